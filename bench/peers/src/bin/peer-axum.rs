@@ -1,0 +1,3 @@
+//! axum as its documentation writes it.
+
+fn main() {}

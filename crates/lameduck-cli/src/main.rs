@@ -1,0 +1,3 @@
+//! The `lameduck` command.
+
+fn main() {}
