@@ -2,7 +2,16 @@
 
 pub mod budget;
 mod clock;
+mod handle;
 pub mod inflight;
+mod lastwords;
 pub mod phase;
+pub mod report;
+mod signal;
 mod sync;
+mod sys;
 mod waiters;
+
+pub use handle::Handle;
+pub use phase::Phase;
+pub use report::Report;

@@ -1,0 +1,380 @@
+//! What every part of a process shares about its shutdown: the phase, the ledger, the time left,
+//! and the way to begin it.
+//!
+//! # What must hold
+//!
+//! 1. A shutdown begins once. Whoever begins it, the clock starts at the first reason given.
+//! 2. Nothing here waits for the async runtime, so that the signal thread and the watchdog can use
+//!    all of it while every runtime thread is blocked.
+
+use std::fmt;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
+use std::time::{Duration, Instant};
+
+use tokio::sync::Notify;
+
+use crate::budget::Budget;
+use crate::clock::Millis;
+use crate::inflight::{Ended, Guard, Ledger, Name, Token};
+use crate::phase::{Phase, Phases};
+use crate::report::{Failure, LetGo, PhaseTime, Report, Step};
+
+/// The process's shutdown, as its parts see it. Cheap to clone; all clones are one.
+#[derive(Clone)]
+pub struct Handle {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    phases: Phases,
+    ledger: Ledger,
+    budget: Mutex<Budget>,
+    begun: OnceLock<Begun>,
+    asked: Notify,
+    signals: AtomicUsize,
+    hurried: Notify,
+    last_arrival: AtomicU64,
+    letting_go: AtomicBool,
+    let_go: Notify,
+    journal: Mutex<Journal>,
+}
+
+struct Begun {
+    at: Instant,
+    reason: Reason,
+    /// What had ended before, to tell what ended during.
+    ended: Vec<Ended>,
+}
+
+/// Why a shutdown began.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Reason {
+    /// A signal, by number.
+    Signal(i32),
+    /// Somebody asked, in these words.
+    Asked(String),
+    /// A component failed.
+    Failed(String),
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Reason::Signal(n) => f.write_str(&crate::signal::name(*n)),
+            Reason::Asked(why) => f.write_str(why),
+            Reason::Failed(component) => write!(f, "the failure of {component}"),
+        }
+    }
+}
+
+/// What is written down for the report as it happens.
+#[derive(Default)]
+struct Journal {
+    entered: Vec<(Phase, Instant)>,
+    announced: Vec<Step>,
+    closed: Vec<Step>,
+    failed: Vec<Failure>,
+    let_go: Vec<LetGo>,
+}
+
+impl Handle {
+    pub(crate) fn new(phases: Phases) -> Handle {
+        Handle {
+            shared: Arc::new(Shared {
+                phases,
+                ledger: Ledger::new(),
+                budget: Mutex::new(Budget::default()),
+                begun: OnceLock::new(),
+                asked: Notify::new(),
+                signals: AtomicUsize::new(0),
+                hurried: Notify::new(),
+                last_arrival: AtomicU64::new(0),
+                letting_go: AtomicBool::new(false),
+                let_go: Notify::new(),
+                journal: Mutex::default(),
+            }),
+        }
+    }
+
+    /// The phase now.
+    pub fn phase(&self) -> Phase {
+        self.shared.phases.now()
+    }
+
+    /// The phases, to wait for one from a task or a thread.
+    pub fn phases(&self) -> &Phases {
+        &self.shared.phases
+    }
+
+    /// Completes when the shutdown has begun: [`Phase::LameDuck`] or later. The moment to stop
+    /// taking new work from queues and timers.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe.
+    pub async fn lame_duck(&self) {
+        self.shared.phases.reached(Phase::LameDuck).await;
+    }
+
+    /// Completes when what is in flight should come to its end: [`Phase::Draining`] or later.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe.
+    pub async fn draining(&self) {
+        self.shared.phases.reached(Phase::Draining).await;
+    }
+
+    /// Completes when the time for draining is over and whoever is left is let go. The last moment
+    /// to give work back.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe.
+    pub async fn let_go(&self) {
+        let notified = self.shared.let_go.notified();
+        if !self.is_letting_go() {
+            notified.await;
+        }
+    }
+
+    /// Whether the time for draining is over.
+    pub fn is_letting_go(&self) -> bool {
+        self.shared.letting_go.load(Ordering::Acquire)
+    }
+
+    /// Enters a piece of work in the ledger until the guard is dropped. The shutdown waits for it,
+    /// and names it if it has to be let go.
+    ///
+    /// Beside `tokio_util::task::TaskTracker`, which counts tasks: this knows their kind, name and
+    /// age as well, and is not tied to a task. Where a count is enough, [`count`](Handle::count)
+    /// is cheaper.
+    ///
+    /// ```
+    /// # let handle = lameduck::Lifecycle::new().handle();
+    /// let _import = handle.track("import", "customers.csv");
+    /// ```
+    pub fn track(&self, kind: &'static str, name: impl Into<Name>) -> Guard {
+        self.shared.ledger.track(kind, name)
+    }
+
+    /// Counts a piece of work as in flight until the token is dropped. The shutdown waits for it
+    /// but cannot name it.
+    pub fn count(&self) -> Token {
+        self.shared.ledger.count()
+    }
+
+    /// Everything in flight.
+    pub fn ledger(&self) -> &Ledger {
+        &self.shared.ledger
+    }
+
+    /// Begins the shutdown. The first reason counts; later calls do nothing.
+    pub fn shutdown(&self, reason: impl Into<String>) {
+        self.begin(Reason::Asked(reason.into()));
+    }
+
+    /// The time left until the process ends itself by force. Before the shutdown has begun: all of
+    /// the grace but the watchdog's margin.
+    pub fn time_left(&self) -> Duration {
+        self.left_until(self.budget().forced_at())
+    }
+
+    /// The whole time budget.
+    pub fn budget(&self) -> Budget {
+        *self.shared.budget.lock().unwrap_or_else(|e| e.into_inner())
+    }
+
+    pub(crate) fn set_budget(&self, budget: Budget) {
+        *self.shared.budget.lock().unwrap_or_else(|e| e.into_inner()) = budget;
+    }
+
+    /// The moment `offset` after the signal; `None` before the shutdown has begun.
+    pub(crate) fn moment(&self, offset: Duration) -> Option<Instant> {
+        self.shared.begun.get().map(|begun| begun.at + offset)
+    }
+
+    /// How much of the time until `offset` after the signal is left.
+    pub(crate) fn left_until(&self, offset: Duration) -> Duration {
+        match self.moment(offset) {
+            Some(moment) => moment.saturating_duration_since(now()),
+            None => offset,
+        }
+    }
+
+    /// Begins the shutdown; says whether this call did it.
+    pub(crate) fn begin(&self, reason: Reason) -> bool {
+        let mut first = false;
+        self.shared.begun.get_or_init(|| {
+            first = true;
+            Begun {
+                at: now(),
+                reason,
+                ended: self.shared.ledger.ended(),
+            }
+        });
+        if first {
+            self.shared.asked.notify_waiters();
+        }
+        first
+    }
+
+    pub(crate) fn reason(&self) -> Option<&Reason> {
+        self.shared.begun.get().map(|begun| &begun.reason)
+    }
+
+    /// Completes once somebody has begun the shutdown. Cancel safe.
+    pub(crate) async fn begun(&self) {
+        let asked = self.shared.asked.notified();
+        if self.shared.begun.get().is_none() {
+            asked.await;
+        }
+    }
+
+    /// A signal has come. Returns how many have come so far.
+    pub(crate) fn signalled(&self, signal: i32) -> usize {
+        let n = self.shared.signals.fetch_add(1, Ordering::AcqRel) + 1;
+        self.begin(Reason::Signal(signal));
+        if n > 1 {
+            self.shared.hurried.notify_waiters();
+        }
+        n
+    }
+
+    /// Completes once a second signal has come. Cancel safe.
+    pub(crate) async fn hurried(&self) {
+        let hurried = self.shared.hurried.notified();
+        if !self.is_hurried() {
+            hurried.await;
+        }
+    }
+
+    /// Whether a second signal has come: no more waiting for quiet.
+    pub(crate) fn is_hurried(&self) -> bool {
+        self.shared.signals.load(Ordering::Acquire) > 1
+    }
+
+    /// New traffic has come: a connection or a request.
+    #[inline]
+    pub(crate) fn arrived(&self, at: Millis) {
+        // Most calls come within the same tick as another; they only read.
+        if self.shared.last_arrival.load(Ordering::Relaxed) < at.0 {
+            self.shared.last_arrival.store(at.0, Ordering::Relaxed);
+        }
+    }
+
+    /// How long no traffic has come.
+    pub(crate) fn quiet_for(&self) -> Duration {
+        Millis(self.shared.last_arrival.load(Ordering::Relaxed)).until(Millis::now())
+    }
+
+    pub(crate) fn start_letting_go(&self) {
+        self.shared.letting_go.store(true, Ordering::Release);
+        self.shared.let_go.notify_waiters();
+    }
+
+    fn journal(&self) -> MutexGuard<'_, Journal> {
+        // Entries are pushed whole, so a poisoned journal is still a whole journal.
+        self.shared
+            .journal
+            .lock()
+            .unwrap_or_else(|e| e.into_inner())
+    }
+
+    pub(crate) fn note_phase(&self, phase: Phase) {
+        tracing::info!(target: "lameduck", %phase, "phase");
+        self.journal().entered.push((phase, now()));
+    }
+
+    pub(crate) fn note_announced(&self, step: Step) {
+        self.journal().announced.push(step);
+    }
+
+    pub(crate) fn note_closed(&self, step: Step) {
+        self.journal().closed.push(step);
+    }
+
+    pub(crate) fn note_failure(&self, component: impl Into<String>, error: impl fmt::Display) {
+        let (component, error) = (component.into(), error.to_string());
+        tracing::error!(target: "lameduck", component, error, "component failed");
+        self.journal().failed.push(Failure { component, error });
+    }
+
+    pub(crate) fn note_let_go(&self, what: LetGo) {
+        tracing::warn!(target: "lameduck", kind = what.kind, name = what.name, why = what.why, "let go");
+        self.journal().let_go.push(what);
+    }
+
+    pub(crate) fn failed(&self) -> bool {
+        !self.journal().failed.is_empty()
+    }
+
+    /// The report as of now. What is still in the ledger is let go because of `why_left`.
+    pub(crate) fn report(&self, why_left: &str, forced: Option<u8>) -> Report {
+        let now = now();
+        let journal = self.journal();
+        let began = self.shared.begun.get();
+        let mut phases = Vec::new();
+        for (i, (phase, at)) in journal.entered.iter().enumerate() {
+            let until = journal.entered.get(i + 1).map_or(now, |next| next.1);
+            if *phase > Phase::Ready && *phase < Phase::Stopped {
+                phases.push(PhaseTime {
+                    phase: *phase,
+                    lasted: until.saturating_duration_since(*at),
+                });
+            }
+        }
+        let before = |kind| {
+            began
+                .and_then(|b| b.ended.iter().find(|e| e.kind == kind))
+                .map_or(0, |e| e.count)
+        };
+        let finished = self
+            .shared
+            .ledger
+            .ended()
+            .iter()
+            .map(|e| (e.kind.to_owned(), e.count.saturating_sub(before(e.kind))))
+            .filter(|(_, n)| *n > 0)
+            .collect();
+        let mut let_go = journal.let_go.clone();
+        let left = self.shared.ledger.snapshot();
+        let_go.extend(left.iter().map(|entry| LetGo::new(entry, why_left)));
+        let_go.sort_by_key(|it| std::cmp::Reverse(it.age));
+        let exit = match forced {
+            Some(code) => code,
+            None if !let_go.is_empty() => 124,
+            None if !journal.failed.is_empty() => 1,
+            None => 0,
+        };
+        Report {
+            reason: began.map_or_else(|| "no signal".to_owned(), |b| b.reason.to_string()),
+            grace: self.budget().grace(),
+            took: began.map_or(Duration::ZERO, |b| now.saturating_duration_since(b.at)),
+            phases,
+            finished,
+            let_go,
+            failed: journal.failed.clone(),
+            announced: journal.announced.clone(),
+            closed: journal.closed.clone(),
+            signals: self.shared.signals.load(Ordering::Acquire),
+            forced: forced.is_some(),
+            exit,
+        }
+    }
+}
+
+impl fmt::Debug for Handle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Handle")
+            .field("phase", &self.phase())
+            .field("in_flight", &self.shared.ledger.len())
+            .finish()
+    }
+}
+
+/// Tokio's clock, so that tests can pause it; outside a runtime it is the system's.
+pub(crate) fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
+}

@@ -1,0 +1,80 @@
+//! How a process ends itself by force: it says what is stuck, then it is gone.
+//!
+//! # What must hold
+//!
+//! The process ends within [`PATIENCE`] of the call, whatever is blocked: standard error may be a
+//! full pipe, the report's file system may hang, a `tracing` subscriber may hold a lock. So the
+//! words are spoken by a thread of their own, and nobody waits for it longer than that.
+
+use std::io::Write;
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use crate::handle::Handle;
+use crate::report::Report;
+
+/// The most the last words may take: 300 ms.
+const PATIENCE: Duration = Duration::from_millis(300);
+
+/// Ends the process with `code` after it has named everything in flight, with `why` as the reason.
+pub(crate) fn end(handle: &Handle, why: &'static str, code: u8) -> ! {
+    let (said, heard) = mpsc::channel();
+    let handle = handle.clone();
+    let speaker = thread::Builder::new()
+        .name("lameduck-last-words".into())
+        .spawn(move || {
+            speak(&handle.report(why, Some(code)));
+            let _ = said.send(());
+        });
+    if speaker.is_ok() {
+        let _ = heard.recv_timeout(PATIENCE);
+    }
+    exit_now(code)
+}
+
+/// The report in its three forms: lines, file, event.
+pub(crate) fn speak(report: &Report) {
+    // Past the lock of `eprintln!`, which a blocked thread may hold.
+    let _ = raw_stderr().write_all(format!("{report}\n").as_bytes());
+    if let Some(path) = std::env::var_os("LAMEDUCK_REPORT")
+        && let Err(e) = write_whole(path.as_ref(), &report.to_json())
+    {
+        let line = format!("lameduck: LAMEDUCK_REPORT={}: {e}\n", path.display());
+        let _ = raw_stderr().write_all(line.as_bytes());
+    }
+    report.trace();
+}
+
+/// Writes a file so that nobody ever reads half of it.
+fn write_whole(path: &std::path::Path, text: &str) -> std::io::Result<()> {
+    let mut part = path.as_os_str().to_owned();
+    part.push(".part");
+    std::fs::write(&part, text)?;
+    std::fs::rename(&part, path)
+}
+
+#[cfg(unix)]
+fn raw_stderr() -> impl Write {
+    struct Raw;
+    impl Write for Raw {
+        fn write(&mut self, buf: &[u8]) -> std::io::Result<usize> {
+            Ok(rustix::io::write(rustix::stdio::stderr(), buf)?)
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    Raw
+}
+
+#[cfg(not(unix))]
+fn raw_stderr() -> impl Write {
+    std::io::stderr()
+}
+
+/// Ends the process without running destructors or `atexit` handlers: they may wait for a lock
+/// that a blocked thread holds.
+pub(crate) fn exit_now(code: u8) -> ! {
+    crate::sys::exit_now(code)
+}

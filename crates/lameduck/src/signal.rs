@@ -1,0 +1,66 @@
+//! Signals, on a thread of their own: they are heard while every runtime thread is blocked.
+//!
+//! SIGTERM and SIGINT begin the shutdown; a second hurries it; a third ends the process at once
+//! with the report so far. On Windows it is Ctrl-C instead.
+
+use std::io;
+use std::thread;
+
+use crate::handle::Handle;
+use crate::lastwords;
+
+/// The number of SIGINT everywhere POSIX reaches.
+pub(crate) const SIGINT: i32 = 2;
+
+/// `SIGTERM` for 15, and so on.
+pub(crate) fn name(signal: i32) -> String {
+    match signal {
+        1 => "SIGHUP".to_owned(),
+        2 => "SIGINT".to_owned(),
+        3 => "SIGQUIT".to_owned(),
+        15 => "SIGTERM".to_owned(),
+        n => format!("signal {n}"),
+    }
+}
+
+/// Takes one signal into account.
+fn received(handle: &Handle, signal: i32) {
+    tracing::info!(target: "lameduck", signal = name(signal), "received");
+    if handle.signalled(signal) >= 3 {
+        let code = 128 + u8::try_from(signal).unwrap_or(127);
+        lastwords::end(handle, "a third signal ended the process", code);
+    }
+}
+
+/// Begins to listen. From here on a SIGTERM no longer kills the process.
+#[cfg(unix)]
+pub(crate) fn listen(handle: Handle) -> io::Result<()> {
+    use signal_hook::consts::SIGTERM;
+    let mut signals = signal_hook::iterator::Signals::new([SIGTERM, SIGINT])?;
+    thread::Builder::new()
+        .name("lameduck-signals".into())
+        .spawn(move || {
+            for signal in signals.forever() {
+                received(&handle, signal);
+            }
+        })
+        .map(drop)
+}
+
+/// Begins to listen. From here on Ctrl-C no longer kills the process.
+#[cfg(windows)]
+pub(crate) fn listen(handle: Handle) -> io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    thread::Builder::new()
+        .name("lameduck-signals".into())
+        .spawn(move || {
+            runtime.block_on(async {
+                while tokio::signal::ctrl_c().await.is_ok() {
+                    received(&handle, SIGINT);
+                }
+            })
+        })
+        .map(drop)
+}
