@@ -1,0 +1,132 @@
+//! Where a server listens, read from a URL.
+
+use std::net::{SocketAddr, ToSocketAddrs};
+
+use thiserror::Error;
+
+/// A plain `http://` address, resolved once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Endpoint {
+    /// What goes into the `Host` header: host and port as the URL wrote them.
+    pub authority: String,
+    /// Where connections go. A name that resolves to several addresses is taken at its first IPv4 one.
+    pub address: SocketAddr,
+    /// Path and query, `/` when the URL has none.
+    pub path: String,
+}
+
+/// Why a URL cannot be used.
+#[derive(Debug, Error)]
+pub enum EndpointError {
+    /// Not a URL at all, or without scheme or host.
+    #[error("`{url}` is not a URL; expected something like http://127.0.0.1:8080/readyz")]
+    NotAUrl {
+        /// The text that was given.
+        url: String,
+    },
+    /// A scheme other than `http`.
+    #[error(
+        "`{url}` starts with `{scheme}`; only plain http:// is spoken: give the server's cleartext port"
+    )]
+    Scheme {
+        /// The text that was given.
+        url: String,
+        /// Its scheme.
+        scheme: String,
+    },
+    /// The host name has no address.
+    #[error(
+        "`{url}`: the host has no address ({source}); give an IP address, or a name this machine knows"
+    )]
+    Unresolved {
+        /// The text that was given.
+        url: String,
+        /// What the resolver said.
+        source: std::io::Error,
+    },
+}
+
+impl Endpoint {
+    /// Reads `http://host[:port][/path]`; the port is 80 unless given.
+    ///
+    /// Looks the host up, and so may block for as long as the system's resolver does.
+    ///
+    /// # Errors
+    /// When the text is no URL, is not `http`, or its host has no address.
+    ///
+    /// ```
+    /// let endpoint = lameduck_check::Endpoint::parse("http://127.0.0.1:8080/readyz")?;
+    /// assert_eq!(endpoint.path, "/readyz");
+    /// # Ok::<(), lameduck_check::EndpointError>(())
+    /// ```
+    pub fn parse(url: &str) -> Result<Self, EndpointError> {
+        let not_a_url = || EndpointError::NotAUrl {
+            url: url.to_owned(),
+        };
+        let uri: http::Uri = url.parse().map_err(|_| not_a_url())?;
+        let scheme = uri.scheme_str().ok_or_else(not_a_url)?;
+        if scheme != "http" {
+            return Err(EndpointError::Scheme {
+                url: url.to_owned(),
+                scheme: scheme.to_owned(),
+            });
+        }
+        let host = uri.host().ok_or_else(not_a_url)?;
+        let port = uri.port_u16().unwrap_or(80);
+        let unresolved = |source| EndpointError::Unresolved {
+            url: url.to_owned(),
+            source,
+        };
+        let bare = host.trim_start_matches('[').trim_end_matches(']');
+        let found: Vec<SocketAddr> = (bare, port)
+            .to_socket_addrs()
+            .map_err(unresolved)?
+            .collect();
+        let address = found
+            .iter()
+            .find(|address| address.is_ipv4())
+            .or_else(|| found.first())
+            .copied()
+            .ok_or_else(|| unresolved(std::io::ErrorKind::NotFound.into()))?;
+        Ok(Self {
+            authority: format!("{host}:{port}"),
+            address,
+            path: uri
+                .path_and_query()
+                .map_or("/", |path| path.as_str())
+                .to_owned(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_without_path_or_port_gets_the_usual_ones() {
+        let endpoint = Endpoint::parse("http://127.0.0.1").unwrap();
+        assert_eq!(endpoint.path, "/");
+        assert_eq!(endpoint.address.port(), 80);
+    }
+
+    #[test]
+    fn an_ipv6_address_is_understood() {
+        let endpoint = Endpoint::parse("http://[::1]:8080/x?y=1").unwrap();
+        assert_eq!(endpoint.address, "[::1]:8080".parse().unwrap());
+        assert_eq!(endpoint.authority, "[::1]:8080");
+        assert_eq!(endpoint.path, "/x?y=1");
+    }
+
+    #[test]
+    fn a_wrong_url_is_named_with_what_was_expected() {
+        for (url, expected) in [
+            ("127.0.0.1:8080", "expected something like http://"),
+            ("nonsense", "expected something like http://"),
+            ("https://127.0.0.1:8443", "only plain http://"),
+        ] {
+            let error = Endpoint::parse(url).unwrap_err().to_string();
+            assert!(error.contains(url) && error.contains(expected), "{error}");
+        }
+    }
+}

@@ -1,0 +1,421 @@
+//! The account of everything the clients saw, round by round. Every verdict is read from here.
+
+use std::fmt;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+
+use crate::request::RequestTemplate;
+use crate::target::{Exit, StopSignal};
+use crate::verdict::Evidence;
+
+/// How a request ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Ending {
+    /// A whole response, below 500, on a connection that may go on.
+    Ok,
+    /// A whole response, below 500, that said `Connection: close`.
+    OkClose,
+    /// No connection could be made, so nothing was sent. Honest.
+    Refused,
+    /// HTTP/2: the server said that it did not process the stream (above the last id of its GOAWAY, or
+    /// REFUSED_STREAM). Honest: the client may send it again. Counted under `refused`.
+    Unprocessed,
+    /// Lost: wholly written, then reset before any byte of a response.
+    ResetBeforeResponse,
+    /// Lost: wholly written, then closed before any byte of a response.
+    EofBeforeResponse,
+    /// Lost: a response began and did not reach its end, or was no valid HTTP.
+    Truncated,
+    /// A whole response of 500 or above.
+    Status5xx,
+    /// Lost: no whole response before the prover stopped waiting.
+    Timeout,
+}
+
+impl Ending {
+    /// Wholly written, and no whole response came.
+    pub fn is_lost(self) -> bool {
+        matches!(
+            self,
+            Self::ResetBeforeResponse | Self::EofBeforeResponse | Self::Truncated | Self::Timeout
+        )
+    }
+
+    /// A whole response came, whatever its status.
+    pub fn is_answered(self) -> bool {
+        matches!(self, Self::Ok | Self::OkClose | Self::Status5xx)
+    }
+}
+
+/// Which load a client belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Lane {
+    /// Many requests on one connection, with pauses.
+    KeepAlive,
+    /// A new connection for each request.
+    PerRequest,
+    /// A request that takes long.
+    Slow,
+    /// A request whose body takes long.
+    Upload,
+    /// A response whose body takes long.
+    Download,
+    /// HTTP/2, several streams at once on each connection.
+    H2,
+    /// A connection without a request: never used, or left open after one.
+    Idle,
+    /// A header that never ends. Not a well-behaved client: a reset is its due.
+    Loris,
+}
+
+impl fmt::Display for Lane {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::KeepAlive => "keep-alive",
+            Self::PerRequest => "connection-per-request",
+            Self::Slow => "slow",
+            Self::Upload => "upload",
+            Self::Download => "download",
+            Self::H2 => "h2",
+            Self::Idle => "idle",
+            Self::Loris => "slow-loris",
+        })
+    }
+}
+
+/// One request, from the attempt to its end.
+#[derive(Clone, Debug)]
+pub struct Exchange {
+    /// The load.
+    pub lane: Lane,
+    /// The client's number in its load, from 1.
+    pub client: u32,
+    /// The request's number on that client, from 1.
+    pub number: u32,
+    /// What was asked.
+    pub request: RequestTemplate,
+    /// Whether the connection had carried a request before.
+    pub reused: bool,
+    /// When the client began, with the connection attempt or the first byte.
+    pub began: Instant,
+    /// When the last byte of the request had been written.
+    pub written: Option<Instant>,
+    /// When the head of the response had been read.
+    pub answered: Option<Instant>,
+    /// When it was over.
+    pub ended: Instant,
+    /// How it was over.
+    pub ending: Ending,
+    /// The response's status, when there was a response.
+    pub status: Option<u16>,
+    /// What the client saw, in words.
+    pub what: String,
+    /// The response's body, when the template asks to keep it and the response was whole.
+    pub body: Option<Bytes>,
+}
+
+impl Exchange {
+    /// Who sent it: `keep-alive 17, request 4`.
+    pub fn place(&self) -> String {
+        format!(
+            "{} {}, request {} ({} {})",
+            self.lane,
+            self.client,
+            self.number,
+            self.request.method(),
+            self.request.path()
+        )
+    }
+
+    /// Wholly written before `moment` and not over at it.
+    pub fn in_flight_at(&self, moment: Instant) -> bool {
+        self.written.is_some_and(|written| written <= moment) && self.ended > moment
+    }
+}
+
+/// How a connection ended, as its client saw it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Parting {
+    /// The client closed it.
+    Client,
+    /// The server closed it with FIN.
+    Fin,
+    /// The server reset it.
+    Reset,
+}
+
+/// One established connection of a well-behaved client.
+#[derive(Clone, Copy, Debug)]
+pub struct Connection {
+    /// The load.
+    pub lane: Lane,
+    /// The client's number in its load, from 1.
+    pub client: u32,
+    /// When it was established.
+    pub opened: Instant,
+    /// When the client saw or made its end.
+    pub ended: Instant,
+    /// Who ended it, and how.
+    pub parting: Parting,
+}
+
+/// One look at a probe.
+#[derive(Clone, Debug)]
+pub struct Sample {
+    /// When the look began.
+    pub asked: Instant,
+    /// When it was answered or had failed.
+    pub answered: Instant,
+    /// The status, or what went wrong instead.
+    pub status: Result<u16, String>,
+}
+
+impl Sample {
+    /// Answered 200.
+    pub fn is_good(&self) -> bool {
+        self.status == Ok(200)
+    }
+}
+
+/// What a round was for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RoundKind {
+    /// The loads that were asked for, with the signal in the middle.
+    Load,
+    /// Idle, half-open and slow-loris peers hang on while the signal comes.
+    Idle,
+    /// The signal comes before the target is ready.
+    Startup,
+    /// The signal comes three times while a request is still in flight.
+    SecondSignal,
+    /// A request never ends.
+    Stuck,
+}
+
+impl fmt::Display for RoundKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Load => "load",
+            Self::Idle => "idle peers",
+            Self::Startup => "signal during start-up",
+            Self::SecondSignal => "repeated signal",
+            Self::Stuck => "stuck request",
+        })
+    }
+}
+
+/// Everything that was seen in one start and stop of the target.
+#[derive(Clone, Debug)]
+pub struct Round {
+    /// Its number in the whole run, from 1.
+    pub number: u32,
+    /// What it was for.
+    pub kind: RoundKind,
+    /// When the target was started.
+    pub started: Instant,
+    /// When it was ready; `None` when the signal came before.
+    pub ready_at: Option<Instant>,
+    /// When each signal was sent; never empty.
+    pub signals: Vec<Instant>,
+    /// How the target ended.
+    pub exit: Exit,
+    /// What it wrote after the first signal, both streams as they came, as far as the buffer reaches.
+    pub said_after_signal: String,
+    /// The path of the request that was made to hang, in a round of [`RoundKind::Stuck`].
+    pub stuck_path: Option<String>,
+    /// The requests, in the order they ended.
+    pub exchanges: Vec<Exchange>,
+    /// The connections, in the order they ended.
+    pub connections: Vec<Connection>,
+    /// Looks at the readiness probe, in order.
+    pub readiness: Vec<Sample>,
+    /// Looks at the liveness probe, in order.
+    pub liveness: Vec<Sample>,
+}
+
+impl Round {
+    /// The first signal: the zero of this round's clock.
+    pub fn signalled(&self) -> Instant {
+        self.signals.first().copied().unwrap_or(self.started)
+    }
+
+    /// Something that was seen to go wrong in this round.
+    pub(crate) fn evidence(
+        &self,
+        at: Instant,
+        place: impl Into<String>,
+        what: impl Into<String>,
+    ) -> Evidence {
+        // Tenths of a microsecond are noise.
+        let at_ms = (self.at_ms(at) * 1e3).round() / 1e3;
+        Evidence {
+            round: self.number,
+            at_ms,
+            r#where: place.into(),
+            what: what.into(),
+        }
+    }
+
+    /// What became of a request, as evidence.
+    pub(crate) fn evidence_of(&self, exchange: &Exchange) -> Evidence {
+        let sent = match exchange.written {
+            Some(written) => format!(", sent at {:+.1} ms", self.at_ms(written)),
+            None => String::new(),
+        };
+        self.evidence(
+            exchange.ended,
+            exchange.place(),
+            format!("{}{sent}", exchange.what),
+        )
+    }
+
+    /// Requests that ended after the signal.
+    pub(crate) fn since_signal(&self) -> impl Iterator<Item = &Exchange> {
+        let signal = self.signalled();
+        self.exchanges
+            .iter()
+            .filter(move |exchange| exchange.ended >= signal)
+    }
+
+    /// Milliseconds from the first signal to a moment; negative before it.
+    pub fn at_ms(&self, moment: Instant) -> f64 {
+        let zero = self.signalled();
+        match moment.checked_duration_since(zero) {
+            Some(after) => after.as_secs_f64() * 1e3,
+            None => -(zero.duration_since(moment).as_secs_f64() * 1e3),
+        }
+    }
+
+    /// From the first signal to the target's end.
+    pub fn signal_to_exit(&self) -> Duration {
+        self.exit.at.saturating_duration_since(self.signalled())
+    }
+
+    /// When the first connection attempt began that was refused after the signal: from then on the target no
+    /// longer accepts.
+    pub fn first_refusal(&self) -> Option<Instant> {
+        self.exchanges
+            .iter()
+            .filter(|exchange| {
+                exchange.ending == Ending::Refused && exchange.ended >= self.signalled()
+            })
+            .map(|exchange| exchange.began)
+            .min()
+    }
+
+    /// When the target stopped taking new work: the first refusal, or its end.
+    pub fn closed_at(&self) -> Instant {
+        self.first_refusal()
+            .map_or(self.exit.at, |refusal| refusal.min(self.exit.at))
+    }
+}
+
+/// The whole account of a run.
+#[derive(Clone, Debug)]
+pub struct Ledger {
+    /// The round trip that lay between clients and target.
+    pub rtt: Duration,
+    /// The time the target had between signal and end.
+    pub grace: Duration,
+    /// The signal that was sent.
+    pub signal: StopSignal,
+    /// Every round, in order.
+    pub rounds: Vec<Round>,
+}
+
+impl Ledger {
+    /// The rounds of one kind.
+    pub fn of(&self, kind: RoundKind) -> impl Iterator<Item = &Round> {
+        self.rounds.iter().filter(move |round| round.kind == kind)
+    }
+
+    /// The rounds under load: those that most promises are read from.
+    pub fn load_rounds(&self) -> impl Iterator<Item = &Round> {
+        self.of(RoundKind::Load)
+    }
+}
+
+/// How many requests of the load rounds ended in which way, before and after the signal.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Tally {
+    /// [`Ending::Ok`].
+    pub ok: u64,
+    /// [`Ending::OkClose`].
+    pub ok_close: u64,
+    /// [`Ending::Refused`] and [`Ending::Unprocessed`].
+    pub refused: u64,
+    /// [`Ending::ResetBeforeResponse`].
+    pub reset_before_response: u64,
+    /// [`Ending::EofBeforeResponse`].
+    pub eof_before_response: u64,
+    /// [`Ending::Truncated`].
+    pub truncated: u64,
+    /// [`Ending::Status5xx`].
+    pub status_5xx: u64,
+    /// [`Ending::Timeout`].
+    pub timeout: u64,
+}
+
+impl Tally {
+    /// Counts every request of the given rounds.
+    pub fn of<'a>(rounds: impl IntoIterator<Item = &'a Round>) -> Self {
+        let mut tally = Self::default();
+        for exchange in rounds.into_iter().flat_map(|round| &round.exchanges) {
+            *match exchange.ending {
+                Ending::Ok => &mut tally.ok,
+                Ending::OkClose => &mut tally.ok_close,
+                Ending::Refused | Ending::Unprocessed => &mut tally.refused,
+                Ending::ResetBeforeResponse => &mut tally.reset_before_response,
+                Ending::EofBeforeResponse => &mut tally.eof_before_response,
+                Ending::Truncated => &mut tally.truncated,
+                Ending::Status5xx => &mut tally.status_5xx,
+                Ending::Timeout => &mut tally.timeout,
+            } += 1;
+        }
+        tally
+    }
+}
+
+/// What happened in one slice of a round's time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Slice {
+    /// Start of the slice, milliseconds from the signal; negative before it.
+    pub from_ms: i64,
+    /// Whole responses that ended in it.
+    pub answered: u32,
+    /// Connection attempts refused in it, and streams sent back unprocessed.
+    pub refused: u32,
+    /// Requests lost in it.
+    pub lost: u32,
+}
+
+impl Round {
+    /// The round in slices of `width` (a picture of it wants about 50 ms), from the first ended request to the
+    /// last, with no gap between.
+    pub fn timeline(&self, width: Duration) -> Vec<Slice> {
+        let width = (width.as_millis().max(1)) as i64;
+        let slot = |exchange: &Exchange| (self.at_ms(exchange.ended) / width as f64).floor() as i64;
+        let (Some(first), Some(last)) = (
+            self.exchanges.iter().map(slot).min(),
+            self.exchanges.iter().map(slot).max(),
+        ) else {
+            return Vec::new();
+        };
+        let mut slices: Vec<Slice> = (first..=last)
+            .map(|slot| Slice {
+                from_ms: slot * width,
+                ..Slice::default()
+            })
+            .collect();
+        for exchange in &self.exchanges {
+            let slice = &mut slices[(slot(exchange) - first) as usize];
+            match exchange.ending {
+                ending if ending.is_lost() => slice.lost += 1,
+                ending if ending.is_answered() => slice.answered += 1,
+                _ => slice.refused += 1,
+            }
+        }
+        slices
+    }
+}

@@ -1,0 +1,127 @@
+//! A client's connection that tells the ledger how it ended.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::stage::{Client, Stage};
+use crate::ledger::{Connection, Parting};
+use crate::wire::{Look, WireStream};
+
+/// An established connection. On drop it is entered into the ledger, with the end that the client saw first.
+pub(crate) struct Link {
+    stream: WireStream,
+    client: Client,
+    stage: Stage,
+    opened: Instant,
+    end: Option<(Instant, Parting)>,
+}
+
+impl Link {
+    pub(super) fn new(stream: WireStream, client: Client, stage: Stage) -> Self {
+        Self {
+            stream,
+            client,
+            stage,
+            opened: Instant::now(),
+            end: None,
+        }
+    }
+
+    /// Whether it may carry another request, as far as a client can know: neither FIN nor RST has arrived, nor
+    /// any byte that nobody asked for.
+    pub(crate) fn is_open(&mut self) -> bool {
+        match self.stream.look() {
+            Look::Open => self.end.is_none(),
+            Look::Data => false,
+            Look::Fin => {
+                self.ended(Parting::Fin);
+                false
+            }
+            Look::Reset => {
+                self.ended(Parting::Reset);
+                false
+            }
+        }
+    }
+
+    fn ended(&mut self, parting: Parting) {
+        self.end.get_or_insert_with(|| (Instant::now(), parting));
+    }
+
+    fn note<T>(&mut self, result: &io::Result<T>) {
+        if let Err(error) = result
+            && is_reset(error)
+        {
+            self.ended(Parting::Reset);
+        }
+    }
+}
+
+/// The peer has reset the connection. A write after the reset was already collected says EPIPE.
+pub(crate) fn is_reset(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionReset
+            | io::ErrorKind::BrokenPipe
+            | io::ErrorKind::ConnectionAborted
+    )
+}
+
+impl AsyncRead for Link {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        let before = buf.filled().len();
+        let polled = Pin::new(&mut this.stream).poll_read(cx, buf);
+        if let Poll::Ready(result) = &polled {
+            if result.is_ok() && buf.filled().len() == before && buf.remaining() > 0 {
+                this.ended(Parting::Fin);
+            }
+            this.note(result);
+        }
+        polled
+    }
+}
+
+impl AsyncWrite for Link {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let polled = Pin::new(&mut this.stream).poll_write(cx, buf);
+        if let Poll::Ready(result) = &polled {
+            this.note(result);
+        }
+        polled
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_shutdown(cx)
+    }
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        let (ended, parting) = self.end.unwrap_or((Instant::now(), Parting::Client));
+        self.stage.record_connection(Connection {
+            lane: self.client.lane,
+            client: self.client.number,
+            opened: self.opened,
+            ended,
+            parting,
+        });
+    }
+}

@@ -1,0 +1,261 @@
+//! HTTP/2 clients: cleartext with prior knowledge, several streams at once on each connection.
+//!
+//! A stream that the server said it did not process (above the last id of its GOAWAY, or reset with
+//! REFUSED_STREAM) is an honest refusal. Any other stream that was sent and got no whole response is lost.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use bytes::{Bytes, BytesMut};
+use h2::client::SendRequest;
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use tokio::task::JoinSet;
+
+use super::connection::is_reset;
+use super::http1::{Answer, Fault, FaultKind};
+use super::stage::{Attempt, Client, Stage};
+use crate::request::RequestTemplate;
+
+/// Streams at once on each connection.
+const STREAMS: u32 = 4;
+/// Window for a stream and for a connection: responses are never held up by the client.
+const WINDOW: u32 = 1 << 20;
+
+/// What one connection's clients ask.
+#[derive(Clone)]
+pub(crate) struct Script {
+    pub(crate) quick: Vec<RequestTemplate>,
+    /// Asked once on each connection, to be in flight at the signal.
+    pub(crate) slow: Vec<RequestTemplate>,
+    /// When the slow request goes out; set when the moment of the signal is known.
+    pub(crate) slow_at: tokio::sync::watch::Receiver<Option<Instant>>,
+}
+
+pub(crate) async fn run(stage: Stage, client: Client, script: Script) {
+    let mut random = stage.random(client);
+    let made = stage.warm_counter();
+    let numbers = Arc::new(AtomicU32::new(0));
+    let slow_left = Arc::new(AtomicU32::new(u32::from(!script.slow.is_empty())));
+    while !stage.is_over() {
+        let number = numbers.load(Ordering::Relaxed) + 1;
+        let link = match stage.connect(client).await {
+            Ok(link) => link,
+            Err(what) => {
+                numbers.fetch_add(1, Ordering::Relaxed);
+                if let Some(request) = script.quick.first().or(script.slow.first()) {
+                    Attempt::begin(&stage, client, number, request).refused(what);
+                }
+                stage
+                    .sleep(Duration::from_millis(random.random_range(5..50)))
+                    .await;
+                continue;
+            }
+        };
+        let shaken = h2::client::Builder::new()
+            .initial_window_size(WINDOW)
+            .initial_connection_window_size(WINDOW)
+            .enable_push(false)
+            .handshake::<_, Bytes>(link)
+            .await;
+        let Ok((sender, connection)) = shaken else {
+            continue;
+        };
+        let mut streams = JoinSet::new();
+        streams.spawn(async move { drop(connection.await) });
+        for _ in 0..STREAMS {
+            let worker = Worker {
+                stage: stage.clone(),
+                client,
+                script: script.clone(),
+                numbers: numbers.clone(),
+                made: made.clone(),
+                slow_left: slow_left.clone(),
+                random: StdRng::seed_from_u64(random.random()),
+            };
+            streams.spawn(worker.run(sender.clone()));
+        }
+        drop(sender);
+        // Over when every stream is, and the connection with them.
+        while streams.join_next().await.is_some() {}
+        stage
+            .sleep(Duration::from_millis(random.random_range(1..10)))
+            .await;
+    }
+}
+
+struct Worker {
+    stage: Stage,
+    client: Client,
+    script: Script,
+    numbers: Arc<AtomicU32>,
+    made: Arc<AtomicU32>,
+    slow_left: Arc<AtomicU32>,
+    random: StdRng,
+}
+
+impl Worker {
+    /// One stream after the other, until the connection takes no more.
+    async fn run(mut self, mut sender: SendRequest<Bytes>) {
+        let mut first = true;
+        while !self.stage.is_over() {
+            let Some(request) = self.next_request().await else {
+                return;
+            };
+            // Fails when the connection is closed or going away: nothing has been sent, the client goes elsewhere.
+            sender = match self.stage.unless_over(sender.ready()).await {
+                Some(Ok(sender)) => sender,
+                _ => return,
+            };
+            let number = self.numbers.fetch_add(1, Ordering::Relaxed) + 1;
+            let mut attempt = Attempt::begin(&self.stage, self.client, number, &request);
+            attempt.reused = !std::mem::take(&mut first);
+            if !exchange(&mut sender, attempt, &request, self.stage.authority()).await {
+                return;
+            }
+            self.made.fetch_add(1, Ordering::Relaxed);
+            self.stage
+                .sleep(Duration::from_micros(self.random.random_range(0..20_000)))
+                .await;
+        }
+    }
+
+    /// The slow request when its time has come and no other stream took it, else a quick one.
+    async fn next_request(&mut self) -> Option<RequestTemplate> {
+        loop {
+            let slow_at = *self.script.slow_at.borrow_and_update();
+            let is_time = slow_at.is_some_and(|at| Instant::now() >= at);
+            if is_time
+                && self
+                    .slow_left
+                    .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
+                        left.checked_sub(1)
+                    })
+                    .is_ok()
+            {
+                return self
+                    .script
+                    .slow
+                    .get(self.random.random_range(0..self.script.slow.len()))
+                    .cloned();
+            }
+            if !self.script.quick.is_empty() {
+                return self
+                    .script
+                    .quick
+                    .get(self.random.random_range(0..self.script.quick.len()))
+                    .cloned();
+            }
+            if self.stage.is_over() {
+                return None;
+            }
+            self.stage.sleep(Duration::from_millis(5)).await;
+        }
+    }
+}
+
+/// Returns whether the connection may take more.
+async fn exchange(
+    sender: &mut SendRequest<Bytes>,
+    mut attempt: Attempt,
+    template: &RequestTemplate,
+    authority: &str,
+) -> bool {
+    let mut builder = http::Request::builder()
+        .method(template.method())
+        .uri(format!("http://{authority}{}", template.path()))
+        .version(http::Version::HTTP_2);
+    for (name, value) in template.headers() {
+        builder = builder.header(name, value);
+    }
+    let Ok(request) = builder.body(()) else {
+        attempt.forget();
+        return false;
+    };
+    let body = template.body().clone();
+    let (response, mut sending) = match sender.send_request(request, body.is_empty()) {
+        Ok(sent) => sent,
+        Err(_) => {
+            // Not sent: the connection went away since it was ready.
+            attempt.forget();
+            return false;
+        }
+    };
+    if !body.is_empty() {
+        // A body that cannot be sent shows in the response.
+        let _ = sending.send_data(body, true);
+    }
+    attempt.written = Some(Instant::now());
+    match read(response, &mut attempt, template.keeps_response()).await {
+        Ok(answer) => {
+            attempt.finish(Ok(answer));
+            true
+        }
+        Err(error) if is_unprocessed(&error) && attempt.answered.is_none() => {
+            attempt.unprocessed(format!("not processed: {error}"));
+            // REFUSED_STREAM leaves the connection usable; a GOAWAY does not.
+            error.is_reset()
+        }
+        Err(error) => {
+            let began = attempt.answered.is_some();
+            let kind = match error.get_io() {
+                Some(io) if is_reset(io) && io.kind() != std::io::ErrorKind::BrokenPipe => {
+                    FaultKind::Reset
+                }
+                Some(_) => FaultKind::Eof,
+                None => FaultKind::Reset,
+            };
+            let goes_on = error.is_reset();
+            attempt.finish(Err(Fault {
+                kind,
+                began,
+                status: None,
+                what: in_words(&error),
+            }));
+            goes_on
+        }
+    }
+}
+
+async fn read(
+    response: h2::client::ResponseFuture,
+    attempt: &mut Attempt,
+    keep: bool,
+) -> Result<Answer, h2::Error> {
+    let (head, mut body) = response.await?.into_parts();
+    attempt.answered = Some(Instant::now());
+    let mut bytes = 0;
+    let mut kept = keep.then(BytesMut::new);
+    while let Some(data) = body.data().await {
+        let data = data?;
+        bytes += data.len() as u64;
+        if let Some(kept) = &mut kept {
+            kept.extend_from_slice(&data);
+        }
+        body.flow_control().release_capacity(data.len())?;
+    }
+    body.trailers().await?;
+    Ok(Answer {
+        status: head.status.as_u16(),
+        close: false,
+        bytes,
+        body: kept.map(BytesMut::freeze),
+    })
+}
+
+/// The h2 crate fails a stream with the peer's GOAWAY only when its id is above the last one processed.
+fn is_unprocessed(error: &h2::Error) -> bool {
+    error.is_remote()
+        && (error.is_go_away()
+            || (error.is_reset() && error.reason() == Some(h2::Reason::REFUSED_STREAM)))
+}
+
+fn in_words(error: &h2::Error) -> String {
+    match error.get_io() {
+        Some(_) => {
+            format!("stream processed or unaccounted for, then the connection ended: {error}")
+        }
+        None => format!("stream failed: {error}"),
+    }
+}

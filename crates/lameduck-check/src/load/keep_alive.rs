@@ -1,0 +1,91 @@
+//! Keep-alive clients: many requests on one connection, with pauses.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use rand::RngExt;
+
+use super::http1::Http1;
+use super::stage::{Attempt, Client, Stage};
+use crate::request::RequestTemplate;
+
+/// Every fifth client thinks this long at most, the others a fifth of it.
+const LONGEST_THOUGHT: u64 = 250;
+
+pub(crate) async fn run(stage: Stage, client: Client, requests: Vec<RequestTemplate>) {
+    let mut random = stage.random(client);
+    let longest = if client.number.is_multiple_of(5) {
+        LONGEST_THOUGHT
+    } else {
+        LONGEST_THOUGHT / 5
+    };
+    let made = stage.warm_counter();
+    let mut connection = None;
+    let mut number = 0;
+    while !stage.is_over() {
+        number += 1;
+        let request = &requests[random.random_range(0..requests.len())];
+        connection = once(&stage, client, number, request, connection).await;
+        made.fetch_add(1, Ordering::Relaxed);
+        stage
+            .sleep(Duration::from_micros(
+                random.random_range(0..=longest * 1000),
+            ))
+            .await;
+    }
+}
+
+/// Sends one request, on the given connection if it still seems open, else on a new one. Returns the connection
+/// if it may carry another.
+pub(crate) async fn once(
+    stage: &Stage,
+    client: Client,
+    number: u32,
+    request: &RequestTemplate,
+    kept: Option<Http1>,
+) -> Option<Http1> {
+    let mut attempt = Attempt::begin(stage, client, number, request);
+    let mut kept = kept;
+    if let Some(connection) = &mut kept
+        && connection.is_open()
+    {
+        if write(connection, request, stage.authority()).await {
+            let connection = kept.take()?;
+            attempt.reused = true;
+            return follow(connection, attempt, request).await;
+        }
+        // Reset between the look and the last byte: not wholly written, so not lost. As a pool does, the client
+        // goes on with a new connection.
+    }
+    drop(kept);
+    let mut connection = match stage.connect(client).await {
+        Ok(link) => Http1::new(link),
+        Err(what) => {
+            attempt.refused(what);
+            return None;
+        }
+    };
+    // On a fresh connection even a failed write is followed up: established, it was to be served.
+    write(&mut connection, request, stage.authority()).await;
+    follow(connection, attempt, request).await
+}
+
+async fn write(connection: &mut Http1, request: &RequestTemplate, authority: &str) -> bool {
+    let mut bytes = request.head(authority).to_vec();
+    bytes.extend_from_slice(request.body());
+    connection.write(&bytes).await.is_ok()
+}
+
+async fn follow(
+    mut connection: Http1,
+    mut attempt: Attempt,
+    request: &RequestTemplate,
+) -> Option<Http1> {
+    attempt.written = Some(std::time::Instant::now());
+    let result = connection
+        .answer(&mut attempt, request.keeps_response(), request.method())
+        .await;
+    let goes_on = result.as_ref().is_ok_and(|answer| !answer.close);
+    attempt.finish(result);
+    goes_on.then_some(connection)
+}

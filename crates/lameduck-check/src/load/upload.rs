@@ -1,0 +1,70 @@
+//! Uploads: half of the body is sent when the signal comes, the rest dribbles in after it.
+
+use std::io;
+use std::time::{Duration, Instant};
+
+use rand::RngExt;
+
+use super::http1::Http1;
+use super::stage::{Attempt, Client, Stage};
+use crate::request::RequestTemplate;
+
+/// The second half comes in so many pieces.
+const PIECES: usize = 8;
+
+/// What a request with [`Rest::Never`] is called in evidence.
+pub(crate) const STUCK: &str = "an upload that stalls for ever";
+
+/// When the second half of the body comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Rest {
+    /// Bit by bit after the signal, over about half a second.
+    Dribbled,
+    /// Never: the connection stays open and silent.
+    Never,
+}
+
+pub(crate) async fn run(
+    stage: Stage,
+    client: Client,
+    request: RequestTemplate,
+    rest: Rest,
+    signal: Instant,
+    rtt: Duration,
+) {
+    let mut random = stage.random(client);
+    let early = Duration::from_micros(random.random_range(50_000..250_000));
+    stage.sleep_until(signal - early - rtt * 2).await;
+    if stage.is_over() {
+        return;
+    }
+    let mut attempt = Attempt::begin(&stage, client, 1, &request);
+    let mut connection = match stage.connect(client).await {
+        Ok(link) => Http1::new(link),
+        Err(what) => return attempt.refused(what),
+    };
+    let (first, second) = request.body().split_at(request.body().len() / 2);
+    let sent = async {
+        connection.write(&request.head(stage.authority())).await?;
+        connection.write(first).await?;
+        stage.signal().await;
+        if rest == Rest::Never {
+            // Dropped with the round: never wholly written, so it is not in the account.
+            std::future::pending::<()>().await;
+        }
+        for piece in second.chunks(second.len().div_ceil(PIECES).max(1)) {
+            stage
+                .sleep(Duration::from_millis(random.random_range(30..90)))
+                .await;
+            connection.write(piece).await?;
+        }
+        io::Result::Ok(())
+    };
+    // A server that cuts the body short may still have said why: the response is read either way.
+    drop(sent.await);
+    attempt.written = Some(Instant::now());
+    let result = connection
+        .answer(&mut attempt, request.keeps_response(), request.method())
+        .await;
+    attempt.finish(result);
+}

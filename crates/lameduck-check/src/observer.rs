@@ -1,0 +1,44 @@
+//! What a run tells while it runs.
+
+use crate::ledger::{Round, RoundKind};
+
+/// Something that happened in a run.
+#[derive(Debug)]
+pub enum Event<'a> {
+    /// The run knows how many rounds it will have.
+    Planned {
+        /// Rounds of every kind.
+        rounds: u32,
+    },
+    /// A round began: the target is being started.
+    RoundBegan {
+        /// Its number, from 1.
+        number: u32,
+        /// What it is for.
+        kind: RoundKind,
+    },
+    /// The signal was sent (in some rounds more than once).
+    Signalled {
+        /// The round's number.
+        number: u32,
+    },
+    /// A round is over: the target has ended, and every request is accounted for.
+    RoundEnded {
+        /// Everything that was seen in it.
+        round: &'a Round,
+    },
+}
+
+/// Is told what happens; called from the run's own task, so it must not block for long.
+pub trait Observer: Send + Sync {
+    /// Something happened.
+    fn on(&self, event: &Event<'_>);
+}
+
+/// Hears nothing.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Silent;
+
+impl Observer for Silent {
+    fn on(&self, _: &Event<'_>) {}
+}

@@ -1,0 +1,155 @@
+//! What a run is to do.
+
+use std::time::Duration;
+
+use crate::endpoint::Endpoint;
+use crate::request::RequestTemplate;
+use crate::target::StopSignal;
+
+/// A run: the target, the loads, and how often. Build one with [`Plan::new`] and set what differs.
+///
+/// Only what is named is tested: a plan without [`slow`](Self::slow) requests says nothing about them.
+///
+/// ```
+/// use lameduck_check::{Endpoint, Plan, RequestTemplate};
+///
+/// let url = Endpoint::parse("http://127.0.0.1:8080")?;
+/// let mut plan = Plan::new(url, ["./server", "--port", "8080"]);
+/// plan.get.push(RequestTemplate::get("/work?ms=20"));
+/// plan.rounds = 5;
+/// # Ok::<(), lameduck_check::EndpointError>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// Program and arguments of the target. Started anew for each round; the signal goes to this process, so a
+    /// shell in between must `exec`.
+    pub command: Vec<String>,
+    /// Environment added to the prover's own.
+    pub env: Vec<(String, String)>,
+    /// Where the target serves.
+    pub url: Endpoint,
+    /// Quick requests, for the keep-alive and the connection-per-request clients; each picks one at random.
+    pub get: Vec<RequestTemplate>,
+    /// Requests that take long (a second or so): in flight when the signal comes.
+    pub slow: Vec<RequestTemplate>,
+    /// Requests with a body, half of it sent when the signal comes.
+    pub uploads: Vec<RequestTemplate>,
+    /// Requests whose response takes long, half of it read when the signal comes.
+    pub downloads: Vec<RequestTemplate>,
+    /// Whether `get` and `slow` go over HTTP/2 (cleartext, prior knowledge) too.
+    pub h2: bool,
+    /// The readiness probe. Asked directly, not over the delayed wire.
+    pub ready: Option<Endpoint>,
+    /// The liveness probe. Asked directly, not over the delayed wire.
+    pub live: Option<Endpoint>,
+    /// What the target has between signal and end (default 30 s). The prover kills it 5 s later.
+    pub grace: Duration,
+    /// Whether the target is told its grace, as `LAMEDUCK_GRACE` (default: no).
+    pub tell_grace: bool,
+    /// The signal (default SIGTERM).
+    pub signal: StopSignal,
+    /// The round trip between clients and target (default 0: the plain loopback).
+    pub rtt: Duration,
+    /// Rounds under load (default 3).
+    pub rounds: u32,
+    /// Signals during start-up (default 5; 0 leaves them out).
+    pub startup_rounds: u32,
+    /// Makes think times, paths, and the moment of the signal the same again (default 1).
+    pub seed: u64,
+    /// How long the target may take to be ready (default 30 s).
+    pub start_timeout: Duration,
+    /// How many clients each load has.
+    pub clients: Clients,
+}
+
+/// How many clients each load has.
+#[derive(Clone, Copy, Debug)]
+pub struct Clients {
+    /// Keep-alive clients (default 40).
+    pub keep_alive: u32,
+    /// Connection-per-request clients, in a closed loop (default 10).
+    pub per_request: u32,
+    /// Slow requests in flight at the signal (default 10).
+    pub slow: u32,
+    /// Uploads half sent at the signal (default 5).
+    pub uploads: u32,
+    /// Downloads half read at the signal (default 5).
+    pub downloads: u32,
+    /// HTTP/2 connections (default 4), each with four streams at once.
+    pub h2: u32,
+    /// Peers that hang on without work (default 20): one half never sends a byte, a quarter stays after one
+    /// request, a quarter dribbles a header for ever. 0 leaves their round out.
+    pub idle: u32,
+}
+
+impl Default for Clients {
+    fn default() -> Self {
+        Self {
+            keep_alive: 40,
+            per_request: 10,
+            slow: 10,
+            uploads: 5,
+            downloads: 5,
+            h2: 4,
+            idle: 20,
+        }
+    }
+}
+
+/// What answer makes a target ready.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Readiness {
+    Status200,
+    Success,
+    AnyAnswer,
+}
+
+impl Plan {
+    /// A plan with the defaults and no load at all.
+    pub fn new(url: Endpoint, command: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        Self {
+            command: command.into_iter().map(Into::into).collect(),
+            env: Vec::new(),
+            url,
+            get: Vec::new(),
+            slow: Vec::new(),
+            uploads: Vec::new(),
+            downloads: Vec::new(),
+            h2: false,
+            ready: None,
+            live: None,
+            grace: Duration::from_secs(30),
+            tell_grace: false,
+            signal: StopSignal::Term,
+            rtt: Duration::ZERO,
+            rounds: 3,
+            startup_rounds: 5,
+            seed: 1,
+            start_timeout: Duration::from_secs(30),
+            clients: Clients::default(),
+        }
+    }
+
+    /// What is asked to learn whether the target is ready: the readiness probe, else the first quick request,
+    /// else the URL itself (any answer will do there).
+    pub(crate) fn readiness(&self) -> (Endpoint, Readiness) {
+        if let Some(ready) = &self.ready {
+            return (ready.clone(), Readiness::Status200);
+        }
+        match self.get.iter().find(|request| request.method() == "GET") {
+            Some(request) => (
+                Endpoint {
+                    path: request.path().to_owned(),
+                    ..self.url.clone()
+                },
+                Readiness::Success,
+            ),
+            None => (self.url.clone(), Readiness::AnyAnswer),
+        }
+    }
+
+    /// When a target that still runs is killed.
+    pub(crate) fn patience(&self) -> Duration {
+        self.grace + Duration::from_secs(5)
+    }
+}

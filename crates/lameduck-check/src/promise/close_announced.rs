@@ -1,0 +1,36 @@
+//! `close-announced`: HTTP/1.1 responses during the shutdown say `Connection: close`.
+
+use std::time::Duration;
+
+use crate::ledger::{Ending, Lane, Ledger};
+use crate::verdict::{Finding, Verdict};
+
+/// What the target has to notice the signal, beside the way there.
+const NOTICE: Duration = Duration::from_millis(50);
+
+pub(super) fn judge(ledger: &Ledger) -> Verdict {
+    let mut finding = Finding::new();
+    for round in ledger.load_rounds() {
+        let noticed = round.signalled() + NOTICE + ledger.rtt;
+        for exchange in round.since_signal() {
+            let was_late = exchange.lane != Lane::H2
+                && exchange.written.is_some_and(|written| written > noticed);
+            match exchange.ending {
+                Ending::OkClose if was_late => finding.kept(),
+                Ending::Ok if was_late => finding.broken(round.evidence_of(exchange)),
+                _ => {}
+            }
+        }
+    }
+    finding.verdict(
+        "every late response said Connection: close",
+        "late responses kept their connection open: those clients will meet a closed one",
+        match ledger
+            .load_rounds()
+            .any(|round| !round.exchanges.is_empty())
+        {
+            true => "no request came later than 50 ms after the signal and was answered",
+            false => "give --get PATH to test it",
+        },
+    )
+}

@@ -1,0 +1,25 @@
+//! `h2-lossless`: HTTP/2: no stream is lost. Streams that the target sent back unprocessed are no loss.
+
+use crate::ledger::{Ending, Lane, Ledger};
+use crate::verdict::{Finding, Verdict};
+
+pub(super) fn judge(ledger: &Ledger) -> Verdict {
+    let mut finding = Finding::new();
+    for round in ledger.load_rounds() {
+        for stream in round
+            .since_signal()
+            .filter(|exchange| exchange.lane == Lane::H2)
+        {
+            match stream.ending {
+                Ending::Refused | Ending::Unprocessed => {}
+                Ending::Ok | Ending::OkClose => finding.kept(),
+                _ => finding.broken(round.evidence_of(stream)),
+            }
+        }
+    }
+    finding.verdict(
+        "every stream was answered, or sent back unprocessed",
+        "streams were neither answered nor sent back as unprocessed",
+        "give --h2, with --get PATH, to test it",
+    )
+}

@@ -1,0 +1,35 @@
+//! `inflight-completes`: every request received before the deadline gets its whole response.
+//!
+//! Tried by the requests that had reached the target when the signal came, and by every later one whose response
+//! began: that one had been received. Uploads, downloads and HTTP/2 have promises of their own.
+
+use crate::ledger::{Ending, Lane, Ledger};
+use crate::verdict::{Finding, Verdict};
+
+pub(super) fn judge(ledger: &Ledger) -> Verdict {
+    let mut finding = Finding::new();
+    for round in ledger.load_rounds() {
+        // What was written half a round trip before the signal had arrived at it.
+        let arrived = round
+            .signalled()
+            .checked_sub(ledger.rtt / 2)
+            .unwrap_or(round.signalled());
+        for exchange in round.since_signal() {
+            let has_its_own = matches!(exchange.lane, Lane::Upload | Lane::Download | Lane::H2);
+            let was_received = exchange.status.is_some()
+                || exchange.written.is_some_and(|written| written <= arrived);
+            if has_its_own || !was_received {
+                continue;
+            }
+            match exchange.ending {
+                Ending::Ok | Ending::OkClose => finding.kept(),
+                _ => finding.broken(round.evidence_of(exchange)),
+            }
+        }
+    }
+    finding.verdict(
+        "every request that was in flight, or came later and was taken, got its whole response",
+        "requests that the target had received got no whole response, or an error",
+        "no request was in flight: give --slow PATH or --get PATH to test it",
+    )
+}

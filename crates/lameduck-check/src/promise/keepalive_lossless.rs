@@ -1,0 +1,24 @@
+//! `keepalive-lossless`: no request on a reused connection is lost, at any round-trip time.
+
+use crate::ledger::{Lane, Ledger};
+use crate::verdict::{Finding, Verdict};
+
+pub(super) fn judge(ledger: &Ledger) -> Verdict {
+    let mut finding = Finding::new();
+    for round in ledger.load_rounds() {
+        let reused = round.since_signal().filter(|exchange| {
+            exchange.lane == Lane::KeepAlive && exchange.reused && exchange.written.is_some()
+        });
+        for exchange in reused {
+            match exchange.ending.is_lost() {
+                true => finding.broken(round.evidence_of(exchange)),
+                false => finding.kept(),
+            }
+        }
+    }
+    finding.verdict(
+        "every request on a reused connection was answered",
+        "requests were lost on reused connections: they crossed a close on its way",
+        "no request was made on a reused connection after the signal: give --get PATH to test it",
+    )
+}

@@ -1,0 +1,42 @@
+//! `live-holds`: liveness stays good until the listener is gone.
+
+use std::time::Duration;
+
+use crate::ledger::Ledger;
+use crate::verdict::{Finding, Verdict};
+
+/// A process closes its sockets a moment before its end can be seen.
+const TOLERANCE: Duration = Duration::from_millis(20);
+
+pub(super) fn judge(ledger: &Ledger) -> Verdict {
+    let mut finding = Finding::new();
+    for round in ledger.load_rounds() {
+        let signal = round.signalled();
+        let until = round.closed_at() - TOLERANCE;
+        for sample in round
+            .liveness
+            .iter()
+            .filter(|sample| sample.asked >= signal && sample.answered < until)
+        {
+            match &sample.status {
+                Ok(200) => finding.kept(),
+                Ok(status) => finding.broken(round.evidence(
+                    sample.answered,
+                    "liveness probe",
+                    format!("status {status}"),
+                )),
+                Err(what) => {
+                    finding.broken(round.evidence(sample.answered, "liveness probe", what.clone()))
+                }
+            }
+        }
+    }
+    finding.verdict(
+        "liveness stayed good until the listener was gone",
+        "liveness failed while the target still served: an orchestrator would kill it",
+        match ledger.load_rounds().any(|round| !round.liveness.is_empty()) {
+            true => "no look at liveness fell between the signal and the listener closing",
+            false => "give --live URL to test it",
+        },
+    )
+}

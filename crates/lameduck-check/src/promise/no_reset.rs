@@ -1,0 +1,34 @@
+//! `no-reset`: connections end with FIN, never RST.
+
+use crate::ledger::{Lane, Ledger, Parting, RoundKind};
+use crate::verdict::{Finding, Verdict};
+
+pub(super) fn judge(ledger: &Ledger) -> Verdict {
+    let mut finding = Finding::new();
+    for round in ledger.of(RoundKind::Load).chain(ledger.of(RoundKind::Idle)) {
+        let signal = round.signalled();
+        for connection in round
+            .connections
+            .iter()
+            .filter(|connection| connection.ended >= signal)
+        {
+            match connection.parting {
+                _ if connection.lane == Lane::Loris => {}
+                Parting::Reset => {
+                    let place = format!("{} {}", connection.lane, connection.client);
+                    let what = format!(
+                        "connection reset (RST), opened at {:+.1} ms",
+                        round.at_ms(connection.opened)
+                    );
+                    finding.broken(round.evidence(connection.ended, place, what));
+                }
+                Parting::Client | Parting::Fin => finding.kept(),
+            }
+        }
+    }
+    finding.verdict(
+        "no connection was reset",
+        "connections were reset instead of closed: what was on its way is thrown away on both sides",
+        "no connection was open at the signal: give --get PATH to test it",
+    )
+}

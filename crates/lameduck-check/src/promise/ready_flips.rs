@@ -1,0 +1,65 @@
+//! `ready-flips`: readiness fails at once on the signal, before anything is refused.
+
+use std::time::Duration;
+
+use crate::ledger::{Ending, Ledger, Round};
+use crate::load::probe;
+use crate::verdict::{Finding, Verdict};
+
+/// "At once": an orchestrator looks no more often than each second.
+const AT_ONCE: Duration = Duration::from_millis(500);
+
+pub(super) fn judge(ledger: &Ledger) -> Verdict {
+    let mut finding = Finding::new();
+    let tolerance = probe::INTERVAL * 2 + ledger.rtt;
+    for round in ledger
+        .load_rounds()
+        .filter(|round| !round.readiness.is_empty())
+    {
+        let signal = round.signalled();
+        let flipped = round
+            .readiness
+            .iter()
+            .find(|sample| sample.asked >= signal && !sample.is_good());
+        // A target that is gone is not ready either.
+        let flipped_at = flipped.map_or(round.exit.at, |sample| sample.asked);
+        let turned_away = first_turned_away(round);
+        let late = round.readiness.iter().find(|sample| {
+            sample.is_good()
+                && turned_away.is_some_and(|refusal| sample.asked > refusal + tolerance)
+        });
+        if flipped_at > signal + AT_ONCE {
+            let what = format!("readiness was still good {AT_ONCE:?} after the signal");
+            finding.broken(round.evidence(flipped_at, "readiness probe", what));
+        } else if let (Some(sample), Some(refusal)) = (late, turned_away) {
+            let what = format!(
+                "readiness was still good, while a connection begun at {:+.1} ms was not served",
+                round.at_ms(refusal)
+            );
+            finding.broken(round.evidence(sample.asked, "readiness probe", what));
+        } else {
+            finding.kept();
+        }
+    }
+    finding.verdict(
+        "readiness failed at once, before anything was refused",
+        "readiness stayed good while the target was already leaving",
+        "give --ready URL to test it",
+    )
+}
+
+/// When the first connection began that was refused, or lost unserved, after the signal.
+fn first_turned_away(round: &Round) -> Option<std::time::Instant> {
+    let unserved = round.since_signal().filter(|exchange| {
+        !exchange.reused
+            && exchange.began >= round.signalled()
+            && matches!(
+                exchange.ending,
+                Ending::ResetBeforeResponse | Ending::EofBeforeResponse
+            )
+    });
+    unserved
+        .map(|exchange| exchange.began)
+        .chain(round.first_refusal())
+        .min()
+}

@@ -1,0 +1,40 @@
+//! `startup-signal`: the signal during start-up ends the process cleanly.
+//!
+//! Exit 0 is clean. So is the signal's own default effect: before a handler is installed nothing has started
+//! that would need closing.
+
+use crate::ledger::{Ledger, RoundKind};
+use crate::verdict::{Finding, Verdict};
+
+pub(super) fn judge(ledger: &Ledger) -> Verdict {
+    let mut finding = Finding::new();
+    let mut by_default = 0;
+    for round in ledger.of(RoundKind::Startup) {
+        let exit = round.exit;
+        let is_default = !exit.killed && exit.signal == Some(ledger.signal.number());
+        by_default += u32::from(is_default);
+        let is_in_time = !exit.killed && round.signal_to_exit() < ledger.grace;
+        if is_in_time && (exit.code == Some(0) || is_default) {
+            finding.kept();
+        } else {
+            let sent = round
+                .signalled()
+                .duration_since(round.started)
+                .as_secs_f64()
+                * 1e3;
+            let place = format!("target, {} {sent:.1} ms after its start", ledger.signal);
+            finding.broken(round.evidence(exit.at, place, exit.describe()));
+        }
+    }
+    let trials = finding.trials();
+    finding.verdict(
+        match by_default {
+            0 => "a signal during start-up ended the target cleanly".to_owned(),
+            _ => format!(
+                "a signal during start-up ended the target; {by_default} of {trials} times by the signal itself, before a handler was installed: nothing had started"
+            ),
+        },
+        "a signal during start-up did not end the target cleanly",
+        "give --startup-rounds N (N above 0) to test it",
+    )
+}

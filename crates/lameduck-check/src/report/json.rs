@@ -1,0 +1,49 @@
+//! The outcome as JSON, for machines.
+
+use serde::Serialize;
+
+use crate::ledger::Tally;
+use crate::run::Outcome;
+use crate::verdict::Verdict;
+
+#[derive(Serialize)]
+struct Report<'a> {
+    target: &'a str,
+    rounds: u32,
+    seed: u64,
+    rtt_ms: f64,
+    promises: &'a [Verdict],
+    outcomes: Tally,
+    /// Of the rounds under load, as is `exit`.
+    signal_to_exit_ms: Vec<f64>,
+    exit: Vec<i32>,
+}
+
+/// The outcome as one JSON object, indented, with a line break at its end.
+///
+/// # Errors
+/// None that an outcome of [`run`](crate::run()) can cause; the serializer's, if it ever has one.
+pub fn json(outcome: &Outcome) -> Result<String, serde_json::Error> {
+    let ms = |duration: std::time::Duration| (duration.as_secs_f64() * 1e6).round() / 1e3;
+    let report = Report {
+        target: &outcome.target,
+        rounds: outcome.rounds,
+        seed: outcome.seed,
+        rtt_ms: ms(outcome.ledger.rtt),
+        promises: &outcome.verdicts,
+        outcomes: outcome.tally,
+        signal_to_exit_ms: outcome
+            .ledger
+            .load_rounds()
+            .map(|round| ms(round.signal_to_exit()))
+            .collect(),
+        exit: outcome
+            .ledger
+            .load_rounds()
+            .map(|round| round.exit.shell_code())
+            .collect(),
+    };
+    let mut text = serde_json::to_string_pretty(&report)?;
+    text.push('\n');
+    Ok(text)
+}

@@ -1,0 +1,7 @@
+//! The verdicts, for people and for machines.
+
+mod json;
+mod table;
+
+pub use json::json;
+pub use table::{Look, table};

@@ -1,0 +1,219 @@
+//! The outcome as a table, for people.
+
+use std::fmt::Write;
+
+use comfy_table::{Attribute, Cell, CellAlignment, Color, ContentArrangement, Table, presets};
+
+use crate::ledger::RoundKind;
+use crate::run::Outcome;
+use crate::verdict::{Judgement, Verdict};
+
+/// Pieces of evidence shown per promise; the JSON has more.
+const SHOWN: usize = 3;
+
+/// How a table looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Look {
+    /// Columns to fit in.
+    pub width: u16,
+    /// Whether to colour it.
+    pub color: bool,
+}
+
+impl Look {
+    /// 100 columns without colour.
+    pub const PLAIN: Self = Self {
+        width: 100,
+        color: false,
+    };
+}
+
+/// The verdicts, one line per promise, then the counts, then the evidence. Ends with a line break.
+pub fn table(outcome: &Outcome, look: Look) -> String {
+    let mut text = String::new();
+    // Writing to a String cannot fail.
+    let _ = write_all(&mut text, outcome, look);
+    text
+}
+
+fn write_all(text: &mut String, outcome: &Outcome, look: Look) -> std::fmt::Result {
+    let bold = |words: &str| paint(look, "1", words);
+    let rtt = match outcome.ledger.rtt.is_zero() {
+        true => "loopback".to_owned(),
+        false => format!(
+            "{} round trip",
+            humantime::format_duration(outcome.ledger.rtt)
+        ),
+    };
+    let rounds = match outcome.rounds {
+        1 => "1 round".to_owned(),
+        rounds => format!("{rounds} rounds"),
+    };
+    writeln!(text, "{}", bold(&outcome.target))?;
+    writeln!(
+        text,
+        "{rounds} under load, {rtt}, {}, seed {}\n",
+        outcome.ledger.signal, outcome.seed
+    )?;
+    writeln!(text, "{}\n", promises(outcome, look))?;
+    writeln!(text, "{}", requests(outcome))?;
+    writeln!(text, "{}", exits(outcome))?;
+    for verdict in outcome
+        .verdicts
+        .iter()
+        .filter(|verdict| verdict.judgement == Judgement::Broken)
+    {
+        writeln!(text, "\n{} {}", paint(look, "31", "✘"), bold(verdict.name))?;
+        for evidence in verdict.evidence.iter().take(SHOWN) {
+            writeln!(
+                text,
+                "    round {} at {:+.1} ms: {}: {}",
+                evidence.round, evidence.at_ms, evidence.r#where, evidence.what
+            )?;
+        }
+        let more = verdict
+            .failures
+            .saturating_sub(verdict.evidence.len().min(SHOWN) as u64);
+        if more > 0 {
+            writeln!(text, "    and {more} more")?;
+        }
+    }
+    let count = |judgement| {
+        outcome
+            .verdicts
+            .iter()
+            .filter(|verdict| verdict.judgement == judgement)
+            .count()
+    };
+    let (kept, broken, skipped) = (
+        count(Judgement::Kept),
+        count(Judgement::Broken),
+        count(Judgement::Skipped),
+    );
+    let summary = format!("{kept} kept, {broken} broken, {skipped} not tested");
+    writeln!(
+        text,
+        "\n{}",
+        paint(look, if broken > 0 { "1;31" } else { "1;32" }, &summary)
+    )
+}
+
+fn promises(outcome: &Outcome, look: Look) -> Table {
+    let mut table = Table::new();
+    table
+        .load_style(presets::UTF8_HORIZONTAL_ONLY)
+        .set_content_arrangement(ContentArrangement::Dynamic)
+        .set_width(look.width);
+    if look.color {
+        table.enforce_styling();
+    } else {
+        table.force_no_tty();
+    }
+    table.set_header(["", "promise", "trials", "lost", "≤ at 95 %", "why"]);
+    for column in 2..=4 {
+        if let Some(column) = table.column_mut(column) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    for verdict in &outcome.verdicts {
+        table.add_row(row(verdict, look));
+    }
+    table
+}
+
+fn row(verdict: &Verdict, look: Look) -> Vec<Cell> {
+    let (mark, color) = match verdict.judgement {
+        Judgement::Kept => ("✔", Color::Green),
+        Judgement::Broken => ("✘", Color::Red),
+        Judgement::Skipped => ("–", Color::DarkGrey),
+    };
+    let [trials, failures, bound] = match verdict.judgement {
+        Judgement::Skipped => [String::new(), String::new(), String::new()],
+        _ => [
+            verdict.trials.to_string(),
+            verdict.failures.to_string(),
+            percent(verdict.bound95),
+        ],
+    };
+    let texts = [
+        mark.to_owned(),
+        verdict.name.to_owned(),
+        trials,
+        failures,
+        bound,
+        verdict.why.clone(),
+    ];
+    let cells = texts.into_iter().enumerate().map(|(column, text)| {
+        let cell = Cell::new(text);
+        match (look.color, verdict.judgement, column) {
+            (false, ..) => cell,
+            (_, Judgement::Skipped, _) | (_, _, 0) => cell.fg(color),
+            (_, Judgement::Broken, 1) => cell.fg(color).add_attribute(Attribute::Bold),
+            _ => cell,
+        }
+    });
+    cells.collect()
+}
+
+/// Two digits that matter.
+fn percent(rate: f64) -> String {
+    let percent = rate * 100.0;
+    match percent {
+        10.0.. => format!("{percent:.0} %"),
+        1.0.. => format!("{percent:.1} %"),
+        0.1.. => format!("{percent:.2} %"),
+        _ => format!("{percent:.3} %"),
+    }
+}
+
+fn requests(outcome: &Outcome) -> String {
+    let tally = &outcome.tally;
+    let counts = [
+        (tally.ok, "ok"),
+        (tally.ok_close, "ok, then closed as announced"),
+        (tally.refused, "refused"),
+        (tally.reset_before_response, "reset before a response"),
+        (tally.eof_before_response, "closed before a response"),
+        (tally.truncated, "cut in the response"),
+        (tally.status_5xx, "status 5xx"),
+        (tally.timeout, "never answered"),
+    ];
+    let counts: Vec<String> = counts
+        .iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, what)| format!("{count} {what}"))
+        .collect();
+    format!(
+        "requests        {}",
+        if counts.is_empty() {
+            "none".to_owned()
+        } else {
+            counts.join(" · ")
+        }
+    )
+}
+
+fn exits(outcome: &Outcome) -> String {
+    let exits: Vec<String> = outcome
+        .ledger
+        .rounds
+        .iter()
+        .filter(|round| round.kind == RoundKind::Load)
+        .map(|round| match round.exit.killed {
+            true => "killed".to_owned(),
+            false => format!(
+                "{:.3} s (exit {})",
+                round.signal_to_exit().as_secs_f64(),
+                round.exit.shell_code()
+            ),
+        })
+        .collect();
+    format!("signal to exit  {}", exits.join(" · "))
+}
+
+fn paint(look: Look, code: &str, words: &str) -> String {
+    match look.color {
+        true => format!("\x1b[{code}m{words}\x1b[0m"),
+        false => words.to_owned(),
+    }
+}

@@ -1,0 +1,121 @@
+//! A round under load: every load of the plan, with the signal in the middle.
+
+use std::time::{Duration, Instant};
+
+use tokio::sync::watch;
+
+use super::scene::Scene;
+use crate::ledger::{Lane, Round, RoundKind};
+use crate::load::h2::Script;
+use crate::load::upload::Rest;
+use crate::load::{download, h2, keep_alive, per_request, slow, upload};
+use crate::observer::Observer;
+use crate::plan::Plan;
+use crate::request::RequestTemplate;
+use crate::run::CheckError;
+
+/// Before the signal every client that keeps its connection has made so many requests...
+const WARM_REQUESTS: u32 = 3;
+/// ...or this has passed.
+const WARM_UP_LIMIT: Duration = Duration::from_secs(15);
+
+pub(crate) async fn run(
+    plan: &Plan,
+    observer: &dyn Observer,
+    number: u32,
+) -> Result<Round, CheckError> {
+    let mut scene = Scene::open(plan, observer, number, RoundKind::Load).await?;
+    scene.ready().await?;
+    scene.watch_probes();
+    let (tell_slow_at, slow_at) = watch::channel(None);
+    let get = &plan.get;
+    if !get.is_empty() {
+        scene.clients(Lane::KeepAlive, plan.clients.keep_alive, |stage, client| {
+            keep_alive::run(stage, client, get.clone())
+        });
+        scene.clients(
+            Lane::PerRequest,
+            plan.clients.per_request,
+            |stage, client| per_request::run(stage, client, get.clone()),
+        );
+    }
+    if plan.h2 {
+        let script = Script {
+            quick: get.clone(),
+            slow: plan.slow.clone(),
+            slow_at,
+        };
+        scene.clients(Lane::H2, plan.clients.h2, |stage, client| {
+            h2::run(stage, client, script.clone())
+        });
+    }
+    warm_up(&mut scene).await;
+    // Late enough for what must be in flight to get on its way.
+    let lead = Duration::from_millis(400) + plan.rtt * 2;
+    let signal = scene.moment(lead, lead + Duration::from_millis(100));
+    let rtt = plan.rtt;
+    in_turn(&plan.slow, |paths| {
+        scene.clients(Lane::Slow, plan.clients.slow, |stage, client| {
+            slow::run(stage, client, paths(client.number), signal, rtt)
+        });
+    });
+    in_turn(&plan.uploads, |paths| {
+        scene.clients(Lane::Upload, plan.clients.uploads, |stage, client| {
+            upload::run(
+                stage,
+                client,
+                paths(client.number),
+                Rest::Dribbled,
+                signal,
+                rtt,
+            )
+        });
+    });
+    in_turn(&plan.downloads, |paths| {
+        scene.clients(Lane::Download, plan.clients.downloads, |stage, client| {
+            download::run(stage, client, paths(client.number), signal, rtt)
+        });
+    });
+    tell_slow_at.send_replace(Some(signal - Duration::from_millis(100) - rtt));
+    tokio::time::sleep_until(signal.into()).await;
+    scene.signal().await?;
+    let round = scene.close().await?;
+    answers_make_sense(&round)?;
+    Ok(round)
+}
+
+/// Gives a load, if there is anything for it to ask, its requests: one after the other, client by client.
+fn in_turn(requests: &[RequestTemplate], load: impl FnOnce(&dyn Fn(u32) -> RequestTemplate)) {
+    if !requests.is_empty() {
+        load(&|client| requests[client as usize % requests.len()].clone());
+    }
+}
+
+async fn warm_up(scene: &mut Scene<'_>) {
+    let begun = Instant::now();
+    let enough = scene.moment(Duration::from_millis(400), Duration::from_millis(1000));
+    tokio::time::sleep_until(enough.into()).await;
+    while !scene.stage.is_warm(WARM_REQUESTS)
+        && begun.elapsed() < WARM_UP_LIMIT
+        && scene.target.ended().is_none()
+    {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// A target that turns the requests themselves down is not tested by them.
+fn answers_make_sense(round: &Round) -> Result<(), CheckError> {
+    let turned_down = round.exchanges.iter().find(|exchange| {
+        matches!(
+            exchange.status,
+            Some(400 | 401 | 403 | 404 | 405 | 415 | 422)
+        )
+    });
+    match turned_down {
+        Some(exchange) => Err(CheckError::TurnedDown {
+            request: format!("{} {}", exchange.request.method(), exchange.request.path()),
+            status: exchange.status.unwrap_or(0),
+        }),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,8 @@
+//! The rounds: each starts the target once, stops it once, and returns what was seen. One file per kind.
+
+pub(crate) mod idle;
+pub(crate) mod load;
+pub(crate) mod scene;
+pub(crate) mod second_signal;
+pub(crate) mod startup;
+pub(crate) mod stuck;

@@ -1,0 +1,164 @@
+//! What every round has: a started target, clients, probe watchers, and the way it all ends.
+
+use std::future::Future;
+use std::time::{Duration, Instant};
+
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use tokio::task::{JoinHandle, JoinSet};
+
+use crate::ledger::{Lane, Round, RoundKind, Sample};
+use crate::load::probe;
+use crate::load::stage::{Client, Stage};
+use crate::observer::{Event, Observer};
+use crate::plan::Plan;
+use crate::run::CheckError;
+use crate::target::Target;
+use crate::wire::Wire;
+
+/// Clients are asked to end this long before the target is killed, so that what hangs is told from what the
+/// killing cut.
+const LAST_CALL: Duration = Duration::from_secs(1);
+
+/// A round under way.
+pub(crate) struct Scene<'a> {
+    pub(crate) plan: &'a Plan,
+    observer: &'a dyn Observer,
+    number: u32,
+    kind: RoundKind,
+    pub(crate) target: Target,
+    ready_at: Option<Instant>,
+    signals: Vec<Instant>,
+    pub(crate) stage: Stage,
+    pub(crate) random: StdRng,
+    pub(crate) stuck_path: Option<String>,
+    clients: JoinSet<()>,
+    readiness: Option<JoinHandle<Vec<Sample>>>,
+    liveness: Option<JoinHandle<Vec<Sample>>>,
+}
+
+impl<'a> Scene<'a> {
+    /// Starts the target; does not wait until it is ready.
+    pub(crate) async fn open(
+        plan: &'a Plan,
+        observer: &'a dyn Observer,
+        number: u32,
+        kind: RoundKind,
+    ) -> Result<Self, CheckError> {
+        observer.on(&Event::RoundBegan { number, kind });
+        // Neighbouring seeds and rounds must not share their sequences.
+        let seed = StdRng::seed_from_u64(plan.seed ^ (u64::from(number) << 40)).random();
+        Ok(Self {
+            target: Target::start(plan).await?,
+            plan,
+            observer,
+            number,
+            kind,
+            ready_at: None,
+            signals: Vec::new(),
+            stage: Stage::new(Wire::new(plan.rtt), plan.url.clone(), seed),
+            random: StdRng::seed_from_u64(seed),
+            stuck_path: None,
+            clients: JoinSet::new(),
+            readiness: None,
+            liveness: None,
+        })
+    }
+
+    /// Waits until the target is ready.
+    pub(crate) async fn ready(&mut self) -> Result<(), CheckError> {
+        self.ready_at = Some(self.target.ready(self.plan).await?);
+        Ok(())
+    }
+
+    /// Starts the probe watchers that the plan names.
+    pub(crate) fn watch_probes(&mut self) {
+        let watch = |endpoint: &Option<_>| {
+            endpoint
+                .clone()
+                .map(|endpoint| tokio::spawn(probe::watch(self.stage.clone(), endpoint)))
+        };
+        self.readiness = watch(&self.plan.ready);
+        self.liveness = watch(&self.plan.live);
+    }
+
+    /// Starts `count` clients of a load.
+    pub(crate) fn clients<F>(&mut self, lane: Lane, count: u32, client: impl Fn(Stage, Client) -> F)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        for number in 1..=count {
+            self.clients
+                .spawn(client(self.stage.clone(), Client { lane, number }));
+        }
+    }
+
+    /// Sends the plan's signal, once more or for the first time.
+    pub(crate) async fn signal(&mut self) -> Result<(), CheckError> {
+        let at = self.target.signal(self.plan.signal).await?;
+        self.signals.push(at);
+        self.stage.signalled(at);
+        self.observer.on(&Event::Signalled {
+            number: self.number,
+        });
+        Ok(())
+    }
+
+    /// A random moment between two durations from now.
+    pub(crate) fn moment(&mut self, from: Duration, to: Duration) -> Instant {
+        let span = from.as_micros() as u64..=to.as_micros() as u64;
+        Instant::now() + Duration::from_micros(self.random.random_range(span))
+    }
+
+    /// Waits for the target's end, kills it when its time is up, ends the clients, and closes the account.
+    pub(crate) async fn close(mut self) -> Result<Round, CheckError> {
+        let from = self.signals.first().copied().unwrap_or_else(Instant::now);
+        let deadline = from + self.plan.patience();
+        let mut exit = self.target.wait_until(deadline - LAST_CALL).await;
+        if exit.is_none() {
+            self.stage.stop();
+            exit = self.target.wait_until(deadline).await;
+        }
+        if exit.is_some() {
+            // What the target's end sent is still under way to the clients.
+            tokio::time::sleep(Duration::from_millis(30) + self.plan.rtt).await;
+            self.stage.stop();
+            let ended = async { while self.clients.join_next().await.is_some() {} };
+            drop(tokio::time::timeout(Duration::from_secs(4) + self.plan.rtt * 2, ended).await);
+        }
+        // Whoever still waits for a response is told that none comes, before the killing can look like a reset.
+        self.clients.shutdown().await;
+        // Killing the group also ends what the target may have left behind.
+        let exit = match exit {
+            Some(exit) => exit,
+            None => self.target.kill().await,
+        };
+        let readiness = collect(self.readiness.take()).await;
+        let liveness = collect(self.liveness.take()).await;
+        self.target.drain().await;
+        let (exchanges, connections) = self.stage.take().map_err(CheckError::Local)?;
+        let round = Round {
+            number: self.number,
+            kind: self.kind,
+            started: self.target.started,
+            ready_at: self.ready_at,
+            said_after_signal: self.target.said_since(from),
+            signals: self.signals,
+            exit,
+            stuck_path: self.stuck_path,
+            exchanges,
+            connections,
+            readiness,
+            liveness,
+        };
+        self.observer.on(&Event::RoundEnded { round: &round });
+        Ok(round)
+    }
+}
+
+async fn collect(watcher: Option<JoinHandle<Vec<Sample>>>) -> Vec<Sample> {
+    match watcher {
+        Some(watcher) => watcher.await.unwrap_or_default(),
+        None => Vec::new(),
+    }
+}

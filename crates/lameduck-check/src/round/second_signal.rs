@@ -1,0 +1,59 @@
+//! A round in which the signal comes three times while requests are still in flight.
+
+use std::time::Duration;
+
+use super::scene::Scene;
+use crate::ledger::{Lane, Round, RoundKind};
+use crate::load::upload::Rest;
+use crate::load::{slow, upload};
+use crate::observer::Observer;
+use crate::plan::Plan;
+use crate::run::CheckError;
+
+/// Requests in flight.
+const REQUESTS: u32 = 3;
+/// Signals, and the pause between them.
+const SIGNALS: u32 = 3;
+const PAUSE: Duration = Duration::from_millis(300);
+
+pub(crate) async fn run(
+    plan: &Plan,
+    observer: &dyn Observer,
+    number: u32,
+) -> Result<Round, CheckError> {
+    let mut scene = Scene::open(plan, observer, number, RoundKind::SecondSignal).await?;
+    scene.ready().await?;
+    let lead = Duration::from_millis(350) + plan.rtt * 2;
+    let signal = scene.moment(lead, lead);
+    // An upload that stalls outlives every signal; a slow request only those that come in its time.
+    if let Some(request) = plan.uploads.first() {
+        scene.clients(Lane::Upload, REQUESTS, |stage, client| {
+            upload::run(
+                stage,
+                client,
+                request.clone(),
+                Rest::Never,
+                signal,
+                plan.rtt,
+            )
+        });
+    } else if let Some(request) = plan.slow.first() {
+        scene.clients(Lane::Slow, REQUESTS, |stage, client| {
+            slow::run(stage, client, request.clone(), signal, plan.rtt)
+        });
+    }
+    tokio::time::sleep_until(signal.into()).await;
+    scene.signal().await?;
+    for _ in 1..SIGNALS {
+        if scene
+            .target
+            .wait_until(std::time::Instant::now() + PAUSE)
+            .await
+            .is_some()
+        {
+            break;
+        }
+        scene.signal().await?;
+    }
+    scene.close().await
+}

@@ -1,0 +1,144 @@
+//! A run: every round of a plan, then the verdicts.
+
+use std::time::Duration;
+
+use thiserror::Error;
+
+use crate::ledger::{Ledger, RoundKind, Tally};
+use crate::observer::{Event, Observer};
+use crate::plan::Plan;
+use crate::promise;
+use crate::round;
+use crate::target::TargetError;
+use crate::verdict::{Judgement, Verdict};
+
+/// Why a run came to no verdict. The command line shows these with exit 2.
+#[derive(Debug, Error)]
+pub enum CheckError {
+    /// The target did not start, was never ready, or ended before its time.
+    #[error(transparent)]
+    Target(#[from] TargetError),
+    /// The target turns down what the plan asks.
+    #[error(
+        "{request} was answered {status}: such a load tests nothing; name a request that the target serves"
+    )]
+    TurnedDown {
+        /// Method and path.
+        request: String,
+        /// The status.
+        status: u16,
+    },
+    /// The machine the prover runs on is short of something.
+    #[error("{0}")]
+    Local(String),
+}
+
+/// What came of a run.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// The command that was tested.
+    pub target: String,
+    /// Rounds under load.
+    pub rounds: u32,
+    /// The seed.
+    pub seed: u64,
+    /// One verdict per promise that the prover knows, in the order of the report.
+    pub verdicts: Vec<Verdict>,
+    /// Every request of the load rounds, counted by its end.
+    pub tally: Tally,
+    /// Everything that was seen.
+    pub ledger: Ledger,
+}
+
+impl Outcome {
+    /// Whether every promise that was tested was kept.
+    pub fn all_kept(&self) -> bool {
+        self.verdicts
+            .iter()
+            .all(|verdict| verdict.judgement != Judgement::Broken)
+    }
+
+    /// The verdict on one promise, by its stable name.
+    pub fn verdict(&self, name: &str) -> Option<&Verdict> {
+        self.verdicts.iter().find(|verdict| verdict.name == name)
+    }
+}
+
+/// Runs a plan: first the rounds under load, then those with a purpose of their own.
+///
+/// Needs a tokio runtime with I/O and time, better one with several threads: the clients of a load share it.
+///
+/// # Cancel safety
+/// Dropping the future ends the clients and kills the target with its process group.
+///
+/// # Errors
+/// When the target cannot be started or tested, see [`CheckError`]. Broken promises are no errors.
+pub async fn run(plan: &Plan, observer: &dyn Observer) -> Result<Outcome, CheckError> {
+    let schedule = schedule(plan);
+    observer.on(&Event::Planned {
+        rounds: schedule.len() as u32,
+    });
+    let mut ledger = Ledger {
+        rtt: plan.rtt,
+        grace: plan.grace,
+        signal: plan.signal,
+        rounds: Vec::new(),
+    };
+    let mut startup_turn = 0;
+    for (number, kind) in (1..).zip(schedule) {
+        let round = match kind {
+            RoundKind::Load => round::load::run(plan, observer, number).await?,
+            RoundKind::Idle => round::idle::run(plan, observer, number).await?,
+            RoundKind::Startup => {
+                let turn = startup_turn;
+                startup_turn += 1;
+                let measured = measured_start_up(&ledger);
+                round::startup::run(plan, observer, number, measured, turn, plan.startup_rounds)
+                    .await?
+            }
+            RoundKind::SecondSignal => round::second_signal::run(plan, observer, number).await?,
+            RoundKind::Stuck => match plan.uploads.first() {
+                Some(request) => round::stuck::run(plan, observer, number, request).await?,
+                None => continue,
+            },
+        };
+        ledger.rounds.push(round);
+    }
+    Ok(Outcome {
+        target: plan.command.join(" "),
+        rounds: plan.rounds,
+        seed: plan.seed,
+        verdicts: promise::judge_all(&ledger),
+        tally: Tally::of(ledger.load_rounds()),
+        ledger,
+    })
+}
+
+/// Which rounds a plan has, in order.
+fn schedule(plan: &Plan) -> Vec<RoundKind> {
+    let mut schedule = vec![RoundKind::Load; plan.rounds as usize];
+    if plan.clients.idle > 0 {
+        schedule.push(RoundKind::Idle);
+    }
+    schedule.extend(std::iter::repeat_n(
+        RoundKind::Startup,
+        plan.startup_rounds as usize,
+    ));
+    if !plan.uploads.is_empty() || !plan.slow.is_empty() {
+        schedule.push(RoundKind::SecondSignal);
+    }
+    if !plan.uploads.is_empty() {
+        schedule.push(RoundKind::Stuck);
+    }
+    schedule
+}
+
+/// From start to ready, the shortest that was seen: a signal after it would come too late.
+fn measured_start_up(ledger: &Ledger) -> Duration {
+    ledger
+        .rounds
+        .iter()
+        .filter_map(|round| Some(round.ready_at?.saturating_duration_since(round.started)))
+        .min()
+        .unwrap_or(Duration::from_millis(100))
+}

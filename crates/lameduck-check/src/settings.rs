@@ -1,0 +1,358 @@
+//! What a user may set, by flags or by file, before it is a [`Plan`].
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde::Deserialize;
+use thiserror::Error;
+
+use crate::endpoint::{Endpoint, EndpointError};
+use crate::plan::Plan;
+use crate::request::RequestTemplate;
+
+/// Bytes of an upload, unless set.
+const UPLOAD_BYTES: usize = 64 * 1024;
+
+/// Everything that may be set, all of it optional: what is not set by one source may be by another.
+///
+/// As `lameduck-check.toml` it looks like this:
+///
+/// ```
+/// let settings = lameduck_check::Settings::from_toml(r#"
+///     command = ["./server", "--port", "8080"]
+///     url = "http://127.0.0.1:8080"
+///     get = ["/work?ms=20"]
+///     grace = "10s"
+///     rtt = "40ms"
+/// "#)?;
+/// let plan = settings.into_plan()?;
+/// assert_eq!(plan.grace.as_secs(), 10);
+/// # Ok::<(), lameduck_check::SettingsError>(())
+/// ```
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Settings {
+    /// Program and arguments of the target.
+    pub command: Vec<String>,
+    /// Where the target serves.
+    pub url: Option<String>,
+    /// Paths of quick requests.
+    pub get: Vec<String>,
+    /// Paths of requests that take long.
+    pub slow: Vec<String>,
+    /// Paths that take uploads.
+    pub upload: Vec<String>,
+    /// Paths whose response takes long.
+    pub stream: Vec<String>,
+    /// Whether to speak HTTP/2 too.
+    pub h2: Option<bool>,
+    /// The readiness probe's URL.
+    pub ready: Option<String>,
+    /// The liveness probe's URL.
+    pub live: Option<String>,
+    /// The grace, like `30s`. When set, the target is told it too, as `LAMEDUCK_GRACE`.
+    pub grace: Option<String>,
+    /// The signal, like `TERM`.
+    pub signal: Option<String>,
+    /// The round trip, like `40ms`.
+    pub rtt: Option<String>,
+    /// Rounds under load.
+    pub rounds: Option<u32>,
+    /// Signals during start-up.
+    pub startup_rounds: Option<u32>,
+    /// The seed.
+    pub seed: Option<u64>,
+    /// How long the target may take to be ready, like `30s`.
+    pub start_timeout: Option<String>,
+    /// Keep-alive clients.
+    pub clients: Option<u32>,
+    /// Connection-per-request clients.
+    pub per_request: Option<u32>,
+    /// Slow requests in flight at the signal.
+    pub slow_clients: Option<u32>,
+    /// Uploads half sent at the signal.
+    pub upload_clients: Option<u32>,
+    /// Downloads half read at the signal.
+    pub stream_clients: Option<u32>,
+    /// HTTP/2 connections.
+    pub h2_connections: Option<u32>,
+    /// Peers that hang on without work.
+    pub idle: Option<u32>,
+}
+
+/// What is wrong with the settings.
+#[derive(Debug, Error)]
+pub enum SettingsError {
+    /// The file is not TOML, or has a key that nobody knows.
+    #[error("{0}")]
+    Toml(#[from] toml::de::Error),
+    /// Something needed is not set.
+    #[error("{what} is missing; {fix}")]
+    Missing {
+        /// The flag.
+        what: &'static str,
+        /// What to give.
+        fix: &'static str,
+    },
+    /// A URL is wrong.
+    #[error("{flag}: {source}")]
+    Url {
+        /// The flag.
+        flag: &'static str,
+        /// What is wrong with it.
+        source: EndpointError,
+    },
+    /// A value is wrong.
+    #[error("{flag} `{value}`: {expected}")]
+    Value {
+        /// The flag.
+        flag: &'static str,
+        /// The value.
+        value: String,
+        /// What would be right.
+        expected: String,
+    },
+}
+
+impl Settings {
+    /// Reads the text of a `lameduck-check.toml`.
+    ///
+    /// # Errors
+    /// When it is no TOML, a value has the wrong type, or a key is unknown (the error names it and the known ones).
+    pub fn from_toml(text: &str) -> Result<Self, SettingsError> {
+        Ok(toml::from_str(text)?)
+    }
+
+    /// These settings where they are set, the others elsewhere.
+    #[must_use]
+    pub fn over(self, other: Self) -> Self {
+        let list =
+            |mine: Vec<String>, theirs: Vec<String>| if mine.is_empty() { theirs } else { mine };
+        Self {
+            command: list(self.command, other.command),
+            url: self.url.or(other.url),
+            get: list(self.get, other.get),
+            slow: list(self.slow, other.slow),
+            upload: list(self.upload, other.upload),
+            stream: list(self.stream, other.stream),
+            h2: self.h2.or(other.h2),
+            ready: self.ready.or(other.ready),
+            live: self.live.or(other.live),
+            grace: self.grace.or(other.grace),
+            signal: self.signal.or(other.signal),
+            rtt: self.rtt.or(other.rtt),
+            rounds: self.rounds.or(other.rounds),
+            startup_rounds: self.startup_rounds.or(other.startup_rounds),
+            seed: self.seed.or(other.seed),
+            start_timeout: self.start_timeout.or(other.start_timeout),
+            clients: self.clients.or(other.clients),
+            per_request: self.per_request.or(other.per_request),
+            slow_clients: self.slow_clients.or(other.slow_clients),
+            upload_clients: self.upload_clients.or(other.upload_clients),
+            stream_clients: self.stream_clients.or(other.stream_clients),
+            h2_connections: self.h2_connections.or(other.h2_connections),
+            idle: self.idle.or(other.idle),
+        }
+    }
+
+    /// The plan, once everything is there and right.
+    ///
+    /// # Errors
+    /// The first thing that is missing or wrong, by the name of its flag.
+    pub fn into_plan(self) -> Result<Plan, SettingsError> {
+        let url = self.url.as_deref().ok_or(SettingsError::Missing {
+            what: "--url",
+            fix: "say where the target serves, like --url http://127.0.0.1:8080",
+        })?;
+        if self.command.is_empty() {
+            return Err(SettingsError::Missing {
+                what: "the command",
+                fix: "give it and its arguments after `--`, like -- ./server --port 8080",
+            });
+        }
+        let mut plan = Plan::new(endpoint("--url", url)?, self.command);
+        plan.get = requests("--get", self.get, RequestTemplate::get)?;
+        plan.slow = requests("--slow", self.slow, RequestTemplate::get)?;
+        plan.downloads = requests("--stream", self.stream, RequestTemplate::get)?;
+        let body = Bytes::from(vec![b'u'; UPLOAD_BYTES]);
+        plan.uploads = requests("--upload", self.upload, |path| {
+            RequestTemplate::post(path, body.clone())
+                .header("content-type", "application/octet-stream")
+        })?;
+        plan.h2 = self.h2.unwrap_or(false);
+        if plan.h2 && plan.get.is_empty() && plan.slow.is_empty() {
+            return Err(SettingsError::Missing {
+                what: "--get",
+                fix: "--h2 needs something to ask, like --get /",
+            });
+        }
+        plan.ready = self
+            .ready
+            .as_deref()
+            .map(|url| endpoint("--ready", url))
+            .transpose()?;
+        plan.live = self
+            .live
+            .as_deref()
+            .map(|url| endpoint("--live", url))
+            .transpose()?;
+        plan.tell_grace = self.grace.is_some();
+        plan.grace = duration("--grace", self.grace, plan.grace)?;
+        if plan.grace.is_zero() {
+            return Err(value(
+                "--grace",
+                "0s".to_owned(),
+                "expected more than no time at all, like 30s",
+            ));
+        }
+        plan.rtt = duration("--rtt", self.rtt, plan.rtt)?;
+        plan.start_timeout = duration("--start-timeout", self.start_timeout, plan.start_timeout)?;
+        if let Some(signal) = self.signal {
+            plan.signal = signal
+                .parse()
+                .map_err(|expected: String| value("--signal", signal, expected))?;
+        }
+        plan.rounds = self.rounds.unwrap_or(plan.rounds);
+        if plan.rounds == 0 {
+            return Err(value("--rounds", "0".to_owned(), "expected 1 or more"));
+        }
+        plan.startup_rounds = self.startup_rounds.unwrap_or(plan.startup_rounds);
+        plan.seed = self.seed.unwrap_or(plan.seed);
+        let clients = &mut plan.clients;
+        clients.keep_alive = self.clients.unwrap_or(clients.keep_alive);
+        clients.per_request = self.per_request.unwrap_or(clients.per_request);
+        clients.slow = self.slow_clients.unwrap_or(clients.slow);
+        clients.uploads = self.upload_clients.unwrap_or(clients.uploads);
+        clients.downloads = self.stream_clients.unwrap_or(clients.downloads);
+        clients.h2 = self.h2_connections.unwrap_or(clients.h2);
+        clients.idle = self.idle.unwrap_or(clients.idle);
+        Ok(plan)
+    }
+}
+
+fn endpoint(flag: &'static str, url: &str) -> Result<Endpoint, SettingsError> {
+    Endpoint::parse(url).map_err(|source| SettingsError::Url { flag, source })
+}
+
+fn requests(
+    flag: &'static str,
+    paths: Vec<String>,
+    request: impl Fn(String) -> RequestTemplate,
+) -> Result<Vec<RequestTemplate>, SettingsError> {
+    let is_path =
+        |path: &str| path.starts_with('/') && path.bytes().all(|byte| byte.is_ascii_graphic());
+    match paths.iter().find(|path| !is_path(path)) {
+        Some(wrong) => Err(value(
+            flag,
+            wrong.clone(),
+            "expected a path that starts with `/`, without spaces, like /work?ms=20",
+        )),
+        None => Ok(paths.into_iter().map(request).collect()),
+    }
+}
+
+fn duration(
+    flag: &'static str,
+    text: Option<String>,
+    unset: Duration,
+) -> Result<Duration, SettingsError> {
+    match text {
+        Some(text) => humantime::parse_duration(&text).map_err(|_| {
+            value(
+                flag,
+                text,
+                "expected a number with its unit, like 30s, 1m or 40ms",
+            )
+        }),
+        None => Ok(unset),
+    }
+}
+
+fn value(flag: &'static str, value: String, expected: impl Into<String>) -> SettingsError {
+    SettingsError::Value {
+        flag,
+        value,
+        expected: expected.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn minimal() -> Settings {
+        Settings {
+            command: vec!["./server".to_owned()],
+            url: Some("http://127.0.0.1:8080".to_owned()),
+            ..Settings::default()
+        }
+    }
+
+    #[test]
+    fn what_is_set_in_front_wins() {
+        let front = Settings {
+            rounds: Some(7),
+            ..Settings::default()
+        };
+        let back = Settings {
+            rounds: Some(2),
+            seed: Some(5),
+            ..minimal()
+        };
+        let plan = front.over(back).into_plan().unwrap();
+        assert_eq!((plan.rounds, plan.seed), (7, 5));
+    }
+
+    #[test]
+    fn an_unknown_key_is_named() {
+        let error = Settings::from_toml("round = 3").unwrap_err().to_string();
+        assert!(
+            error.contains("`round`") && error.contains("`rounds`"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn each_wrong_value_is_named_with_what_was_expected() {
+        type Change = fn(&mut Settings);
+        let cases: [(Change, &[&str]); 7] = [
+            (|s| s.url = None, &["--url", "http://"]),
+            (|s| s.command.clear(), &["the command", "--"]),
+            (
+                |s| s.get = vec!["work".to_owned()],
+                &["--get", "`work`", "starts with `/`"],
+            ),
+            (
+                |s| s.grace = Some("30".to_owned()),
+                &["--grace", "`30`", "30s"],
+            ),
+            (
+                |s| s.signal = Some("KILL".to_owned()),
+                &["--signal", "`KILL`", "TERM"],
+            ),
+            (|s| s.rounds = Some(0), &["--rounds", "1 or more"]),
+            (
+                |s| s.ready = Some("readyz".to_owned()),
+                &["--ready", "`readyz`", "http://"],
+            ),
+        ];
+        for (change, expected) in cases {
+            let mut settings = minimal();
+            change(&mut settings);
+            let error = settings.into_plan().unwrap_err().to_string();
+            for part in expected {
+                assert!(error.contains(part), "{error} should say {part}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_target_is_told_its_grace_only_when_it_was_set() {
+        assert!(!minimal().into_plan().unwrap().tell_grace);
+        let set = Settings {
+            grace: Some("5s".to_owned()),
+            ..minimal()
+        };
+        assert!(set.into_plan().unwrap().tell_grace);
+    }
+}

@@ -1,0 +1,154 @@
+//! The wire between a client and the server: a plain TCP connection, or one with distance in it.
+//!
+//! With a round trip of zero a [`WireStream`] is the socket itself. Otherwise a courier task per connection
+//! ([`relay`]) carries everything half a round trip late in each direction: data, FIN, RST, and the client's own
+//! close or abort. What has been written to a [`WireStream`] is *on its way* and can no longer be taken back,
+//! just as with a real network; and a FIN that the server sent a moment ago is not visible yet. That blind moment
+//! is where keep-alive requests get lost.
+//!
+//! What the delay does not model: the last ACK of the handshake. The server sees a connection complete half a
+//! round trip after the client began it, where a real network would take one and a half.
+
+mod relay;
+
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use rustix::net::RecvFlags;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+
+use relay::Delayed;
+
+/// How far away the server is.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Wire {
+    half: Duration,
+}
+
+/// What a look at a quiet connection shows, see [`WireStream::look`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Look {
+    /// Open, and nothing to read.
+    Open,
+    /// Bytes are waiting.
+    Data,
+    /// The server has closed it.
+    Fin,
+    /// The server has reset it.
+    Reset,
+}
+
+impl Wire {
+    /// A wire on which a question and its answer take `rtt`, beside what the server needs.
+    pub fn new(rtt: Duration) -> Self {
+        Self { half: rtt / 2 }
+    }
+
+    /// Connects; takes at least one round trip, as a refusal does.
+    ///
+    /// # Errors
+    /// Those of the real connection attempt.
+    pub async fn connect(&self, address: SocketAddr) -> io::Result<WireStream> {
+        if self.half.is_zero() {
+            let stream = TcpStream::connect(address).await?;
+            stream.set_nodelay(true)?;
+            return Ok(WireStream(Inner::Plain(stream)));
+        }
+        tokio::time::sleep(self.half).await;
+        let connected = TcpStream::connect(address).await;
+        // The courier starts at once: what the server sends meanwhile is already on its way.
+        let connected = connected.and_then(|stream| {
+            stream.set_nodelay(true)?;
+            Ok(Delayed::start(stream, self.half))
+        });
+        tokio::time::sleep(self.half).await;
+        connected.map(|delayed| WireStream(Inner::Delayed(delayed)))
+    }
+}
+
+/// A connection over a [`Wire`]. Dropping it closes it in the ordinary way (FIN).
+#[derive(Debug)]
+pub struct WireStream(Inner);
+
+#[derive(Debug)]
+enum Inner {
+    Plain(TcpStream),
+    Delayed(Delayed),
+}
+
+impl WireStream {
+    /// Looks, without waiting and without taking a byte, whether anything has arrived.
+    ///
+    /// For a plain connection the kernel is asked directly: the runtime's own idea of readiness may be older than
+    /// a FIN that is already there.
+    pub fn look(&mut self) -> Look {
+        match &mut self.0 {
+            Inner::Plain(stream) => {
+                let mut byte = [0u8; 1];
+                match rustix::net::recv(&*stream, &mut byte, RecvFlags::PEEK | RecvFlags::DONTWAIT)
+                {
+                    Ok((_, 0)) => Look::Fin,
+                    Ok(_) => Look::Data,
+                    Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => Look::Open,
+                    Err(_) => Look::Reset,
+                }
+            }
+            Inner::Delayed(delayed) => delayed.look(),
+        }
+    }
+
+    /// Ends the connection with RST instead of FIN.
+    pub fn abort(self) {
+        match self.0 {
+            // A socket that refuses the option is closed the ordinary way: nothing better is left.
+            Inner::Plain(stream) => {
+                let _ = relay::reset_on_close(&stream);
+            }
+            Inner::Delayed(delayed) => delayed.abort(),
+        }
+    }
+}
+
+impl AsyncRead for WireStream {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        match &mut self.get_mut().0 {
+            Inner::Plain(stream) => Pin::new(stream).poll_read(cx, buf),
+            Inner::Delayed(delayed) => delayed.poll_read(cx, buf),
+        }
+    }
+}
+
+impl AsyncWrite for WireStream {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        match &mut self.get_mut().0 {
+            Inner::Plain(stream) => Pin::new(stream).poll_write(cx, buf),
+            Inner::Delayed(delayed) => delayed.poll_write(cx, buf),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.get_mut().0 {
+            Inner::Plain(stream) => Pin::new(stream).poll_flush(cx),
+            Inner::Delayed(_) => Poll::Ready(Ok(())),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.get_mut().0 {
+            Inner::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
+            Inner::Delayed(delayed) => delayed.poll_shutdown(cx),
+        }
+    }
+}

@@ -1,0 +1,258 @@
+//! The courier: one task per connection that carries everything half a round trip late.
+//!
+//! What always holds:
+//! - Order is kept in each direction: one queue, one courier.
+//! - Nothing arrives earlier than half a round trip after it was sent; later only by the timer's grain (1 ms) or
+//!   when the receiver does not keep up.
+//! - A receiver that does not keep up stops the sender: both queues are bounded ([`QUEUE`] parcels of at most
+//!   [`PARCEL`] bytes), then TCP's own windows fill.
+//! - FIN stays FIN and leaves the other direction open; RST stays RST and comes after the data that preceded it.
+//!
+//! One task serves both directions on purpose. With two, a write could collect the socket's pending ECONNRESET
+//! and leave the reader with a plain end of file: a reset would turn into a FIN.
+
+use std::collections::VecDeque;
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::{Buf, Bytes};
+use tokio::io::ReadBuf;
+use tokio::net::TcpStream;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, Sleep};
+use tokio_util::sync::PollSender;
+
+use super::Look;
+
+/// Parcels under way in one direction, at most.
+const QUEUE: usize = 64;
+/// Bytes in a parcel, at most.
+const PARCEL: usize = 16 * 1024;
+
+#[derive(Debug)]
+enum Freight {
+    Data(Bytes),
+    Fin,
+    Reset,
+    /// The client dropped the connection.
+    Close,
+}
+
+#[derive(Debug)]
+struct Parcel {
+    due: Instant,
+    freight: Freight,
+}
+
+/// The client's end of a delayed connection.
+#[derive(Debug)]
+pub(super) struct Delayed {
+    half: Duration,
+    outbound: PollSender<Parcel>,
+    inbound: mpsc::Receiver<Parcel>,
+    /// The next thing to arrive, taken from the queue to see when it is due.
+    head: Option<Parcel>,
+    timer: Pin<Box<Sleep>>,
+}
+
+pub(super) fn reset_on_close(stream: &TcpStream) -> io::Result<()> {
+    Ok(rustix::net::sockopt::set_socket_linger(
+        stream,
+        Some(Duration::ZERO),
+    )?)
+}
+
+impl Delayed {
+    pub(super) fn start(stream: TcpStream, half: Duration) -> Self {
+        let (outbound, from_client) = mpsc::channel(QUEUE);
+        let (to_client, inbound) = mpsc::channel(QUEUE);
+        tokio::spawn(
+            Courier {
+                stream,
+                half,
+                from_client,
+                to_client,
+            }
+            .carry(),
+        );
+        Self {
+            half,
+            outbound: PollSender::new(outbound),
+            inbound,
+            head: None,
+            timer: Box::pin(tokio::time::sleep(Duration::ZERO)),
+        }
+    }
+
+    pub(super) fn look(&mut self) -> Look {
+        if self.head.is_none() {
+            self.head = self.inbound.try_recv().ok();
+        }
+        match &self.head {
+            Some(parcel) if parcel.due <= Instant::now() => match parcel.freight {
+                Freight::Data(_) => Look::Data,
+                Freight::Fin | Freight::Close => Look::Fin,
+                Freight::Reset => Look::Reset,
+            },
+            _ => Look::Open,
+        }
+    }
+
+    pub(super) fn abort(self) {
+        if let Some(outbound) = self.outbound.get_ref() {
+            let parcel = Parcel {
+                due: Instant::now() + self.half,
+                freight: Freight::Reset,
+            };
+            // A full queue means the server reads nothing; the drop that follows then closes instead.
+            let _ = outbound.try_send(parcel);
+        }
+    }
+
+    pub(super) fn poll_read(
+        &mut self,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if self.head.is_none() {
+            self.head = ready!(self.inbound.poll_recv(cx));
+        }
+        let Some(parcel) = &mut self.head else {
+            return Poll::Ready(Ok(()));
+        };
+        if parcel.due > Instant::now() {
+            self.timer.as_mut().reset(parcel.due);
+            ready!(self.timer.as_mut().poll(cx));
+        }
+        match &mut parcel.freight {
+            Freight::Data(bytes) => {
+                let taken = bytes.len().min(buf.remaining());
+                buf.put_slice(&bytes[..taken]);
+                bytes.advance(taken);
+                if bytes.is_empty() {
+                    self.head = None;
+                }
+                Poll::Ready(Ok(()))
+            }
+            // These stay at the head: the end of a connection is seen as often as one looks.
+            Freight::Fin | Freight::Close => Poll::Ready(Ok(())),
+            Freight::Reset => Poll::Ready(Err(io::ErrorKind::ConnectionReset.into())),
+        }
+    }
+
+    pub(super) fn poll_write(
+        &mut self,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        if self.look() == Look::Reset {
+            return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
+        }
+        let taken = buf.len().min(PARCEL);
+        ready!(self.poll_send(cx, || Freight::Data(Bytes::copy_from_slice(&buf[..taken]))))?;
+        Poll::Ready(Ok(taken))
+    }
+
+    pub(super) fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.poll_send(cx, || Freight::Fin)
+    }
+
+    fn poll_send(
+        &mut self,
+        cx: &mut Context<'_>,
+        freight: impl FnOnce() -> Freight,
+    ) -> Poll<io::Result<()>> {
+        let gone = |_| io::Error::from(io::ErrorKind::BrokenPipe);
+        ready!(self.outbound.poll_reserve(cx)).map_err(gone)?;
+        let parcel = Parcel {
+            due: Instant::now() + self.half,
+            freight: freight(),
+        };
+        Poll::Ready(self.outbound.send_item(parcel).map_err(gone))
+    }
+}
+
+struct Courier {
+    stream: TcpStream,
+    half: Duration,
+    from_client: mpsc::Receiver<Parcel>,
+    to_client: mpsc::Sender<Parcel>,
+}
+
+impl Courier {
+    async fn carry(mut self) {
+        // Taken from the client's queue, waiting for its moment.
+        let mut outgoing: VecDeque<Parcel> = VecDeque::with_capacity(1);
+        let mut reading = true;
+        // A write met the reset: the end of file that the reader sees next is really that reset.
+        let mut reset_met = false;
+        let mut buffer = vec![0u8; PARCEL];
+        let Self {
+            stream,
+            half,
+            from_client,
+            to_client,
+        } = &mut self;
+        let mut room = None;
+        loop {
+            let due = outgoing.front().map(|parcel| parcel.due);
+            let is_due = due.is_some_and(|due| due <= Instant::now());
+            tokio::select! {
+                next = from_client.recv(), if outgoing.is_empty() => outgoing.push_back(next.unwrap_or_else(|| {
+                    Parcel { due: Instant::now() + *half, freight: Freight::Close }
+                })),
+                () = tokio::time::sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() && !is_due => {}
+                writable = stream.writable(), if is_due => {
+                    let Some(parcel) = outgoing.front_mut() else { continue };
+                    let done = match &mut parcel.freight {
+                        Freight::Data(_) if reset_met || writable.is_err() => true,
+                        Freight::Data(bytes) => match stream.try_write(bytes) {
+                            Ok(written) => {
+                                bytes.advance(written);
+                                bytes.is_empty()
+                            }
+                            Err(error) if error.kind() == io::ErrorKind::WouldBlock => false,
+                            Err(_) => {
+                                reset_met = true;
+                                true
+                            }
+                        },
+                        Freight::Fin => {
+                            // Fails only when the connection is gone, which the reader tells the client.
+                            let _ = rustix::net::shutdown(&*stream, rustix::net::Shutdown::Write);
+                            true
+                        }
+                        Freight::Reset => {
+                            let _ = reset_on_close(stream);
+                            return;
+                        }
+                        Freight::Close => return,
+                    };
+                    if done {
+                        outgoing.pop_front();
+                    }
+                }
+                permit = to_client.reserve(), if reading && room.is_none() => match permit {
+                    Ok(permit) => room = Some(permit),
+                    Err(_) => reading = false,
+                },
+                _ = stream.readable(), if reading && room.is_some() => {
+                    let freight = match stream.try_read(&mut buffer) {
+                        Ok(0) if reset_met => Freight::Reset,
+                        Ok(0) => Freight::Fin,
+                        Ok(read) => Freight::Data(Bytes::copy_from_slice(&buffer[..read])),
+                        Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
+                        Err(_) => Freight::Reset,
+                    };
+                    reading = matches!(freight, Freight::Data(_));
+                    if let Some(permit) = room.take() {
+                        permit.send(Parcel { due: Instant::now() + *half, freight });
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::builder::styling::{AnsiColor, Styles};
+use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
+use lameduck_check::Settings;
+
+const STYLES: Styles = Styles::styled()
+    .header(AnsiColor::Green.on_default().bold())
+    .usage(AnsiColor::Green.on_default().bold())
+    .literal(AnsiColor::Cyan.on_default().bold())
+    .placeholder(AnsiColor::Cyan.on_default());
+
+const EXAMPLES: &str = "\
+Examples:
+  Does a server lose requests when it is stopped?
+    lameduck check --url http://127.0.0.1:8080 --get /health -- ./server --port 8080
+
+  Clients are far away: a 40 ms round trip, five shutdowns
+    lameduck check --url http://127.0.0.1:8080 --get /health --rtt 40ms --rounds 5 -- ./server
+
+  Slow requests, uploads and downloads in flight; probes watched
+    lameduck check --url http://127.0.0.1:8080 --get '/work?ms=20' --slow '/work?ms=1500' \\
+        --upload /upload --stream '/stream?ms=1500' \\
+        --ready http://127.0.0.1:9090/readyz --live http://127.0.0.1:9090/livez -- ./server
+
+  HTTP/2, with the verdicts as JSON for a pipeline
+    lameduck check --url http://127.0.0.1:8080 --get /health --h2 --json out.json -- ./server
+
+The same settings may stand in lameduck-check.toml in the current folder; flags win:
+    command = [\"./server\", \"--port\", \"8080\"]
+    url = \"http://127.0.0.1:8080\"
+    get = [\"/health\"]
+    grace = \"10s\"
+
+Exit status: 0 every promise tested was kept, 1 one was broken, 2 bad usage or the target never became ready.";
+
+/// Graceful shutdown: prove it.
+#[derive(Debug, Parser)]
+#[command(name = "lameduck", version, styles = STYLES, max_term_width = 100)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Put a server under strict load, stop it, and account for every request
+    ///
+    /// Starts the command, sends it requests the way real clients do, stops it in the middle, follows every
+    /// request to its end, and says which promises of a graceful shutdown it keeps. Only what is named is tested.
+    #[command(after_long_help = EXAMPLES, after_help = "See --help for examples.")]
+    Check(Box<CheckArgs>),
+    /// Print the completions for a shell
+    #[command(
+        after_help = "Example:\n  lameduck completions bash > /etc/bash_completion.d/lameduck"
+    )]
+    Completions {
+        /// The shell
+        #[arg(value_parser = ["bash", "zsh", "fish"].map(clap::builder::PossibleValue::new).to_vec())]
+        shell: Shell,
+    },
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct CheckArgs {
+    /// Where the target serves, like http://127.0.0.1:8080
+    #[arg(long, value_name = "URL")]
+    url: Option<String>,
+    /// A quick request for keep-alive and connection-per-request clients (may be repeated)
+    #[arg(long, value_name = "PATH", help_heading = "Load")]
+    get: Vec<String>,
+    /// A request that takes about a second, in flight at the signal (may be repeated)
+    #[arg(long, value_name = "PATH", help_heading = "Load")]
+    slow: Vec<String>,
+    /// A path to POST to, half of the body sent at the signal (may be repeated)
+    #[arg(long, value_name = "PATH", help_heading = "Load")]
+    upload: Vec<String>,
+    /// A path whose response takes about a second, half read at the signal (may be repeated)
+    #[arg(long, value_name = "PATH", help_heading = "Load")]
+    stream: Vec<String>,
+    /// Send --get and --slow over cleartext HTTP/2 too
+    #[arg(long, help_heading = "Load")]
+    h2: bool,
+    /// The readiness probe
+    #[arg(long, value_name = "URL", help_heading = "Probes")]
+    ready: Option<String>,
+    /// The liveness probe
+    #[arg(long, value_name = "URL", help_heading = "Probes")]
+    live: Option<String>,
+    /// What the target has from signal to end; when given, told to it as LAMEDUCK_GRACE [default: 30s]
+    #[arg(long, value_name = "TIME", help_heading = "Shutdown")]
+    grace: Option<String>,
+    /// The signal: TERM, INT, QUIT, HUP, USR1 or USR2 [default: TERM]
+    #[arg(long, value_name = "NAME", help_heading = "Shutdown")]
+    signal: Option<String>,
+    /// Put a round trip between clients and target, like 40ms [default: none]
+    #[arg(long, value_name = "TIME", help_heading = "Shutdown")]
+    rtt: Option<String>,
+    /// Shutdowns under load [default: 3]
+    #[arg(long, value_name = "N", help_heading = "Shutdown")]
+    rounds: Option<u32>,
+    /// Shutdowns during start-up, 0 for none [default: 5]
+    #[arg(long, value_name = "N", help_heading = "Shutdown")]
+    startup_rounds: Option<u32>,
+    /// Makes think times and the moment of the signal the same again [default: 1]
+    #[arg(long, value_name = "N", help_heading = "Shutdown")]
+    seed: Option<u64>,
+    /// How long the target may take to be ready [default: 30s]
+    #[arg(long, value_name = "TIME", help_heading = "Shutdown")]
+    start_timeout: Option<String>,
+    /// Keep-alive clients [default: 40]
+    #[arg(long, value_name = "N", help_heading = "Counts")]
+    clients: Option<u32>,
+    /// Connection-per-request clients [default: 10]
+    #[arg(long, value_name = "N", help_heading = "Counts")]
+    per_request: Option<u32>,
+    /// Slow requests in flight at the signal [default: 10]
+    #[arg(long, value_name = "N", help_heading = "Counts")]
+    slow_clients: Option<u32>,
+    /// Uploads half sent at the signal [default: 5]
+    #[arg(long, value_name = "N", help_heading = "Counts")]
+    upload_clients: Option<u32>,
+    /// Downloads half read at the signal [default: 5]
+    #[arg(long, value_name = "N", help_heading = "Counts")]
+    stream_clients: Option<u32>,
+    /// HTTP/2 connections, each with four streams at once [default: 4]
+    #[arg(long, value_name = "N", help_heading = "Counts")]
+    h2_connections: Option<u32>,
+    /// Peers that hang on without work: silent, lingering, slow-loris; 0 for none [default: 20]
+    #[arg(long, value_name = "N", help_heading = "Counts")]
+    idle: Option<u32>,
+    /// Write the verdicts as JSON
+    #[arg(long, value_name = "FILE", help_heading = "Report")]
+    pub(crate) json: Option<PathBuf>,
+    /// The target: program and arguments
+    #[arg(last = true, value_name = "COMMAND")]
+    command: Vec<String>,
+}
+
+impl CheckArgs {
+    /// What the flags set.
+    pub(crate) fn into_settings(self) -> Settings {
+        Settings {
+            command: self.command,
+            url: self.url,
+            get: self.get,
+            slow: self.slow,
+            upload: self.upload,
+            stream: self.stream,
+            h2: self.h2.then_some(true),
+            ready: self.ready,
+            live: self.live,
+            grace: self.grace,
+            signal: self.signal,
+            rtt: self.rtt,
+            rounds: self.rounds,
+            startup_rounds: self.startup_rounds,
+            seed: self.seed,
+            start_timeout: self.start_timeout,
+            clients: self.clients,
+            per_request: self.per_request,
+            slow_clients: self.slow_clients,
+            upload_clients: self.upload_clients,
+            stream_clients: self.stream_clients,
+            h2_connections: self.h2_connections,
+            idle: self.idle,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn flags_after_the_dashes_belong_to_the_target() {
+        let cli = Cli::parse_from([
+            "lameduck", "check", "--seed", "7", "--", "./server", "--seed", "8",
+        ]);
+        let Command::Check(args) = cli.command else {
+            panic!("not a check")
+        };
+        let settings = args.into_settings();
+        assert_eq!(settings.seed, Some(7));
+        assert_eq!(settings.command, ["./server", "--seed", "8"]);
+    }
+}
