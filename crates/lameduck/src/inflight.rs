@@ -9,6 +9,8 @@
 //! 3. Starting and ending an entry never waits for anything but the short lock of the thread's
 //!    own part of the ledger, never allocates for the entry once warm, and never touches a cache
 //!    line that another thread writes, as long as entries end on the thread they began on.
+//! 4. Only the first end in a shard after a waiter's look pays for waking it: a waiter that came
+//!    and went leaves nothing that slows later entries down.
 //!
 //! # Why it holds
 //!
@@ -20,70 +22,30 @@
 //!
 //! A waiter enrols, marks each shard as watched, and only then looks. The mark sits in the same
 //! word (or under the same lock) as the count of what ended, so an end is either seen by the look
-//! or sees the mark, and whoever sees the mark wakes the waiters (number 2).
+//! or sees the mark. Whoever sees the mark takes it off and *then* wakes all waiters, so each waiter
+//! whose mark is gone has been woken since, and marks again when it looks again (numbers 2 and 4).
 //!
 //! `tests/model.rs` runs this file under a model checker.
+//!
+//! # Why the shards live for ever
+//!
+//! An entry must reach its shard when it ends, however late that is. A counted pointer would do,
+//! but counting it is half of all that [`Ledger::count`] does (`lameduck-bench track`). So shards
+//! are `'static`: a ledger that is gone leaves its shards, a few hundred bytes each, to the next
+//! one. A process has one ledger; a test that makes thousands re-uses the same few.
 
-use std::borrow::Cow;
-use std::cell::Cell;
 use std::fmt;
 use std::future::poll_fn;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use slab::Slab;
-
+use crate::book::{Book, add};
 use crate::clock::Millis;
-use crate::sync::{Arc, AtomicUsize, Mutex, MutexGuard, Ordering};
+use crate::sync::{Arc, AtomicUsize, Mutex, MutexGuard, Ordering, thread_number};
 use crate::waiters::{Place, Waiters};
 
-/// What a piece of work is called in reports. Made from a string, or shared with whoever already
-/// has the text; nothing is formatted before somebody asks.
-#[derive(Clone)]
-pub struct Name(Text);
-
-#[derive(Clone)]
-enum Text {
-    Str(Cow<'static, str>),
-    Request(http::Method, http::Uri),
-}
-
-impl Name {
-    /// `GET /orders/17`. Shares the text with the request.
-    pub fn request(method: http::Method, uri: http::Uri) -> Name {
-        Name(Text::Request(method, uri))
-    }
-}
-
-impl fmt::Display for Name {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.0 {
-            Text::Str(s) => f.write_str(s),
-            Text::Request(method, uri) => {
-                let target = uri.path_and_query().map_or("/", |t| t.as_str());
-                write!(f, "{method} {target}")
-            }
-        }
-    }
-}
-
-impl fmt::Debug for Name {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?}", self.to_string())
-    }
-}
-
-impl From<&'static str> for Name {
-    fn from(s: &'static str) -> Name {
-        Name(Text::Str(Cow::Borrowed(s)))
-    }
-}
-
-impl From<String> for Name {
-    fn from(s: String) -> Name {
-        Name(Text::Str(Cow::Owned(s)))
-    }
-}
+pub use crate::book::Ended;
+pub use crate::name::Name;
 
 /// Something in flight, as [`Ledger::snapshot`] found it.
 #[derive(Clone, Debug)]
@@ -96,21 +58,22 @@ pub struct Entry {
     pub age: Duration,
 }
 
-/// How many of a kind have ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Ended {
-    /// What sort of thing.
-    pub kind: &'static str,
-    /// How many of it have ended since the process started.
-    pub count: u64,
-}
-
 /// The ledger. Cheap to clone; all clones are one ledger.
 #[derive(Clone)]
 pub struct Ledger {
-    shards: Arc<[Arc<Shard>]>,
-    waiters: Arc<Waiters>,
+    parts: Parts,
+    _lease: Arc<Lease>,
 }
+
+/// What a ledger is made of. Lives for ever, but not in vain: see [`Lease`].
+#[derive(Clone, Copy)]
+struct Parts {
+    shards: &'static [Shard],
+    waiters: &'static Waiters,
+}
+
+/// Leaves the parts to a later ledger when the last clone of this one is gone.
+struct Lease(Parts);
 
 /// A part of the ledger, on cache lines of its own.
 #[repr(align(128))]
@@ -119,28 +82,16 @@ struct Shard {
     started: AtomicUsize,
     /// Twice the number that ended, plus one if the shard is watched.
     ended: AtomicUsize,
+    /// Those that have a name.
     book: Mutex<Book>,
-    waiters: Arc<Waiters>,
-}
-
-/// Those that have a name.
-struct Book {
-    open: Slab<Open>,
-    ended: usize,
-    ended_by_kind: Vec<Ended>,
-    watched: bool,
-}
-
-struct Open {
-    kind: &'static str,
-    name: Name,
-    since: Millis,
+    waiters: &'static Waiters,
 }
 
 const WATCHED: usize = 1;
 const ONE: usize = 2;
 
 impl Shard {
+    #[inline]
     fn book(&self) -> MutexGuard<'_, Book> {
         // Nothing under this lock can panic half way, so a poisoned book is still a whole book.
         self.book.lock().unwrap_or_else(|e| e.into_inner())
@@ -149,7 +100,7 @@ impl Shard {
     fn started(&self) -> usize {
         let named = {
             let book = self.book();
-            book.ended.wrapping_add(book.open.len())
+            book.ended.wrapping_add(book.open)
         };
         named.wrapping_add(self.started.load(Ordering::Acquire))
     }
@@ -163,6 +114,57 @@ impl Shard {
         self.book().watched = true;
         self.ended.fetch_or(WATCHED, Ordering::AcqRel);
     }
+
+    #[cold]
+    fn last_look_is_out_of_date(&self) {
+        // In this order: a waiter that marks in between is woken too, and looks and marks again.
+        self.ended.fetch_and(!WATCHED, Ordering::AcqRel);
+        self.waiters.wake_all();
+    }
+}
+
+impl Parts {
+    fn new(shards: usize) -> Parts {
+        let waiters: &'static Waiters = Box::leak(Box::new(Waiters::new()));
+        let shards: Vec<Shard> = (0..shards)
+            .map(|_| Shard {
+                started: AtomicUsize::new(0),
+                ended: AtomicUsize::new(0),
+                book: Mutex::new(Book::new()),
+                waiters,
+            })
+            .collect();
+        Parts {
+            shards: Box::leak(shards.into_boxed_slice()),
+            waiters,
+        }
+    }
+
+    /// The parts of a ledger that is gone and whose entries have all ended.
+    fn spare(shards: usize) -> Option<Parts> {
+        let mut spare = SPARE.lock().unwrap_or_else(|e| e.into_inner());
+        let fit = |p: &Parts| p.shards.len() == shards && p.in_flight() == 0;
+        let parts = spare.iter().position(fit).map(|i| spare.swap_remove(i))?;
+        for shard in parts.shards {
+            shard.book().renew();
+        }
+        Some(parts)
+    }
+
+    fn in_flight(&self) -> usize {
+        let sum = |of: fn(&Shard) -> usize| self.shards.iter().map(of).fold(0, usize::wrapping_add);
+        let ended = sum(Shard::ended);
+        let started = sum(Shard::started);
+        started.wrapping_sub(ended) & (usize::MAX / ONE)
+    }
+}
+
+static SPARE: std::sync::Mutex<Vec<Parts>> = std::sync::Mutex::new(Vec::new());
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        SPARE.lock().unwrap_or_else(|e| e.into_inner()).push(self.0);
+    }
 }
 
 impl Ledger {
@@ -170,52 +172,52 @@ impl Ledger {
     pub fn new() -> Ledger {
         let threads = std::thread::available_parallelism().map_or(4, |n| n.get());
         // Twice as many as processors, so that a blocking or probe thread seldom shares one.
-        Ledger::with_shards((2 * threads).next_power_of_two().min(64))
-    }
-
-    pub(crate) fn with_shards(n: usize) -> Ledger {
-        let waiters = Arc::new(Waiters::new());
-        let shards: Vec<_> = (0..n)
-            .map(|_| {
-                Arc::new(Shard {
-                    started: AtomicUsize::new(0),
-                    ended: AtomicUsize::new(0),
-                    book: Mutex::new(Book {
-                        open: Slab::new(),
-                        ended: 0,
-                        ended_by_kind: Vec::new(),
-                        watched: false,
-                    }),
-                    waiters: waiters.clone(),
-                })
-            })
-            .collect();
-        Ledger {
-            shards: shards.into(),
-            waiters,
+        let shards = (2 * threads).next_power_of_two().min(64);
+        match Parts::spare(shards) {
+            Some(parts) => Ledger::of(parts),
+            None => Ledger::with_shards(shards),
         }
     }
 
-    fn shard(&self) -> &Arc<Shard> {
-        &self.shards[thread_number() & (self.shards.len() - 1)]
+    /// A ledger of new shards; their number must be a power of two.
+    pub(crate) fn with_shards(shards: usize) -> Ledger {
+        debug_assert!(shards.is_power_of_two());
+        Ledger::of(Parts::new(shards))
+    }
+
+    fn of(parts: Parts) -> Ledger {
+        Ledger {
+            parts,
+            _lease: Arc::new(Lease(parts)),
+        }
+    }
+
+    #[inline]
+    fn shard(&self) -> &'static Shard {
+        let shards = self.parts.shards;
+        &shards[thread_number() & (shards.len() - 1)]
     }
 
     /// Counts one piece of work as in flight until the token is dropped. The cheapest form: no
     /// name, no age, and so no line in the report.
+    #[inline]
     pub fn count(&self) -> Token {
-        let shard = self.shard().clone();
+        let shard = self.shard();
         shard.started.fetch_add(1, Ordering::AcqRel);
         Token { shard }
     }
 
     /// Enters one piece of work under its kind and name until the guard is dropped.
+    #[inline]
     pub fn track(&self, kind: &'static str, name: impl Into<Name>) -> Guard {
-        let shard = self.shard().clone();
-        let key = shard.book().open.insert(Open {
-            kind,
-            name: name.into(),
-            since: Millis::now(),
-        });
+        self.enter(kind, name.into())
+    }
+
+    #[inline]
+    fn enter(&self, kind: &'static str, name: Name) -> Guard {
+        let shard = self.shard();
+        let since = Millis::now();
+        let key = shard.book().begin(kind, name, since);
         Guard { shard, key }
     }
 
@@ -227,16 +229,7 @@ impl Ledger {
     /// How many are in flight. Exact when it is zero (see the module's doc); otherwise a figure
     /// that may be a few too high while work starts and ends.
     pub fn len(&self) -> usize {
-        let ended = self.sum(Shard::ended);
-        let started = self.sum(Shard::started);
-        started.wrapping_sub(ended) & (usize::MAX / ONE)
-    }
-
-    fn sum(&self, of: impl Fn(&Shard) -> usize) -> usize {
-        self.shards
-            .iter()
-            .map(|s| of(s))
-            .fold(0, usize::wrapping_add)
+        self.parts.in_flight()
     }
 
     /// Completes at a moment when nothing is in flight.
@@ -251,13 +244,13 @@ impl Ledger {
                 self.0.leave(&mut self.1);
             }
         }
-        let mut enrolled = Enrolled(&self.waiters, None);
+        let mut enrolled = Enrolled(self.parts.waiters, None);
         poll_fn(|cx| self.poll_empty(&mut enrolled.1, cx)).await
     }
 
     fn poll_empty(&self, place: &mut Option<Place>, cx: &mut Context<'_>) -> Poll<()> {
-        self.waiters.enrol(place, cx.waker());
-        for shard in self.shards.iter() {
+        self.parts.waiters.enrol(place, cx.waker());
+        for shard in self.parts.shards {
             shard.watch();
         }
         if self.is_empty() {
@@ -271,8 +264,8 @@ impl Ledger {
     pub fn snapshot(&self) -> Vec<Entry> {
         let now = Millis::now();
         let mut entries: Vec<Entry> = Vec::new();
-        for shard in self.shards.iter() {
-            entries.extend(shard.book().open.iter().map(|(_, open)| Entry {
+        for shard in self.parts.shards {
+            entries.extend(shard.book().open_lines().map(|open| Entry {
                 kind: open.kind,
                 name: open.name.clone(),
                 age: open.since.until(now),
@@ -285,23 +278,13 @@ impl Ledger {
     /// How many of each kind have ended, in the order of their names.
     pub fn ended(&self) -> Vec<Ended> {
         let mut all: Vec<Ended> = Vec::new();
-        for shard in self.shards.iter() {
+        for shard in self.parts.shards {
             for e in &shard.book().ended_by_kind {
                 add(&mut all, e.kind, e.count);
             }
         }
         all.sort_by_key(|e| e.kind);
         all
-    }
-}
-
-fn add(to: &mut Vec<Ended>, kind: &'static str, count: u64) {
-    match to
-        .iter_mut()
-        .find(|e| std::ptr::eq(e.kind, kind) || e.kind == kind)
-    {
-        Some(e) => e.count += count,
-        None => to.push(Ended { kind, count }),
     }
 }
 
@@ -322,14 +305,15 @@ impl fmt::Debug for Ledger {
 /// One piece of work counted as in flight; made by [`Ledger::count`]. May end on any thread.
 #[must_use = "work is only counted while the token lives: keep it, `let _token = …`"]
 pub struct Token {
-    shard: Arc<Shard>,
+    shard: &'static Shard,
 }
 
 impl Drop for Token {
+    #[inline]
     fn drop(&mut self) {
         let before = self.shard.ended.fetch_add(ONE, Ordering::AcqRel);
         if before & WATCHED != 0 {
-            self.shard.waiters.wake_all();
+            self.shard.last_look_is_out_of_date();
         }
     }
 }
@@ -344,21 +328,18 @@ impl fmt::Debug for Token {
 /// any thread. Purposefully not `Clone`: two owners could not say who ends the work.
 #[must_use = "work is only in flight while the guard lives: keep it, `let _guard = …`"]
 pub struct Guard {
-    shard: Arc<Shard>,
+    shard: &'static Shard,
     key: usize,
 }
 
 impl Drop for Guard {
+    #[inline]
     fn drop(&mut self) {
-        let (open, watched) = {
-            let mut book = self.shard.book();
-            let open = book.open.remove(self.key);
-            book.ended = book.ended.wrapping_add(1);
-            add(&mut book.ended_by_kind, open.kind, 1);
-            (open, book.watched)
-        };
-        // The name is freed outside the lock.
-        drop(open);
+        let mut book = self.shard.book();
+        let name = book.end(self.key);
+        let watched = std::mem::take(&mut book.watched);
+        drop(book);
+        drop(name);
         if watched {
             self.shard.waiters.wake_all();
         }
@@ -368,81 +349,5 @@ impl Drop for Guard {
 impl fmt::Debug for Guard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Guard")
-    }
-}
-
-/// A small number of its own for each thread.
-fn thread_number() -> usize {
-    use std::sync::atomic::AtomicUsize;
-    static NEXT: AtomicUsize = AtomicUsize::new(0);
-    const NONE: usize = usize::MAX;
-    thread_local!(static NUMBER: Cell<usize> = const { Cell::new(NONE) });
-    NUMBER
-        .try_with(|number| {
-            if number.get() == NONE {
-                number.set(NEXT.fetch_add(1, Ordering::Relaxed));
-            }
-            number.get()
-        })
-        // The thread is ending and its locals are gone: any shard will do.
-        .unwrap_or(0)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_tracked_is_told_by_kind_name_and_age() {
-        let ledger = Ledger::new();
-        let first = ledger.track("request", "GET /a");
-        let uri = "/orders/17?x=1".parse().unwrap();
-        let second = ledger.track("request", Name::request(http::Method::POST, uri));
-        let names: Vec<_> = ledger
-            .snapshot()
-            .iter()
-            .map(|e| e.name.to_string())
-            .collect();
-        assert_eq!(names, ["GET /a", "POST /orders/17?x=1"]);
-        assert_eq!(ledger.len(), 2);
-        drop((first, second));
-        assert!(ledger.is_empty() && ledger.snapshot().is_empty());
-        assert_eq!(
-            ledger.ended(),
-            [Ended {
-                kind: "request",
-                count: 2
-            }]
-        );
-    }
-
-    #[tokio::test]
-    async fn empty_waits_for_the_last_of_both_sorts() {
-        let ledger = Ledger::new();
-        let (token, guard) = (ledger.count(), ledger.track("job", "receipt 1"));
-        let waiter = tokio::spawn({
-            let ledger = ledger.clone();
-            async move { ledger.empty().await }
-        });
-        tokio::task::yield_now().await;
-        std::thread::spawn(move || drop(guard)).join().unwrap();
-        tokio::task::yield_now().await;
-        assert!(!waiter.is_finished());
-        drop(token);
-        waiter.await.unwrap();
-    }
-
-    #[tokio::test]
-    async fn a_waiter_that_gives_up_leaves_nothing_behind() {
-        let ledger = Ledger::new();
-        let _token = ledger.count();
-        for _ in 0..10 {
-            tokio::select! {
-                biased;
-                _ = ledger.empty() => unreachable!("the token is still held"),
-                _ = std::future::ready(()) => {}
-            }
-        }
-        assert_eq!(ledger.waiters.len(), 0);
     }
 }

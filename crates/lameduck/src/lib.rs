@@ -1,10 +1,12 @@
 //! Graceful shutdown done right.
 
+mod book;
 pub mod budget;
 mod clock;
 mod handle;
 pub mod inflight;
 mod lastwords;
+mod name;
 pub mod phase;
 pub mod report;
 mod signal;

@@ -81,9 +81,4 @@ impl Waiters {
             waker.wake();
         }
     }
-
-    #[cfg(test)]
-    pub(crate) fn len(&self) -> usize {
-        self.list().wakers.len()
-    }
 }

@@ -1,0 +1,182 @@
+//! What the in-flight ledger costs, beside `tokio_util::task::TaskTracker`.
+//!
+//! Each figure is one start and one end on a warm ledger (or tracker): a token or guard made and
+//! dropped. With two threads, both share the one ledger, as the workers of a runtime do.
+
+use std::hint::black_box;
+use std::process::ExitCode;
+use std::sync::Barrier;
+use std::thread;
+use std::time::Instant;
+
+use clap::Args;
+use lameduck::inflight::{Ledger, Name};
+use serde::Serialize;
+use tokio_util::task::TaskTracker;
+
+use crate::pairs::{Spread, Target, exit_code, median};
+
+/// Options of `track`.
+#[derive(Args)]
+pub struct Options {
+    /// Pairs of runs for each figure
+    #[arg(long, default_value_t = 301, value_parser = clap::value_parser!(u32).range(1..))]
+    pairs: u32,
+
+    /// Starts and ends in a run, on each thread
+    #[arg(long, default_value_t = 20_000, value_parser = clap::value_parser!(u32).range(1..))]
+    ops: u32,
+
+    /// Numbers of threads to measure with
+    #[arg(long, value_delimiter = ',', default_value = "1,2",
+          value_parser = clap::value_parser!(u8).range(1..=64))]
+    threads: Vec<u8>,
+
+    /// Print the figures as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+struct Figure {
+    what: &'static str,
+    threads: u8,
+    /// Median nanoseconds for one start and one end.
+    lameduck_ns: f64,
+    task_tracker_ns: f64,
+    /// lameduck / TaskTracker, pair by pair.
+    ratio: Spread,
+    target: Target,
+    met: bool,
+}
+
+/// Measures, prints, and says whether every target was met.
+pub fn run(options: &Options) -> anyhow::Result<ExitCode> {
+    let mut figures = Vec::new();
+    for &threads in &options.threads {
+        let ledger = Ledger::new();
+        let uri: http::Uri = "/orders/17?full=1".parse()?;
+        let counted = || drop(black_box(ledger.count()));
+        let named = || drop(black_box(ledger.track("request", "GET /orders")));
+        let request = || {
+            let name = Name::of_request(&http::Method::GET, &uri);
+            drop(black_box(ledger.track("request", name)));
+        };
+        figures.push(measure(
+            options,
+            "count",
+            threads,
+            Target::AtMost(1.0),
+            counted,
+        ));
+        figures.push(measure(
+            options,
+            "track, static name",
+            threads,
+            Target::AtMost(3.0),
+            named,
+        ));
+        figures.push(measure(
+            options,
+            "track, Name::request",
+            threads,
+            Target::AtMost(3.0),
+            request,
+        ));
+    }
+    if options.json {
+        println!("{}", serde_json::to_string_pretty(&figures)?);
+    } else {
+        print(&figures);
+    }
+    Ok(exit_code(figures.iter().all(|f| f.met)))
+}
+
+fn measure(
+    options: &Options,
+    what: &'static str,
+    threads: u8,
+    target: Target,
+    ours: impl Fn() + Sync,
+) -> Figure {
+    let tracker = TaskTracker::new();
+    let theirs = || drop(black_box(tracker.token()));
+    let pairs = interleaved(options, threads, &ours, &theirs);
+    let column = |of: fn(&(f64, f64)) -> f64| pairs.iter().map(of).collect::<Vec<_>>();
+    let ratio = Spread::of(&column(|(a, b)| a / b));
+    Figure {
+        what,
+        threads,
+        lameduck_ns: median(&column(|&(a, _)| a)),
+        task_tracker_ns: median(&column(|&(_, b)| b)),
+        ratio,
+        target,
+        met: target.judge(ratio.median).is_ok(),
+    }
+}
+
+/// Nanoseconds for one call of each, in turns. With several threads, the mean over the threads.
+fn interleaved(
+    options: &Options,
+    threads: u8,
+    ours: &(impl Fn() + Sync),
+    theirs: &(impl Fn() + Sync),
+) -> Vec<(f64, f64)> {
+    let gate = Barrier::new(usize::from(threads));
+    let worker = || {
+        let mut pairs = Vec::with_capacity(options.pairs as usize);
+        // The first pair warms caches and ledger and is not counted.
+        for round in 0..=options.pairs {
+            gate.wait();
+            let a = time(options.ops, ours);
+            gate.wait();
+            let b = time(options.ops, theirs);
+            if round > 0 {
+                pairs.push((a, b));
+            }
+        }
+        pairs
+    };
+    let per_thread: Vec<Vec<(f64, f64)>> = thread::scope(|scope| {
+        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(worker)).collect();
+        workers
+            .into_iter()
+            // A panic in a worker is a defect of this program; pass it on.
+            .map(|w| w.join().unwrap_or_else(|p| std::panic::resume_unwind(p)))
+            .collect()
+    });
+    let mean = |round: usize, of: fn(&(f64, f64)) -> f64| {
+        per_thread.iter().map(|t| of(&t[round])).sum::<f64>() / f64::from(threads)
+    };
+    (0..options.pairs as usize)
+        .map(|round| (mean(round, |p| p.0), mean(round, |p| p.1)))
+        .collect()
+}
+
+fn time(ops: u32, op: &impl Fn()) -> f64 {
+    let began = Instant::now();
+    for _ in 0..ops {
+        op();
+    }
+    began.elapsed().as_nanos() as f64 / f64::from(ops)
+}
+
+fn print(figures: &[Figure]) {
+    println!(
+        "{:<22} {:>7} {:>9} {:>12}   {:<22}  target",
+        "one start and one end", "threads", "lameduck", "TaskTracker", "ratio (min to max)"
+    );
+    for f in figures {
+        println!(
+            "{:<22} {:>7} {:>6.1} ns {:>9.1} ns   {:>5.2} ({:.2} to {:.2})    {:>8}",
+            f.what,
+            f.threads,
+            f.lameduck_ns,
+            f.task_tracker_ns,
+            f.ratio.median,
+            f.ratio.min,
+            f.ratio.max,
+            f.target.verdict(f.ratio.median),
+        );
+    }
+}

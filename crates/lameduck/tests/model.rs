@@ -1,0 +1,329 @@
+//! The ground floor under a model checker.
+//!
+//! `loom` runs each model in every order in which its threads could take turns (and with every
+//! value an atomic could read), so a wake-up that is lost once in a million runs is lost here every
+//! time, as a deadlock that fails the test. The files under test are the library's own, compiled a
+//! second time with loom's atomics and locks in the place of `sync.rs`.
+//!
+//! Three things differ from the real thing. Loom treats sequentially consistent operations as
+//! acquire and release; the code asks for no more than that. A thread's number is what a model says
+//! it is, so that a model decides who shares a shard. And where a model's doc says so, only runs
+//! with at most that many preemptions are tried, to keep the whole within seconds.
+
+#![allow(
+    dead_code,
+    reason = "a model uses what it is about, and leaves the rest of the file"
+)]
+
+#[path = "../src/book.rs"]
+mod book;
+#[path = "../src/inflight.rs"]
+mod inflight;
+#[path = "../src/name.rs"]
+mod name;
+#[path = "../src/phase.rs"]
+mod phase;
+#[path = "../src/waiters.rs"]
+mod waiters;
+
+/// In the place of `src/sync.rs`.
+mod sync {
+    use std::cell::Cell;
+
+    pub(crate) use loom::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+    pub(crate) use loom::sync::{Arc, Mutex, MutexGuard};
+
+    loom::thread_local!(static NUMBER: Cell<usize> = Cell::new(0));
+
+    pub(crate) fn thread_number() -> usize {
+        NUMBER.with(Cell::get)
+    }
+
+    /// From now on this thread has this number.
+    pub(crate) fn be_thread(number: usize) {
+        NUMBER.with(|n| n.set(number));
+    }
+}
+
+/// In the place of `src/clock.rs`.
+mod clock {
+    use std::time::Duration;
+
+    #[derive(Clone, Copy)]
+    pub(crate) struct Millis(pub u64);
+
+    impl Millis {
+        pub fn now() -> Millis {
+            Millis(0)
+        }
+
+        pub fn until(self, now: Millis) -> Duration {
+            Duration::from_millis(now.0 - self.0)
+        }
+    }
+}
+
+use std::future::Future;
+use std::pin::pin;
+use std::task::{Context, Poll, Wake, Waker};
+
+use loom::sync::Notify;
+use loom::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use loom::thread;
+
+use inflight::Ledger;
+use phase::{Driver, Phase};
+use sync::be_thread;
+
+/// Explores `model` with at most `preemptions`, or any number.
+fn explore(preemptions: Option<usize>, model: impl Fn() + Send + Sync + 'static) {
+    let mut builder = loom::model::Builder::new();
+    builder.preemption_bound = preemptions;
+    builder.check(model);
+}
+
+/// The waker of a thread that blocks on a future. Loom reports a deadlock if it is never used.
+struct Wakeup(Notify);
+
+impl Wakeup {
+    fn new() -> std::sync::Arc<Wakeup> {
+        std::sync::Arc::new(Wakeup(Notify::new()))
+    }
+}
+
+impl Wake for Wakeup {
+    fn wake(self: std::sync::Arc<Self>) {
+        self.0.notify();
+    }
+}
+
+fn block_on<F: Future>(future: F) -> F::Output {
+    let wakeup = Wakeup::new();
+    let waker = Waker::from(wakeup.clone());
+    let mut future = pin!(future);
+    loop {
+        match future.as_mut().poll(&mut Context::from_waker(&waker)) {
+            Poll::Ready(output) => return output,
+            Poll::Pending => wakeup.0.wait(),
+        }
+    }
+}
+
+/// Two tasks wait for phases, one of which is skipped over before it may look; the driver moves
+/// three times.
+#[test]
+fn a_waiter_for_a_phase_never_sleeps_through_a_change() {
+    explore(Some(2), || {
+        let driver = Driver::new();
+        let (one, two) = (driver.phases(), driver.phases());
+        let waiter = thread::spawn(move || {
+            assert!(block_on(one.reached(Phase::Ready)) >= Phase::Ready);
+        });
+        let driver = thread::spawn(move || driver.ready().lame_duck().drain());
+        assert_eq!(block_on(two.reached(Phase::Draining)), Phase::Draining);
+        waiter.join().unwrap();
+        let _driver = driver.join().unwrap();
+    });
+}
+
+/// One observer looks, waits and looks again; another is told by the first and looks then.
+#[test]
+fn no_observer_sees_a_phase_come_back() {
+    explore(None, || {
+        let driver = Driver::new();
+        let (one, two) = (driver.phases(), driver.phases());
+        let driver = thread::spawn(move || driver.ready().lame_duck());
+        let first = one.now();
+        let waited = block_on(one.reached(Phase::Ready));
+        let told = thread::spawn(move || two.now()).join().unwrap();
+        let last = one.now();
+        assert!(first <= waited && waited <= told && told <= last);
+        let _driver = driver.join().unwrap();
+    });
+}
+
+/// A waiter enrols and is dropped while the driver wakes everybody; another enrols in the meantime,
+/// perhaps in the same place.
+#[test]
+fn a_waiter_that_gives_up_takes_nobody_elses_place() {
+    explore(Some(4), || {
+        let driver = Driver::new();
+        let phases = driver.phases();
+        let driver = thread::spawn(move || driver.ready().lame_duck());
+        let idle = Wakeup::new();
+        let waker = Waker::from(idle.clone());
+        {
+            let mut cx = Context::from_waker(&waker);
+            let mut gives_up = Box::pin(phases.reached(Phase::Ready));
+            let mut stays = pin!(phases.reached(Phase::LameDuck));
+            let _ = gives_up.as_mut().poll(&mut cx);
+            let _ = stays.as_mut().poll(&mut cx);
+            drop(gives_up);
+            assert_eq!(block_on(stays), Phase::LameDuck);
+        }
+        let _driver = driver.join().unwrap();
+        drop(waker);
+        assert_eq!(
+            std::sync::Arc::strong_count(&idle),
+            1,
+            "a waker was left on the list"
+        );
+    });
+}
+
+/// A token and a guard, begun in different shards, end on two threads at once.
+#[test]
+fn who_waits_for_empty_is_woken_after_the_last_end() {
+    explore(Some(3), || {
+        let ledger = Ledger::with_shards(2);
+        let token = ledger.count();
+        be_thread(1);
+        let guard = ledger.track("job", "receipt");
+        let enders = [
+            thread::spawn(move || drop(token)),
+            thread::spawn(move || drop(guard)),
+        ];
+        block_on(ledger.empty());
+        assert!(ledger.is_empty());
+        for ender in enders {
+            ender.join().unwrap();
+        }
+    });
+}
+
+/// As before, in one shard and one after the other: the first end takes the mark off, and the
+/// second must find it again if the waiter looked in between.
+#[test]
+fn a_mark_that_is_taken_off_wakes_who_set_it() {
+    for (first_named, second_named) in [(false, false), (true, true), (false, true)] {
+        explore(Some(4), move || {
+            let ledger = Ledger::with_shards(1);
+            let begin = |named: bool| -> Box<dyn Send> {
+                if named {
+                    Box::new(ledger.track("job", "receipt"))
+                } else {
+                    Box::new(ledger.count())
+                }
+            };
+            let (first, second) = (begin(first_named), begin(second_named));
+            let ender = thread::spawn(move || {
+                drop(first);
+                drop(second);
+            });
+            block_on(ledger.empty());
+            ender.join().unwrap();
+        });
+    }
+}
+
+/// Two tasks wait for empty; the mark of one may be taken off just as the other has set it.
+#[test]
+fn everybody_who_waits_for_empty_is_woken() {
+    explore(Some(2), || {
+        let ledger = Ledger::with_shards(1);
+        let (token, guard) = (ledger.count(), ledger.track("job", "receipt"));
+        let other = ledger.clone();
+        let waiter = thread::spawn(move || block_on(other.empty()));
+        let ender = thread::spawn(move || {
+            drop(guard);
+            drop(token);
+        });
+        block_on(ledger.empty());
+        waiter.join().unwrap();
+        ender.join().unwrap();
+    });
+}
+
+/// Work hands over twice, to a successor in another shard and back, while somebody looks. The last
+/// successor is still there when the look is over.
+#[test]
+fn a_hand_over_never_looks_like_nothing() {
+    // How predecessor, successor and its successor are entered: by name or only counted.
+    for named in [
+        [false, false, false],
+        [true, true, true],
+        [false, true, false],
+        [true, false, true],
+    ] {
+        explore(None, move || {
+            let ledger = Ledger::with_shards(2);
+            let begin = |ledger: &Ledger, named: bool| -> Box<dyn Send> {
+                if named {
+                    Box::new(ledger.track("job", "step"))
+                } else {
+                    Box::new(ledger.count())
+                }
+            };
+            let first = begin(&ledger, named[0]);
+            let working = ledger.clone();
+            let worker = thread::spawn(move || {
+                be_thread(1);
+                let second = begin(&working, named[1]);
+                drop(first);
+                be_thread(0);
+                let third = begin(&working, named[2]);
+                drop(second);
+                third
+            });
+            assert!(!ledger.is_empty(), "empty in the middle of a hand-over");
+            drop(worker.join().unwrap());
+            assert!(ledger.is_empty());
+        });
+    }
+}
+
+/// The waiter's answer is not early: the successor's work is done when `empty` completes, though
+/// its predecessor ended long before.
+#[test]
+fn empty_waits_for_the_successor() {
+    explore(Some(4), || {
+        let ledger = Ledger::with_shards(2);
+        let done = loom::sync::Arc::new(AtomicBool::new(false));
+        let first = ledger.count();
+        let (working, finished) = (ledger.clone(), done.clone());
+        let worker = thread::spawn(move || {
+            be_thread(1);
+            let second = working.track("job", "successor");
+            drop(first);
+            // Relaxed: it is the ledger that must order it before the waiter's look.
+            finished.store(true, Relaxed);
+            drop(second);
+        });
+        block_on(ledger.empty());
+        assert!(done.load(Relaxed), "empty came before the work was done");
+        worker.join().unwrap();
+    });
+}
+
+/// A waiter for empty is dropped while an end wakes it; another still waits.
+#[test]
+fn a_waiter_for_empty_that_gives_up_leaves_the_other_in_place() {
+    explore(Some(4), || {
+        let ledger = Ledger::with_shards(1);
+        let (first, second) = (ledger.count(), ledger.count());
+        let ender = thread::spawn(move || {
+            drop(first);
+            drop(second);
+        });
+        let idle = Wakeup::new();
+        let waker = Waker::from(idle.clone());
+        {
+            let mut gives_up = Box::pin(ledger.empty());
+            let mut stays = pin!(ledger.empty());
+            let mut cx = Context::from_waker(&waker);
+            let _ = gives_up.as_mut().poll(&mut cx);
+            let stayed = stays.as_mut().poll(&mut cx);
+            drop(gives_up);
+            if stayed.is_pending() {
+                block_on(stays);
+            }
+        }
+        ender.join().unwrap();
+        drop(waker);
+        assert_eq!(
+            std::sync::Arc::strong_count(&idle),
+            1,
+            "a waker was left on the list"
+        );
+    });
+}
