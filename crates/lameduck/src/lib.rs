@@ -8,6 +8,7 @@ pub mod inflight;
 mod lastwords;
 mod name;
 pub mod phase;
+mod probe;
 pub mod report;
 mod signal;
 mod sync;

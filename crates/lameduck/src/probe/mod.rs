@@ -1,0 +1,27 @@
+//! The admin port: probes for whoever decides where traffic goes, metrics, the state of the
+//! shutdown, and a way to begin it.
+//!
+//! # What must hold
+//!
+//! 1. It answers while every thread of the application's runtime is blocked. So it has a thread and
+//!    a runtime of its own, and nothing it serves waits for the application's, but the readiness
+//!    checks, each with a time-out.
+//! 2. Readiness fails from the moment the phase changes. The phase is looked at before *and* after
+//!    the checks, and no answer is kept for a later question.
+//! 3. However many ask, a check runs once at a time: readiness is no way to overload a database.
+//! 4. No client can keep others out or keep the process from ending.
+//!
+//! `server` accepts and ends, `connections` bounds what is open, `routes` answers, `readiness` runs
+//! the checks, `status` and `metrics` say the same facts to people, programs and Prometheus.
+
+mod connections;
+mod metrics;
+mod readiness;
+mod routes;
+mod server;
+mod status;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use readiness::Check;
+pub(crate) use server::{Probes, Settings, start};

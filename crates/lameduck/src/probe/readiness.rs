@@ -1,0 +1,260 @@
+//! Readiness checks: whether what the service depends on answers.
+//!
+//! # What must hold
+//!
+//! 1. A check runs on the application's runtime, where its pools have their timers and sockets; so
+//!    a blocked runtime fails readiness, by time-out.
+//! 2. Whoever asks waits no longer than the check's time-out.
+//! 3. At most one run of a check is under way, be it one that was given up but is still blocked in
+//!    the middle of a poll: it holds the check's only permit until it is really gone.
+//! 4. No check runs on once the shutdown has begun: it would hold what is about to be closed.
+
+use std::error::Error;
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use tokio::runtime;
+use tokio::sync::{Semaphore, watch};
+use tokio::task::{JoinError, JoinHandle};
+use tokio::time::{Instant, timeout_at};
+
+use crate::phase::{Phase, Phases};
+use crate::report::short;
+
+/// What a check says when it fails.
+pub(crate) type BoxError = Box<dyn Error + Send + Sync>;
+
+type Run = dyn Fn() -> Pin<Box<dyn Future<Output = Result<(), BoxError>> + Send>> + Send + Sync;
+
+/// A dependency without which the service should get no traffic.
+pub(crate) struct Check {
+    name: String,
+    timeout: Duration,
+    run: Arc<Run>,
+}
+
+impl Check {
+    /// A check called `name` that fails if `run` does, or takes longer than `timeout`.
+    pub(crate) fn new<F, Fut>(name: impl Into<String>, timeout: Duration, run: F) -> Check
+    where
+        F: Fn() -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<(), BoxError>> + Send + 'static,
+    {
+        Check {
+            name: name.into(),
+            timeout,
+            run: Arc::new(move || Box::pin(run())),
+        }
+    }
+}
+
+impl fmt::Debug for Check {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Check")
+            .field("name", &self.name)
+            .field("timeout", &self.timeout)
+            .finish()
+    }
+}
+
+/// How one run of a check ended.
+#[derive(Clone, Debug)]
+pub(super) struct Outcome {
+    pub took: Duration,
+    /// What went wrong, if anything did.
+    pub error: Option<String>,
+    ended: Instant,
+}
+
+impl Outcome {
+    fn of(began: Instant, result: Result<(), String>) -> Outcome {
+        let ended = Instant::now();
+        Outcome {
+            took: ended - began,
+            error: result.err(),
+            ended,
+        }
+    }
+}
+
+/// All checks of the process.
+#[derive(Debug)]
+pub(super) struct Readiness {
+    desks: Vec<Arc<Desk>>,
+}
+
+impl Readiness {
+    /// Runs `checks` on `main`, until `phases` says that the shutdown has begun.
+    pub fn new(checks: Vec<Check>, main: runtime::Handle, phases: Phases) -> Readiness {
+        let desk = |check| {
+            Arc::new(Desk {
+                check,
+                main: main.clone(),
+                phases: phases.clone(),
+                permit: Arc::new(Semaphore::new(1)),
+                book: Mutex::default(),
+            })
+        };
+        Readiness {
+            desks: checks.into_iter().map(desk).collect(),
+        }
+    }
+
+    /// Runs every check, all at the same time, or joins the run that is under way.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: the runs go on for whoever else waits for them.
+    pub async fn run(&self) -> Vec<(&str, Outcome)> {
+        let flights: Vec<_> = self.desks.iter().map(Desk::join).collect();
+        let mut outcomes = Vec::with_capacity(flights.len());
+        for (desk, mut flight) in self.desks.iter().zip(flights) {
+            let outcome = match flight.wait_for(Option::is_some).await {
+                Ok(outcome) => outcome.clone(),
+                Err(_) => None,
+            };
+            let outcome = outcome
+                .unwrap_or_else(|| Outcome::of(Instant::now(), Err("the run was lost".to_owned())));
+            outcomes.push((desk.check.name.as_str(), outcome));
+        }
+        outcomes
+    }
+
+    /// Begins to run the checks whose last outcome is older than `age`, and waits for nobody.
+    pub fn refresh(&self, age: Duration) {
+        for desk in &self.desks {
+            if desk.latest().is_none_or(|o| o.ended.elapsed() > age) {
+                desk.join();
+            }
+        }
+    }
+
+    /// How each check ended when it ran last; `None` if it has not run yet.
+    pub fn latest(&self) -> Vec<(&str, Option<Outcome>)> {
+        self.desks
+            .iter()
+            .map(|desk| (desk.check.name.as_str(), desk.latest()))
+            .collect()
+    }
+}
+
+/// A run under way: `None` until its outcome is there.
+type Flight = watch::Receiver<Option<Outcome>>;
+
+/// One check, its run under way and its last outcome.
+#[derive(Debug)]
+struct Desk {
+    check: Check,
+    main: runtime::Handle,
+    phases: Phases,
+    permit: Arc<Semaphore>,
+    book: Mutex<Book>,
+}
+
+#[derive(Debug, Default)]
+struct Book {
+    flight: Option<Flight>,
+    latest: Option<Outcome>,
+}
+
+impl Desk {
+    fn book(&self) -> MutexGuard<'_, Book> {
+        // Fields are replaced whole, so a poisoned book is still a whole book.
+        self.book.lock().unwrap_or_else(|e| e.into_inner())
+    }
+
+    fn latest(&self) -> Option<Outcome> {
+        self.book().latest.clone()
+    }
+
+    /// The run under way, or else a new one.
+    fn join(self: &Arc<Self>) -> Flight {
+        let mut book = self.book();
+        if let Some(flight) = &book.flight
+            && flight.borrow().is_none()
+            && flight.has_changed().is_ok()
+        {
+            return flight.clone();
+        }
+        let (landing, flight) = watch::channel(None);
+        book.flight = Some(flight.clone());
+        let desk = self.clone();
+        tokio::spawn(async move {
+            let outcome = desk.fly().await;
+            desk.book().latest = Some(outcome.clone());
+            let _ = landing.send(Some(outcome));
+        });
+        flight
+    }
+
+    async fn fly(&self) -> Outcome {
+        let began = Instant::now();
+        let result = tokio::select! {
+            biased;
+            _ = self.phases.reached(Phase::LameDuck) => Err("given up: the shutdown has begun".to_owned()),
+            result = self.run_on_main(began) => result,
+        };
+        Outcome::of(began, result)
+    }
+
+    async fn run_on_main(&self, began: Instant) -> Result<(), String> {
+        let deadline = began + self.check.timeout;
+        let late = || format!("no answer within {}", short(self.check.timeout));
+        let Ok(permit) = timeout_at(deadline, self.permit.clone().acquire_owned()).await else {
+            return Err(format!("{}: the run before is still blocked", late()));
+        };
+        let run = self.check.run.clone();
+        // The closure is the application's too: it is called over there, where it may block, panic
+        // or look for its runtime.
+        let mut running = AbortOnDrop(self.main.spawn(async move {
+            let _permit = permit;
+            run().await
+        }));
+        match timeout_at(deadline, &mut running.0).await {
+            Ok(Ok(result)) => result.map_err(|e| with_causes(&*e)),
+            Ok(Err(e)) => Err(lost(e)),
+            Err(_) => Err(late()),
+        }
+    }
+}
+
+struct AbortOnDrop<T>(JoinHandle<T>);
+
+impl<T> Drop for AbortOnDrop<T> {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// Why a run ended without a result.
+fn lost(error: JoinError) -> String {
+    let Ok(panic) = error.try_into_panic() else {
+        return "the application's runtime has ended".to_owned();
+    };
+    let text = match panic.downcast_ref::<&str>() {
+        Some(text) => text,
+        None => panic
+            .downcast_ref::<String>()
+            .map_or("(no text)", String::as_str),
+    };
+    format!("panicked: {text}")
+}
+
+/// `could not connect: connection refused`.
+pub(super) fn with_causes(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(e) = cause {
+        let e_text = e.to_string();
+        // Many errors already end with the text of their cause.
+        if !text.ends_with(&e_text) {
+            text.push_str(": ");
+            text.push_str(&e_text);
+        }
+        cause = e.source();
+    }
+    text
+}

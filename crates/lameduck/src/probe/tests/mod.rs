@@ -1,0 +1,124 @@
+//! The admin port from outside, over real sockets.
+
+mod answers;
+mod bounds;
+mod probes;
+mod readiness;
+
+use std::future::pending;
+use std::io::{ErrorKind, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, mpsc};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tokio::runtime::{Builder, Runtime};
+
+use super::readiness::BoxError;
+use super::{Check, Probes, Settings, start};
+use crate::handle::Handle;
+use crate::phase::{Driver, Phase, at};
+
+/// Far more than anything here takes; reached only when a promise is broken.
+const LONG: Duration = Duration::from_secs(20);
+
+/// An admin port, and what it looks at.
+struct Rig {
+    main: Runtime,
+    handle: Handle,
+    probes: Probes,
+}
+
+fn rig(checks: Vec<Check>, drain_route: bool) -> (Rig, Driver<at::Starting>) {
+    let driver = Driver::new();
+    let main = Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .unwrap();
+    let handle = Handle::new(driver.phases());
+    let settings = Settings {
+        listener: TcpListener::bind("127.0.0.1:0").unwrap(),
+        checks,
+        drain_route,
+    };
+    let probes = start(settings, handle.clone(), main.handle().clone()).unwrap();
+    let rig = Rig {
+        main,
+        handle,
+        probes,
+    };
+    (rig, driver)
+}
+
+fn passing(name: &str) -> Check {
+    Check::new(name, LONG, || async { Ok(()) })
+}
+
+struct Reply {
+    status: u16,
+    head: String,
+    body: String,
+}
+
+impl Reply {
+    fn header(&self, name: &str) -> Option<&str> {
+        self.head.lines().find_map(|line| {
+            let (n, value) = line.split_once(": ")?;
+            n.eq_ignore_ascii_case(name).then_some(value)
+        })
+    }
+
+    fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap()
+    }
+}
+
+fn send(addr: SocketAddr, request: &str) -> TcpStream {
+    let mut stream = TcpStream::connect(addr).unwrap();
+    stream.set_read_timeout(Some(LONG)).unwrap();
+    stream.write_all(request.as_bytes()).unwrap();
+    stream
+}
+
+fn ask(addr: SocketAddr, method: &str, target: &str) -> Reply {
+    let request = format!("{method} {target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    let mut text = String::new();
+    send(addr, &request).read_to_string(&mut text).unwrap();
+    let (head, body) = text.split_once("\r\n\r\n").unwrap();
+    Reply {
+        status: head[9..12].parse().unwrap(),
+        head: head.to_owned(),
+        body: body.to_owned(),
+    }
+}
+
+impl Rig {
+    fn get(&self, target: &str) -> Reply {
+        ask(self.probes.addr(), "GET", target)
+    }
+
+    fn get_from_afar(&self, target: &'static str) -> thread::JoinHandle<Reply> {
+        let addr = self.probes.addr();
+        thread::spawn(move || ask(addr, "GET", target))
+    }
+
+    fn status_of(&self, target: &str) -> u16 {
+        self.get(target).status
+    }
+}
+
+/// Looks until it is so.
+fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let began = Instant::now();
+    while !is_so() {
+        assert!(began.elapsed() < LONG, "never: {what}");
+        thread::yield_now();
+    }
+}
+
+fn is_refused(addr: SocketAddr) -> bool {
+    matches!(TcpStream::connect(addr), Err(e) if e.kind() == ErrorKind::ConnectionRefused)
+}
