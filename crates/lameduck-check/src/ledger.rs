@@ -1,5 +1,8 @@
 //! The account of everything the clients saw, round by round. Every verdict is read from here.
 
+mod tally;
+mod timeline;
+
 use std::fmt;
 use std::time::{Duration, Instant};
 
@@ -8,6 +11,9 @@ use bytes::Bytes;
 use crate::request::RequestTemplate;
 use crate::target::{Exit, StopSignal};
 use crate::verdict::Evidence;
+
+pub use tally::Tally;
+pub use timeline::Slice;
 
 /// How a request ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -333,89 +339,5 @@ impl Ledger {
     /// The rounds under load: those that most promises are read from.
     pub fn load_rounds(&self) -> impl Iterator<Item = &Round> {
         self.of(RoundKind::Load)
-    }
-}
-
-/// How many requests of the load rounds ended in which way, before and after the signal.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
-pub struct Tally {
-    /// [`Ending::Ok`].
-    pub ok: u64,
-    /// [`Ending::OkClose`].
-    pub ok_close: u64,
-    /// [`Ending::Refused`] and [`Ending::Unprocessed`].
-    pub refused: u64,
-    /// [`Ending::ResetBeforeResponse`].
-    pub reset_before_response: u64,
-    /// [`Ending::EofBeforeResponse`].
-    pub eof_before_response: u64,
-    /// [`Ending::Truncated`].
-    pub truncated: u64,
-    /// [`Ending::Status5xx`].
-    pub status_5xx: u64,
-    /// [`Ending::Timeout`].
-    pub timeout: u64,
-}
-
-impl Tally {
-    /// Counts every request of the given rounds.
-    pub fn of<'a>(rounds: impl IntoIterator<Item = &'a Round>) -> Self {
-        let mut tally = Self::default();
-        for exchange in rounds.into_iter().flat_map(|round| &round.exchanges) {
-            *match exchange.ending {
-                Ending::Ok => &mut tally.ok,
-                Ending::OkClose => &mut tally.ok_close,
-                Ending::Refused | Ending::Unprocessed => &mut tally.refused,
-                Ending::ResetBeforeResponse => &mut tally.reset_before_response,
-                Ending::EofBeforeResponse => &mut tally.eof_before_response,
-                Ending::Truncated => &mut tally.truncated,
-                Ending::Status5xx => &mut tally.status_5xx,
-                Ending::Timeout => &mut tally.timeout,
-            } += 1;
-        }
-        tally
-    }
-}
-
-/// What happened in one slice of a round's time.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Slice {
-    /// Start of the slice, milliseconds from the signal; negative before it.
-    pub from_ms: i64,
-    /// Whole responses that ended in it.
-    pub answered: u32,
-    /// Connection attempts refused in it, and streams sent back unprocessed.
-    pub refused: u32,
-    /// Requests lost in it.
-    pub lost: u32,
-}
-
-impl Round {
-    /// The round in slices of `width` (a picture of it wants about 50 ms), from the first ended request to the
-    /// last, with no gap between.
-    pub fn timeline(&self, width: Duration) -> Vec<Slice> {
-        let width = (width.as_millis().max(1)) as i64;
-        let slot = |exchange: &Exchange| (self.at_ms(exchange.ended) / width as f64).floor() as i64;
-        let (Some(first), Some(last)) = (
-            self.exchanges.iter().map(slot).min(),
-            self.exchanges.iter().map(slot).max(),
-        ) else {
-            return Vec::new();
-        };
-        let mut slices: Vec<Slice> = (first..=last)
-            .map(|slot| Slice {
-                from_ms: slot * width,
-                ..Slice::default()
-            })
-            .collect();
-        for exchange in &self.exchanges {
-            let slice = &mut slices[(slot(exchange) - first) as usize];
-            match exchange.ending {
-                ending if ending.is_lost() => slice.lost += 1,
-                ending if ending.is_answered() => slice.answered += 1,
-                _ => slice.refused += 1,
-            }
-        }
-        slices
     }
 }

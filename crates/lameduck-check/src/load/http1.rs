@@ -117,7 +117,7 @@ impl Http1 {
         let read = match head.framing {
             Framing::Length(length) => self.exactly(length, &mut body).await,
             Framing::Chunked => self.chunks(&mut body).await,
-            Framing::ToEof => self.to_eof(&mut body).await,
+            Framing::ToEof => self.until_eof(&mut body).await,
         };
         if let Err(mut fault) = read {
             fault.began = true;
@@ -206,7 +206,7 @@ impl Http1 {
         }
     }
 
-    async fn to_eof(&mut self, body: &mut Body) -> Result<(), Fault> {
+    async fn until_eof(&mut self, body: &mut Body) -> Result<(), Fault> {
         loop {
             let length = self.buffer.len();
             body.take(&mut self.buffer, length);
@@ -263,9 +263,8 @@ struct Body {
 impl Body {
     fn take(&mut self, buffer: &mut BytesMut, length: usize) {
         self.bytes += length as u64;
-        match &mut self.kept {
-            Some(kept) => kept.extend_from_slice(&buffer[..length]),
-            None => {}
+        if let Some(kept) = &mut self.kept {
+            kept.extend_from_slice(&buffer[..length]);
         }
         buffer.advance(length);
     }

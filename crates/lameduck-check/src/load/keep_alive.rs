@@ -46,16 +46,15 @@ pub(crate) async fn once(
 ) -> Option<Http1> {
     let mut attempt = Attempt::begin(stage, client, number, request);
     let mut kept = kept;
+    // Reset between the look and the last byte, it was not wholly written, so it is not lost: as a pool does, the
+    // client goes on with a new connection.
     if let Some(connection) = &mut kept
         && connection.is_open()
+        && write(connection, request, stage.authority()).await
     {
-        if write(connection, request, stage.authority()).await {
-            let connection = kept.take()?;
-            attempt.reused = true;
-            return follow(connection, attempt, request).await;
-        }
-        // Reset between the look and the last byte: not wholly written, so not lost. As a pool does, the client
-        // goes on with a new connection.
+        let connection = kept.take()?;
+        attempt.reused = true;
+        return follow(connection, attempt, request).await;
     }
     drop(kept);
     let mut connection = match stage.connect(client).await {

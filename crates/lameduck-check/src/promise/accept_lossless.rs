@@ -34,7 +34,7 @@ pub(super) fn judge(ledger: &Ledger) -> Verdict {
     }
     finding.verdict(
         "every connection that was established was served",
-        "connections were established, then ended unserved: they waited in the accept queue when it closed",
+        "connections were established, then ended unserved",
         "no connection was made around the signal: give --get PATH to test it",
     )
 }

@@ -23,13 +23,13 @@ pub(super) fn judge(ledger: &Ledger) -> Verdict {
         }
     }
     finding.verdict(
-        "every late response said Connection: close",
-        "late responses kept their connection open: those clients will meet a closed one",
+        "responses during the shutdown said Connection: close",
+        "responses late in the shutdown did not say Connection: close",
         match ledger
             .load_rounds()
             .any(|round| !round.exchanges.is_empty())
         {
-            true => "no request came later than 50 ms after the signal and was answered",
+            true => "no request sent 50 ms or more after the signal was answered",
             false => "give --get PATH to test it",
         },
     )

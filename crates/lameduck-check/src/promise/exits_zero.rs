@@ -6,8 +6,9 @@ use crate::verdict::{Finding, Verdict};
 pub(super) fn judge(ledger: &Ledger) -> Verdict {
     let mut finding = Finding::new();
     let rounds = ledger.of(RoundKind::Load).chain(ledger.of(RoundKind::Idle));
-    // One that had to be killed has no exit of its own; `within-grace` tells of it.
-    for round in rounds.filter(|round| !round.exit.killed) {
+    // A target past its grace ends because its clients were told to go, or is killed: `within-grace` tells of it.
+    for round in rounds.filter(|round| !round.exit.killed && round.signal_to_exit() < ledger.grace)
+    {
         match round.exit.code {
             Some(0) => finding.kept(),
             _ => finding.broken(round.evidence(round.exit.at, "target", round.exit.describe())),
@@ -16,6 +17,6 @@ pub(super) fn judge(ledger: &Ledger) -> Verdict {
     finding.verdict(
         "exit 0 each time",
         "the exit status was not 0 although all work could end",
-        "the target never ended by itself",
+        "the target never ended by itself within its grace",
     )
 }

@@ -18,7 +18,7 @@ pub(super) fn judge(ledger: &Ledger) -> Verdict {
     }
     finding.verdict(
         "every request on a reused connection was answered",
-        "requests were lost on reused connections: they crossed a close on its way",
+        "requests on reused connections crossed a close on its way",
         "no request was made on a reused connection after the signal: give --get PATH to test it",
     )
 }

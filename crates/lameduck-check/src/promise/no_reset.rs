@@ -28,7 +28,7 @@ pub(super) fn judge(ledger: &Ledger) -> Verdict {
     }
     finding.verdict(
         "no connection was reset",
-        "connections were reset instead of closed: what was on its way is thrown away on both sides",
+        "connections were reset (RST) instead of closed (FIN)",
         "no connection was open at the signal: give --get PATH to test it",
     )
 }

@@ -31,7 +31,7 @@ pub(super) fn judge(ledger: &Ledger) -> Verdict {
         match by_default {
             0 => "a signal during start-up ended the target cleanly".to_owned(),
             _ => format!(
-                "a signal during start-up ended the target; {by_default} of {trials} times by the signal itself, before a handler was installed: nothing had started"
+                "a signal during start-up ended the target; {by_default} of {trials} times by the signal itself, before any handler: nothing had started"
             ),
         },
         "a signal during start-up did not end the target cleanly",

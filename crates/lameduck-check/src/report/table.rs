@@ -2,14 +2,19 @@
 
 use std::fmt::Write;
 
-use comfy_table::{Attribute, Cell, CellAlignment, Color, ContentArrangement, Table, presets};
+use comfy_table::{
+    Attribute, Cell, CellAlignment, Color, ContentArrangement, LineStyle, Table, TableStyle,
+    presets,
+};
 
-use crate::ledger::RoundKind;
 use crate::run::Outcome;
 use crate::verdict::{Judgement, Verdict};
 
 /// Pieces of evidence shown per promise; the JSON has more.
 const SHOWN: usize = 3;
+
+/// A line under the header and none elsewhere: one line per promise.
+const LINES: TableStyle = presets::NOTHING.header_separator(LineStyle::new('─', '─', '─', '─'));
 
 /// How a table looks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,8 +61,8 @@ fn write_all(text: &mut String, outcome: &Outcome, look: Look) -> std::fmt::Resu
         outcome.ledger.signal, outcome.seed
     )?;
     writeln!(text, "{}\n", promises(outcome, look))?;
-    writeln!(text, "{}", requests(outcome))?;
-    writeln!(text, "{}", exits(outcome))?;
+    writeln!(text, "{}", requests(outcome, look))?;
+    writeln!(text, "{}", exits(outcome, look))?;
     for verdict in outcome
         .verdicts
         .iter()
@@ -101,7 +106,7 @@ fn write_all(text: &mut String, outcome: &Outcome, look: Look) -> std::fmt::Resu
 fn promises(outcome: &Outcome, look: Look) -> Table {
     let mut table = Table::new();
     table
-        .load_style(presets::UTF8_HORIZONTAL_ONLY)
+        .load_style(LINES)
         .set_content_arrangement(ContentArrangement::Dynamic)
         .set_width(look.width);
     if look.color {
@@ -166,7 +171,7 @@ fn percent(rate: f64) -> String {
     }
 }
 
-fn requests(outcome: &Outcome) -> String {
+fn requests(outcome: &Outcome, look: Look) -> String {
     let tally = &outcome.tally;
     let counts = [
         (tally.ok, "ok"),
@@ -178,37 +183,54 @@ fn requests(outcome: &Outcome) -> String {
         (tally.status_5xx, "status 5xx"),
         (tally.timeout, "never answered"),
     ];
-    let counts: Vec<String> = counts
+    let counts = counts
         .iter()
         .filter(|(count, _)| *count > 0)
-        .map(|(count, what)| format!("{count} {what}"))
-        .collect();
-    format!(
-        "requests        {}",
-        if counts.is_empty() {
-            "none".to_owned()
-        } else {
-            counts.join(" · ")
-        }
-    )
+        .map(|(count, what)| format!("{count} {what}"));
+    listed("requests", counts, look)
 }
 
-fn exits(outcome: &Outcome) -> String {
-    let exits: Vec<String> = outcome
+fn exits(outcome: &Outcome, look: Look) -> String {
+    let exits = outcome
         .ledger
-        .rounds
-        .iter()
-        .filter(|round| round.kind == RoundKind::Load)
+        .load_rounds()
         .map(|round| match round.exit.killed {
             true => "killed".to_owned(),
-            false => format!(
-                "{:.3} s (exit {})",
-                round.signal_to_exit().as_secs_f64(),
-                round.exit.shell_code()
-            ),
-        })
-        .collect();
-    format!("signal to exit  {}", exits.join(" · "))
+            false => {
+                format!(
+                    "{:.3} s (exit {})",
+                    round.signal_to_exit().as_secs_f64(),
+                    round.exit.shell_code()
+                )
+            }
+        });
+    listed("signal to exit", exits, look)
+}
+
+/// A name, then items, in as many lines as they need.
+fn listed(name: &str, items: impl Iterator<Item = String>, look: Look) -> String {
+    const INDENT: usize = 16;
+    let mut text = format!("{name:INDENT$}");
+    let mut column = INDENT;
+    let mut is_first = true;
+    for item in items {
+        let width = item.chars().count();
+        if is_first {
+            is_first = false;
+        } else if column + 3 + width > usize::from(look.width) {
+            text.push_str(&format!("\n{:INDENT$}", ""));
+            column = INDENT;
+        } else {
+            text.push_str(" · ");
+            column += 3;
+        }
+        text.push_str(&item);
+        column += width;
+    }
+    if is_first {
+        text.push_str("none");
+    }
+    text
 }
 
 fn paint(look: Look, code: &str, words: &str) -> String {

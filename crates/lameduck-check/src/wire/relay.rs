@@ -14,13 +14,14 @@
 use std::collections::VecDeque;
 use std::future::Future;
 use std::io;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::{Buf, Bytes};
 use tokio::io::ReadBuf;
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, Sleep};
 use tokio_util::sync::PollSender;
@@ -34,6 +35,8 @@ const PARCEL: usize = 16 * 1024;
 
 #[derive(Debug)]
 enum Freight {
+    /// The last ACK of the handshake.
+    Ack,
     Data(Bytes),
     Fin,
     Reset,
@@ -65,7 +68,28 @@ pub(super) fn reset_on_close(stream: &TcpStream) -> io::Result<()> {
     )?)
 }
 
+/// Connects, and leaves the handshake's last ACK for [`Freight::Ack`], or the first data, to send.
+pub(super) async fn connect_without_last_ack(address: SocketAddr) -> io::Result<TcpStream> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4()?,
+        SocketAddr::V6(_) => TcpSocket::new_v6()?,
+    };
+    acknowledge_at_once(&socket, false)?;
+    socket.connect(address).await
+}
+
+#[cfg(target_os = "linux")]
+fn acknowledge_at_once(socket: &impl std::os::fd::AsFd, at_once: bool) -> io::Result<()> {
+    Ok(rustix::net::sockopt::set_tcp_quickack(socket, at_once)?)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn acknowledge_at_once(_: &impl std::os::fd::AsFd, _: bool) -> io::Result<()> {
+    Ok(())
+}
+
 impl Delayed {
+    /// Starts the courier of a connection whose SYN has just arrived.
     pub(super) fn start(stream: TcpStream, half: Duration) -> Self {
         let (outbound, from_client) = mpsc::channel(QUEUE);
         let (to_client, inbound) = mpsc::channel(QUEUE);
@@ -94,6 +118,7 @@ impl Delayed {
         match &self.head {
             Some(parcel) if parcel.due <= Instant::now() => match parcel.freight {
                 Freight::Data(_) => Look::Data,
+                Freight::Ack => Look::Open,
                 Freight::Fin | Freight::Close => Look::Fin,
                 Freight::Reset => Look::Reset,
             },
@@ -138,7 +163,7 @@ impl Delayed {
                 Poll::Ready(Ok(()))
             }
             // These stay at the head: the end of a connection is seen as often as one looks.
-            Freight::Fin | Freight::Close => Poll::Ready(Ok(())),
+            Freight::Ack | Freight::Fin | Freight::Close => Poll::Ready(Ok(())),
             Freight::Reset => Poll::Ready(Err(io::ErrorKind::ConnectionReset.into())),
         }
     }
@@ -186,6 +211,11 @@ impl Courier {
     async fn carry(mut self) {
         // Taken from the client's queue, waiting for its moment.
         let mut outgoing: VecDeque<Parcel> = VecDeque::with_capacity(1);
+        // Half a round trip for the SYN's answer to reach the client, another for the ACK to come back.
+        outgoing.push_back(Parcel {
+            due: Instant::now() + self.half * 2,
+            freight: Freight::Ack,
+        });
         let mut reading = true;
         // A write met the reset: the end of file that the reader sees next is really that reset.
         let mut reset_met = false;
@@ -208,6 +238,11 @@ impl Courier {
                 writable = stream.writable(), if is_due => {
                     let Some(parcel) = outgoing.front_mut() else { continue };
                     let done = match &mut parcel.freight {
+                        Freight::Ack => {
+                            // Fails only when the connection is gone, which the reader tells the client.
+                            let _ = acknowledge_at_once(stream, true);
+                            true
+                        }
                         Freight::Data(_) if reset_met || writable.is_err() => true,
                         Freight::Data(bytes) => match stream.try_write(bytes) {
                             Ok(written) => {

@@ -1,0 +1,218 @@
+//! One connection: requests in, responses out, and its end.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{Shutdown, TcpStream};
+use std::time::{Duration, Instant};
+
+use socket2::SockRef;
+
+use crate::state::{Fault, State};
+
+/// How long a read waits before the thread looks round.
+const LOOK_ROUND: Duration = Duration::from_millis(5);
+/// While stopping, a connection without a request under way is closed after this long without a byte.
+const QUIET: Duration = Duration::from_millis(400);
+/// While stopping, a head that has not ended by then never will.
+const HEAD_LIMIT: Duration = Duration::from_secs(1);
+/// How long a closed connection is read on, so that it ends with FIN and not with RST.
+const LINGER: Duration = Duration::from_millis(500);
+
+struct Request {
+    path: String,
+    length: usize,
+}
+
+struct Connection {
+    stream: TcpStream,
+    state: &'static State,
+    buffer: Vec<u8>,
+    last_byte: Instant,
+}
+
+/// Why there is no further request.
+struct Over;
+
+pub fn serve(stream: TcpStream, state: &'static State) {
+    // Without these the first read shows that the connection is of no use.
+    let _ = stream.set_nonblocking(false);
+    let _ = stream.set_nodelay(true);
+    let _ = stream.set_read_timeout(Some(LOOK_ROUND));
+    let mut connection = Connection {
+        stream,
+        state,
+        buffer: Vec::new(),
+        last_byte: Instant::now(),
+    };
+    while let Ok(request) = connection.request() {
+        state.begin(&request.path);
+        let goes_on = connection.handle(&request);
+        state.end(&request.path);
+        if goes_on.is_err() {
+            break;
+        }
+    }
+    connection.close();
+}
+
+/// Probes are answered one per connection.
+pub fn serve_probe(mut stream: TcpStream, state: &State) {
+    let mut head = [0u8; 1024];
+    let Ok(read) = stream.read(&mut head) else {
+        return;
+    };
+    let is_live = head[..read].starts_with(b"GET /livez");
+    let is_good = match is_live {
+        true => !state.errs(Fault::NotAlive),
+        false => !state.is_stopping() || state.fault == Fault::StaysReady,
+    };
+    let status = if is_good {
+        "200 OK"
+    } else {
+        "503 Service Unavailable"
+    };
+    let _ = write!(
+        stream,
+        "HTTP/1.1 {status}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+    );
+    let _ = stream.shutdown(Shutdown::Write);
+    let _ = stream.read(&mut head);
+}
+
+impl Connection {
+    fn request(&mut self) -> Result<Request, Over> {
+        loop {
+            if let Some(end) = self
+                .buffer
+                .windows(4)
+                .position(|window| window == b"\r\n\r\n")
+            {
+                let head = String::from_utf8_lossy(&self.buffer[..end]).into_owned();
+                self.buffer.drain(..end + 4);
+                let path = head.split(' ').nth(1).unwrap_or("/").to_owned();
+                let length = head
+                    .lines()
+                    .find_map(|line| line.strip_prefix("content-length: "))
+                    .and_then(|length| length.parse().ok())
+                    .unwrap_or(0);
+                return Ok(Request { path, length });
+            }
+            self.read(|connection| {
+                let state = connection.state;
+                let quiet = connection.last_byte.elapsed();
+                let Some(stopping) = state.stopping_for() else {
+                    return false;
+                };
+                match connection.buffer.is_empty() {
+                    _ if state.fault == Fault::Hostage => false,
+                    true if state.fault == Fault::ClosesIdle => true,
+                    true => quiet >= QUIET && stopping >= QUIET,
+                    false => stopping >= HEAD_LIMIT,
+                }
+            })?;
+        }
+    }
+
+    fn handle(&mut self, request: &Request) -> Result<(), Over> {
+        let (route, query) = request.path.split_once('?').unwrap_or((&request.path, ""));
+        let takes = query
+            .strip_prefix("ms=")
+            .and_then(|ms| ms.parse().ok())
+            .unwrap_or(0);
+        while self.buffer.len() < request.length {
+            self.read(|connection| connection.state.errs(Fault::DropsUploads))?;
+        }
+        self.buffer.drain(..request.length);
+        if route == "/stream" {
+            return self.stream(Duration::from_millis(takes / 10));
+        }
+        std::thread::sleep(Duration::from_millis(takes));
+        match self.state.fault {
+            _ if !self.state.is_stopping() => {}
+            Fault::Resets => {
+                let _ = SockRef::from(&self.stream).set_linger(Some(Duration::ZERO));
+                return Err(Over);
+            }
+            Fault::Closes => return Err(Over),
+            Fault::Cuts => {
+                let _ = self
+                    .stream
+                    .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 8\r\n\r\nhalf");
+                return Err(Over);
+            }
+            Fault::Errors => {
+                self.answer("503 Service Unavailable", "stopping")?;
+                return Err(Over);
+            }
+            _ => {}
+        }
+        self.answer("200 OK", "done")
+    }
+
+    fn answer(&mut self, status: &str, body: &str) -> Result<(), Over> {
+        let length = body.len();
+        let (close, goes_on) = self.farewell();
+        let text = format!("HTTP/1.1 {status}\r\ncontent-length: {length}\r\n{close}\r\n{body}");
+        self.stream.write_all(text.as_bytes()).map_err(|_| Over)?;
+        goes_on
+    }
+
+    /// Ten chunks, with a pause before each.
+    fn stream(&mut self, pause: Duration) -> Result<(), Over> {
+        let (close, goes_on) = self.farewell();
+        let head = format!("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n{close}\r\n");
+        self.stream.write_all(head.as_bytes()).map_err(|_| Over)?;
+        for _ in 0..10 {
+            std::thread::sleep(pause);
+            if self.state.errs(Fault::Cuts) {
+                return Err(Over);
+            }
+            self.stream.write_all(b"5\r\nchunk\r\n").map_err(|_| Over)?;
+        }
+        self.stream.write_all(b"0\r\n\r\n").map_err(|_| Over)?;
+        goes_on
+    }
+
+    /// What the response says of closing, and whether another request may come.
+    fn farewell(&self) -> (&'static str, Result<(), Over>) {
+        match self.state.is_stopping() {
+            true if self.state.fault == Fault::Unannounced => ("", Ok(())),
+            true => ("connection: close\r\n", Err(Over)),
+            false => ("", Ok(())),
+        }
+    }
+
+    /// Reads more, unless the client is gone or `give_up` says so between two looks.
+    fn read(&mut self, give_up: impl Fn(&Self) -> bool) -> Result<(), Over> {
+        let mut some = [0u8; 16 * 1024];
+        loop {
+            match self.stream.read(&mut some) {
+                Ok(0) => return Err(Over),
+                Ok(read) => {
+                    self.buffer.extend_from_slice(&some[..read]);
+                    self.last_byte = Instant::now();
+                    return Ok(());
+                }
+                Err(error)
+                    if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) =>
+                {
+                    if give_up(self) {
+                        return Err(Over);
+                    }
+                }
+                Err(_) => return Err(Over),
+            }
+        }
+    }
+
+    /// FIN first, then reads what still comes.
+    fn close(mut self) {
+        let is_reset = SockRef::from(&self.stream)
+            .linger()
+            .is_ok_and(|linger| linger.is_some());
+        if is_reset || self.stream.shutdown(Shutdown::Write).is_err() {
+            return;
+        }
+        let since = Instant::now();
+        while since.elapsed() < LINGER && self.read(|_| since.elapsed() >= LINGER).is_ok() {}
+    }
+}

@@ -1,0 +1,146 @@
+//! A small server that shuts down as it should, or wrongly in one chosen way: what the prover must pass, and what
+//! it must find.
+//!
+//! One thread per connection and no framework, so that each fault is a line one can point at. Without a fault it
+//! does what every promise asks: readiness fails first, a lame-duck phase serves on, responses say
+//! `Connection: close`, handshakes are filtered before the listener closes, idle connections are closed only after
+//! they have been quiet for a while, and what is stuck at the end is named.
+
+mod connection;
+mod state;
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::atomic::Ordering;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use clap::Parser;
+use socket2::{SockFilter, SockRef};
+
+use state::{Fault, State};
+
+#[derive(Parser)]
+struct Args {
+    /// Address to serve on.
+    #[arg(long)]
+    listen: SocketAddr,
+    /// Address of /readyz and /livez.
+    #[arg(long)]
+    admin: Option<SocketAddr>,
+    /// What to do wrong.
+    #[arg(long, value_enum, default_value_t = Fault::None)]
+    fault: Fault,
+    /// Seconds from signal to end.
+    #[arg(long, default_value_t = 30.0)]
+    grace: f64,
+    /// Milliseconds from start to ready.
+    #[arg(long, default_value_t = 0)]
+    start_up: u64,
+}
+
+/// How often a waiting thread looks round.
+const TICK: Duration = Duration::from_millis(1);
+/// How long it serves on with readiness failing.
+const LAME_DUCK: Duration = Duration::from_millis(300);
+/// Without a new connection for this long the accept queue is empty, and no handshake is on its way to it.
+const QUIET: Duration = Duration::from_millis(150);
+/// Kept back at the end of the grace to tell what is stuck.
+const RESERVE: Duration = Duration::from_secs(1);
+
+fn main() -> io::Result<()> {
+    let args = Args::parse();
+    let state = State::start(args.fault)?;
+    let started = Instant::now();
+    while started.elapsed() < Duration::from_millis(args.start_up) {
+        if state.is_stopping() {
+            std::process::exit(if args.fault == Fault::StartUpFails {
+                1
+            } else {
+                0
+            });
+        }
+        thread::sleep(TICK);
+    }
+    if let Some(admin) = args.admin {
+        let listener = TcpListener::bind(admin)?;
+        thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                thread::spawn(move || connection::serve_probe(stream, state));
+            }
+        });
+    }
+    let listener = TcpListener::bind(args.listen)?;
+    listener.set_nonblocking(true)?;
+    accept_until(&listener, state, || {
+        state.stopping_for().is_some_and(|since| since >= LAME_DUCK)
+    })?;
+    SockRef::from(&listener).attach_filter(&drop_bare_syns())?;
+    let mut arrived = state.accepted.load(Ordering::Relaxed);
+    let mut quiet_since = Instant::now();
+    accept_until(&listener, state, || {
+        let now_arrived = state.accepted.load(Ordering::Relaxed);
+        if now_arrived != arrived {
+            (arrived, quiet_since) = (now_arrived, Instant::now());
+        }
+        quiet_since.elapsed() >= QUIET
+    })?;
+    drop(listener);
+    let deadline = Duration::from_secs_f64(args.grace).saturating_sub(RESERVE);
+    while state.open.load(Ordering::Relaxed) > 0 {
+        let is_late = state.stopping_for().is_some_and(|since| since >= deadline);
+        if is_late && state.fault != Fault::Hostage {
+            let_go(state);
+        }
+        thread::sleep(TICK);
+    }
+    std::process::exit(if state.fault == Fault::ExitThree {
+        3
+    } else {
+        0
+    });
+}
+
+fn accept_until(
+    listener: &TcpListener,
+    state: &'static State,
+    mut over: impl FnMut() -> bool,
+) -> io::Result<()> {
+    while !over() {
+        match listener.accept() {
+            Ok((stream, _)) => {
+                state.accepted.fetch_add(1, Ordering::Relaxed);
+                state.open.fetch_add(1, Ordering::Relaxed);
+                thread::spawn(move || {
+                    connection::serve(stream, state);
+                    state.open.fetch_sub(1, Ordering::Relaxed);
+                });
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => thread::sleep(TICK),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// The time is up.
+fn let_go(state: &State) -> ! {
+    if state.fault == Fault::StuckUntold {
+        std::process::exit(0);
+    }
+    for path in state.in_flight() {
+        eprintln!("let go: {path}");
+    }
+    std::process::exit(124);
+}
+
+/// For a TCP socket a filter sees the TCP header; byte 13 holds the flags. SYN without ACK is dropped.
+fn drop_bare_syns() -> [SockFilter; 5] {
+    [
+        SockFilter::new(0x30, 0, 0, 13),
+        SockFilter::new(0x54, 0, 0, 0x12),
+        SockFilter::new(0x15, 0, 1, 0x02),
+        SockFilter::new(0x06, 0, 0, 0),
+        SockFilter::new(0x06, 0, 0, u32::MAX),
+    ]
+}

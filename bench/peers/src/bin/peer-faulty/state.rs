@@ -1,0 +1,119 @@
+//! What the threads share: the chosen fault, the signals, and what is in flight.
+
+use std::io;
+use std::sync::atomic::AtomicUsize;
+use std::sync::{Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
+
+use clap::ValueEnum;
+use signal_hook::consts::SIGTERM;
+use signal_hook::iterator::Signals;
+
+/// What to do wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Fault {
+    /// Nothing.
+    None,
+    /// Answers requests with a reset once signalled.
+    Resets,
+    /// Answers requests with a plain close once signalled.
+    Closes,
+    /// Sends half of each response once signalled.
+    Cuts,
+    /// Answers 503 once signalled.
+    Errors,
+    /// Stays ready.
+    StaysReady,
+    /// Is no longer alive once signalled.
+    NotAlive,
+    /// Says nothing of closing.
+    Unannounced,
+    /// Closes idle connections at the signal.
+    ClosesIdle,
+    /// Waits for idle connections for ever.
+    Hostage,
+    /// Closes connections whose request body is still arriving.
+    DropsUploads,
+    /// Exits with 3.
+    ExitThree,
+    /// Does not react to the signal.
+    Deaf,
+    /// Lets go of what is stuck without a word, and exits with 0.
+    StuckUntold,
+    /// A further signal changes nothing.
+    OneSignal,
+    /// A signal during start-up is an error.
+    StartUpFails,
+}
+
+pub struct State {
+    pub fault: Fault,
+    signalled: OnceLock<Instant>,
+    /// Connections accepted so far.
+    pub accepted: AtomicUsize,
+    /// Connections open now.
+    pub open: AtomicUsize,
+    in_flight: Mutex<Vec<String>>,
+}
+
+impl State {
+    pub fn start(fault: Fault) -> io::Result<&'static Self> {
+        let state: &'static Self = Box::leak(Box::new(Self {
+            fault,
+            signalled: OnceLock::new(),
+            accepted: AtomicUsize::new(0),
+            open: AtomicUsize::new(0),
+            in_flight: Mutex::default(),
+        }));
+        let mut signals = Signals::new([SIGTERM])?;
+        std::thread::spawn(move || {
+            for (count, signal) in signals.forever().enumerate() {
+                if fault != Fault::Deaf {
+                    state.signalled.get_or_init(Instant::now);
+                }
+                if count == 2 && !matches!(fault, Fault::OneSignal | Fault::Deaf) {
+                    std::process::exit(128 + signal);
+                }
+            }
+        });
+        Ok(state)
+    }
+
+    pub fn is_stopping(&self) -> bool {
+        self.signalled.get().is_some()
+    }
+
+    /// Since when, if it is.
+    pub fn stopping_for(&self) -> Option<Duration> {
+        self.signalled.get().map(Instant::elapsed)
+    }
+
+    /// Stopping, and wrong in this way.
+    pub fn errs(&self, fault: Fault) -> bool {
+        self.fault == fault && self.is_stopping()
+    }
+
+    pub fn begin(&self, path: &str) {
+        self.in_flight
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(path.to_owned());
+    }
+
+    pub fn end(&self, path: &str) {
+        let mut in_flight = self
+            .in_flight
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if let Some(index) = in_flight.iter().position(|held| held == path) {
+            in_flight.swap_remove(index);
+        }
+    }
+
+    pub fn in_flight(&self) -> Vec<String> {
+        self.in_flight
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+}

@@ -1,0 +1,206 @@
+//! Each way to shut down wrongly is found, under the name of the promise it breaks; and a server without a fault
+//! is not accused of any.
+
+mod peer;
+
+use std::time::Duration;
+
+use lameduck_check::{Endpoint, Judgement, Outcome, Plan, RequestTemplate};
+
+use peer::{free_address, outcome, told};
+
+fn faulty(fault: &str) -> Plan {
+    let admin = free_address();
+    let arguments = [
+        "--admin",
+        &admin.to_string(),
+        "--fault",
+        fault,
+        "--grace",
+        "3",
+    ];
+    let mut plan = peer::plan(env!("CARGO_BIN_EXE_peer-faulty"), &arguments);
+    plan.ready =
+        Some(Endpoint::parse(&format!("http://{admin}/readyz")).expect("an address is a URL"));
+    plan.live =
+        Some(Endpoint::parse(&format!("http://{admin}/livez")).expect("an address is a URL"));
+    plan.grace = Duration::from_secs(3);
+    plan
+}
+
+fn uploads(plan: &mut Plan) {
+    plan.uploads
+        .push(RequestTemplate::post("/upload", vec![b'u'; 64 * 1024]));
+}
+
+async fn breaks(plan: Plan, promise: &str) -> Outcome {
+    let outcome = outcome(&plan).await;
+    let verdict = outcome
+        .verdict(promise)
+        .expect("a promise that the prover knows");
+    assert_eq!(
+        verdict.judgement,
+        Judgement::Broken,
+        "{promise}\n{}",
+        told(&outcome)
+    );
+    assert!(
+        !verdict.evidence.is_empty(),
+        "{promise} without evidence\n{}",
+        told(&outcome)
+    );
+    outcome
+}
+
+async fn keeps_everything(rtt: Duration) {
+    let mut plan = faulty("none");
+    plan.command
+        .extend(["--start-up".to_owned(), "200".to_owned()]);
+    plan.rtt = rtt;
+    plan.slow.push(RequestTemplate::get("/work?ms=700"));
+    plan.downloads.push(RequestTemplate::get("/stream?ms=1000"));
+    uploads(&mut plan);
+    plan.rounds = 2;
+    plan.startup_rounds = 3;
+    plan.clients.idle = 12;
+    let outcome = outcome(&plan).await;
+    assert!(outcome.all_kept(), "{}", told(&outcome));
+    let skipped: Vec<&str> = outcome
+        .verdicts
+        .iter()
+        .filter(|verdict| verdict.judgement == Judgement::Skipped)
+        .map(|verdict| verdict.name)
+        .collect();
+    assert_eq!(skipped, ["h2-lossless"], "{}", told(&outcome));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_without_a_fault_keeps_every_promise_on_the_loopback() {
+    keeps_everything(Duration::ZERO).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_without_a_fault_keeps_every_promise_at_40ms_round_trip() {
+    keeps_everything(Duration::from_millis(40)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_reset_is_broken_by_a_reset_and_the_request_counts_as_lost() {
+    let outcome = breaks(faulty("resets"), "no-reset").await;
+    assert!(
+        outcome.tally.reset_before_response > 0,
+        "{}",
+        told(&outcome)
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keepalive_lossless_is_broken_by_a_close_instead_of_a_response() {
+    let outcome = breaks(faulty("closes"), "keepalive-lossless").await;
+    assert!(outcome.tally.eof_before_response > 0, "{}", told(&outcome));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keepalive_lossless_is_broken_by_closing_idle_connections_at_40ms_round_trip() {
+    let mut plan = faulty("closes-idle");
+    plan.rtt = Duration::from_millis(40);
+    breaks(plan, "keepalive-lossless").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn inflight_completes_is_broken_by_half_a_response() {
+    let outcome = breaks(faulty("cuts"), "inflight-completes").await;
+    assert!(outcome.tally.truncated > 0, "{}", told(&outcome));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn download_completes_is_broken_by_a_cut_stream() {
+    let mut plan = faulty("cuts");
+    plan.downloads.push(RequestTemplate::get("/stream?ms=1000"));
+    breaks(plan, "download-completes").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn inflight_completes_and_lame_duck_serves_are_broken_by_status_503() {
+    let outcome = breaks(faulty("errors"), "inflight-completes").await;
+    assert!(outcome.tally.status_5xx > 0, "{}", told(&outcome));
+    assert_eq!(
+        outcome
+            .verdict("lame-duck-serves")
+            .map(|verdict| verdict.judgement),
+        Some(Judgement::Broken)
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ready_flips_is_broken_by_readiness_that_never_fails() {
+    breaks(faulty("stays-ready"), "ready-flips").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn live_holds_is_broken_by_liveness_that_fails_with_the_signal() {
+    breaks(faulty("not-alive"), "live-holds").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn close_announced_is_broken_by_responses_that_say_nothing_of_it() {
+    breaks(faulty("unannounced"), "close-announced").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn upload_completes_is_broken_by_a_close_in_the_middle_of_the_body() {
+    let mut plan = faulty("drops-uploads");
+    uploads(&mut plan);
+    breaks(plan, "upload-completes").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn exits_zero_is_broken_by_exit_code_3() {
+    let outcome = breaks(faulty("exit-three"), "exits-zero").await;
+    assert_eq!(
+        outcome
+            .verdict("exits-zero")
+            .map(|verdict| verdict.evidence[0].what.as_str()),
+        Some("exit code 3")
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn within_grace_is_broken_by_a_target_that_does_not_react() {
+    let mut plan = faulty("deaf");
+    plan.grace = Duration::from_millis(500);
+    let outcome = breaks(plan, "within-grace").await;
+    assert!(outcome.ledger.rounds[0].exit.killed);
+    // What the prover itself cut off by killing is not held against the target.
+    assert_eq!(outcome.tally.reset_before_response, 0, "{}", told(&outcome));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn idle_exits_is_broken_by_waiting_for_idle_peers() {
+    let mut plan = faulty("hostage");
+    plan.clients.idle = 8;
+    breaks(plan, "idle-exits").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn stuck_told_is_broken_by_silence() {
+    let mut plan = faulty("stuck-untold");
+    uploads(&mut plan);
+    breaks(plan, "stuck-told").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn second_signal_is_broken_by_a_target_that_hears_only_one() {
+    let mut plan = faulty("one-signal");
+    uploads(&mut plan);
+    breaks(plan, "second-signal").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn startup_signal_is_broken_by_an_error_exit_before_ready() {
+    let mut plan = faulty("start-up-fails");
+    plan.command
+        .extend(["--start-up".to_owned(), "300".to_owned()]);
+    plan.startup_rounds = 2;
+    breaks(plan, "startup-signal").await;
+}

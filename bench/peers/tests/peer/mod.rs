@@ -1,0 +1,50 @@
+//! Plans for the peers, each on free ports of its own.
+
+use std::net::{SocketAddr, TcpListener};
+use std::time::Duration;
+
+use lameduck_check::{Clients, Endpoint, Outcome, Plan, RequestTemplate, Silent, report, run};
+
+/// An address that was free a moment ago.
+pub fn free_address() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0")
+        .and_then(|listener| listener.local_addr())
+        .expect("a free port on the loopback")
+}
+
+/// A plan for a peer: one round of quick requests, and nothing else.
+pub fn plan(program: &str, arguments: &[&str]) -> Plan {
+    let listen = free_address();
+    let url = Endpoint::parse(&format!("http://{listen}")).expect("an address is a URL");
+    let own = [
+        program.to_owned(),
+        "--listen".to_owned(),
+        listen.to_string(),
+    ];
+    let mut plan = Plan::new(
+        url,
+        own.into_iter()
+            .chain(arguments.iter().map(|&argument| argument.to_owned())),
+    );
+    plan.get.push(RequestTemplate::get("/work?ms=20"));
+    plan.rounds = 1;
+    plan.startup_rounds = 0;
+    plan.grace = Duration::from_secs(10);
+    plan.clients = Clients {
+        idle: 0,
+        ..Clients::default()
+    };
+    plan
+}
+
+/// Runs it.
+pub async fn outcome(plan: &Plan) -> Outcome {
+    run(plan, &Silent)
+        .await
+        .unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// The report, for the message of an assertion.
+pub fn told(outcome: &Outcome) -> String {
+    report::table(outcome, report::Look::PLAIN)
+}
