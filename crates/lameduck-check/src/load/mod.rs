@@ -10,4 +10,6 @@ pub(crate) mod per_request;
 pub(crate) mod probe;
 pub(crate) mod slow;
 pub(crate) mod stage;
+#[cfg(test)]
+mod tests;
 pub(crate) mod upload;
