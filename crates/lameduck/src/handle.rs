@@ -18,7 +18,7 @@ use crate::budget::Budget;
 use crate::clock::Millis;
 use crate::inflight::{Ended, Guard, Ledger, Name, Token};
 use crate::phase::{Phase, Phases};
-use crate::report::{Failure, LetGo, PhaseTime, Report, Step};
+use crate::report::{Failure, LetGo, Panic, PhaseTime, Report, Step};
 
 /// The process's shutdown, as its parts see it. Cheap to clone; all clones are one.
 #[derive(Clone)]
@@ -75,8 +75,15 @@ struct Journal {
     announced: Vec<Step>,
     closed: Vec<Step>,
     failed: Vec<Failure>,
+    panicked: Vec<Panic>,
     let_go: Vec<LetGo>,
+    /// When everything then in the ledger was written down as let go.
+    left: Option<Instant>,
+    addresses: Vec<(String, String)>,
 }
+
+/// How many panics the report keeps.
+const PANICS_KEPT: usize = 16;
 
 impl Handle {
     pub(crate) fn new(phases: Phases) -> Handle {
@@ -301,13 +308,46 @@ impl Handle {
         self.journal().failed.push(Failure { component, error });
     }
 
+    pub(crate) fn note_panic(&self, kind: &str, name: impl fmt::Display, message: &str) {
+        let (name, message) = (name.to_string(), message.to_owned());
+        tracing::error!(target: "lameduck", kind, name, message, "panicked");
+        let kind = kind.to_owned();
+        let mut journal = self.journal();
+        if journal.panicked.len() == PANICS_KEPT {
+            journal.panicked.remove(0);
+        }
+        journal.panicked.push(Panic {
+            kind,
+            name,
+            message,
+        });
+    }
+
     pub(crate) fn note_let_go(&self, what: LetGo) {
         tracing::warn!(target: "lameduck", kind = what.kind, name = what.name, why = what.why, "let go");
         self.journal().let_go.push(what);
     }
 
-    pub(crate) fn failed(&self) -> bool {
-        !self.journal().failed.is_empty()
+    /// Everything that is in the ledger now has been written down as let go.
+    pub(crate) fn note_left(&self) {
+        self.journal().left = Some(now());
+    }
+
+    pub(crate) fn note_address(&self, component: &str, address: String) {
+        self.journal()
+            .addresses
+            .push((component.to_owned(), address));
+    }
+
+    /// The address that a server listens on, once it does; with the port that the system chose if
+    /// it was asked to (`127.0.0.1:0`). The probes are called `probes`.
+    pub fn address(&self, component: &str) -> Option<String> {
+        let journal = self.journal();
+        let found = journal
+            .addresses
+            .iter()
+            .find(|(name, _)| name == component)?;
+        Some(found.1.clone())
     }
 
     /// The report as of now. What is still in the ledger is let go because of `why_left`.
@@ -330,17 +370,28 @@ impl Handle {
                 .and_then(|b| b.ended.iter().find(|e| e.kind == kind))
                 .map_or(0, |e| e.count)
         };
+        // What was let go has ended too, but it has not finished.
+        let given_up = |kind| journal.let_go.iter().filter(|it| it.kind == kind).count() as u64;
         let finished = self
             .shared
             .ledger
             .ended()
             .iter()
-            .map(|e| (e.kind.to_owned(), e.count.saturating_sub(before(e.kind))))
-            .filter(|(_, n)| *n > 0)
+            .map(|e| {
+                let ended = e.count.saturating_sub(before(e.kind));
+                (e.kind.to_owned(), ended.saturating_sub(given_up(e.kind)))
+            })
+            .filter(|(kind, n)| *n > 0 && kind != "closer")
             .collect();
         let mut let_go = journal.let_go.clone();
-        let left = self.shared.ledger.snapshot();
-        let_go.extend(left.iter().map(|entry| LetGo::new(entry, why_left)));
+        let already = journal
+            .left
+            .map_or(Duration::MAX, |at| now.saturating_duration_since(at));
+        for entry in self.shared.ledger.snapshot() {
+            if entry.age < already {
+                let_go.push(LetGo::new(&entry, why_left));
+            }
+        }
         let_go.sort_by_key(|it| std::cmp::Reverse(it.age));
         let exit = match forced {
             Some(code) => code,
@@ -356,6 +407,7 @@ impl Handle {
             finished,
             let_go,
             failed: journal.failed.clone(),
+            panicked: journal.panicked.clone(),
             announced: journal.announced.clone(),
             closed: journal.closed.clone(),
             signals: self.shared.signals.load(Ordering::Acquire),

@@ -33,21 +33,33 @@ pub(crate) fn end(handle: &Handle, why: &'static str, code: u8) -> ! {
     exit_now(code)
 }
 
+/// Writes to standard error, past the lock of `eprintln!`, which a blocked thread may hold.
+pub(crate) fn say(text: &str) {
+    let _ = raw_stderr().write_all(text.as_bytes());
+}
+
 /// The report in its three forms: lines, file, event.
 pub(crate) fn speak(report: &Report) {
-    // Past the lock of `eprintln!`, which a blocked thread may hold.
-    let _ = raw_stderr().write_all(format!("{report}\n").as_bytes());
+    say(&format!("{report}\n"));
     if let Some(path) = std::env::var_os("LAMEDUCK_REPORT")
         && let Err(e) = write_whole(path.as_ref(), &report.to_json())
     {
-        let line = format!("lameduck: LAMEDUCK_REPORT={}: {e}\n", path.display());
-        let _ = raw_stderr().write_all(line.as_bytes());
+        say(&format!(
+            "lameduck: LAMEDUCK_REPORT={}: {e}\n",
+            path.display()
+        ));
     }
     report.trace();
 }
 
-/// Writes a file so that nobody ever reads half of it.
+/// Writes a file so that nobody ever reads half of it. A pipe or a terminal is written to as it is.
 fn write_whole(path: &std::path::Path, text: &str) -> std::io::Result<()> {
+    if std::fs::metadata(path).is_ok_and(|m| !m.is_file()) {
+        return std::fs::OpenOptions::new()
+            .write(true)
+            .open(path)?
+            .write_all(text.as_bytes());
+    }
     let mut part = path.as_os_str().to_owned();
     part.push(".part");
     std::fs::write(&part, text)?;

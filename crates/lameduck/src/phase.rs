@@ -7,6 +7,7 @@
 //!    that may follow its own: a wrong step does not compile.
 //! 3. Nobody sleeps through a change: a waiter, task or thread, that asks for a phase returns once
 //!    that phase *or a later one* is reached.
+//! 4. Who sees a phase sees everything the driver's thread did before it moved there.
 //!
 //! Number 3 holds because a waiter looks at the phase again *after* it has enrolled, and the driver
 //! wakes everybody *after* it has stored the new phase ([`waiters`](crate::waiters)).

@@ -30,6 +30,9 @@ pub struct Report {
     pub let_go: Vec<LetGo>,
     /// Components that failed.
     pub failed: Vec<Failure>,
+    /// Work that panicked at any time since the start, the latest sixteen. A request whose
+    /// handler panicked was answered `500`.
+    pub panicked: Vec<Panic>,
     /// Load balancers and registries that were told.
     pub announced: Vec<Step>,
     /// Pools, clients and telemetry that were closed, in order.
@@ -88,6 +91,26 @@ pub struct Failure {
     pub error: String,
 }
 
+/// Work that panicked.
+#[derive(Clone, Debug, Serialize)]
+pub struct Panic {
+    /// What sort of thing: `request`, `job`, …
+    pub kind: String,
+    /// Its name.
+    pub name: String,
+    /// The panic's message.
+    pub message: String,
+}
+
+/// The message in a panic's payload.
+pub(crate) fn panic_text(payload: &(dyn std::any::Any + Send)) -> &str {
+    payload
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("a panic without a message")
+}
+
 /// A hook or a closer that ran.
 #[derive(Clone, Debug, Serialize)]
 pub struct Step {
@@ -122,7 +145,7 @@ impl Report {
         macro_rules! event {
             ($level:expr) => {
                 tracing::event!(
-                    target: "lameduck",
+                    target: "lameduck::report",
                     $level,
                     reason = self.reason,
                     took_ms = self.took.as_millis() as u64,
@@ -209,6 +232,9 @@ impl fmt::Display for Report {
         steps(f, "closed", &self.closed)?;
         for failure in &self.failed {
             write!(f, "\n  failed: {}: {}", failure.component, failure.error)?;
+        }
+        for it in &self.panicked {
+            write!(f, "\n  panicked: {} {}: {}", it.kind, it.name, it.message)?;
         }
         for it in &self.let_go {
             write!(

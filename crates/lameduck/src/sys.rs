@@ -14,3 +14,30 @@ pub(crate) fn exit_now(code: u8) -> ! {
 pub(crate) fn exit_now(code: u8) -> ! {
     std::process::exit(code.into())
 }
+
+/// How many bytes the peer has not acknowledged yet (`SIOCOUTQ`, tcp(7)).
+#[cfg(target_os = "linux")]
+pub(crate) fn unacknowledged(stream: &tokio::net::TcpStream) -> std::io::Result<usize> {
+    use std::os::fd::AsRawFd;
+    let mut bytes: libc::c_int = 0;
+    // SAFETY: the descriptor is open for as long as `stream` is borrowed, and the request writes
+    // one `int` through the pointer. SIOCOUTQ has the value of TIOCOUTQ.
+    let done = unsafe { libc::ioctl(stream.as_raw_fd(), libc::TIOCOUTQ, &mut bytes) };
+    if done < 0 {
+        return Err(std::io::Error::last_os_error());
+    }
+    Ok(usize::try_from(bytes).unwrap_or(0))
+}
+
+/// Takes over a file descriptor that this process was started with.
+#[cfg(unix)]
+pub(crate) fn adopt(fd: i32) -> std::io::Result<std::os::fd::OwnedFd> {
+    use std::os::fd::{FromRawFd, OwnedFd};
+    // SAFETY: `fcntl` takes no pointer here; a number that is no open descriptor is an error.
+    if unsafe { libc::fcntl(fd, libc::F_SETFD, libc::FD_CLOEXEC) } < 0 {
+        return Err(std::io::Error::last_os_error());
+    }
+    // SAFETY: it is open, as the call above has shown, and the protocol of `LISTEN_FDS` gives it to
+    // us alone; `inherited::Sockets` hands each number out once.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}

@@ -1,0 +1,24 @@
+//! `sqlx` pools: every idle connection says goodbye, and those still checked out are counted
+//! instead of waited for without end (sqlx#1764, sqlx#1773).
+
+use std::future::Future;
+
+use sqlx::{Database, Pool};
+
+use super::Close;
+use crate::lifecycle::BoxError;
+
+impl<DB: Database> Close for Pool<DB> {
+    fn close(&mut self) -> impl Future<Output = Result<(), BoxError>> + Send {
+        let closed = Pool::close(self);
+        async move {
+            closed.await;
+            Ok(())
+        }
+    }
+
+    fn waits_for(&self) -> Option<String> {
+        let (all, idle) = (self.size() as usize, self.num_idle());
+        (all > idle).then(|| format!("{} of {all} connections still checked out", all - idle))
+    }
+}

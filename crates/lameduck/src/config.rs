@@ -1,0 +1,301 @@
+//! What the environment says. It wins over the builder, because whoever runs a service knows its
+//! deadline better than whoever wrote it.
+//!
+//! | variable | value |
+//! |---|---|
+//! | `LAMEDUCK_GRACE` | a duration: `30s`, `1m 30s`, `500ms` |
+//! | `LAMEDUCK_LAME_DUCK` | `auto`, `off`, a duration, or `MIN..MAX` |
+//! | `LAMEDUCK_ADMIN` | an address for the probes: `0.0.0.0:9090` |
+//! | `LAMEDUCK_REPORT` | a file for the shutdown report as JSON |
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::str::FromStr;
+use std::time::Duration;
+
+use crate::budget::Budget;
+
+/// A variable with a value that cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{name}={value}: {problem}")]
+pub(crate) struct BadVariable {
+    name: &'static str,
+    value: String,
+    problem: String,
+}
+
+/// How long a process goes on serving after it has said that it will stop.
+///
+/// Traffic needs time to move: a load balancer polls readiness, kube-proxy rewrites its rules in
+/// batches. The phase ends when no connection and no request has come for a second, but not before
+/// the minimum and not after the maximum.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum LameDuck {
+    /// 3 s to 10 s under Kubernetes (`KUBERNETES_SERVICE_HOST` is set), off elsewhere. Clipped to
+    /// a tenth and a third of the grace where that is less. In a rolling update on Kubernetes new
+    /// connections kept coming for 2 s after SIGTERM, however quiet the traffic, so a minimum is
+    /// needed beside the quiet.
+    #[default]
+    Auto,
+    /// No such phase: straight to the drain.
+    Off,
+    /// At least `min`, then until it is quiet, at most `max`. With both the same, a fixed time.
+    Between {
+        /// The least.
+        min: Duration,
+        /// The most.
+        max: Duration,
+    },
+}
+
+impl From<Duration> for LameDuck {
+    fn from(fixed: Duration) -> LameDuck {
+        LameDuck::Between {
+            min: fixed,
+            max: fixed,
+        }
+    }
+}
+
+impl From<std::ops::Range<Duration>> for LameDuck {
+    fn from(range: std::ops::Range<Duration>) -> LameDuck {
+        LameDuck::Between {
+            min: range.start,
+            max: range.end,
+        }
+    }
+}
+
+impl FromStr for LameDuck {
+    type Err = String;
+
+    fn from_str(s: &str) -> Result<LameDuck, String> {
+        const EXPECTED: &str = "expected auto, off, a duration or a range, for example 2s..10s";
+        let duration =
+            |s: &str| humantime::parse_duration(s.trim()).map_err(|e| format!("{e}; {EXPECTED}"));
+        match s.trim() {
+            "auto" => Ok(LameDuck::Auto),
+            "off" => Ok(LameDuck::Off),
+            s => match s.split_once("..") {
+                Some((min, max)) => {
+                    let (min, max) = (duration(min)?, duration(max)?);
+                    if min > max {
+                        return Err(format!("the minimum is more than the maximum; {EXPECTED}"));
+                    }
+                    Ok(LameDuck::Between { min, max })
+                }
+                None => duration(s).map(LameDuck::from),
+            },
+        }
+    }
+}
+
+/// The lame-duck phase as it will be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Window {
+    pub min: Duration,
+    pub max: Duration,
+}
+
+/// A lame-duck phase that leaves no time to drain.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "a lame-duck phase of at least {} does not fit into a grace of {}: at most {} can be given to it",
+    humantime::format_duration(*.min),
+    humantime::format_duration(*.grace),
+    humantime::format_duration(*.most)
+)]
+pub(crate) struct TooLong {
+    min: Duration,
+    grace: Duration,
+    most: Duration,
+}
+
+impl LameDuck {
+    pub(crate) fn window(self, budget: &Budget, kubernetes: bool) -> Result<Window, TooLong> {
+        let (min, max) = match self {
+            LameDuck::Off => (Duration::ZERO, Duration::ZERO),
+            LameDuck::Auto if kubernetes => (
+                Duration::from_secs(3).min(budget.grace() / 10),
+                Duration::from_secs(10).min(budget.grace() / 3),
+            ),
+            LameDuck::Auto => (Duration::ZERO, Duration::ZERO),
+            LameDuck::Between { min, max } => (min, max),
+        };
+        let most = budget.drain_until();
+        if min >= most {
+            let grace = budget.grace();
+            return Err(TooLong { min, grace, most });
+        }
+        Ok(Window {
+            min,
+            max: max.min(most),
+        })
+    }
+}
+
+/// Everything the environment may set.
+#[derive(Debug, Default)]
+pub(crate) struct Environment {
+    pub grace: Option<Budget>,
+    pub lame_duck: Option<LameDuck>,
+    pub admin: Option<SocketAddr>,
+    pub kubernetes: bool,
+}
+
+impl Environment {
+    pub(crate) fn read() -> (Environment, Vec<BadVariable>) {
+        Environment::parse(|name| std::env::var_os(name).map(|v| v.to_string_lossy().into_owned()))
+    }
+
+    fn parse(var: impl Fn(&str) -> Option<String>) -> (Environment, Vec<BadVariable>) {
+        let mut bad = Vec::new();
+        fn one<T, E: fmt::Display>(
+            var: impl Fn(&str) -> Option<String>,
+            bad: &mut Vec<BadVariable>,
+            name: &'static str,
+            parse: impl Fn(&str) -> Result<T, E>,
+        ) -> Option<T> {
+            // A variable set to nothing is a variable not set, as everywhere in a shell.
+            let value = var(name).filter(|v| !v.trim().is_empty())?;
+            match parse(value.trim()) {
+                Ok(it) => Some(it),
+                Err(e) => {
+                    let problem = e.to_string();
+                    bad.push(BadVariable {
+                        name,
+                        value,
+                        problem,
+                    });
+                    None
+                }
+            }
+        }
+        // Only looked at: it is read again when there is something to write.
+        one(&var, &mut bad, "LAMEDUCK_REPORT", check_report);
+        let environment = Environment {
+            grace: one(&var, &mut bad, "LAMEDUCK_GRACE", parse_grace),
+            lame_duck: one(&var, &mut bad, "LAMEDUCK_LAME_DUCK", LameDuck::from_str),
+            admin: one(&var, &mut bad, "LAMEDUCK_ADMIN", |s| {
+                s.parse()
+                    .map_err(|_| "expected ADDRESS:PORT, for example 0.0.0.0:9090")
+            }),
+            kubernetes: var("KUBERNETES_SERVICE_HOST").is_some(),
+        };
+        (environment, bad)
+    }
+}
+
+fn parse_grace(s: &str) -> Result<Budget, String> {
+    let grace = humantime::parse_duration(s)
+        .map_err(|e| format!("{e}; expected a duration, for example 30s"))?;
+    Budget::new(grace).map_err(|e| e.to_string())
+}
+
+/// Better to hear now that the report cannot be written than at the end.
+fn check_report(s: &str) -> Result<(), String> {
+    let path = Path::new(s);
+    let folder = match path.parent() {
+        Some(p) if p.as_os_str().is_empty() => Path::new("."),
+        Some(p) => p,
+        None => return Err("expected a file, for example /var/log/shop/shutdown.json".into()),
+    };
+    if path.is_dir() || !folder.is_dir() {
+        return Err(format!(
+            "expected a file in a folder that exists; {} does not",
+            folder.display()
+        ));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(pairs: &[(&str, &str)]) -> (Environment, Vec<String>) {
+        let (environment, bad) = Environment::parse(|name| {
+            pairs
+                .iter()
+                .find(|(n, _)| *n == name)
+                .map(|(_, v)| (*v).to_owned())
+        });
+        (environment, bad.iter().map(ToString::to_string).collect())
+    }
+
+    const fn s(n: u64) -> Duration {
+        Duration::from_secs(n)
+    }
+
+    #[test]
+    fn every_form_of_the_lame_duck_is_understood() {
+        assert_eq!("auto".parse(), Ok(LameDuck::Auto));
+        assert_eq!("off".parse(), Ok(LameDuck::Off));
+        assert_eq!("5s".parse(), Ok(LameDuck::from(s(5))));
+        assert_eq!("2s..10s".parse(), Ok(LameDuck::from(s(2)..s(10))));
+        assert!("10s..2s".parse::<LameDuck>().is_err());
+    }
+
+    #[test]
+    fn auto_means_three_to_ten_seconds_under_kubernetes_and_off_elsewhere() {
+        let budget = Budget::default();
+        let window = |kubernetes| LameDuck::Auto.window(&budget, kubernetes).unwrap();
+        assert_eq!(
+            window(true),
+            Window {
+                min: s(3),
+                max: s(10)
+            }
+        );
+        assert_eq!(
+            window(false),
+            Window {
+                min: s(0),
+                max: s(0)
+            }
+        );
+    }
+
+    #[test]
+    fn a_lame_duck_longer_than_the_drain_is_refused() {
+        let error = LameDuck::from(s(30))
+            .window(&Budget::default(), false)
+            .unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .contains("does not fit into a grace of 30s"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn a_bad_value_is_refused_by_variable_value_and_example() {
+        let (_, bad) = parse(&[("LAMEDUCK_GRACE", "soon"), ("LAMEDUCK_LAME_DUCK", "2..10")]);
+        assert_eq!(bad.len(), 2);
+        assert!(
+            bad[0].starts_with("LAMEDUCK_GRACE=soon: ") && bad[0].contains("30s"),
+            "{}",
+            bad[0]
+        );
+        assert!(bad[1].starts_with("LAMEDUCK_LAME_DUCK=2..10: ") && bad[1].contains("2s..10s"));
+        let (_, bad) = parse(&[("LAMEDUCK_ADMIN", "9090")]);
+        assert_eq!(
+            bad,
+            ["LAMEDUCK_ADMIN=9090: expected ADDRESS:PORT, for example 0.0.0.0:9090"]
+        );
+        let (_, bad) = parse(&[("LAMEDUCK_REPORT", "/no/such/folder/r.json")]);
+        assert!(
+            bad[0].starts_with("LAMEDUCK_REPORT=/no/such/folder/r.json: "),
+            "{}",
+            bad[0]
+        );
+    }
+
+    #[test]
+    fn an_empty_variable_is_no_variable() {
+        let (environment, bad) = parse(&[("LAMEDUCK_GRACE", ""), ("LAMEDUCK_ADMIN", " ")]);
+        assert!(bad.is_empty() && environment.grace.is_none() && environment.admin.is_none());
+    }
+}

@@ -1,0 +1,144 @@
+//! A response's body, which keeps its request in the ledger until the last byte has been taken.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::{Buf, Bytes};
+use http_body::{Body, Frame, SizeHint};
+use pin_project_lite::pin_project;
+
+use super::request::{BoxError, InFlight, LetGo, time_is_over};
+
+pin_project! {
+    /// The handler's body, or a short text of ours.
+    pub(super) struct TrackedBody<B> {
+        #[pin]
+        inner: Inner<B>,
+        in_flight: Option<InFlight>,
+        let_go: Option<LetGo>,
+    }
+}
+
+pin_project! {
+    #[project = InnerProj]
+    enum Inner<B> {
+        Handlers { #[pin] body: B },
+        Text { text: &'static str },
+    }
+}
+
+impl<B> TrackedBody<B> {
+    pub(super) fn of(body: B) -> Self {
+        TrackedBody {
+            inner: Inner::Handlers { body },
+            in_flight: None,
+            let_go: None,
+        }
+    }
+
+    pub(super) fn text(text: &'static str) -> Self {
+        TrackedBody {
+            inner: Inner::Text { text },
+            in_flight: None,
+            let_go: None,
+        }
+    }
+
+    pub(super) fn tracked(mut self, in_flight: Option<InFlight>, let_go: Option<LetGo>) -> Self {
+        self.in_flight = in_flight;
+        self.let_go = let_go;
+        self
+    }
+}
+
+/// What was cut at the end of the drain.
+#[derive(Debug, thiserror::Error)]
+#[error("the response was cut: the time for draining is over")]
+struct Cut;
+
+/// Either the handler's data or ours.
+pub(super) enum Data<D> {
+    Handlers(D),
+    Text(Bytes),
+}
+
+impl<D: Buf> Buf for Data<D> {
+    fn remaining(&self) -> usize {
+        match self {
+            Data::Handlers(d) => d.remaining(),
+            Data::Text(d) => d.remaining(),
+        }
+    }
+
+    fn chunk(&self) -> &[u8] {
+        match self {
+            Data::Handlers(d) => d.chunk(),
+            Data::Text(d) => d.chunk(),
+        }
+    }
+
+    fn chunks_vectored<'a>(&'a self, dst: &mut [std::io::IoSlice<'a>]) -> usize {
+        match self {
+            Data::Handlers(d) => d.chunks_vectored(dst),
+            Data::Text(d) => d.chunks_vectored(dst),
+        }
+    }
+
+    fn advance(&mut self, cnt: usize) {
+        match self {
+            Data::Handlers(d) => d.advance(cnt),
+            Data::Text(d) => d.advance(cnt),
+        }
+    }
+}
+
+impl<B> Body for TrackedBody<B>
+where
+    B: Body,
+    B::Error: Into<BoxError>,
+{
+    type Data = Data<B::Data>;
+    type Error = BoxError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Self::Data>, BoxError>>> {
+        let this = self.project();
+        match this.inner.project() {
+            InnerProj::Handlers { body } => match body.poll_frame(cx) {
+                Poll::Ready(frame) => Poll::Ready(frame.map(|frame| {
+                    frame
+                        .map(|f| f.map_data(Data::Handlers))
+                        .map_err(Into::into)
+                })),
+                Poll::Pending => match this.in_flight {
+                    Some(it) if time_is_over(it.handle(), this.let_go, cx) => {
+                        it.let_go("cut in the middle of its response");
+                        *this.in_flight = None;
+                        Poll::Ready(Some(Err(Cut.into())))
+                    }
+                    _ => Poll::Pending,
+                },
+            },
+            InnerProj::Text { text } => match std::mem::take(text) {
+                "" => Poll::Ready(None),
+                text => Poll::Ready(Some(Ok(Frame::data(Data::Text(text.into()))))),
+            },
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.inner {
+            Inner::Handlers { body } => body.is_end_stream(),
+            Inner::Text { text } => text.is_empty(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.inner {
+            Inner::Handlers { body } => body.size_hint(),
+            Inner::Text { text } => SizeHint::with_exact(text.len() as u64),
+        }
+    }
+}

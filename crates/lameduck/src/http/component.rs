@@ -1,0 +1,116 @@
+//! The HTTP server as a component of a lifecycle, and its settings.
+
+use std::io;
+use std::time::Duration;
+
+use http_body::Body;
+use hyper::body::Incoming;
+use hyper::{Request, Response};
+use tower_service::Service;
+
+use super::listener::{Bind, Listener};
+use super::request::BoxError;
+use super::server::Server;
+use crate::lifecycle::component::{Component, Running, Start, StartError};
+
+/// An HTTP/1.1 and HTTP/2 (cleartext) server with settings that differ from the defaults. For the
+/// defaults there is [`Lifecycle::http`](crate::Lifecycle::http).
+///
+/// ```
+/// # use lameduck::Http;
+/// # let app = axum_stand_in();
+/// # fn axum_stand_in() -> lameduck::doc::Hello { lameduck::doc::Hello }
+/// let api = Http::new("api", "127.0.0.1:0", app).head_timeout(std::time::Duration::from_secs(10));
+/// ```
+#[must_use = "a server that is not given to `Lifecycle::serve` serves nobody"]
+#[derive(Debug)]
+pub struct Http<S> {
+    name: String,
+    bind: Bind,
+    service: S,
+    head_timeout: Duration,
+}
+
+impl<S> Http<S> {
+    /// A server called `name` (in reports, and among inherited sockets) that listens on `bind` and
+    /// passes every request to a clone of `service`.
+    pub fn new(name: impl Into<String>, bind: impl Into<Bind>, service: S) -> Http<S> {
+        Http {
+            name: name.into(),
+            bind: bind.into(),
+            service,
+            head_timeout: Duration::from_secs(30),
+        }
+    }
+
+    /// How long the head of a request may take to arrive, from its first byte: 30 s unless told.
+    /// A peer that takes longer is cut off, to within a second; once nothing else is in flight
+    /// during a shutdown, after one second.
+    pub fn head_timeout(mut self, timeout: Duration) -> Self {
+        self.head_timeout = timeout;
+        self
+    }
+}
+
+impl<S, B> Component for Http<S>
+where
+    S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
+    S::Future: Send + 'static,
+    S::Error: Into<BoxError>,
+    B: Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<BoxError>,
+{
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn listens(&self) -> bool {
+        true
+    }
+
+    fn start(self: Box<Self>, start: Start<'_>) -> Result<Running, StartError> {
+        #[cfg(unix)]
+        let listener = self.listener(start.sockets, start.only_server)?;
+        #[cfg(not(unix))]
+        let listener = self.bind()?;
+        tracing::info!(target: "lameduck", name = self.name, address = listener.local_addr(), "listening");
+        let server = Server::new(start.handle.clone(), self.head_timeout, start.lame_duck_min);
+        start.handle.note_address(&self.name, listener.local_addr());
+        Ok(Box::pin(async move {
+            server.run(listener, self.service).await;
+            Ok(())
+        }))
+    }
+}
+
+impl<S> Http<S> {
+    /// The socket that the process was started with, or one of our own.
+    #[cfg(unix)]
+    fn listener(
+        &self,
+        sockets: &mut crate::inherited::Sockets,
+        only_server: bool,
+    ) -> Result<Listener, StartError> {
+        match sockets.take(&self.name, only_server) {
+            Ok(Some(fd)) => Listener::inherit(fd).map_err(|e| {
+                StartError::BadConfiguration(format!("LISTEN_FDS: not a listening socket: {e}"))
+            }),
+            Ok(None) => self.bind(),
+            Err(e) => Err(StartError::BadConfiguration(format!("LISTEN_FDS: {e}"))),
+        }
+    }
+
+    fn bind(&self) -> Result<Listener, StartError> {
+        Listener::bind(&self.bind).map_err(|e| match e.kind() {
+            io::ErrorKind::InvalidInput => {
+                StartError::BadConfiguration(format!("cannot listen on {}: {e}", self.bind))
+            }
+            io::ErrorKind::AddrInUse => StartError::Failed(format!(
+                "cannot listen on {}: another process has it (`ss -ltnp` names it)",
+                self.bind
+            )),
+            _ => StartError::Failed(format!("cannot listen on {}: {e}", self.bind)),
+        })
+    }
+}

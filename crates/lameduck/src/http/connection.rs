@@ -1,0 +1,444 @@
+//! One HTTP connection: what is known of it, and the task that drives it to an orderly end.
+//!
+//! # What must hold
+//!
+//! 1. A connection on which a request may be under way is never closed before its time is over. A
+//!    request is under way from its first byte to the last byte of its response.
+//! 2. A connection is only closed as idle if, at that moment, the kernel holds nothing from the
+//!    peer. What the peer sends later than that is lost whatever we do; the
+//!    [`sweep`](super::sweep) picks the moment at which it is least likely to.
+//! 3. Every connection ends with FIN. It is read until the peer's own FIN, or for a bounded time,
+//!    because closing a socket with unread bytes sends RST, and an RST destroys the response that
+//!    the peer has not read yet (RFC 9112, 9.6).
+//!
+//! The fields of [`Conn`] are written by the connection's own task and read by the sweep, which
+//! only *suggests* ([`Order`]); the task looks again before it acts. So they need no order among
+//! each other.
+
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::task::Poll;
+use std::time::Duration;
+
+use atomic_waker::AtomicWaker;
+use http_body::Body;
+use hyper::Request;
+use hyper::body::Incoming;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tower_service::Service;
+
+use super::request::Tracked;
+use super::server::Server;
+use super::socket::{Socket, Tap};
+use crate::clock::Millis;
+use crate::inflight::Guard;
+
+/// How an HTTP/2 connection begins (RFC 9113, 3.4).
+const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+const NOT_HTTP2: u8 = u8::MAX;
+
+/// What the sweep asks of a connection's task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Order {
+    /// Go on.
+    Serve = 0,
+    /// HTTP/2: send GOAWAY, finish the streams.
+    GoAway = 1,
+    /// Close if it is idle.
+    CloseIdle = 2,
+    /// The time is over: close whatever is under way.
+    Cut = 3,
+}
+
+/// What is known of a connection.
+pub(crate) struct Conn {
+    server: Arc<Server>,
+    last_byte: AtomicU64,
+    /// When the first byte of a request came that has not been dispatched yet, plus one; or zero.
+    head_since: AtomicU64,
+    /// How much of the HTTP/2 preface has been seen, or [`NOT_HTTP2`].
+    preface: AtomicU8,
+    in_flight: AtomicU32,
+    used: AtomicBool,
+    /// The longest time between a response and the next request, in ms.
+    turnaround: AtomicU32,
+    write_blocked: AtomicBool,
+    order: AtomicU8,
+    /// When GOAWAY was sent, plus one; or zero.
+    told: AtomicU64,
+    /// Whether the last read found the kernel's queue empty.
+    nothing_unread: AtomicBool,
+    waker: AtomicWaker,
+    leftover: Mutex<Leftover>,
+}
+
+#[derive(Default)]
+struct Leftover {
+    socket: Option<Socket>,
+    upgraded: Option<Guard>,
+}
+
+impl Conn {
+    fn new(server: Arc<Server>) -> Conn {
+        let now = Millis::now();
+        Conn {
+            server,
+            last_byte: AtomicU64::new(now.0),
+            head_since: AtomicU64::new(0),
+            preface: AtomicU8::new(0),
+            in_flight: AtomicU32::new(0),
+            used: AtomicBool::new(false),
+            turnaround: AtomicU32::new(0),
+            write_blocked: AtomicBool::new(false),
+            order: AtomicU8::new(Order::Serve as u8),
+            told: AtomicU64::new(0),
+            nothing_unread: AtomicBool::new(false),
+            waker: AtomicWaker::new(),
+            leftover: Mutex::default(),
+        }
+    }
+
+    pub(super) fn server(&self) -> &Server {
+        &self.server
+    }
+
+    // What the tap sees.
+
+    /// hyper is about to read. If we are asked to close, find out first whether something waits.
+    pub(super) fn looked(&self, has_unread: impl FnOnce() -> bool) {
+        if self.order() == Order::CloseIdle {
+            self.nothing_unread.store(!has_unread(), Relaxed);
+        }
+    }
+
+    pub(super) fn read(&self, bytes: &[u8]) {
+        if bytes.is_empty() {
+            return;
+        }
+        let now = Millis::now();
+        let before = Millis(self.last_byte.swap_relaxed(now.0));
+        let preface = self.preface.load(Relaxed);
+        if (preface as usize) < PREFACE.len() {
+            self.preface.store(match_preface(preface, bytes), Relaxed);
+        }
+        if self.in_flight.load(Relaxed) == 0 && self.head_since.load(Relaxed) == 0 {
+            self.head_since.store(now.0 + 1, Relaxed);
+            let gap = before.until(now);
+            if self.used.load(Relaxed) {
+                self.server.turnaround.saw(gap, now);
+                if let Some(ms) = super::sweep::counts(gap) {
+                    self.turnaround
+                        .store(self.turnaround.load(Relaxed).max(ms), Relaxed);
+                }
+            } else {
+                self.server.first_byte.saw(gap, now);
+            }
+        }
+    }
+
+    pub(super) fn wrote(&self, blocked: bool) {
+        self.write_blocked.store(blocked, Relaxed);
+        if !blocked {
+            self.last_byte.store(Millis::now().0, Relaxed);
+        }
+    }
+
+    /// hyper, or whoever it gave the connection to, is done with the socket.
+    pub(super) fn give_back(&self, socket: Socket) {
+        let mut leftover = self.leftover();
+        leftover.socket = Some(socket);
+        let upgraded = leftover.upgraded.take();
+        drop(leftover);
+        drop(upgraded);
+        self.waker.wake();
+    }
+
+    fn leftover(&self) -> MutexGuard<'_, Leftover> {
+        self.leftover.lock().unwrap_or_else(|e| e.into_inner())
+    }
+
+    // What the requests see.
+
+    pub(super) fn request_began(&self) {
+        self.head_since.store(0, Relaxed);
+        self.used.store(true, Relaxed);
+        self.in_flight.fetch_add(1, Relaxed);
+    }
+
+    pub(super) fn request_ended(&self) {
+        self.last_byte.store(Millis::now().0, Relaxed);
+        self.in_flight.fetch_sub(1, Relaxed);
+    }
+
+    /// The connection stops being HTTP; `guard` keeps it in the ledger until it is over.
+    pub(super) fn upgraded(&self, guard: Guard) {
+        self.leftover().upgraded = Some(guard);
+    }
+
+    // What the sweep sees.
+
+    pub(super) fn is_http2(&self) -> bool {
+        self.preface.load(Relaxed) as usize == PREFACE.len()
+    }
+
+    pub(super) fn is_used(&self) -> bool {
+        self.used.load(Relaxed)
+    }
+
+    /// A request is in a handler, or its response on its way out.
+    pub(super) fn is_busy(&self) -> bool {
+        self.in_flight.load(Relaxed) > 0 || self.write_blocked.load(Relaxed)
+    }
+
+    /// How long the head of a request has been arriving.
+    pub(super) fn reading_head_for(&self, now: Millis) -> Option<Duration> {
+        since(&self.head_since, now)
+    }
+
+    /// How long ago GOAWAY was sent.
+    pub(super) fn told_for(&self, now: Millis) -> Option<Duration> {
+        since(&self.told, now)
+    }
+
+    pub(super) fn quiet_for(&self, now: Millis) -> Duration {
+        Millis(self.last_byte.load(Relaxed)).until(now)
+    }
+
+    pub(super) fn turnaround(&self) -> Duration {
+        Duration::from_millis(self.turnaround.load(Relaxed).into())
+    }
+
+    pub(super) fn order(&self) -> Order {
+        match self.order.load(Relaxed) {
+            0 => Order::Serve,
+            1 => Order::GoAway,
+            2 => Order::CloseIdle,
+            _ => Order::Cut,
+        }
+    }
+
+    /// Gives the task something to do, once.
+    pub(super) fn give(&self, order: Order) {
+        if self.order() != order {
+            self.order.store(order as u8, Relaxed);
+            self.waker.wake();
+        }
+    }
+
+    /// Has the task look at everything again.
+    pub(super) fn wake(&self) {
+        self.waker.wake();
+    }
+
+    /// Whether closing now would lose nothing that has reached this machine.
+    fn may_close(&self) -> bool {
+        !self.is_busy() && self.head_since.load(Relaxed) == 0 && self.nothing_unread.load(Relaxed)
+    }
+}
+
+fn since(stamp: &AtomicU64, now: Millis) -> Option<Duration> {
+    match stamp.load(Relaxed) {
+        0 => None,
+        at => Some(Millis(at - 1).until(now)),
+    }
+}
+
+fn match_preface(matched: u8, bytes: &[u8]) -> u8 {
+    let rest = &PREFACE[matched as usize..];
+    let n = rest.len().min(bytes.len());
+    if rest[..n] == bytes[..n] {
+        matched + n as u8
+    } else {
+        NOT_HTTP2
+    }
+}
+
+/// One writer, so a load and a store do what a dearer read-modify-write would.
+trait SwapRelaxed {
+    fn swap_relaxed(&self, to: u64) -> u64;
+}
+
+impl SwapRelaxed for AtomicU64 {
+    fn swap_relaxed(&self, to: u64) -> u64 {
+        let before = self.load(Relaxed);
+        self.store(to, Relaxed);
+        before
+    }
+}
+
+/// Serves one connection from the first byte to the last. The task of the connection.
+pub(crate) async fn serve<S, B>(
+    socket: Socket,
+    server: Arc<Server>,
+    protocol: Arc<auto::Builder<TokioExecutor>>,
+    service: S,
+) where
+    S: Service<Request<Incoming>, Response = http::Response<B>> + Clone + Send + 'static,
+    S::Future: Send + 'static,
+    S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    B: Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let conn = Arc::new(Conn::new(server.clone()));
+    let _registered = server.register(conn.clone());
+    let orderly = {
+        let io = TokioIo::new(Tap::new(socket, conn.clone()));
+        let service = Tracked::new(service, conn.clone());
+        drive(
+            &conn,
+            pin!(protocol.serve_connection_with_upgrades(io, service)),
+        )
+        .await
+    };
+    // An upgraded connection comes back when its new owner is done with it.
+    let given_back = poll_fn(|cx| {
+        conn.waker.register(cx.waker());
+        match conn.leftover().socket.take() {
+            Some(socket) => Poll::Ready(Some(socket)),
+            None if conn.order() == Order::Cut => Poll::Ready(None),
+            None => Poll::Pending,
+        }
+    });
+    if let Some(socket) = given_back.await {
+        linger(socket, orderly, &conn).await;
+    }
+}
+
+/// How a connection came to its end.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// We closed it while nothing was under way.
+    Idle,
+    /// Anything else: the peer closed, an answer said `Connection: close`, an error.
+    Other,
+}
+
+type Http<'a, S> = auto::UpgradeableConnection<'a, TokioIo<Tap>, S, TokioExecutor>;
+
+/// Drives hyper, and obeys the sweep.
+async fn drive<S, B>(conn: &Conn, mut http: Pin<&mut Http<'_, S>>) -> End
+where
+    S: hyper::service::Service<Request<Incoming>, Response = http::Response<B>>,
+    S::Future: Send + 'static,
+    S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    B: Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let mut registered = false;
+    let mut end = End::Other;
+    poll_fn(|cx| {
+        // A task keeps its waker for life, so once is enough.
+        if !registered {
+            conn.waker.register(cx.waker());
+            registered = true;
+        }
+        loop {
+            if let Poll::Ready(result) = http.as_mut().poll(cx) {
+                if let Err(error) = result {
+                    tracing::trace!(target: "lameduck", %error, "connection ended");
+                }
+                return Poll::Ready(());
+            }
+            match conn.order() {
+                Order::Serve => return Poll::Pending,
+                Order::GoAway if conn.is_http2() && conn.told.load(Relaxed) == 0 => {
+                    conn.told.store(Millis::now().0 + 1, Relaxed);
+                    http.as_mut().graceful_shutdown();
+                }
+                Order::GoAway => return Poll::Pending,
+                Order::CloseIdle if conn.may_close() => {
+                    end = End::Idle;
+                    conn.nothing_unread.store(false, Relaxed);
+                    http.as_mut().graceful_shutdown();
+                }
+                Order::CloseIdle => {
+                    if end != End::Idle {
+                        // Something came in the meantime: the sweep shall look again.
+                        conn.nothing_unread.store(false, Relaxed);
+                        conn.order.store(Order::Serve as u8, Relaxed);
+                    }
+                    return Poll::Pending;
+                }
+                Order::Cut => return Poll::Ready(()),
+            }
+        }
+    })
+    .await;
+    end
+}
+
+/// The longest that a socket is read after our FIN in the hope of the peer's: 1 s. The same as
+/// the peer may take to read a last response that it did not ask for.
+const LINGER: Duration = Duration::from_secs(1);
+/// The same where nothing was under way, so that there is nothing to destroy: 100 ms.
+const LINGER_IDLE: Duration = Duration::from_millis(100);
+/// How often to see how much the peer has still to take.
+const LINGER_LOOK: Duration = Duration::from_millis(20);
+
+/// FIN, then read until the peer's FIN. A peer that is still taking bytes has until the
+/// connection is cut; one that does nothing, a bounded time.
+async fn linger(mut socket: Socket, end: End, conn: &Conn) {
+    if socket.shutdown().await.is_err() {
+        return;
+    }
+    let bound = match end {
+        End::Idle => LINGER_IDLE,
+        End::Other => LINGER,
+    };
+    let mut until = tokio::time::Instant::now() + bound;
+    let mut unacknowledged = socket.unacknowledged();
+    let mut sink = [0u8; 512];
+    while conn.order() != Order::Cut {
+        // Ten thousand idle connections end at once: only those that still send look in between.
+        let look = match unacknowledged {
+            0 => until,
+            _ => until.min(tokio::time::Instant::now() + LINGER_LOOK),
+        };
+        tokio::select! {
+            read = socket.read(&mut sink) => match read {
+                Ok(0) | Err(_) => return,
+                Ok(_) => {}
+            },
+            _ = tokio::time::sleep_until(look) => {
+                let now = tokio::time::Instant::now();
+                let left = socket.unacknowledged();
+                if left != unacknowledged {
+                    unacknowledged = left;
+                    until = now + bound;
+                }
+                if now >= until {
+                    return;
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_preface_is_known_however_it_is_cut() {
+        for cut in 0..=PREFACE.len() {
+            let matched = match_preface(0, &PREFACE[..cut]);
+            assert_eq!(matched as usize, cut);
+            assert_eq!(
+                match_preface(matched, &PREFACE[cut..]) as usize,
+                PREFACE.len()
+            );
+        }
+        assert_eq!(match_preface(0, b"POST / HTTP/1.1"), NOT_HTTP2);
+        assert_eq!(match_preface(1, b"UT / HTTP/1.1"), NOT_HTTP2);
+        let mut longer = PREFACE.to_vec();
+        longer.extend(b"\0\0\0\x04");
+        assert_eq!(match_preface(0, &longer) as usize, PREFACE.len());
+    }
+}

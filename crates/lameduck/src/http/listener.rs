@@ -1,0 +1,427 @@
+//! Where connections come from, and how to stop without losing one.
+//!
+//! Closing a listening socket resets every connection that the kernel has accepted and the process
+//! has not: under load, dozens. And "accept until there is none" never ends under a flood.
+//!
+//! # What must hold
+//!
+//! 1. Once [`Listener::close`] has returned, every connection whose handshake the peer had
+//!    completed has been handed to the caller, if that took no longer than the bound.
+//! 2. `close` ends, however many peers go on connecting.
+//! 3. A socket that was inherited is shared with others, who go on listening: it is left as it is.
+//!
+//! # How, on Linux
+//!
+//! A filter on the socket drops bare SYNs, so that no handshake begins; those under way go on, and
+//! `/proc/net/tcp` says when there are none (a handshake whose last ACK is on its way is in no
+//! queue that the socket shows). Then the queue is emptied, and the socket closed. A peer whose
+//! SYN was dropped tries again after a second and is refused then, so the filter stays for less.
+//!
+//! Elsewhere: accept until there is none, for a bounded time. A handshake then under way is reset.
+
+use std::fmt;
+use std::io;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+#[cfg(unix)]
+use tokio::net::UnixListener;
+use tokio::time::Instant;
+
+use super::socket::Socket;
+
+/// Where to listen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Bind {
+    /// A TCP address, `127.0.0.1:8080`, `[::]:8080` or `localhost:8080`.
+    Tcp(String),
+    /// A Unix socket by its path: `unix:/run/shop.sock`. A socket file that nobody listens on any
+    /// more is replaced.
+    #[cfg(unix)]
+    Unix(PathBuf),
+}
+
+impl From<&str> for Bind {
+    fn from(s: &str) -> Bind {
+        #[cfg(unix)]
+        if let Some(path) = s.strip_prefix("unix:") {
+            return Bind::Unix(path.into());
+        }
+        Bind::Tcp(s.to_owned())
+    }
+}
+
+impl From<String> for Bind {
+    fn from(s: String) -> Bind {
+        s.as_str().into()
+    }
+}
+
+impl From<SocketAddr> for Bind {
+    fn from(addr: SocketAddr) -> Bind {
+        Bind::Tcp(addr.to_string())
+    }
+}
+
+impl fmt::Display for Bind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Bind::Tcp(addr) => f.write_str(addr),
+            #[cfg(unix)]
+            Bind::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
+}
+
+/// A listening socket.
+pub(crate) struct Listener {
+    kind: Kind,
+    inherited: bool,
+}
+
+enum Kind {
+    Tcp(TcpListener),
+    #[cfg(unix)]
+    Unix(UnixListener, Option<PathBuf>),
+}
+
+/// The length asked for the accept queue; the system caps it (`net.core.somaxconn`).
+const BACKLOG: i32 = 4096;
+
+impl Listener {
+    /// Binds a socket of our own.
+    pub(crate) fn bind(bind: &Bind) -> io::Result<Listener> {
+        let kind = match bind {
+            Bind::Tcp(addr) => Kind::Tcp(bind_tcp(addr)?),
+            #[cfg(unix)]
+            Bind::Unix(path) => Kind::Unix(bind_unix(path)?, Some(path.clone())),
+        };
+        Ok(Listener {
+            kind,
+            inherited: false,
+        })
+    }
+
+    /// Takes a socket that somebody else has bound and may go on using.
+    #[cfg(unix)]
+    pub(crate) fn inherit(fd: std::os::fd::OwnedFd) -> io::Result<Listener> {
+        let socket = socket2::Socket::from(fd);
+        socket.set_nonblocking(true)?;
+        let kind = if socket.local_addr()?.is_unix() {
+            Kind::Unix(UnixListener::from_std(socket.into())?, None)
+        } else {
+            Kind::Tcp(TcpListener::from_std(socket.into())?)
+        };
+        Ok(Listener {
+            kind,
+            inherited: true,
+        })
+    }
+
+    /// The address, with the port that the system chose if it was asked to.
+    pub(crate) fn local_addr(&self) -> String {
+        match &self.kind {
+            Kind::Tcp(listener) => listener
+                .local_addr()
+                .map_or_else(|e| e.to_string(), |addr| addr.to_string()),
+            #[cfg(unix)]
+            Kind::Unix(listener, _) => match listener.local_addr() {
+                Ok(addr) => addr.as_pathname().map_or_else(
+                    || "unix:(unnamed)".to_owned(),
+                    |path| format!("unix:{}", path.display()),
+                ),
+                Err(e) => e.to_string(),
+            },
+        }
+    }
+
+    /// The next connection. Cancel safe.
+    pub(crate) async fn accept(&self) -> io::Result<Socket> {
+        match &self.kind {
+            Kind::Tcp(listener) => {
+                let (stream, _) = listener.accept().await?;
+                // Nagle's algorithm and delayed ACKs together cost 40 ms on small responses.
+                let _ = stream.set_nodelay(true);
+                Ok(Socket::Tcp(stream))
+            }
+            #[cfg(unix)]
+            Kind::Unix(listener, _) => Ok(Socket::Unix(listener.accept().await?.0)),
+        }
+    }
+
+    /// Stops listening. Every connection already made is passed to `serve` first. Ends within
+    /// `bound`, and costs an idle listener a few milliseconds.
+    pub(crate) async fn close(self, bound: Duration, mut serve: impl FnMut(Socket)) {
+        if self.inherited {
+            return;
+        }
+        let until = Instant::now() + bound.min(LONGEST);
+        match &self.kind {
+            Kind::Tcp(listener) => settle_tcp(listener, &self, until, &mut serve).await,
+            #[cfg(unix)]
+            Kind::Unix(_, path) => {
+                // Without its name nobody finds it. A peer that had looked the name up just
+                // before may still be on its way in.
+                if let Some(path) = path {
+                    let _ = std::fs::remove_file(path);
+                }
+                self.accept_until_quiet(SETTLE, until, &mut serve).await;
+            }
+        }
+        if let Err(error) = self.empty_the_queue(until, &mut serve) {
+            tracing::warn!(target: "lameduck", %error, "connections in the accept queue were reset");
+        }
+    }
+
+    /// Takes what is in the accept queue at this instant. Asks the kernel, not the runtime, which
+    /// may not have been told yet.
+    fn empty_the_queue(self, until: Instant, serve: &mut impl FnMut(Socket)) -> io::Result<()> {
+        match self.kind {
+            Kind::Tcp(listener) => {
+                let listener = listener.into_std()?;
+                while let Some((stream, _)) = next(listener.accept(), until)? {
+                    stream.set_nonblocking(true)?;
+                    let _ = stream.set_nodelay(true);
+                    serve(Socket::Tcp(tokio::net::TcpStream::from_std(stream)?));
+                }
+            }
+            #[cfg(unix)]
+            Kind::Unix(listener, _) => {
+                let listener = listener.into_std()?;
+                while let Some((stream, _)) = next(listener.accept(), until)? {
+                    stream.set_nonblocking(true)?;
+                    serve(Socket::Unix(tokio::net::UnixStream::from_std(stream)?));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Accepts until none has come for `quiet`.
+    async fn accept_until_quiet(
+        &self,
+        quiet: Duration,
+        until: Instant,
+        serve: &mut impl FnMut(Socket),
+    ) {
+        loop {
+            let now = Instant::now();
+            let wait = quiet.min(until.saturating_duration_since(now));
+            match tokio::time::timeout(wait, self.accept()).await {
+                Ok(Ok(socket)) => serve(socket),
+                // Out of file descriptors: one may be free soon, so the bound decides.
+                Ok(Err(e)) if exhausted(&e) => tokio::time::sleep(SETTLE).await,
+                Ok(Err(_)) => {}
+                Err(_) => return,
+            }
+            if Instant::now() >= until {
+                return;
+            }
+        }
+    }
+}
+
+/// The least time between the filter and the close, for what is being processed on another
+/// processor at that instant.
+const SETTLE: Duration = Duration::from_millis(5);
+/// How long no connection may have come where the system does not say what is under way.
+#[cfg(target_os = "linux")]
+const QUIET: Duration = Duration::from_millis(100);
+/// The most a close takes: just less than a peer takes to send its SYN again.
+const LONGEST: Duration = Duration::from_millis(900);
+
+/// One more from the queue; `None` if it is empty or the time is over.
+fn next<T>(accepted: io::Result<T>, until: Instant) -> io::Result<Option<T>> {
+    match accepted {
+        Ok(it) if Instant::now() < until => Ok(Some(it)),
+        Ok(_) => Err(io::ErrorKind::TimedOut.into()),
+        Err(e) if e.kind() == io::ErrorKind::WouldBlock => Ok(None),
+        Err(e) => Err(e),
+    }
+}
+
+/// Waits until no handshake is under way any more and no new one can begin.
+#[cfg(target_os = "linux")]
+async fn settle_tcp(
+    listener: &TcpListener,
+    whole: &Listener,
+    until: Instant,
+    serve: &mut impl FnMut(Socket),
+) {
+    let port = listener.local_addr().map_or(0, |addr| addr.port());
+    if let Err(error) = drop_bare_syns(listener) {
+        tracing::warn!(target: "lameduck", %error, "no filter on the listener: accepting until quiet");
+    }
+    loop {
+        whole.accept_until_quiet(SETTLE, until, serve).await;
+        if Instant::now() >= until {
+            return;
+        }
+        match half_open(port).await {
+            Some(0) => return,
+            Some(_) => {}
+            None => return whole.accept_until_quiet(QUIET, until, serve).await,
+        }
+    }
+}
+
+/// Accepts until there is none. Handshakes under way are reset.
+#[cfg(not(target_os = "linux"))]
+async fn settle_tcp(
+    _: &TcpListener,
+    whole: &Listener,
+    until: Instant,
+    serve: &mut impl FnMut(Socket),
+) {
+    whole.accept_until_quiet(SETTLE, until, serve).await;
+}
+
+/// Has the kernel drop every SYN that opens a connection.
+///
+/// A socket filter on a TCP socket sees the segment from its TCP header on; the flags are byte 13.
+/// Dropped is what has SYN (0x02) and not ACK (0x10).
+#[cfg(target_os = "linux")]
+fn drop_bare_syns(listener: &TcpListener) -> io::Result<()> {
+    use socket2::{SockFilter, SockRef};
+    const LOAD_BYTE: u16 = 0x30; // BPF_LD | BPF_B | BPF_ABS
+    const AND: u16 = 0x54; // BPF_ALU | BPF_AND | BPF_K
+    const JUMP_IF_EQUAL: u16 = 0x15; // BPF_JMP | BPF_JEQ | BPF_K
+    const RETURN: u16 = 0x06; // BPF_RET | BPF_K
+    SockRef::from(listener).attach_filter(&[
+        SockFilter::new(LOAD_BYTE, 0, 0, 13),
+        SockFilter::new(AND, 0, 0, 0x12),
+        SockFilter::new(JUMP_IF_EQUAL, 0, 1, 0x02),
+        SockFilter::new(RETURN, 0, 0, 0),
+        SockFilter::new(RETURN, 0, 0, u32::MAX),
+    ])
+}
+
+/// How many handshakes with our port are half done; `None` if the system does not say. On a thread
+/// of its own: with very many connections the answer takes milliseconds.
+#[cfg(target_os = "linux")]
+async fn half_open(port: u16) -> Option<usize> {
+    let (answer, answered) = tokio::sync::oneshot::channel();
+    std::thread::Builder::new()
+        .name("lameduck-half-open".into())
+        .spawn(move || {
+            let count = ["/proc/net/tcp", "/proc/net/tcp6"]
+                .iter()
+                .map(|table| {
+                    Some(count_syn_received(
+                        &std::fs::read_to_string(table).ok()?,
+                        port,
+                    ))
+                })
+                .try_fold(0, |sum, n| n.map(|n| sum + n));
+            let _ = answer.send(count);
+        })
+        .ok()?;
+    answered.await.ok()?
+}
+
+/// Counts the lines of a `/proc/net/tcp` table in state SYN_RECV (3) with our local port; see
+/// proc_pid_net(5): `sl local_address rem_address st …`, in hexadecimal.
+#[cfg(target_os = "linux")]
+fn count_syn_received(table: &str, port: u16) -> usize {
+    let port = format!(":{port:04X}");
+    table
+        .lines()
+        .filter(|line| {
+            let mut fields = line.split_ascii_whitespace().skip(1);
+            fields.next().is_some_and(|local| local.ends_with(&port)) && fields.nth(1) == Some("03")
+        })
+        .count()
+}
+
+/// Whether an accept failed for want of something that others may give back.
+pub(crate) fn exhausted(error: &io::Error) -> bool {
+    #[cfg(unix)]
+    return matches!(
+        error.raw_os_error(),
+        Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM)
+    );
+    #[cfg(not(unix))]
+    {
+        let _ = error;
+        false
+    }
+}
+
+fn bind_tcp(addr: &str) -> io::Result<TcpListener> {
+    let addrs = addr.to_socket_addrs().map_err(|e| {
+        let hint = "expected HOST:PORT, for example 127.0.0.1:8080";
+        io::Error::new(io::ErrorKind::InvalidInput, format!("{e}; {hint}"))
+    })?;
+    let mut last = io::Error::new(io::ErrorKind::InvalidInput, "the name has no address");
+    for addr in addrs {
+        match bind_one(addr) {
+            Ok(listener) => return Ok(listener),
+            Err(e) => last = e,
+        }
+    }
+    Err(last)
+}
+
+fn bind_one(addr: SocketAddr) -> io::Result<TcpListener> {
+    use socket2::{Domain, Protocol, Socket, Type};
+    let socket = Socket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;
+    // On Unix this only lets a restarted server take over from connections in TIME_WAIT.
+    #[cfg(unix)]
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&addr.into())?;
+    socket.listen(BACKLOG)?;
+    TcpListener::from_std(socket.into())
+}
+
+#[cfg(unix)]
+fn bind_unix(path: &std::path::Path) -> io::Result<UnixListener> {
+    match UnixListener::bind(path) {
+        Err(e) if e.kind() == io::ErrorKind::AddrInUse => {
+            // Left behind by a process that was killed, if nobody answers.
+            if std::os::unix::net::UnixStream::connect(path).is_ok() {
+                return Err(e);
+            }
+            std::fs::remove_file(path)?;
+            UnixListener::bind(path)
+        }
+        bound => bound,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_says_what_it_is() {
+        assert_eq!(Bind::from("127.0.0.1:0"), Bind::Tcp("127.0.0.1:0".into()));
+        #[cfg(unix)]
+        assert_eq!(
+            Bind::from("unix:/run/x.sock"),
+            Bind::Unix("/run/x.sock".into())
+        );
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn half_done_handshakes_are_counted_by_port_and_state() {
+        let table = "  sl  local_address rem_address   st tx_queue rx_queue\n\
+            0: 0100007F:1F90 00000000:0000 0A 00000000:00000000\n\
+            1: 0100007F:1F90 0100007F:C350 03 00000000:00000000\n\
+            2: 0100007F:1F91 0100007F:C351 03 00000000:00000000\n\
+            3: 0100007F:1F90 0100007F:C352 01 00000000:00000000\n";
+        assert_eq!(count_syn_received(table, 8080), 1);
+    }
+
+    #[tokio::test]
+    async fn a_bad_address_is_refused_with_the_fix() {
+        let error = Listener::bind(&"localhost".into())
+            .err()
+            .unwrap()
+            .to_string();
+        assert!(error.contains("127.0.0.1:8080"), "{error}");
+    }
+}

@@ -1,0 +1,22 @@
+//! An HTTP/1.1 and HTTP/2 server for any tower service, that loses no request when it stops.
+//!
+//! | room | what is in it |
+//! |---|---|
+//! | [`component`] | its settings, and its place in a lifecycle |
+//! | [`listener`] | sockets that listen, and how to stop without a reset |
+//! | [`server`] | the accept loop and the list of connections |
+//! | [`connection`] | one connection, from its first byte to its FIN |
+//! | [`socket`] | the bytes under it, and the tap that notes them |
+//! | [`sweep`] | who is closed when |
+//! | [`request`], [`body`] | one request and its response, in the ledger |
+//! | [`layer`] | the same bookkeeping for servers that are not ours |
+
+mod body;
+pub(crate) mod component;
+mod connection;
+pub(crate) mod layer;
+pub(crate) mod listener;
+mod request;
+pub(crate) mod server;
+mod socket;
+mod sweep;

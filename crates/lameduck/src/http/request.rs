@@ -1,0 +1,224 @@
+//! One request: in the ledger from its first line to the last byte of its response, told to
+//! `Connection: close` once the shutdown has begun, answered honestly when the time is over.
+//!
+//! # What must hold
+//!
+//! 1. A request is in the ledger exactly while its handler runs or its response is under way.
+//! 2. Every HTTP/1.x response that begins after the shutdown has begun says `Connection: close`,
+//!    unless it is an upgrade.
+//! 3. When the time for draining is over, a request whose response has not begun is answered
+//!    `503` with `Retry-After`, and one whose response has begun is cut; both by name in the
+//!    report.
+//! 4. A handler that panics is answered `500`; neither the connection nor the process suffers.
+
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use http::header::{CONNECTION, RETRY_AFTER};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
+use http_body::Body;
+use hyper::body::Incoming;
+use hyper_util::service::TowerToHyperService;
+use pin_project_lite::pin_project;
+use tower_service::Service;
+
+use super::body::TrackedBody;
+use super::connection::Conn;
+use crate::clock::Millis;
+use crate::handle::Handle;
+use crate::inflight::{Guard, Name};
+use crate::phase::Phase;
+use crate::report::panic_text;
+
+pub(super) type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// The user's service with the bookkeeping round it.
+pub(super) struct Tracked<S> {
+    service: TowerToHyperService<S>,
+    conn: Arc<Conn>,
+}
+
+impl<S> Tracked<S> {
+    pub(super) fn new(service: S, conn: Arc<Conn>) -> Self {
+        Tracked {
+            service: TowerToHyperService::new(service),
+            conn,
+        }
+    }
+}
+
+impl<S, B> hyper::service::Service<Request<Incoming>> for Tracked<S>
+where
+    S: Service<Request<Incoming>, Response = Response<B>> + Clone,
+    S::Error: Into<BoxError>,
+    B: Body,
+    B::Error: Into<BoxError>,
+{
+    type Response = Response<TrackedBody<B>>;
+    type Error = BoxError;
+    type Future =
+        Responding<<TowerToHyperService<S> as hyper::service::Service<Request<Incoming>>>::Future>;
+
+    fn call(&self, request: Request<Incoming>) -> Self::Future {
+        let handle = &self.conn.server().handle;
+        handle.arrived(Millis::now());
+        let name = Name::request(request.method().clone(), request.uri().clone());
+        let in_flight = InFlight::new(self.conn.clone(), name);
+        let http1 = request.version() <= Version::HTTP_11;
+        Responding {
+            // HTTP/1 requests live in the connection's task, which the sweep wakes. HTTP/2 streams
+            // are tasks of their own.
+            let_go: (!http1).then(|| LetGo::new(handle)),
+            connect: request.method() == Method::CONNECT,
+            handler: self.service.call(request),
+            in_flight: Some(in_flight),
+            http1,
+        }
+    }
+}
+
+/// Keeps a request in the ledger and its connection busy.
+pub(super) struct InFlight {
+    conn: Arc<Conn>,
+    _guard: Guard,
+    name: Name,
+    began: Millis,
+}
+
+impl InFlight {
+    fn new(conn: Arc<Conn>, name: Name) -> InFlight {
+        conn.request_began();
+        InFlight {
+            _guard: conn.server().handle.track("request", name.clone()),
+            began: Millis::now(),
+            conn,
+            name,
+        }
+    }
+
+    pub(super) fn handle(&self) -> &Handle {
+        &self.conn.server().handle
+    }
+
+    /// Writes down that this request is let go.
+    pub(super) fn let_go(&self, why: &str) {
+        self.handle().note_let_go(crate::report::LetGo {
+            kind: "request".to_owned(),
+            name: self.name.to_string(),
+            age: self.began.until(Millis::now()),
+            why: why.to_owned(),
+        });
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.conn.request_ended();
+    }
+}
+
+/// Wakes a task when the time for draining is over.
+pub(super) struct LetGo(Pin<Box<dyn Future<Output = ()> + Send>>);
+
+impl LetGo {
+    fn new(handle: &Handle) -> LetGo {
+        let handle = handle.clone();
+        LetGo(Box::pin(async move { handle.let_go().await }))
+    }
+}
+
+/// Whether the time for draining is over; if not, the task is woken when it is.
+pub(super) fn time_is_over(
+    handle: &Handle,
+    let_go: &mut Option<LetGo>,
+    cx: &mut Context<'_>,
+) -> bool {
+    if let Some(waiting) = let_go
+        && waiting.0.as_mut().poll(cx).is_ready()
+    {
+        *let_go = None;
+    }
+    handle.is_letting_go()
+}
+
+pin_project! {
+    /// A request in its handler.
+    pub(super) struct Responding<F> {
+        #[pin]
+        handler: F,
+        in_flight: Option<InFlight>,
+        let_go: Option<LetGo>,
+        http1: bool,
+        connect: bool,
+    }
+}
+
+impl<F, B, E> Future for Responding<F>
+where
+    F: Future<Output = Result<Response<B>, E>>,
+    E: Into<BoxError>,
+    B: Body,
+    B::Error: Into<BoxError>,
+{
+    type Output = Result<Response<TrackedBody<B>>, BoxError>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let Some(in_flight) = this.in_flight else {
+            return Poll::Pending;
+        };
+        let handler = this.handler;
+        let polled = catch_unwind(AssertUnwindSafe(|| handler.poll(cx)));
+        let mut response = match polled {
+            Ok(Poll::Pending) if time_is_over(in_flight.handle(), this.let_go, cx) => {
+                in_flight.let_go("not answered in time, so answered 503");
+                unavailable()
+            }
+            Ok(Poll::Pending) => return Poll::Pending,
+            Ok(Poll::Ready(Ok(response))) => response.map(TrackedBody::of),
+            Ok(Poll::Ready(Err(error))) => {
+                let error = error.into();
+                tracing::error!(target: "lameduck", request = %in_flight.name, %error, "handler failed");
+                plain(StatusCode::INTERNAL_SERVER_ERROR, "internal server error\n")
+            }
+            Err(panic) => {
+                in_flight
+                    .handle()
+                    .note_panic("request", &in_flight.name, panic_text(&*panic));
+                plain(StatusCode::INTERNAL_SERVER_ERROR, "internal server error\n")
+            }
+        };
+        let upgrade = response.status() == StatusCode::SWITCHING_PROTOCOLS
+            || (*this.connect && response.status().is_success());
+        if upgrade {
+            let guard = in_flight.handle().track("upgrade", in_flight.name.clone());
+            in_flight.conn.upgraded(guard);
+        } else if *this.http1 && in_flight.handle().phase() >= Phase::LameDuck {
+            response
+                .headers_mut()
+                .insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        let (in_flight, let_go) = (this.in_flight.take(), this.let_go.take());
+        Poll::Ready(Ok(response.map(|body| body.tracked(in_flight, let_go))))
+    }
+}
+
+fn plain<B>(status: StatusCode, text: &'static str) -> Response<TrackedBody<B>> {
+    let mut response = Response::new(TrackedBody::text(text));
+    *response.status_mut() = status;
+    response
+}
+
+fn unavailable<B>() -> Response<TrackedBody<B>> {
+    let mut response = plain(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "shutting down, try again\n",
+    );
+    response
+        .headers_mut()
+        .insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    response
+}

@@ -1,0 +1,204 @@
+//! The server: takes connections, keeps a list of them, and brings every one to its end.
+//!
+//! # What must hold
+//!
+//! 1. From the first connection taken to the last one gone, every connection is on the list.
+//! 2. The server's future ends once the listener is closed and the list is empty, or shortly after
+//!    the time for letting go is over.
+//! 3. Closing the listener runs beside the drain and costs it no time.
+
+use std::pin::pin;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use http_body::Body;
+use hyper::Request;
+use hyper::body::Incoming;
+use hyper_util::rt::TokioExecutor;
+use hyper_util::server::conn::auto;
+use slab::Slab;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+use tower_service::Service;
+
+use super::connection::{self, Conn, Order};
+use super::listener::{Listener, exhausted};
+use super::request::BoxError;
+use super::socket::Socket;
+use super::sweep::{Recent, judge};
+use crate::clock::Millis;
+use crate::handle::Handle;
+use crate::phase::Phase;
+
+/// What the connections of one server share.
+pub(crate) struct Server {
+    pub(super) handle: Handle,
+    pub(super) head_timeout: Duration,
+    lame_duck_min: Duration,
+    conns: Mutex<Slab<Arc<Conn>>>,
+    conn_gone: Notify,
+    pub(super) turnaround: Recent,
+    pub(super) first_byte: Recent,
+}
+
+/// How often the sweep looks while nothing is being shut down, and while something is.
+const SWEEP_SERVING: Duration = Duration::from_secs(1);
+const SWEEP_DRAINING: Duration = Duration::from_millis(10);
+
+impl Server {
+    pub(crate) fn new(
+        handle: Handle,
+        head_timeout: Duration,
+        lame_duck_min: Duration,
+    ) -> Arc<Server> {
+        Arc::new(Server {
+            handle,
+            head_timeout,
+            lame_duck_min,
+            conns: Mutex::default(),
+            conn_gone: Notify::new(),
+            turnaround: Recent::default(),
+            first_byte: Recent::default(),
+        })
+    }
+
+    fn conns(&self) -> MutexGuard<'_, Slab<Arc<Conn>>> {
+        // Nothing under this lock can panic half way.
+        self.conns.lock().unwrap_or_else(|e| e.into_inner())
+    }
+
+    /// Puts a connection on the list for as long as the result lives.
+    pub(super) fn register(self: &Arc<Self>, conn: Arc<Conn>) -> Registered {
+        self.handle.arrived(Millis::now());
+        Registered {
+            key: self.conns().insert(conn),
+            server: self.clone(),
+        }
+    }
+
+    /// Serves until the shutdown is over; see the module's doc.
+    pub(crate) async fn run<S, B>(self: Arc<Self>, listener: Listener, service: S)
+    where
+        S: Service<Request<Incoming>, Response = http::Response<B>> + Clone + Send + 'static,
+        S::Future: Send + 'static,
+        S::Error: Into<BoxError>,
+        B: Body + Send + 'static,
+        B::Data: Send,
+        B::Error: Into<BoxError>,
+    {
+        let protocol = Arc::new(auto::Builder::new(TokioExecutor::new()));
+        let server = self.clone();
+        let mut serve = move |socket: Socket| {
+            let connection =
+                connection::serve(socket, server.clone(), protocol.clone(), service.clone());
+            tokio::spawn(connection);
+        };
+        let listening = async {
+            self.accept_until_draining(&listener, &mut serve).await;
+            let bound = self.handle.left_until(self.handle.budget().drain_until());
+            listener.close(bound, &mut serve).await;
+        };
+        let (listening_over, over) = tokio::sync::oneshot::channel::<()>();
+        tokio::join!(
+            async {
+                listening.await;
+                drop(listening_over);
+            },
+            self.sweep(over),
+        );
+    }
+
+    async fn accept_until_draining(&self, listener: &Listener, serve: &mut impl FnMut(Socket)) {
+        let mut draining = pin!(self.handle.draining());
+        loop {
+            tokio::select! {
+                biased;
+                _ = &mut draining => return,
+                accepted = listener.accept() => match accepted {
+                    Ok(socket) => serve(socket),
+                    Err(error) if exhausted(&error) => {
+                        tracing::warn!(target: "lameduck", %error, "cannot accept, trying again");
+                        tokio::time::sleep(Duration::from_millis(50)).await;
+                    }
+                    // The peer was gone before we came to it.
+                    Err(error) => tracing::debug!(target: "lameduck", %error, "accept"),
+                },
+            }
+        }
+    }
+
+    /// Looks at every connection from time to time until all are gone after the shutdown.
+    async fn sweep(&self, mut listening_over: tokio::sync::oneshot::Receiver<()>) {
+        let mut lame_duck_since = None;
+        let mut listening = true;
+        let mut lame_duck = pin!(self.handle.lame_duck());
+        let mut let_go = pin!(self.handle.let_go());
+        let mut told_let_go = false;
+        loop {
+            let conn_gone = self.conn_gone.notified();
+            let now = Instant::now();
+            if self.handle.phase() >= Phase::LameDuck && lame_duck_since.is_none() {
+                lame_duck_since = Some(now);
+            }
+            let over = self.handle.is_letting_go()
+                && self
+                    .handle
+                    .left_until(self.handle.budget().let_go_until())
+                    .is_zero();
+            let lasted = lame_duck_since.map_or(Duration::ZERO, |since| now - since);
+            let left = self.look(lasted, over, self.handle.is_letting_go() && !told_let_go);
+            told_let_go = self.handle.is_letting_go();
+            if over || (left == 0 && !listening) {
+                return;
+            }
+            let pause = match lame_duck_since {
+                None => SWEEP_SERVING,
+                Some(_) => SWEEP_DRAINING,
+            };
+            tokio::select! {
+                _ = &mut lame_duck, if lame_duck_since.is_none() => {}
+                _ = &mut let_go, if !told_let_go => {}
+                _ = &mut listening_over, if listening => listening = false,
+                _ = conn_gone, if !listening => {}
+                _ = tokio::time::sleep(pause) => {}
+            }
+        }
+    }
+
+    /// One look at every connection. Returns how many there are.
+    fn look(&self, lame_duck_for: Duration, cut: bool, wake: bool) -> usize {
+        let circumstances = self.circumstances(lame_duck_for, self.lame_duck_min);
+        let conns = self.conns();
+        for (nth, conn) in conns.iter() {
+            match judge(conn, nth, &circumstances) {
+                _ if cut => conn.give(Order::Cut),
+                Order::Serve => {}
+                order => conn.give(order),
+            }
+            if wake {
+                conn.wake();
+            }
+        }
+        conns.len()
+    }
+}
+
+/// A connection's place on its server's list.
+pub(super) struct Registered {
+    server: Arc<Server>,
+    key: usize,
+}
+
+impl Drop for Registered {
+    fn drop(&mut self) {
+        let gone = {
+            let mut conns = self.server.conns();
+            let gone = conns.try_remove(self.key);
+            if conns.is_empty() {
+                self.server.conn_gone.notify_waiters();
+            }
+            gone
+        };
+        drop(gone);
+    }
+}

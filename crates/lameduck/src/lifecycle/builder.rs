@@ -1,0 +1,346 @@
+//! What there is to run, and how: the builder.
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use http_body::Body;
+use hyper::body::Incoming;
+use hyper::{Request, Response};
+use tower_service::Service;
+
+use super::component::{BoxError, Component, Task};
+use crate::announce;
+use crate::budget::Budget;
+use crate::close::{Close, Closer};
+use crate::config::{Environment, LameDuck};
+use crate::handle::Handle;
+use crate::http::component::Http;
+use crate::http::listener::Bind;
+use crate::phase::{Driver, at};
+use crate::probe;
+use crate::watchdog::Watchdog;
+
+/// The life of a process: what it starts, how it stops.
+///
+/// Make it first thing in `main`: from then on a SIGTERM is remembered and honoured instead of
+/// killing the process half way through its start.
+///
+/// ```no_run
+/// # use lameduck::Lifecycle;
+/// # async fn connect() -> Result<(), std::io::Error> { Ok(()) }
+/// #[tokio::main]
+/// async fn main() -> lameduck::Exit {
+///     Lifecycle::new()
+///         .http("api", "0.0.0.0:8080", lameduck::doc::Hello) // axum, tonic, any tower service
+///         .task("cache", |handle| async move {
+///             handle.lame_duck().await; // refresh it until the shutdown begins
+///             Ok::<_, std::io::Error>(())
+///         })
+///         .close_with("cache file", || async { std::fs::remove_file("cache") })
+///         .probes("0.0.0.0:9090")
+///         .run()
+///         .await
+/// }
+/// ```
+#[must_use = "a lifecycle does nothing until it is run: `.run().await`"]
+pub struct Lifecycle {
+    pub(super) handle: Handle,
+    pub(super) driver: Driver<at::Starting>,
+    pub(super) watchdog: Option<Watchdog>,
+    pub(super) environment: Environment,
+    /// What was wrong with the environment or the builder's arguments.
+    pub(super) bad: Vec<String>,
+    /// What the system refused.
+    pub(super) failed: Option<String>,
+    pub(super) lame_duck: LameDuck,
+    pub(super) components: Vec<Box<dyn Component>>,
+    pub(super) hooks: Vec<announce::Hook>,
+    pub(super) closers: Vec<Closer>,
+    pub(super) flushers: Vec<Closer>,
+    pub(super) probes: ProbePlan,
+}
+
+/// What the probes' port will answer.
+#[derive(Default)]
+pub(super) struct ProbePlan {
+    bind: Option<String>,
+    pub(super) checks: Vec<probe::Check>,
+    pub(super) drain_route: bool,
+}
+
+impl Default for Lifecycle {
+    fn default() -> Self {
+        Lifecycle::new()
+    }
+}
+
+impl std::fmt::Debug for Lifecycle {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let components: Vec<&str> = self.components.iter().map(|c| c.name()).collect();
+        f.debug_struct("Lifecycle")
+            .field("handle", &self.handle)
+            .field("components", &components)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Lifecycle {
+    /// A lifecycle that owns the process: it listens to signals from now on, and a watchdog ends
+    /// the process before the grace is over. Anything that goes wrong here is told by
+    /// [`run`](Lifecycle::run).
+    pub fn new() -> Lifecycle {
+        let mut it = Lifecycle::embedded();
+        let signals = crate::signal::listen(it.handle.clone());
+        match signals.and_then(|()| Watchdog::start(it.handle.clone())) {
+            Ok(watchdog) => it.watchdog = Some(watchdog),
+            Err(e) => it.failed = Some(format!("cannot start a thread: {e}")),
+        }
+        it
+    }
+
+    /// A lifecycle inside a process that somebody else owns, such as a test: no signals, no
+    /// watchdog, never an end by force. [`Handle::shutdown`] ends it.
+    pub fn embedded() -> Lifecycle {
+        let driver = Driver::new();
+        let handle = Handle::new(driver.phases());
+        let (environment, bad) = Environment::read();
+        if let Some(budget) = environment.grace {
+            handle.set_budget(budget);
+        }
+        Lifecycle {
+            handle,
+            driver,
+            watchdog: None,
+            bad: bad.iter().map(ToString::to_string).collect(),
+            failed: None,
+            environment,
+            lame_duck: LameDuck::Auto,
+            components: Vec::new(),
+            hooks: Vec::new(),
+            closers: Vec::new(),
+            flushers: Vec::new(),
+            probes: ProbePlan::default(),
+        }
+    }
+
+    /// The handle, to be given to whatever wants to know about the shutdown.
+    pub fn handle(&self) -> Handle {
+        self.handle.clone()
+    }
+
+    /// The time from the signal to the end of the process: 30 s unless told, at least 100 ms, at
+    /// most a day. `LAMEDUCK_GRACE` wins.
+    pub fn grace(mut self, grace: Duration) -> Self {
+        match Budget::new(grace) {
+            Ok(budget) if self.environment.grace.is_none() => self.handle.set_budget(budget),
+            Ok(_) => {}
+            Err(e) => self.bad.push(e.to_string()),
+        }
+        self
+    }
+
+    /// How long to go on serving after the signal: [`LameDuck::Auto`] unless told; a `Duration` or
+    /// a range of them will do. `LAMEDUCK_LAME_DUCK` wins.
+    pub fn lame_duck(mut self, lame_duck: impl Into<LameDuck>) -> Self {
+        self.lame_duck = lame_duck.into();
+        self
+    }
+
+    /// Serves HTTP/1.1 and cleartext HTTP/2 with the default settings; see [`Http`].
+    ///
+    /// `bind` is an address (`0.0.0.0:8080`) or a Unix socket (`unix:/run/shop.sock`). A socket
+    /// that the process was started with (`LISTEN_FDS`) and that is called `name`, or is the only
+    /// one, is used instead.
+    pub fn http<S, B>(self, name: impl Into<String>, bind: impl Into<Bind>, service: S) -> Self
+    where
+        S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
+        S::Future: Send + 'static,
+        S::Error: Into<BoxError>,
+        B: Body + Send + 'static,
+        B::Data: Send,
+        B::Error: Into<BoxError>,
+    {
+        self.serve(Http::new(name, bind, service))
+    }
+
+    /// Serves with settings of your own.
+    pub fn serve<S, B>(mut self, server: Http<S>) -> Self
+    where
+        S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
+        S::Future: Send + 'static,
+        S::Error: Into<BoxError>,
+        B: Body + Send + 'static,
+        B::Data: Send,
+        B::Error: Into<BoxError>,
+    {
+        self.components.push(Box::new(server));
+        self
+    }
+
+    /// Runs a task in the background. It should end soon after [`Handle::lame_duck`]; the drain
+    /// waits for it. One that ends early with `Ok` is done; an error or a panic is a failure, and
+    /// shuts the process down with exit code 1.
+    pub fn task<F, E>(
+        mut self,
+        name: impl Into<String>,
+        task: impl FnOnce(Handle) -> F + Send + 'static,
+    ) -> Self
+    where
+        F: Future<Output = Result<(), E>> + Send + 'static,
+        E: Into<BoxError>,
+    {
+        self.components.push(Box::new(Task::new(name.into(), task)));
+        self
+    }
+
+    /// Tells a load balancer or registry that this process is going. Runs at the start of the
+    /// lame-duck phase beside all other hooks, for at most 2 s.
+    pub fn announce<F, E>(
+        self,
+        name: impl Into<String>,
+        hook: impl FnOnce() -> F + Send + 'static,
+    ) -> Self
+    where
+        F: Future<Output = Result<(), E>> + Send + 'static,
+        E: Into<BoxError>,
+    {
+        self.announce_within(name, announce::DEFAULT_TIMEOUT, hook)
+    }
+
+    /// The same with a bound of your own. The phase does not end before the hook has, so the most
+    /// it can cost is `timeout` of the time for draining.
+    pub fn announce_within<F, E>(
+        mut self,
+        name: impl Into<String>,
+        timeout: Duration,
+        hook: impl FnOnce() -> F + Send + 'static,
+    ) -> Self
+    where
+        F: Future<Output = Result<(), E>> + Send + 'static,
+        E: Into<BoxError>,
+    {
+        self.hooks
+            .push(announce::Hook::new(name.into(), timeout, hook));
+        self
+    }
+
+    /// Closes a pool or client once everything in flight has ended. Closers run in the order in
+    /// which they are named here, each within a fair share of the time left.
+    pub fn close(mut self, name: impl Into<String>, it: impl Close) -> Self {
+        self.closers.push(Closer::new(name.into(), it));
+        self
+    }
+
+    /// Closes something by a closure, in its place among the closers.
+    pub fn close_with<F, E>(
+        mut self,
+        name: impl Into<String>,
+        close: impl FnOnce() -> F + Send + 'static,
+    ) -> Self
+    where
+        F: Future<Output = Result<(), E>> + Send + 'static,
+        E: Into<BoxError>,
+    {
+        self.closers.push(Closer::with(name.into(), close));
+        self
+    }
+
+    /// Flushes telemetry: after all closers, with a reserve of its own that no closer can use up.
+    pub fn flush<F, E>(
+        mut self,
+        name: impl Into<String>,
+        flush: impl FnOnce() -> F + Send + 'static,
+    ) -> Self
+    where
+        F: Future<Output = Result<(), E>> + Send + 'static,
+        E: Into<BoxError>,
+    {
+        self.flushers.push(Closer::with(name.into(), flush));
+        self
+    }
+
+    /// Answers `/livez`, `/readyz`, `/startupz`, `/metrics` and `/status` on `addr`, from a thread
+    /// of its own. `LAMEDUCK_ADMIN` wins, and turns the probes on by itself.
+    pub fn probes(mut self, addr: impl Into<String>) -> Self {
+        self.probes.bind = Some(addr.into());
+        self
+    }
+
+    /// A readiness check on something the process depends on, for at most 1 s each time: while it
+    /// fails, `/readyz` fails.
+    pub fn check<F, E>(
+        self,
+        name: impl Into<String>,
+        check: impl Fn() -> F + Send + Sync + 'static,
+    ) -> Self
+    where
+        F: Future<Output = Result<(), E>> + Send + 'static,
+        E: Into<BoxError>,
+    {
+        self.check_within(name, Duration::from_secs(1), check)
+    }
+
+    /// The same with a bound of your own.
+    pub fn check_within<F, E>(
+        mut self,
+        name: impl Into<String>,
+        timeout: Duration,
+        check: impl Fn() -> F + Send + Sync + 'static,
+    ) -> Self
+    where
+        F: Future<Output = Result<(), E>> + Send + 'static,
+        E: Into<BoxError>,
+    {
+        let check = move || {
+            let checked = check();
+            async move { checked.await.map_err(Into::into) }
+        };
+        self.probes
+            .checks
+            .push(probe::Check::new(name, timeout, check));
+        self
+    }
+
+    /// Answers `/drain` on the probes' address: whoever can reach it can stop the process, so it
+    /// is off unless asked for.
+    pub fn drain_route(mut self) -> Self {
+        self.probes.drain_route = true;
+        self
+    }
+
+    /// Waits for a step of the start-up, such as connecting to a database. `None` if the shutdown
+    /// begins first; then run the lifecycle, which closes what it has and ends the process.
+    ///
+    /// ```no_run
+    /// # async fn connect() -> u32 { 1 }
+    /// # async fn start() -> lameduck::Exit {
+    /// let life = lameduck::Lifecycle::new();
+    /// let Some(db) = life.starting("database", connect()).await else {
+    ///     return life.run().await;
+    /// };
+    /// # let _ = db; life.run().await }
+    /// ```
+    ///
+    /// # Cancel safety
+    ///
+    /// As cancel safe as `step`.
+    pub async fn starting<T>(&self, name: &str, step: impl Future<Output = T>) -> Option<T> {
+        let _guard = self.handle.track("start-up", name.to_owned());
+        tokio::select! {
+            biased;
+            () = self.handle.begun() => None,
+            done = step => Some(done),
+        }
+    }
+
+    pub(super) fn admin(&self) -> Option<Result<SocketAddr, String>> {
+        if let Some(addr) = self.environment.admin {
+            return Some(Ok(addr));
+        }
+        let addr = self.probes.bind.as_ref()?;
+        Some(addr.parse().map_err(|_| {
+            format!("probes on {addr}: expected ADDRESS:PORT, for example 0.0.0.0:9090")
+        }))
+    }
+}
