@@ -1,5 +1,7 @@
 //! The account of everything the clients saw, round by round. Every verdict is read from here.
 
+#[cfg(test)]
+pub(crate) mod specimen;
 mod tally;
 mod timeline;
 

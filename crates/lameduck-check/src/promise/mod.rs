@@ -15,6 +15,8 @@ mod ready_flips;
 mod second_signal;
 mod startup_signal;
 mod stuck_told;
+#[cfg(test)]
+mod tests;
 mod upload_completes;
 mod within_grace;
 

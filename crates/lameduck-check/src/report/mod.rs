@@ -2,6 +2,8 @@
 
 mod json;
 mod table;
+#[cfg(test)]
+mod tests;
 
 pub use json::json;
 pub use table::{Look, table};

@@ -60,7 +60,7 @@ fn write_all(text: &mut String, outcome: &Outcome, look: Look) -> std::fmt::Resu
         "{rounds} under load, {rtt}, {}, seed {}\n",
         outcome.ledger.signal, outcome.seed
     )?;
-    writeln!(text, "{}\n", promises(outcome, look))?;
+    writeln!(text, "{}\n", promises(outcome, look).trim_fmt())?;
     writeln!(text, "{}", requests(outcome, look))?;
     writeln!(text, "{}", exits(outcome, look))?;
     for verdict in outcome
@@ -114,9 +114,10 @@ fn promises(outcome: &Outcome, look: Look) -> Table {
     } else {
         table.force_no_tty();
     }
-    table.set_header(["", "promise", "trials", "lost", "≤ at 95 %", "why"]);
-    for column in 2..=4 {
-        if let Some(column) = table.column_mut(column) {
+    table.set_header(["", "promise", "trials", "failed", "≤ at 95 %", "why"]);
+    for (index, column) in table.column_iter_mut().enumerate() {
+        column.set_padding((0, 2));
+        if (2..=4).contains(&index) {
             column.set_cell_alignment(CellAlignment::Right);
         }
     }

@@ -1,0 +1,130 @@
+//! Ledgers made up for tests: moments are milliseconds from the signal.
+
+use std::time::{Duration, Instant};
+
+use super::{Connection, Ending, Exchange, Lane, Ledger, Parting, Round, RoundKind, Sample};
+use crate::request::RequestTemplate;
+use crate::target::{Exit, StopSignal};
+
+/// From the start to the signal.
+const LEAD: Duration = Duration::from_secs(10);
+
+pub(crate) fn ledger(rounds: Vec<Round>) -> Ledger {
+    Ledger {
+        rtt: Duration::ZERO,
+        grace: Duration::from_secs(30),
+        signal: StopSignal::Term,
+        rounds,
+    }
+}
+
+/// A round without any client, gone with exit 0 after a second.
+pub(crate) fn round(kind: RoundKind) -> Round {
+    let started = Instant::now();
+    let mut round = Round {
+        number: 1,
+        kind,
+        started,
+        ready_at: Some(started + Duration::from_millis(100)),
+        signals: vec![started + LEAD],
+        exit: Exit {
+            at: started,
+            code: Some(0),
+            signal: None,
+            killed: false,
+        },
+        said_after_signal: String::new(),
+        stuck_path: None,
+        exchanges: Vec::new(),
+        connections: Vec::new(),
+        readiness: Vec::new(),
+        liveness: Vec::new(),
+    };
+    round.exit.at = round.moment(1000.0);
+    round
+}
+
+impl Round {
+    pub(crate) fn moment(&self, at_ms: f64) -> Instant {
+        self.started + Duration::from_secs_f64(LEAD.as_secs_f64() + at_ms / 1e3)
+    }
+
+    pub(crate) fn with_exit(mut self, at_ms: f64, code: Option<i32>, signal: Option<i32>) -> Self {
+        self.exit = Exit {
+            at: self.moment(at_ms),
+            code,
+            signal,
+            killed: false,
+        };
+        self
+    }
+
+    pub(crate) fn with_signals(mut self, at_ms: &[f64]) -> Self {
+        self.signals = at_ms.iter().map(|&at_ms| self.moment(at_ms)).collect();
+        self
+    }
+
+    /// A request on a fresh (`reused` false) or a kept connection.
+    pub(crate) fn with(
+        mut self,
+        lane: Lane,
+        reused: bool,
+        sent_ms: f64,
+        ended_ms: f64,
+        ending: Ending,
+    ) -> Self {
+        let number = self.exchanges.len() as u32 + 1;
+        let is_answered = ending.is_answered();
+        self.exchanges.push(Exchange {
+            lane,
+            client: 1,
+            number,
+            request: RequestTemplate::get("/work"),
+            reused,
+            began: self.moment(sent_ms),
+            written: (ending != Ending::Refused).then(|| self.moment(sent_ms)),
+            answered: is_answered.then(|| self.moment(ended_ms)),
+            ended: self.moment(ended_ms),
+            ending,
+            status: is_answered.then_some(if ending == Ending::Status5xx {
+                503
+            } else {
+                200
+            }),
+            what: format!("{ending:?}"),
+            body: None,
+        });
+        self
+    }
+
+    pub(crate) fn with_connection(mut self, lane: Lane, ended_ms: f64, parting: Parting) -> Self {
+        let (opened, ended) = (self.moment(-100.0), self.moment(ended_ms));
+        self.connections.push(Connection {
+            lane,
+            client: 1,
+            opened,
+            ended,
+            parting,
+        });
+        self
+    }
+
+    pub(crate) fn with_readiness(mut self, samples: &[(f64, u16)]) -> Self {
+        self.readiness = self.samples(samples);
+        self
+    }
+
+    pub(crate) fn with_liveness(mut self, samples: &[(f64, u16)]) -> Self {
+        self.liveness = self.samples(samples);
+        self
+    }
+
+    fn samples(&self, samples: &[(f64, u16)]) -> Vec<Sample> {
+        let sample = |&(at_ms, status): &(f64, u16)| Sample {
+            asked: self.moment(at_ms),
+            answered: self.moment(at_ms + 1.0),
+            status: Ok(status),
+        };
+        samples.iter().map(sample).collect()
+    }
+}

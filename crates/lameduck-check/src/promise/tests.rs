@@ -1,0 +1,321 @@
+//! Where each promise draws its line, on made-up ledgers.
+
+use std::time::Duration;
+
+use crate::ledger::specimen::{ledger, round};
+use crate::ledger::{Ending, Lane, Ledger, Parting, Round, RoundKind};
+use crate::verdict::{Judgement, Verdict};
+
+use Judgement::{Broken, Kept, Skipped};
+
+fn verdict(promise: &str, ledger: &Ledger) -> Verdict {
+    super::judge_all(ledger)
+        .into_iter()
+        .find(|verdict| verdict.name == promise)
+        .unwrap()
+}
+
+fn judged(promise: &str, round: Round) -> (Judgement, u64, u64) {
+    let verdict = verdict(promise, &ledger(vec![round]));
+    (verdict.judgement, verdict.trials, verdict.failures)
+}
+
+fn load() -> Round {
+    round(RoundKind::Load)
+}
+
+#[test]
+fn without_any_round_everything_is_skipped_and_says_what_would_test_it() {
+    for verdict in super::judge_all(&ledger(Vec::new())) {
+        assert_eq!(verdict.judgement, Skipped, "{}", verdict.name);
+        assert!(!verdict.why.is_empty(), "{}", verdict.name);
+    }
+}
+
+#[test]
+fn ready_flips_is_about_half_a_second_and_about_what_is_refused_meanwhile() {
+    let in_time = load().with_readiness(&[(-5.0, 200), (5.0, 200), (10.0, 503)]);
+    assert_eq!(judged("ready-flips", in_time).0, Kept);
+    let late = load().with_readiness(&[(5.0, 200), (499.0, 200), (505.0, 503)]);
+    assert_eq!(judged("ready-flips", late).0, Broken);
+    let refused_before = load()
+        .with(Lane::PerRequest, false, 20.0, 20.5, Ending::Refused)
+        .with_readiness(&[(5.0, 200), (40.0, 200), (45.0, 503)]);
+    assert_eq!(judged("ready-flips", refused_before).0, Broken);
+    let gone = load()
+        .with_exit(30.0, Some(0), None)
+        .with_readiness(&[(5.0, 200)]);
+    assert_eq!(judged("ready-flips", gone).0, Kept);
+}
+
+#[test]
+fn live_holds_ends_with_the_listener() {
+    let after = load()
+        .with(Lane::PerRequest, false, 300.0, 300.5, Ending::Refused)
+        .with_liveness(&[(5.0, 200), (200.0, 200), (310.0, 503)]);
+    assert_eq!(judged("live-holds", after), (Kept, 2, 0));
+    let before = load()
+        .with(Lane::PerRequest, false, 300.0, 300.5, Ending::Refused)
+        .with_liveness(&[(5.0, 200), (200.0, 503)]);
+    assert_eq!(judged("live-holds", before), (Broken, 2, 1));
+}
+
+#[test]
+fn lame_duck_serves_counts_what_begins_between_readiness_and_refusal() {
+    let round = load()
+        .with_readiness(&[(5.0, 200), (10.0, 503)])
+        .with(Lane::PerRequest, false, 8.0, 9.0, Ending::EofBeforeResponse)
+        .with(Lane::PerRequest, false, 50.0, 70.0, Ending::OkClose)
+        .with(
+            Lane::PerRequest,
+            false,
+            60.0,
+            61.0,
+            Ending::ResetBeforeResponse,
+        )
+        .with(Lane::PerRequest, false, 300.0, 300.5, Ending::Refused)
+        .with(
+            Lane::PerRequest,
+            false,
+            310.0,
+            311.0,
+            Ending::ResetBeforeResponse,
+        );
+    assert_eq!(judged("lame-duck-serves", round), (Broken, 2, 1));
+    let without = load().with_readiness(&[(5.0, 503)]).with(
+        Lane::PerRequest,
+        false,
+        3.0,
+        3.5,
+        Ending::Refused,
+    );
+    let without = verdict("lame-duck-serves", &ledger(vec![without]));
+    assert_eq!(without.judgement, Skipped);
+    assert!(
+        without.why.contains("LAMEDUCK_LAME_DUCK"),
+        "{}",
+        without.why
+    );
+}
+
+#[test]
+fn inflight_completes_is_about_what_the_target_had_received() {
+    let round = load()
+        .with(Lane::Slow, false, -100.0, 900.0, Ending::OkClose)
+        .with(
+            Lane::Slow,
+            false,
+            -100.0,
+            400.0,
+            Ending::ResetBeforeResponse,
+        )
+        // Crossed the signal: perhaps never received.
+        .with(Lane::KeepAlive, true, -1.0, 5.0, Ending::EofBeforeResponse)
+        // Later, but its response began.
+        .with(Lane::KeepAlive, true, 50.0, 60.0, Ending::Status5xx);
+    assert_eq!(judged("inflight-completes", round), (Broken, 3, 2));
+}
+
+#[test]
+fn inflight_completes_leaves_out_what_was_still_under_way_at_the_signal() {
+    let mut ledger = ledger(vec![load().with(
+        Lane::KeepAlive,
+        true,
+        -20.0,
+        5.0,
+        Ending::EofBeforeResponse,
+    )]);
+    assert_eq!(verdict("inflight-completes", &ledger).judgement, Broken);
+    ledger.rtt = Duration::from_millis(40);
+    assert_eq!(verdict("inflight-completes", &ledger).judgement, Skipped);
+    assert_eq!(verdict("keepalive-lossless", &ledger).judgement, Broken);
+}
+
+#[test]
+fn keepalive_lossless_is_about_reused_connections_after_the_signal() {
+    let round = load()
+        .with(
+            Lane::KeepAlive,
+            true,
+            -50.0,
+            -20.0,
+            Ending::ResetBeforeResponse,
+        )
+        .with(
+            Lane::KeepAlive,
+            false,
+            5.0,
+            6.0,
+            Ending::ResetBeforeResponse,
+        )
+        .with(Lane::KeepAlive, true, 5.0, 25.0, Ending::OkClose)
+        .with(Lane::KeepAlive, true, 9.0, 10.0, Ending::EofBeforeResponse);
+    assert_eq!(judged("keepalive-lossless", round), (Broken, 2, 1));
+}
+
+#[test]
+fn close_announced_leaves_the_target_time_to_notice() {
+    let round = load()
+        .with(Lane::KeepAlive, true, 45.0, 65.0, Ending::Ok)
+        .with(Lane::KeepAlive, true, 60.0, 80.0, Ending::OkClose)
+        .with(Lane::H2, true, 60.0, 80.0, Ending::Ok);
+    assert_eq!(judged("close-announced", round), (Kept, 1, 0));
+    let silent = load().with(Lane::KeepAlive, true, 60.0, 80.0, Ending::Ok);
+    assert_eq!(judged("close-announced", silent), (Broken, 1, 1));
+}
+
+#[test]
+fn accept_lossless_is_about_fresh_connections_around_the_signal() {
+    let round = load()
+        // In flight long before: not waiting to be accepted.
+        .with(Lane::Slow, false, -200.0, 10.0, Ending::ResetBeforeResponse)
+        .with(
+            Lane::PerRequest,
+            false,
+            -1.0,
+            1.0,
+            Ending::ResetBeforeResponse,
+        )
+        .with(Lane::PerRequest, false, -1.0, 20.0, Ending::Ok)
+        .with(Lane::PerRequest, false, 5.0, 5.2, Ending::Refused);
+    assert_eq!(judged("accept-lossless", round), (Broken, 2, 1));
+}
+
+#[test]
+fn no_reset_is_about_well_behaved_clients_after_the_signal() {
+    let round = load()
+        .with_connection(Lane::KeepAlive, -10.0, Parting::Reset)
+        .with_connection(Lane::Loris, 10.0, Parting::Reset)
+        .with_connection(Lane::KeepAlive, 10.0, Parting::Fin)
+        .with_connection(Lane::Idle, 10.0, Parting::Client);
+    assert_eq!(judged("no-reset", round), (Kept, 2, 0));
+    let reset = load().with_connection(Lane::Idle, 10.0, Parting::Reset);
+    assert_eq!(judged("no-reset", reset), (Broken, 1, 1));
+}
+
+#[test]
+fn h2_lossless_counts_no_stream_that_was_sent_back() {
+    let round = load()
+        .with(Lane::H2, true, 5.0, 10.0, Ending::Unprocessed)
+        .with(Lane::H2, true, 5.0, 10.0, Ending::Ok)
+        .with(Lane::H2, true, 5.0, 10.0, Ending::EofBeforeResponse);
+    assert_eq!(judged("h2-lossless", round), (Broken, 2, 1));
+}
+
+#[test]
+fn idle_exits_counts_from_the_last_real_work() {
+    let idle = |exit_ms| {
+        round(RoundKind::Idle)
+            .with(Lane::PerRequest, false, 2990.0, 3000.0, Ending::OkClose)
+            .with_exit(exit_ms, Some(0), None)
+    };
+    assert_eq!(judged("idle-exits", idle(7900.0)).0, Kept);
+    assert_eq!(judged("idle-exits", idle(8100.0)).0, Broken);
+}
+
+#[test]
+fn startup_signal_takes_the_signals_own_effect_for_clean_and_says_so() {
+    let clean = round(RoundKind::Startup).with_exit(5.0, Some(0), None);
+    let by_default = round(RoundKind::Startup).with_exit(5.0, None, Some(15));
+    let verdict = verdict("startup-signal", &ledger(vec![clean, by_default]));
+    assert_eq!((verdict.judgement, verdict.trials), (Kept, 2));
+    assert!(
+        verdict.why.contains("1 of 2 times by the signal itself"),
+        "{}",
+        verdict.why
+    );
+    assert_eq!(
+        judged(
+            "startup-signal",
+            round(RoundKind::Startup).with_exit(5.0, Some(1), None)
+        )
+        .0,
+        Broken
+    );
+    assert_eq!(
+        judged(
+            "startup-signal",
+            round(RoundKind::Startup).with_exit(5.0, None, Some(11))
+        )
+        .0,
+        Broken
+    );
+}
+
+#[test]
+fn within_grace_and_exits_zero_do_not_blame_the_same_thing_twice() {
+    let late = || load().with_exit(31_000.0, Some(1), None);
+    assert_eq!(judged("within-grace", late()).0, Broken);
+    assert_eq!(judged("exits-zero", late()).0, Skipped);
+    assert_eq!(
+        judged("exits-zero", load().with_exit(100.0, Some(1), None)).0,
+        Broken
+    );
+}
+
+#[test]
+fn stuck_told_wants_the_name_and_an_exit_that_is_not_zero() {
+    let stuck = |code, said: &str| {
+        let mut round = round(RoundKind::Stuck).with_exit(5000.0, Some(code), None);
+        round.stuck_path = Some("/upload?x=1".to_owned());
+        round.said_after_signal = said.to_owned();
+        round
+    };
+    assert_eq!(
+        judged("stuck-told", stuck(124, "let go: POST /upload after 5 s")).0,
+        Kept
+    );
+    assert_eq!(
+        judged("stuck-told", stuck(0, "let go: POST /upload after 5 s")).0,
+        Broken
+    );
+    assert_eq!(judged("stuck-told", stuck(124, "bye")).0, Broken);
+}
+
+#[test]
+fn second_signal_wants_the_third_to_end_it_and_lets_the_second_hurry() {
+    let repeated = |signals: &[f64], exit_ms, code| {
+        round(RoundKind::SecondSignal)
+            .with_signals(signals)
+            .with_exit(exit_ms, Some(code), None)
+    };
+    assert_eq!(
+        judged("second-signal", repeated(&[0.0, 300.0, 600.0], 610.0, 143)).0,
+        Kept
+    );
+    assert_eq!(
+        judged("second-signal", repeated(&[0.0, 300.0, 600.0], 610.0, 0)).0,
+        Broken
+    );
+    assert_eq!(
+        judged("second-signal", repeated(&[0.0, 300.0, 600.0], 1700.0, 143)).0,
+        Broken
+    );
+    assert_eq!(
+        judged("second-signal", repeated(&[0.0, 300.0], 400.0, 124)).0,
+        Kept
+    );
+    assert_eq!(
+        judged("second-signal", repeated(&[0.0, 300.0], 400.0, 0)).0,
+        Broken
+    );
+    assert_eq!(
+        judged("second-signal", repeated(&[0.0], 100.0, 0)).0,
+        Skipped
+    );
+}
+
+#[test]
+fn the_timeline_has_no_gaps_and_counts_everything_once() {
+    let round = load()
+        .with(Lane::KeepAlive, true, -120.0, -110.0, Ending::Ok)
+        .with(Lane::KeepAlive, true, 1.0, 10.0, Ending::EofBeforeResponse)
+        .with(Lane::PerRequest, false, 70.0, 70.5, Ending::Refused);
+    let slices = round.timeline(Duration::from_millis(50));
+    let starts: Vec<i64> = slices.iter().map(|slice| slice.from_ms).collect();
+    assert_eq!(starts, [-150, -100, -50, 0, 50]);
+    assert_eq!(
+        (slices[0].answered, slices[3].lost, slices[4].refused),
+        (1, 1, 1)
+    );
+}
