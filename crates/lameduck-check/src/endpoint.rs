@@ -36,13 +36,13 @@ pub enum EndpointError {
     },
     /// The host name has no address.
     #[error(
-        "`{url}`: the host has no address ({source}); give an IP address, or a name this machine knows"
+        "`{url}`: the host has no address ({reason}); give an IP address, or a name this machine knows"
     )]
     Unresolved {
         /// The text that was given.
         url: String,
         /// What the resolver said.
-        source: std::io::Error,
+        reason: std::io::Error,
     },
 }
 
@@ -73,9 +73,9 @@ impl Endpoint {
         }
         let host = uri.host().ok_or_else(not_a_url)?;
         let port = uri.port_u16().unwrap_or(80);
-        let unresolved = |source| EndpointError::Unresolved {
+        let unresolved = |reason| EndpointError::Unresolved {
             url: url.to_owned(),
-            source,
+            reason,
         };
         let bare = host.trim_start_matches('[').trim_end_matches(']');
         let found: Vec<SocketAddr> = (bare, port)

@@ -100,8 +100,7 @@ impl Default for Clients {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Readiness {
     Status200,
-    Success,
-    AnyAnswer,
+    Below500,
 }
 
 impl Plan {
@@ -130,21 +129,22 @@ impl Plan {
         }
     }
 
-    /// What is asked to learn whether the target is ready: the readiness probe, else the first quick request,
-    /// else the URL itself (any answer will do there).
+    /// What is asked to learn whether the target is ready: the readiness probe, else the first quick request, else
+    /// the URL itself.
     pub(crate) fn readiness(&self) -> (Endpoint, Readiness) {
         if let Some(ready) = &self.ready {
             return (ready.clone(), Readiness::Status200);
         }
-        match self.get.iter().find(|request| request.method() == "GET") {
-            Some(request) => (
-                Endpoint {
-                    path: request.path().to_owned(),
-                    ..self.url.clone()
-                },
-                Readiness::Success,
-            ),
-            None => (self.url.clone(), Readiness::AnyAnswer),
+        let quick = self.get.iter().find(|request| request.method() == "GET");
+        let path = quick.map_or(self.url.path.as_str(), RequestTemplate::path);
+        (self.at(path), Readiness::Below500)
+    }
+
+    /// The target, at a path.
+    pub(crate) fn at(&self, path: &str) -> Endpoint {
+        Endpoint {
+            path: path.to_owned(),
+            ..self.url.clone()
         }
     }
 

@@ -84,7 +84,7 @@ pub struct Settings {
 #[derive(Debug, Error)]
 pub enum SettingsError {
     /// The file is not TOML, or has a key that nobody knows.
-    #[error("{0}")]
+    #[error(transparent)]
     Toml(#[from] toml::de::Error),
     /// Something needed is not set.
     #[error("{what} is missing; {fix}")]
@@ -95,12 +95,12 @@ pub enum SettingsError {
         fix: &'static str,
     },
     /// A URL is wrong.
-    #[error("{flag}: {source}")]
+    #[error("{flag}: {reason}")]
     Url {
         /// The flag.
         flag: &'static str,
         /// What is wrong with it.
-        source: EndpointError,
+        reason: EndpointError,
     },
     /// A value is wrong.
     #[error("{flag} `{value}`: {expected}")]
@@ -231,7 +231,7 @@ impl Settings {
 }
 
 fn endpoint(flag: &'static str, url: &str) -> Result<Endpoint, SettingsError> {
-    Endpoint::parse(url).map_err(|source| SettingsError::Url { flag, source })
+    Endpoint::parse(url).map_err(|reason| SettingsError::Url { flag, reason })
 }
 
 fn requests(

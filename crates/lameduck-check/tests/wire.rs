@@ -13,8 +13,8 @@ const RTT: Duration = Duration::from_millis(60);
 const DEADLINE: Duration = Duration::from_secs(10);
 
 async fn listener() -> (TcpListener, SocketAddr) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("its address");
     (listener, address)
 }
 
@@ -23,11 +23,11 @@ async fn pair(rtt: Duration) -> (WireStream, TcpStream) {
     let (listener, address) = listener().await;
     let wire = Wire::new(rtt);
     let (client, accepted) = tokio::join!(wire.connect(address), listener.accept());
-    (client.unwrap(), accepted.unwrap().0)
+    (client.expect("connected"), accepted.expect("accepted").0)
 }
 
 fn reset_on_close(stream: &TcpStream) {
-    rustix::net::sockopt::set_socket_linger(stream, Some(Duration::ZERO)).unwrap();
+    rustix::net::sockopt::set_socket_linger(stream, Some(Duration::ZERO)).expect("an open socket");
 }
 
 /// Looks until something has arrived.

@@ -59,7 +59,7 @@ pub(crate) enum Command {
     )]
     Completions {
         /// The shell
-        #[arg(value_parser = ["bash", "zsh", "fish"].map(clap::builder::PossibleValue::new).to_vec())]
+        #[arg(value_enum)]
         shell: Shell,
     },
 }

@@ -24,11 +24,10 @@ impl Progress {
         };
         let bar = ProgressBar::with_draw_target(None, target);
         if let Ok(style) =
-            ProgressStyle::with_template("{spinner} {wide_bar} round {pos} of {len}: {msg}")
+            ProgressStyle::with_template("{spinner} {bar:30} round {pos} of {len}: {msg}")
         {
             bar.set_style(style.progress_chars("━╸─"));
         }
-        bar.enable_steady_tick(Duration::from_millis(120));
         Self {
             bar,
             is_terminal,
@@ -46,13 +45,22 @@ impl Observer for Progress {
         match event {
             Event::Planned { rounds } => {
                 self.bar.set_length(u64::from(*rounds));
+                self.bar.enable_steady_tick(Duration::from_millis(120));
                 self.rounds.get_or_init(|| *rounds);
             }
             Event::RoundBegan { number, kind } => {
                 self.bar.set_position(u64::from(*number));
                 self.bar.set_message(format!("{kind}, starting"));
             }
-            Event::Signalled { .. } => self.bar.set_message("stopping"),
+            Event::Signalled { .. } => {
+                self.bar.set_message(format!(
+                    "{}, stopping",
+                    self.bar
+                        .message()
+                        .trim_end_matches(", stopping")
+                        .trim_end_matches(", starting")
+                ));
+            }
             Event::RoundEnded { round } if !self.is_terminal => {
                 let rounds = self.rounds.get().copied().unwrap_or(0);
                 eprintln!(

@@ -3,12 +3,14 @@
 //! In the round with idle peers the target must be gone 5 s after the last real work (the last response, the
 //! listener closing, or the signal, whichever came last), and within its grace.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use crate::ledger::{Ledger, RoundKind};
+use crate::ledger::{Lane, Ledger, Round, RoundKind};
 use crate::verdict::{Finding, Verdict};
 
 const LIMIT: Duration = Duration::from_secs(5);
+/// Whose connection is open for so long after the last real work is who it waits for.
+const HOSTAGE: Duration = Duration::from_secs(4);
 
 pub(super) fn judge(ledger: &Ledger) -> Verdict {
     let mut finding = Finding::new();
@@ -24,21 +26,16 @@ pub(super) fn judge(ledger: &Ledger) -> Verdict {
             .unwrap_or(round.signalled());
         let lingered = round.exit.at.saturating_duration_since(work_over);
         if lingered > LIMIT || round.exit.killed || round.signal_to_exit() >= ledger.grace {
-            let what = match round.exit.killed {
-                true => format!(
-                    "still there {:.1} s after the last real work, and had to be killed",
-                    lingered.as_secs_f64()
-                ),
-                false => format!(
-                    "ended {:.1} s after the last real work",
-                    lingered.as_secs_f64()
-                ),
+            let end = match round.exit.killed {
+                true => "had to be killed",
+                false => "ended",
             };
-            finding.broken(round.evidence(
-                round.exit.at,
-                "target, with idle, half-open and slow-loris peers",
-                what,
-            ));
+            let what = format!(
+                "{end} {:.1} s after the last real work, with {}",
+                lingered.as_secs_f64(),
+                held_by(round, work_over + HOSTAGE)
+            );
+            finding.broken(round.evidence(round.exit.at, "target", what));
         } else {
             finding.kept();
         }
@@ -48,4 +45,25 @@ pub(super) fn judge(ledger: &Ledger) -> Verdict {
         "peers without work kept the target from ending within 5 s of its last real work",
         "give --idle N (N above 0) to test it",
     )
+}
+
+/// The peers whose connections were still open at a moment, in words.
+fn held_by(round: &Round, moment: Instant) -> String {
+    let held = |lane| {
+        round
+            .connections
+            .iter()
+            .filter(|held| held.lane == lane && held.ended > moment)
+            .count()
+    };
+    let peers: Vec<String> = [Lane::Idle, Lane::Loris]
+        .map(|lane| (held(lane), lane))
+        .into_iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, lane)| format!("{count} {lane} connections open"))
+        .collect();
+    match peers.is_empty() {
+        true => "no peer's connection open".to_owned(),
+        false => peers.join(" and "),
+    }
 }

@@ -45,10 +45,7 @@ fn write_all(text: &mut String, outcome: &Outcome, look: Look) -> std::fmt::Resu
     let bold = |words: &str| paint(look, "1", words);
     let rtt = match outcome.ledger.rtt.is_zero() {
         true => "loopback".to_owned(),
-        false => format!(
-            "{} round trip",
-            humantime::format_duration(outcome.ledger.rtt)
-        ),
+        false => format!("{} ms round trip", outcome.ledger.rtt.as_secs_f64() * 1e3),
     };
     let rounds = match outcome.rounds {
         1 => "1 round".to_owned(),
@@ -153,7 +150,7 @@ fn row(verdict: &Verdict, look: Look) -> Vec<Cell> {
         let cell = Cell::new(text);
         match (look.color, verdict.judgement, column) {
             (false, ..) => cell,
-            (_, Judgement::Skipped, _) | (_, _, 0) => cell.fg(color),
+            (_, Judgement::Skipped, 1) | (_, _, 0) => cell.fg(color),
             (_, Judgement::Broken, 1) => cell.fg(color).add_attribute(Attribute::Bold),
             _ => cell,
         }

@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
 use super::scene::Scene;
-use crate::ledger::{Lane, Round, RoundKind};
+use crate::ledger::{Exchange, Lane, Round, RoundKind};
 use crate::load::h2::Script;
 use crate::load::upload::Rest;
-use crate::load::{download, h2, keep_alive, per_request, slow, upload};
+use crate::load::{download, h2, keep_alive, per_request, probe, slow, upload};
 use crate::observer::Observer;
 use crate::plan::Plan;
 use crate::request::RequestTemplate;
@@ -26,6 +26,9 @@ pub(crate) async fn run(
 ) -> Result<Round, CheckError> {
     let mut scene = Scene::open(plan, observer, number, RoundKind::Load).await?;
     scene.ready().await?;
+    if number == 1 {
+        paths_exist(plan).await?;
+    }
     scene.watch_probes();
     let (tell_slow_at, slow_at) = watch::channel(None);
     let get = &plan.get;
@@ -103,19 +106,32 @@ async fn warm_up(scene: &mut Scene<'_>) {
     }
 }
 
-/// A target that turns the requests themselves down is not tested by them.
+/// Asks each quick path once, so that a wrong one is told at once.
+async fn paths_exist(plan: &Plan) -> Result<(), CheckError> {
+    for request in plan.get.iter().filter(|request| request.method() == "GET") {
+        if let Ok(status) = probe::look(&plan.at(request.path())).await.status {
+            makes_sense(request, status)?;
+        }
+    }
+    Ok(())
+}
+
 fn answers_make_sense(round: &Round) -> Result<(), CheckError> {
-    let turned_down = round.exchanges.iter().find(|exchange| {
-        matches!(
-            exchange.status,
-            Some(400 | 401 | 403 | 404 | 405 | 415 | 422)
-        )
-    });
-    match turned_down {
-        Some(exchange) => Err(CheckError::TurnedDown {
-            request: format!("{} {}", exchange.request.method(), exchange.request.path()),
-            status: exchange.status.unwrap_or(0),
+    let answered = |exchange: &Exchange| {
+        exchange
+            .status
+            .map_or(Ok(()), |status| makes_sense(&exchange.request, status))
+    };
+    round.exchanges.iter().try_for_each(answered)
+}
+
+/// A target that turns the request itself down is not tested by it.
+fn makes_sense(request: &RequestTemplate, status: u16) -> Result<(), CheckError> {
+    match status {
+        400 | 401 | 403 | 404 | 405 | 415 | 422 => Err(CheckError::TurnedDown {
+            request: format!("{} {}", request.method(), request.path()),
+            status,
         }),
-        None => Ok(()),
+        _ => Ok(()),
     }
 }

@@ -47,12 +47,12 @@ impl Exit {
 #[derive(Debug, Error)]
 pub enum TargetError {
     /// The command does not start.
-    #[error("cannot start `{command}`: {source}; give the command and its arguments after `--`")]
+    #[error("cannot start `{command}`: {reason}; give the command and its arguments after `--`")]
     Spawn {
         /// The command.
         command: String,
         /// What the system said.
-        source: std::io::Error,
+        reason: std::io::Error,
     },
     /// Something serves the address although the target does not run.
     #[error(
@@ -108,9 +108,9 @@ impl Target {
         if tokio::net::TcpStream::connect(address).await.is_ok() {
             return Err(TargetError::PortTaken { address });
         }
-        let spawn_error = |source| TargetError::Spawn {
+        let spawn_error = |reason| TargetError::Spawn {
             command: plan.command.join(" "),
-            source,
+            reason,
         };
         let (program, arguments) = plan
             .command
@@ -170,8 +170,7 @@ impl Target {
             let sample = probe::look(&endpoint).await;
             let is_ready = match question {
                 Readiness::Status200 => sample.is_good(),
-                Readiness::Success => matches!(sample.status, Ok(200..=299)),
-                Readiness::AnyAnswer => sample.status.is_ok(),
+                Readiness::Below500 => matches!(sample.status, Ok(..500)),
             };
             if is_ready {
                 return Ok(sample.answered);
@@ -273,13 +272,14 @@ impl Target {
     fn last_output(&self) -> String {
         let text = self.output.text(None);
         let lines: Vec<&str> = text.lines().collect();
-        match lines.len() {
-            0 => "  (nothing)".to_owned(),
-            count => lines[count.saturating_sub(20)..]
-                .iter()
-                .map(|line| format!("  {line}\n"))
-                .collect(),
+        if lines.is_empty() {
+            return "  (nothing)".to_owned();
         }
+        let last: Vec<String> = lines[lines.len().saturating_sub(20)..]
+            .iter()
+            .map(|line| format!("  {line}"))
+            .collect();
+        last.join("\n")
     }
 
     fn kill_group(&self) {

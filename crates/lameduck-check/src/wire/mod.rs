@@ -1,7 +1,7 @@
 //! The wire between a client and the server: a plain TCP connection, or one with distance in it.
 //!
 //! With a round trip of zero a [`WireStream`] is the socket itself. Otherwise a courier task per connection
-//! ([`relay`]) carries everything half a round trip late in each direction: data, FIN, RST, and the client's own
+//! (`relay.rs`) carries everything half a round trip late in each direction: data, FIN, RST, and the client's own
 //! close or abort. What has been written to a [`WireStream`] is *on its way* and can no longer be taken back,
 //! just as with a real network; and a FIN that the server sent a moment ago is not visible yet. That blind moment
 //! is where keep-alive requests get lost.

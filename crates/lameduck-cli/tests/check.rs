@@ -1,0 +1,275 @@
+//! `lameduck check` as a user or a pipeline meets it: exit status, and what is said when something is wrong.
+
+use std::io::Read;
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+fn lameduck(folder: &Path, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_lameduck"))
+        .args(arguments)
+        .current_dir(folder)
+        .output()
+        .expect("the command line starts")
+}
+
+/// Expects exit 2 and an error that says all of these.
+fn is_unusable(folder: &Path, arguments: &[&str], says: &[&str]) {
+    let output = lameduck(folder, arguments);
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{error}");
+    for part in says {
+        assert!(error.contains(part), "should say {part}:\n{error}");
+    }
+}
+
+fn folder() -> tempfile::TempDir {
+    tempfile::tempdir().expect("a temporary folder")
+}
+
+fn free_url() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    format!("http://{}", listener.local_addr().expect("its address"))
+}
+
+#[test]
+fn bad_usage_names_the_flag_and_the_fix() {
+    let folder = folder();
+    is_unusable(
+        folder.path(),
+        &["check"],
+        &["--url", "http://127.0.0.1:8080"],
+    );
+    is_unusable(
+        folder.path(),
+        &["check", "--url", "http://127.0.0.1:1"],
+        &["command", "--"],
+    );
+    is_unusable(
+        folder.path(),
+        &["check", "--url", "nowhere", "--", "true"],
+        &["--url", "`nowhere`"],
+    );
+    is_unusable(folder.path(), &["check", "--ws", "/ws"], &["--ws"]);
+}
+
+#[test]
+fn an_unknown_key_in_the_file_is_named_with_the_file() {
+    let folder = folder();
+    std::fs::write(
+        folder.path().join("lameduck-check.toml"),
+        "grase = \"3s\"\n",
+    )
+    .unwrap();
+    is_unusable(
+        folder.path(),
+        &["check"],
+        &["lameduck-check.toml", "`grase`", "`grace`"],
+    );
+}
+
+#[test]
+fn flags_win_over_the_file() {
+    let folder = folder();
+    let text = "url = \"http://127.0.0.1:1\"\ncommand = [\"false\"]\ngrace = \"nonsense\"\n";
+    std::fs::write(folder.path().join("lameduck-check.toml"), text).unwrap();
+    is_unusable(folder.path(), &["check"], &["--grace", "`nonsense`"]);
+    is_unusable(
+        folder.path(),
+        &["check", "--grace", "3s"],
+        &["ended before it was ready", "exit code 1"],
+    );
+}
+
+#[test]
+fn a_target_that_ends_before_it_is_ready_has_its_last_output_shown() {
+    let folder = folder();
+    let url = free_url();
+    let script = "echo the port is wrong >&2; exit 9";
+    is_unusable(
+        folder.path(),
+        &["check", "--url", &url, "--", "sh", "-c", script],
+        &["exit code 9", "the port is wrong"],
+    );
+}
+
+#[test]
+fn a_target_that_is_never_ready_is_told_with_what_was_seen() {
+    let folder = folder();
+    let url = free_url();
+    let arguments = [
+        "check",
+        "--url",
+        &url,
+        "--start-timeout",
+        "200ms",
+        "--",
+        "sleep",
+        "20",
+    ];
+    is_unusable(
+        folder.path(),
+        &arguments,
+        &["not ready within 200ms", "refused"],
+    );
+}
+
+#[test]
+fn an_address_that_is_taken_is_told_before_anything_is_started() {
+    let folder = folder();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let touched = folder.path().join("started");
+    let url = format!("http://{address}");
+    let arguments = [
+        "check",
+        "--url",
+        &url,
+        "--",
+        "touch",
+        touched.to_str().unwrap(),
+    ];
+    is_unusable(
+        folder.path(),
+        &arguments,
+        &[&address.to_string(), "already listens"],
+    );
+    assert!(!touched.exists());
+}
+
+#[test]
+fn a_target_that_dies_by_the_signal_breaks_promises_with_exit_1_and_json() {
+    let folder = folder();
+    let url = free_url();
+    let port = url.rsplit(':').next().unwrap().to_owned();
+    let server = "import http.server, sys\n\
+        class Handler(http.server.BaseHTTPRequestHandler):\n\
+        \x20   protocol_version = 'HTTP/1.1'\n\
+        \x20   def do_GET(self):\n\
+        \x20       self.send_response(200); self.send_header('content-length', '2'); self.end_headers(); self.wfile.write(b'ok')\n\
+        \x20   def log_message(self, *_): pass\n\
+        http.server.ThreadingHTTPServer(('127.0.0.1', int(sys.argv[1])), Handler).serve_forever()";
+    if Command::new("python3").arg("--version").output().is_err() {
+        eprintln!("SKIPPED: python3 is not installed");
+        return;
+    }
+    let output = lameduck(
+        folder.path(),
+        &[
+            "check",
+            "--url",
+            &url,
+            "--get",
+            "/",
+            "--clients",
+            "4",
+            "--per-request",
+            "1",
+            "--rounds",
+            "1",
+            "--startup-rounds",
+            "0",
+            "--idle",
+            "0",
+            "--json",
+            "out.json",
+            "--",
+            "python3",
+            "-c",
+            server,
+            &port,
+        ],
+    );
+    let table = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(
+        output.status.code(),
+        Some(1),
+        "{table}{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    assert!(
+        table.contains("✘   exits-zero") && table.contains("ended by signal 15"),
+        "{table}"
+    );
+    assert!(!table.contains('\x1b'), "colour without a terminal");
+    let json: serde_json::Value =
+        serde_json::from_str(&std::fs::read_to_string(folder.path().join("out.json")).unwrap())
+            .unwrap();
+    assert_eq!(json["exit"], serde_json::json!([143]));
+    assert_eq!(json["promises"].as_array().unwrap().len(), 17);
+}
+
+#[test]
+fn an_interrupt_ends_the_target_too() {
+    let folder = folder();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let tell = listener.local_addr().unwrap();
+    let url = free_url();
+    // The target holds a connection to this test: its end is seen as the end of that connection.
+    let script = format!(
+        "exec 3<>/dev/tcp/{}/{}; echo started >&3; exec sleep 60",
+        tell.ip(),
+        tell.port()
+    );
+    let mut prover = Command::new(env!("CARGO_BIN_EXE_lameduck"))
+        .args(["check", "--url", &url, "--", "bash", "-c", &script])
+        .current_dir(folder.path())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let (mut held, _) = listener.accept().unwrap();
+    let mut started = [0u8; 8];
+    held.read_exact(&mut started).unwrap();
+    let killed = Command::new("kill")
+        .args(["-INT", &prover.id().to_string()])
+        .status()
+        .unwrap();
+    assert!(killed.success());
+    let begun = Instant::now();
+    let status = loop {
+        if let Some(status) = prover.try_wait().unwrap() {
+            break status;
+        }
+        assert!(
+            begun.elapsed() < Duration::from_secs(10),
+            "the prover did not end"
+        );
+        thread::sleep(Duration::from_millis(5));
+    };
+    assert_eq!(status.code(), Some(130));
+    held.set_read_timeout(Some(Duration::from_secs(10)))
+        .unwrap();
+    assert_eq!(held.read(&mut started).unwrap(), 0, "the target lives on");
+}
+
+#[test]
+fn completions_are_there_for_each_shell() {
+    let folder = folder();
+    for shell in ["bash", "zsh", "fish"] {
+        let output = lameduck(folder.path(), &["completions", shell]);
+        assert!(output.status.success());
+        assert!(
+            String::from_utf8_lossy(&output.stdout).contains("rtt"),
+            "{shell}"
+        );
+    }
+}
+
+#[test]
+fn help_has_an_example_for_each_job() {
+    let output = lameduck(folder().path(), &["check", "--help"]);
+    let help = String::from_utf8_lossy(&output.stdout).into_owned();
+    for part in [
+        "--rtt 40ms --rounds 5",
+        "--ready http://",
+        "--h2",
+        "--json out.json",
+        "lameduck-check.toml",
+        "Exit status: 0",
+    ] {
+        assert!(help.contains(part), "{part} is missing in:\n{help}");
+    }
+}
