@@ -11,10 +11,9 @@ use std::time::Instant;
 
 use clap::Args;
 use lameduck::inflight::{Ledger, Name};
-use serde::Serialize;
 use tokio_util::task::TaskTracker;
 
-use crate::pairs::{Spread, Target, exit_code, median};
+use crate::pairs::{Pair, Row, Target, conclude};
 
 /// Options of `track`.
 #[derive(Args)]
@@ -37,22 +36,9 @@ pub struct Options {
     json: bool,
 }
 
-#[derive(Serialize)]
-struct Figure {
-    what: &'static str,
-    threads: u8,
-    /// Median nanoseconds for one start and one end.
-    lameduck_ns: f64,
-    task_tracker_ns: f64,
-    /// lameduck / TaskTracker, pair by pair.
-    ratio: Spread,
-    target: Target,
-    met: bool,
-}
-
 /// Measures, prints, and says whether every target was met.
 pub fn run(options: &Options) -> anyhow::Result<ExitCode> {
-    let mut figures = Vec::new();
+    let mut rows = Vec::new();
     for &threads in &options.threads {
         let ledger = Ledger::new();
         let uri: http::Uri = "/orders/17?full=1".parse()?;
@@ -62,57 +48,30 @@ pub fn run(options: &Options) -> anyhow::Result<ExitCode> {
             let name = Name::of_request(&http::Method::GET, &uri);
             drop(black_box(ledger.track("request", name)));
         };
-        figures.push(measure(
-            options,
+        let tracker = TaskTracker::new();
+        let theirs = || drop(black_box(tracker.token()));
+        let mut row = |what: &str, most: f64, pairs: &[Pair]| {
+            let plural = if threads == 1 { "" } else { "s" };
+            let what = format!("{what}, {threads} thread{plural}");
+            rows.push(Row::ratio(what, "ns", pairs, Some(Target::AtMost(most))));
+        };
+        row(
             "count",
-            threads,
-            Target::AtMost(1.0),
-            counted,
-        ));
-        figures.push(measure(
-            options,
+            1.0,
+            &interleaved(options, threads, &counted, &theirs),
+        );
+        row(
             "track, static name",
-            threads,
-            Target::AtMost(3.0),
-            named,
-        ));
-        figures.push(measure(
-            options,
-            "track, Name::request",
-            threads,
-            Target::AtMost(3.0),
-            request,
-        ));
+            3.0,
+            &interleaved(options, threads, &named, &theirs),
+        );
+        row(
+            "track, request's name",
+            3.0,
+            &interleaved(options, threads, &request, &theirs),
+        );
     }
-    if options.json {
-        println!("{}", serde_json::to_string_pretty(&figures)?);
-    } else {
-        print(&figures);
-    }
-    Ok(exit_code(figures.iter().all(|f| f.met)))
-}
-
-fn measure(
-    options: &Options,
-    what: &'static str,
-    threads: u8,
-    target: Target,
-    ours: impl Fn() + Sync,
-) -> Figure {
-    let tracker = TaskTracker::new();
-    let theirs = || drop(black_box(tracker.token()));
-    let pairs = interleaved(options, threads, &ours, &theirs);
-    let column = |of: fn(&(f64, f64)) -> f64| pairs.iter().map(of).collect::<Vec<_>>();
-    let ratio = Spread::of(&column(|(a, b)| a / b));
-    Figure {
-        what,
-        threads,
-        lameduck_ns: median(&column(|&(a, _)| a)),
-        task_tracker_ns: median(&column(|&(_, b)| b)),
-        ratio,
-        target,
-        met: target.judge(ratio.median).is_ok(),
-    }
+    conclude("TaskTracker", &rows, options.json)
 }
 
 /// Nanoseconds for one call of each, in turns. With several threads, the mean over the threads.
@@ -121,7 +80,7 @@ fn interleaved(
     threads: u8,
     ours: &(impl Fn() + Sync),
     theirs: &(impl Fn() + Sync),
-) -> Vec<(f64, f64)> {
+) -> Vec<Pair> {
     let gate = Barrier::new(usize::from(threads));
     let worker = || {
         let mut pairs = Vec::with_capacity(options.pairs as usize);
@@ -137,7 +96,7 @@ fn interleaved(
         }
         pairs
     };
-    let per_thread: Vec<Vec<(f64, f64)>> = thread::scope(|scope| {
+    let per_thread: Vec<Vec<Pair>> = thread::scope(|scope| {
         let workers: Vec<_> = (0..threads).map(|_| scope.spawn(worker)).collect();
         workers
             .into_iter()
@@ -145,7 +104,7 @@ fn interleaved(
             .map(|w| w.join().unwrap_or_else(|p| std::panic::resume_unwind(p)))
             .collect()
     });
-    let mean = |round: usize, of: fn(&(f64, f64)) -> f64| {
+    let mean = |round: usize, of: fn(&Pair) -> f64| {
         per_thread.iter().map(|t| of(&t[round])).sum::<f64>() / f64::from(threads)
     };
     (0..options.pairs as usize)
@@ -159,24 +118,4 @@ fn time(ops: u32, op: &impl Fn()) -> f64 {
         op();
     }
     began.elapsed().as_nanos() as f64 / f64::from(ops)
-}
-
-fn print(figures: &[Figure]) {
-    println!(
-        "{:<22} {:>7} {:>9} {:>12}   {:<22}  target",
-        "one start and one end", "threads", "lameduck", "TaskTracker", "ratio (min to max)"
-    );
-    for f in figures {
-        println!(
-            "{:<22} {:>7} {:>6.1} ns {:>9.1} ns   {:>5.2} ({:.2} to {:.2})    {:>8}",
-            f.what,
-            f.threads,
-            f.lameduck_ns,
-            f.task_tracker_ns,
-            f.ratio.median,
-            f.ratio.min,
-            f.ratio.max,
-            f.target.verdict(f.ratio.median),
-        );
-    }
 }

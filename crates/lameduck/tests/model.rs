@@ -64,7 +64,8 @@ mod clock {
 }
 
 use std::future::Future;
-use std::pin::pin;
+use std::mem::ManuallyDrop;
+use std::pin::Pin;
 use std::task::{Context, Poll, Wake, Waker};
 
 use loom::sync::Notify;
@@ -99,13 +100,58 @@ impl Wake for Wakeup {
 
 fn block_on<F: Future>(future: F) -> F::Output {
     let wakeup = Wakeup::new();
-    let waker = Waker::from(wakeup.clone());
-    let mut future = pin!(future);
+    block_on_with(&wakeup, Box::pin(future))
+}
+
+/// Blocks with a wake-up that may have been enrolled already.
+fn block_on_with<F: Future>(wakeup: &std::sync::Arc<Wakeup>, future: Pin<Box<F>>) -> F::Output {
+    // When loom finds a deadlock it unwinds from here, and what waits must not be dropped: its
+    // destructor would lock, panic again and bury the message.
+    let mut future = ManuallyDrop::new(future);
     loop {
-        match future.as_mut().poll(&mut Context::from_waker(&waker)) {
-            Poll::Ready(output) => return output,
+        match poll_once(wakeup, &mut future) {
+            Poll::Ready(output) => {
+                drop(ManuallyDrop::into_inner(future));
+                return output;
+            }
             Poll::Pending => wakeup.0.wait(),
         }
+    }
+}
+
+fn poll_once<F: Future>(
+    wakeup: &std::sync::Arc<Wakeup>,
+    future: &mut Pin<Box<F>>,
+) -> Poll<F::Output> {
+    let waker = Waker::from(wakeup.clone());
+    future.as_mut().poll(&mut Context::from_waker(&waker))
+}
+
+/// One waiter gives up while another, which enrolled after it, stays until it is woken. Meanwhile
+/// `waker_thread` wakes; once it is done, nothing may hold a waker any more.
+fn one_gives_up_and_one_stays<T>(
+    gives_up: impl Future,
+    stays: impl Future,
+    waker_thread: thread::JoinHandle<T>,
+) {
+    let (idle, wakeup) = (Wakeup::new(), Wakeup::new());
+    let mut gives_up = ManuallyDrop::new(Box::pin(gives_up));
+    let mut stays = ManuallyDrop::new(Box::pin(stays));
+    let _ = poll_once(&idle, &mut gives_up);
+    let first = poll_once(&wakeup, &mut stays);
+    drop(ManuallyDrop::into_inner(gives_up));
+    let stays = ManuallyDrop::into_inner(stays);
+    if first.is_pending() {
+        // Not polled again before it is woken: its place must have survived.
+        wakeup.0.wait();
+        block_on_with(&wakeup, stays);
+    } else {
+        drop(stays);
+    }
+    assert!(waker_thread.join().is_ok());
+    for wakeup in [idle, wakeup] {
+        let held = std::sync::Arc::strong_count(&wakeup) - 1;
+        assert_eq!(held, 0, "a waker was left on the list");
     }
 }
 
@@ -142,6 +188,27 @@ fn no_observer_sees_a_phase_come_back() {
     });
 }
 
+/// What the driver did before it moved the phase is seen by who sees the phase, without a lock and
+/// without waiting.
+#[test]
+fn who_sees_a_phase_sees_what_led_to_it() {
+    explore(None, || {
+        let driver = Driver::new();
+        let phases = driver.phases();
+        let opened = loom::sync::Arc::new(AtomicBool::new(false));
+        let opening = opened.clone();
+        let driver = thread::spawn(move || {
+            // Relaxed: it is the phase that must order it before the other's look.
+            opening.store(true, Relaxed);
+            driver.ready()
+        });
+        if phases.now() == Phase::Ready {
+            assert!(opened.load(Relaxed), "ready, but what it needs is not");
+        }
+        let _driver = driver.join().unwrap();
+    });
+}
+
 /// A waiter enrols and is dropped while the driver wakes everybody; another enrols in the meantime,
 /// perhaps in the same place.
 #[test]
@@ -150,24 +217,11 @@ fn a_waiter_that_gives_up_takes_nobody_elses_place() {
         let driver = Driver::new();
         let phases = driver.phases();
         let driver = thread::spawn(move || driver.ready().lame_duck());
-        let idle = Wakeup::new();
-        let waker = Waker::from(idle.clone());
-        {
-            let mut cx = Context::from_waker(&waker);
-            let mut gives_up = Box::pin(phases.reached(Phase::Ready));
-            let mut stays = pin!(phases.reached(Phase::LameDuck));
-            let _ = gives_up.as_mut().poll(&mut cx);
-            let _ = stays.as_mut().poll(&mut cx);
-            drop(gives_up);
-            assert_eq!(block_on(stays), Phase::LameDuck);
-        }
-        let _driver = driver.join().unwrap();
-        drop(waker);
-        assert_eq!(
-            std::sync::Arc::strong_count(&idle),
-            1,
-            "a waker was left on the list"
+        let (gives_up, stays) = (
+            phases.reached(Phase::Ready),
+            phases.reached(Phase::LameDuck),
         );
+        one_gives_up_and_one_stays(gives_up, stays, driver);
     });
 }
 
@@ -305,25 +359,6 @@ fn a_waiter_for_empty_that_gives_up_leaves_the_other_in_place() {
             drop(first);
             drop(second);
         });
-        let idle = Wakeup::new();
-        let waker = Waker::from(idle.clone());
-        {
-            let mut gives_up = Box::pin(ledger.empty());
-            let mut stays = pin!(ledger.empty());
-            let mut cx = Context::from_waker(&waker);
-            let _ = gives_up.as_mut().poll(&mut cx);
-            let stayed = stays.as_mut().poll(&mut cx);
-            drop(gives_up);
-            if stayed.is_pending() {
-                block_on(stays);
-            }
-        }
-        ender.join().unwrap();
-        drop(waker);
-        assert_eq!(
-            std::sync::Arc::strong_count(&idle),
-            1,
-            "a waker was left on the list"
-        );
+        one_gives_up_and_one_stays(ledger.empty(), ledger.empty(), ender);
     });
 }

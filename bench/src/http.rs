@@ -1,0 +1,205 @@
+//! What serving HTTP/1.1 through lameduck costs, beside `axum::serve` with the same `Router`.
+
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+use clap::Args;
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use tokio::task::JoinSet;
+
+use crate::client::{Connection, request};
+use crate::pairs::{Pair, Row, Target, conclude};
+use crate::process::{Process, allow_open_files};
+use crate::serve::Server;
+
+/// Options of `http`.
+#[derive(Args)]
+pub struct Options {
+    /// Pairs of rounds under load
+    #[arg(long, default_value_t = 12, value_parser = clap::value_parser!(u32).range(1..))]
+    rounds: u32,
+
+    /// Length of a round
+    #[arg(long, default_value_t = 1000, value_name = "MS",
+          value_parser = clap::value_parser!(u64).range(10..))]
+    round_ms: u64,
+
+    /// Keep-alive connections under load
+    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    connections: u32,
+
+    /// Idle keep-alive connections to weigh
+    #[arg(long, default_value_t = 5000, value_parser = clap::value_parser!(u32).range(1..=19_000))]
+    idle: u32,
+
+    /// Pairs of processes to weigh them in
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
+    idle_rounds: u32,
+
+    /// Decides who goes first in each pair
+    #[arg(long, default_value_t = 7)]
+    seed: u64,
+
+    /// Print the figures as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// What one round under load gave.
+struct Round {
+    per_second: f64,
+    p50_us: f64,
+    p99_us: f64,
+    /// Processor time of the server for one request.
+    processor_us: f64,
+}
+
+/// Measures, prints, and says whether every target was met.
+pub fn run(options: &Options) -> anyhow::Result<ExitCode> {
+    allow_open_files(u64::from(options.idle.max(options.connections)) + 100)?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("cannot start a runtime")?;
+    let mut rng = StdRng::seed_from_u64(options.seed);
+
+    let (ours, theirs) = (
+        Process::start(Server::Lameduck)?,
+        Process::start(Server::Axum)?,
+    );
+    // One round each to warm up.
+    runtime.block_on(load(&ours, options))?;
+    runtime.block_on(load(&theirs, options))?;
+    let rounds = in_turns(options.rounds, &mut rng, |server| {
+        let process = match server {
+            Server::Lameduck => &ours,
+            Server::Axum => &theirs,
+        };
+        runtime.block_on(load(process, options))
+    })?;
+    drop((ours, theirs));
+    let weights = in_turns(options.idle_rounds, &mut rng, |server| {
+        runtime.block_on(weigh(server, options.idle))
+    })?;
+
+    let column = |of: fn(&Round) -> f64| -> Vec<Pair> {
+        rounds.iter().map(|(a, b)| (of(a), of(b))).collect()
+    };
+    let rows = [
+        Row::ratio(
+            "requests",
+            "/s",
+            &column(|r| r.per_second),
+            Some(Target::AtLeast(0.98)),
+        ),
+        Row::ratio(
+            "processor time for a request",
+            "µs",
+            &column(|r| r.processor_us),
+            None,
+        ),
+        Row::ratio("median latency", "µs", &column(|r| r.p50_us), None),
+        Row::ratio("p99 latency", "µs", &column(|r| r.p99_us), None),
+        Row::ratio(
+            "memory for an idle connection",
+            "KiB",
+            &weights,
+            Some(Target::AtMost(1.1)),
+        ),
+    ];
+    conclude("axum", &rows, options.json)
+}
+
+/// Measures both servers, `rounds` times, one right after the other.
+pub fn in_turns<T>(
+    rounds: u32,
+    rng: &mut StdRng,
+    mut measure: impl FnMut(Server) -> anyhow::Result<T>,
+) -> anyhow::Result<Vec<(T, T)>> {
+    (0..rounds)
+        .map(|_| {
+            if rng.random() {
+                let ours = measure(Server::Lameduck)?;
+                Ok((ours, measure(Server::Axum)?))
+            } else {
+                let theirs = measure(Server::Axum)?;
+                Ok((measure(Server::Lameduck)?, theirs))
+            }
+        })
+        .collect()
+}
+
+/// One round: each connection asks again as soon as it has its answer.
+async fn load(process: &Process, options: &Options) -> anyhow::Result<Round> {
+    let get = request("/");
+    let mut ready = Vec::new();
+    for _ in 0..options.connections {
+        let mut connection = Connection::open(process.address).await?;
+        let length = connection.ask(&get).await?;
+        ready.push((connection, length));
+    }
+    let processor_before = process.processor_time()?;
+    let began = Instant::now();
+    let end = began + Duration::from_millis(options.round_ms);
+    let mut asking = JoinSet::new();
+    for (mut connection, length) in ready {
+        let get = get.clone();
+        asking.spawn(async move {
+            let mut nanos: Vec<u32> = Vec::new();
+            let mut asked = Instant::now();
+            while asked < end {
+                connection.ask_again(&get, length).await?;
+                let answered = Instant::now();
+                let took = answered.duration_since(asked).as_nanos();
+                nanos.push(u32::try_from(took).unwrap_or(u32::MAX));
+                asked = answered;
+            }
+            anyhow::Ok(nanos)
+        });
+    }
+    let mut nanos = Vec::new();
+    while let Some(joined) = asking.join_next().await {
+        nanos.extend(joined.context("a client panicked")??);
+    }
+    let took = began.elapsed();
+    let processor = process.processor_time()? - processor_before;
+    if nanos.is_empty() {
+        bail!("no request was answered in {took:?}: take a longer round");
+    }
+    nanos.sort_unstable();
+    let requests = nanos.len() as f64;
+    let quantile_us = |q: f64| f64::from(nanos[((requests - 1.0) * q) as usize]) / 1000.0;
+    Ok(Round {
+        per_second: requests / took.as_secs_f64(),
+        p50_us: quantile_us(0.5),
+        p99_us: quantile_us(0.99),
+        processor_us: processor.as_micros() as f64 / requests,
+    })
+}
+
+/// KiB of a fresh server's memory for each of `count` idle connections.
+async fn weigh(server: Server, count: u32) -> anyhow::Result<f64> {
+    let process = Process::start(server)?;
+    // What the first connections make the server set up once is not theirs.
+    drop(open_idle(process.address, 64).await?);
+    let before = process.resident()?;
+    let idle = open_idle(process.address, count).await?;
+    let after = process.resident()?;
+    drop(idle);
+    Ok(after.saturating_sub(before) as f64 / 1024.0 / f64::from(count))
+}
+
+/// Opens keep-alive connections on each of which one request was answered.
+pub async fn open_idle(address: SocketAddr, count: u32) -> anyhow::Result<Vec<Connection>> {
+    let get = request("/");
+    let mut idle = Vec::with_capacity(count as usize);
+    for _ in 0..count {
+        let mut connection = Connection::open(address).await?;
+        connection.ask(&get).await?;
+        idle.push(connection);
+    }
+    Ok(idle)
+}
