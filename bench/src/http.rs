@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
@@ -19,11 +20,11 @@ use crate::serve::Server;
 #[derive(Args)]
 pub struct Options {
     /// Pairs of rounds under load
-    #[arg(long, default_value_t = 12, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, default_value_t = 120, value_parser = clap::value_parser!(u32).range(1..))]
     rounds: u32,
 
     /// Length of a round
-    #[arg(long, default_value_t = 1000, value_name = "MS",
+    #[arg(long, default_value_t = 100, value_name = "MS",
           value_parser = clap::value_parser!(u64).range(10..))]
     round_ms: u64,
 
@@ -66,19 +67,14 @@ pub fn run(options: &Options) -> anyhow::Result<ExitCode> {
         .context("cannot start a runtime")?;
     let mut rng = StdRng::seed_from_u64(options.seed);
 
-    let (ours, theirs) = (
-        Process::start(Server::Lameduck)?,
-        Process::start(Server::Axum)?,
-    );
-    // One round each to warm up.
-    runtime.block_on(load(&ours, options))?;
-    runtime.block_on(load(&theirs, options))?;
+    let mut ours = runtime.block_on(Loaded::start(Server::Lameduck, options))?;
+    let mut theirs = runtime.block_on(Loaded::start(Server::Axum, options))?;
     let rounds = in_turns(options.rounds, &mut rng, |server| {
-        let process = match server {
-            Server::Lameduck => &ours,
-            Server::Axum => &theirs,
+        let loaded = match server {
+            Server::Lameduck => &mut ours,
+            Server::Axum => &mut theirs,
         };
-        runtime.block_on(load(process, options))
+        runtime.block_on(loaded.round(Duration::from_millis(options.round_ms)))
     })?;
     drop((ours, theirs));
     let weights = in_turns(options.idle_rounds, &mut rng, |server| {
@@ -132,52 +128,81 @@ pub fn in_turns<T>(
         .collect()
 }
 
-/// One round: each connection asks again as soon as it has its answer.
-async fn load(process: &Process, options: &Options) -> anyhow::Result<Round> {
-    let get = request("/");
-    let mut ready = Vec::new();
-    for _ in 0..options.connections {
-        let mut connection = Connection::open(process.address).await?;
-        let length = connection.ask(&get).await?;
-        ready.push((connection, length));
+/// A server with the connections that load it.
+struct Loaded {
+    process: Process,
+    /// Each with the length of the answer it gets.
+    connections: Vec<(Connection, usize)>,
+    request: Arc<[u8]>,
+}
+
+impl Loaded {
+    /// Starts the server, connects, and has a round that does not count.
+    async fn start(server: Server, options: &Options) -> anyhow::Result<Loaded> {
+        let process = Process::start(server)?;
+        let request: Arc<[u8]> = request("/").into();
+        let mut connections = Vec::new();
+        for _ in 0..options.connections {
+            let mut connection = Connection::open(process.address).await?;
+            let length = connection.ask(&request).await?;
+            connections.push((connection, length));
+        }
+        let mut loaded = Loaded {
+            process,
+            connections,
+            request,
+        };
+        loaded
+            .round(Duration::from_millis(options.round_ms))
+            .await?;
+        Ok(loaded)
     }
-    let processor_before = process.processor_time()?;
-    let began = Instant::now();
-    let end = began + Duration::from_millis(options.round_ms);
-    let mut asking = JoinSet::new();
-    for (mut connection, length) in ready {
-        let get = get.clone();
-        asking.spawn(async move {
-            let mut nanos: Vec<u32> = Vec::new();
-            let mut asked = Instant::now();
-            while asked < end {
-                connection.ask_again(&get, length).await?;
-                let answered = Instant::now();
-                let took = answered.duration_since(asked).as_nanos();
-                nanos.push(u32::try_from(took).unwrap_or(u32::MAX));
-                asked = answered;
-            }
-            anyhow::Ok(nanos)
-        });
+
+    /// Each connection asks again as soon as it has its answer.
+    async fn round(&mut self, length: Duration) -> anyhow::Result<Round> {
+        let processor_before = self.process.processor_time()?;
+        let began = Instant::now();
+        let end = began + length;
+        let mut asking = JoinSet::new();
+        for (mut connection, length) in self.connections.drain(..) {
+            let request = self.request.clone();
+            asking.spawn(async move {
+                let mut nanos: Vec<u32> = Vec::new();
+                let mut asked = Instant::now();
+                while asked < end {
+                    connection.ask_again(&request, length).await?;
+                    let answered = Instant::now();
+                    let took = answered.duration_since(asked).as_nanos();
+                    nanos.push(u32::try_from(took).unwrap_or(u32::MAX));
+                    asked = answered;
+                }
+                anyhow::Ok((connection, length, nanos))
+            });
+        }
+        let mut all = Vec::new();
+        while let Some(joined) = asking.join_next().await {
+            let (connection, length, nanos) = joined.context("a client panicked")??;
+            self.connections.push((connection, length));
+            all.extend(nanos);
+        }
+        let took = began.elapsed();
+        let processor = self
+            .process
+            .processor_time()?
+            .saturating_sub(processor_before);
+        if all.is_empty() {
+            bail!("no request was answered in {took:?}: take longer rounds");
+        }
+        all.sort_unstable();
+        let requests = all.len() as f64;
+        let quantile_us = |q: f64| f64::from(all[((requests - 1.0) * q) as usize]) / 1000.0;
+        Ok(Round {
+            per_second: requests / took.as_secs_f64(),
+            p50_us: quantile_us(0.5),
+            p99_us: quantile_us(0.99),
+            processor_us: processor.as_nanos() as f64 / 1000.0 / requests,
+        })
     }
-    let mut nanos = Vec::new();
-    while let Some(joined) = asking.join_next().await {
-        nanos.extend(joined.context("a client panicked")??);
-    }
-    let took = began.elapsed();
-    let processor = process.processor_time()? - processor_before;
-    if nanos.is_empty() {
-        bail!("no request was answered in {took:?}: take a longer round");
-    }
-    nanos.sort_unstable();
-    let requests = nanos.len() as f64;
-    let quantile_us = |q: f64| f64::from(nanos[((requests - 1.0) * q) as usize]) / 1000.0;
-    Ok(Round {
-        per_second: requests / took.as_secs_f64(),
-        p50_us: quantile_us(0.5),
-        p99_us: quantile_us(0.99),
-        processor_us: processor.as_micros() as f64 / requests,
-    })
 }
 
 /// KiB of a fresh server's memory for each of `count` idle connections.

@@ -102,20 +102,22 @@ impl Process {
         Ok(pages * rustix::param::page_size() as u64)
     }
 
-    /// Processor time it has used, in user and kernel mode.
+    /// Processor time that its threads have used, in user and kernel mode.
     pub fn processor_time(&self) -> anyhow::Result<Duration> {
-        let path = format!("/proc/{}/stat", self.child.id());
-        let text = fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;
-        // The second field is a name in brackets that may hold anything; utime and stime are the
-        // 14th and 15th, so the 12th and 13th after it.
-        let ticks = text
-            .rsplit_once(')')
-            .map(|(_, rest)| rest.split_ascii_whitespace().skip(11).take(2))
-            .and_then(|two| two.map(|n| n.parse::<u64>().ok()).sum::<Option<u64>>())
-            .with_context(|| format!("{path}: no times in {text:?}"))?;
-        Ok(Duration::from_millis(
-            1000 * ticks / rustix::param::clock_ticks_per_second(),
-        ))
+        let tasks = format!("/proc/{}/task", self.child.id());
+        let mut nanos = 0;
+        for task in fs::read_dir(&tasks).with_context(|| format!("cannot read {tasks}"))? {
+            let path = task?.path().join("schedstat");
+            // A thread may have ended since it was listed.
+            let Ok(text) = fs::read_to_string(&path) else {
+                continue;
+            };
+            let first = text.split_ascii_whitespace().next();
+            nanos += first
+                .and_then(|n| n.parse::<u64>().ok())
+                .with_context(|| format!("{}: no number in {text:?}", path.display()))?;
+        }
+        Ok(Duration::from_nanos(nanos))
     }
 
     fn pid(&self) -> anyhow::Result<Pid> {

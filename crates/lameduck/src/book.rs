@@ -104,6 +104,11 @@ impl Book {
         name
     }
 
+    /// The line of a key that has begun and not ended.
+    pub(crate) fn line(&self, key: usize) -> &Line {
+        &self.lines[key]
+    }
+
     /// The lines that are open.
     pub(crate) fn open_lines(&self) -> impl Iterator<Item = &Line> {
         self.lines.iter().filter(|line| line.next == OPEN)

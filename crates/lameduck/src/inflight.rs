@@ -39,7 +39,7 @@ use std::future::poll_fn;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use crate::book::{Book, add};
+use crate::book::{Book, Line, add};
 use crate::clock::Millis;
 use crate::sync::{Arc, AtomicUsize, Mutex, MutexGuard, Ordering, thread_number};
 use crate::waiters::{Place, Waiters};
@@ -56,6 +56,16 @@ pub struct Entry {
     pub name: Name,
     /// How long it has been running, to within a few milliseconds.
     pub age: Duration,
+}
+
+impl Entry {
+    fn of(line: &Line, now: Millis) -> Entry {
+        Entry {
+            kind: line.kind,
+            name: line.name.clone(),
+            age: line.since.until(now),
+        }
+    }
 }
 
 /// The ledger. Cheap to clone; all clones are one ledger.
@@ -265,11 +275,7 @@ impl Ledger {
         let now = Millis::now();
         let mut entries: Vec<Entry> = Vec::new();
         for shard in self.parts.shards {
-            entries.extend(shard.book().open_lines().map(|open| Entry {
-                kind: open.kind,
-                name: open.name.clone(),
-                age: open.since.until(now),
-            }));
+            entries.extend(shard.book().open_lines().map(|line| Entry::of(line, now)));
         }
         entries.sort_by_key(|e| std::cmp::Reverse(e.age));
         entries
@@ -330,6 +336,14 @@ impl fmt::Debug for Token {
 pub struct Guard {
     shard: &'static Shard,
     key: usize,
+}
+
+impl Guard {
+    /// What the ledger says of this piece of work: for who has to name it in the end and would
+    /// otherwise keep a copy of its name all along.
+    pub fn entry(&self) -> Entry {
+        Entry::of(self.shard.book().line(self.key), Millis::now())
+    }
 }
 
 impl Drop for Guard {

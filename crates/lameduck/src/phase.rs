@@ -10,7 +10,7 @@
 //! 4. Who sees a phase sees everything the driver's thread did before it moved there.
 //!
 //! Number 3 holds because a waiter looks at the phase again *after* it has enrolled, and the driver
-//! wakes everybody *after* it has stored the new phase ([`waiters`](crate::waiters)).
+//! wakes everybody *after* it has stored the new phase (`waiters.rs`).
 //!
 //! `tests/model.rs` runs this file under a model checker.
 

@@ -138,6 +138,19 @@ fn lines_are_used_again_and_never_mixed_up() {
     assert!(names(&ledger).is_empty());
 }
 
+#[test]
+fn a_guard_knows_its_own_entry() {
+    let ledger = Ledger::new();
+    let _other = ledger.track("job", "receipt 1");
+    let guard = ledger.track("import", "orders.csv".to_owned());
+    let entry = guard.entry();
+    assert_eq!(
+        (entry.kind, entry.name.to_string()),
+        ("import", "orders.csv".to_owned())
+    );
+    assert!(entry.age < Duration::from_secs(60));
+}
+
 #[tokio::test]
 async fn empty_waits_for_the_last_of_both_sorts() {
     let ledger = Ledger::new();
