@@ -16,7 +16,7 @@ use tokio::sync::Notify;
 
 use crate::budget::Budget;
 use crate::clock::Millis;
-use crate::inflight::{Ended, Guard, Ledger, Name, Token};
+use crate::inflight::{Ended, Entry, Guard, Ledger, Name, Token};
 use crate::phase::{Phase, Phases};
 use crate::report::{Failure, LetGo, Panic, PhaseTime, Report, Step};
 
@@ -77,9 +77,19 @@ struct Journal {
     failed: Vec<Failure>,
     panicked: Vec<Panic>,
     let_go: Vec<LetGo>,
-    /// When everything then in the ledger was written down as let go.
-    left: Option<Instant>,
+    /// What of the ledger has been written down as let go while it was still there.
+    left: Vec<Entry>,
     addresses: Vec<(String, String)>,
+}
+
+impl Journal {
+    /// Whether `entry`, or another of its kind and name, has been written down as let go.
+    fn knows(&self, entry: &Entry) -> bool {
+        let name = entry.name.to_string();
+        self.left
+            .iter()
+            .any(|it| it.kind == entry.kind && it.name.to_string() == name)
+    }
 }
 
 /// How many panics the report keeps.
@@ -328,9 +338,15 @@ impl Handle {
         self.journal().let_go.push(what);
     }
 
-    /// Everything that is in the ledger now has been written down as let go.
-    pub(crate) fn note_left(&self) {
-        self.journal().left = Some(now());
+    /// Writes down everything in the ledger as let go, but for what `spared` names and what has
+    /// been written down before.
+    pub(crate) fn let_go_all(&self, spared: impl Fn(&Entry) -> bool, why: &str) {
+        for entry in self.shared.ledger.snapshot() {
+            if !spared(&entry) && !self.journal().knows(&entry) {
+                self.note_let_go(LetGo::new(&entry, why));
+                self.journal().left.push(entry);
+            }
+        }
     }
 
     pub(crate) fn note_address(&self, component: &str, address: String) {
@@ -384,11 +400,8 @@ impl Handle {
             .filter(|(kind, n)| *n > 0 && kind != "closer")
             .collect();
         let mut let_go = journal.let_go.clone();
-        let already = journal
-            .left
-            .map_or(Duration::MAX, |at| now.saturating_duration_since(at));
         for entry in self.shared.ledger.snapshot() {
-            if entry.age < already {
+            if !journal.knows(&entry) {
                 let_go.push(LetGo::new(&entry, why_left));
             }
         }

@@ -28,9 +28,9 @@ use hyper::Request;
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tower_service::Service;
 
+use super::linger::linger;
 use super::request::Tracked;
 use super::server::Server;
 use super::socket::{Socket, Tap};
@@ -71,6 +71,11 @@ pub(crate) struct Conn {
     order: AtomicU8,
     /// When GOAWAY was sent, plus one; or zero.
     told: AtomicU64,
+    /// Whether the peer may still be sending something that nobody will read.
+    unread: AtomicBool,
+    /// Since when nothing of ours is on its way to the peer any more, after our FIN, plus one; or
+    /// zero.
+    delivered: AtomicU64,
     /// Whether the last read found the kernel's queue empty.
     nothing_unread: AtomicBool,
     waker: AtomicWaker,
@@ -97,6 +102,8 @@ impl Conn {
             write_blocked: AtomicBool::new(false),
             order: AtomicU8::new(Order::Serve as u8),
             told: AtomicU64::new(0),
+            unread: AtomicBool::new(false),
+            delivered: AtomicU64::new(0),
             nothing_unread: AtomicBool::new(false),
             waker: AtomicWaker::new(),
             leftover: Mutex::default(),
@@ -164,7 +171,9 @@ impl Conn {
 
     // What the requests see.
 
-    pub(super) fn request_began(&self) {
+    /// A request's head is whole; `body` says whether a body follows.
+    pub(super) fn request_began(&self, body: bool) {
+        self.unread.store(body, Relaxed);
         self.head_since.store(0, Relaxed);
         self.used.store(true, Relaxed);
         self.in_flight.fetch_add(1, Relaxed);
@@ -213,6 +222,31 @@ impl Conn {
         Duration::from_millis(self.turnaround.load(Relaxed).into())
     }
 
+    /// How long ago the peer had acknowledged all that we sent, our FIN included, with nothing of
+    /// its own left to read.
+    pub(super) fn delivered_for(&self, now: Millis) -> Option<Duration> {
+        since(&self.delivered, now)
+    }
+
+    /// Our FIN and all before it has reached the peer.
+    pub(super) fn delivered(&self) {
+        if !self.unread.load(Relaxed) && self.delivered.load(Relaxed) == 0 {
+            self.delivered.store(Millis::now().0 + 1, Relaxed);
+        }
+    }
+
+    /// Completes once the connection is to be cut.
+    pub(super) async fn cut(&self) {
+        poll_fn(|cx| {
+            self.waker.register(cx.waker());
+            match self.order() {
+                Order::Cut => Poll::Ready(()),
+                _ => Poll::Pending,
+            }
+        })
+        .await;
+    }
+
     pub(super) fn order(&self) -> Order {
         match self.order.load(Relaxed) {
             0 => Order::Serve,
@@ -228,6 +262,14 @@ impl Conn {
             self.order.store(order as u8, Relaxed);
             self.waker.wake();
         }
+    }
+
+    /// The task will not do what it was asked to. A later order stands.
+    fn decline(&self, order: Order) {
+        let serve = Order::Serve as u8;
+        let _ = self
+            .order
+            .compare_exchange(order as u8, serve, Relaxed, Relaxed);
     }
 
     /// Has the task look at everything again.
@@ -287,7 +329,7 @@ pub(crate) async fn serve<S, B>(
 {
     let conn = Arc::new(Conn::new(server.clone()));
     let _registered = server.register(conn.clone());
-    let orderly = {
+    {
         let io = TokioIo::new(Tap::new(socket, conn.clone()));
         let service = Tracked::new(service, conn.clone());
         drive(
@@ -306,23 +348,14 @@ pub(crate) async fn serve<S, B>(
         }
     });
     if let Some(socket) = given_back.await {
-        linger(socket, orderly, &conn).await;
+        linger(socket, &conn).await;
     }
-}
-
-/// How a connection came to its end.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum End {
-    /// We closed it while nothing was under way.
-    Idle,
-    /// Anything else: the peer closed, an answer said `Connection: close`, an error.
-    Other,
 }
 
 type Http<'a, S> = auto::UpgradeableConnection<'a, TokioIo<Tap>, S, TokioExecutor>;
 
 /// Drives hyper, and obeys the sweep.
-async fn drive<S, B>(conn: &Conn, mut http: Pin<&mut Http<'_, S>>) -> End
+async fn drive<S, B>(conn: &Conn, mut http: Pin<&mut Http<'_, S>>)
 where
     S: hyper::service::Service<Request<Incoming>, Response = http::Response<B>>,
     S::Future: Send + 'static,
@@ -332,7 +365,7 @@ where
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     let mut registered = false;
-    let mut end = End::Other;
+    let mut closing = false;
     poll_fn(|cx| {
         // A task keeps its waker for life, so once is enough.
         if !registered {
@@ -342,6 +375,7 @@ where
         loop {
             if let Poll::Ready(result) = http.as_mut().poll(cx) {
                 if let Err(error) = result {
+                    conn.unread.store(true, Relaxed);
                     tracing::trace!(target: "lameduck", %error, "connection ended");
                 }
                 return Poll::Ready(());
@@ -354,15 +388,15 @@ where
                 }
                 Order::GoAway => return Poll::Pending,
                 Order::CloseIdle if conn.may_close() => {
-                    end = End::Idle;
+                    closing = true;
                     conn.nothing_unread.store(false, Relaxed);
                     http.as_mut().graceful_shutdown();
                 }
                 Order::CloseIdle => {
-                    if end != End::Idle {
+                    if !closing {
                         // Something came in the meantime: the sweep shall look again.
                         conn.nothing_unread.store(false, Relaxed);
-                        conn.order.store(Order::Serve as u8, Relaxed);
+                        conn.decline(Order::CloseIdle);
                     }
                     return Poll::Pending;
                 }
@@ -371,54 +405,6 @@ where
         }
     })
     .await;
-    end
-}
-
-/// The longest that a socket is read after our FIN in the hope of the peer's: 1 s. The same as
-/// the peer may take to read a last response that it did not ask for.
-const LINGER: Duration = Duration::from_secs(1);
-/// The same where nothing was under way, so that there is nothing to destroy: 100 ms.
-const LINGER_IDLE: Duration = Duration::from_millis(100);
-/// How often to see how much the peer has still to take.
-const LINGER_LOOK: Duration = Duration::from_millis(20);
-
-/// FIN, then read until the peer's FIN. A peer that is still taking bytes has until the
-/// connection is cut; one that does nothing, a bounded time.
-async fn linger(mut socket: Socket, end: End, conn: &Conn) {
-    if socket.shutdown().await.is_err() {
-        return;
-    }
-    let bound = match end {
-        End::Idle => LINGER_IDLE,
-        End::Other => LINGER,
-    };
-    let mut until = tokio::time::Instant::now() + bound;
-    let mut unacknowledged = socket.unacknowledged();
-    let mut sink = [0u8; 512];
-    while conn.order() != Order::Cut {
-        // Ten thousand idle connections end at once: only those that still send look in between.
-        let look = match unacknowledged {
-            0 => until,
-            _ => until.min(tokio::time::Instant::now() + LINGER_LOOK),
-        };
-        tokio::select! {
-            read = socket.read(&mut sink) => match read {
-                Ok(0) | Err(_) => return,
-                Ok(_) => {}
-            },
-            _ = tokio::time::sleep_until(look) => {
-                let now = tokio::time::Instant::now();
-                let left = socket.unacknowledged();
-                if left != unacknowledged {
-                    unacknowledged = left;
-                    until = now + bound;
-                }
-                if now >= until {
-                    return;
-                }
-            }
-        }
-    }
 }
 
 #[cfg(test)]

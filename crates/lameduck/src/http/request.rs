@@ -25,6 +25,7 @@ use hyper_util::service::TowerToHyperService;
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
+use super::REQUEST;
 use super::body::TrackedBody;
 use super::connection::Conn;
 use crate::clock::Millis;
@@ -66,6 +67,7 @@ where
         let handle = &self.conn.server().handle;
         handle.arrived(Millis::now());
         let name = Name::request(request.method().clone(), request.uri().clone());
+        self.conn.request_began(!request.body().is_end_stream());
         let in_flight = InFlight::new(self.conn.clone(), name);
         let http1 = request.version() <= Version::HTTP_11;
         Responding {
@@ -83,16 +85,16 @@ where
 /// Keeps a request in the ledger and its connection busy.
 pub(super) struct InFlight {
     conn: Arc<Conn>,
-    _guard: Guard,
+    /// In the ledger until it ends or is let go.
+    guard: Option<Guard>,
     name: Name,
     began: Millis,
 }
 
 impl InFlight {
     fn new(conn: Arc<Conn>, name: Name) -> InFlight {
-        conn.request_began();
         InFlight {
-            _guard: conn.server().handle.track("request", name.clone()),
+            guard: Some(conn.server().handle.track(REQUEST, name.clone())),
             began: Millis::now(),
             conn,
             name,
@@ -103,10 +105,11 @@ impl InFlight {
         &self.conn.server().handle
     }
 
-    /// Writes down that this request is let go.
-    pub(super) fn let_go(&self, why: &str) {
+    /// Writes down that this request is let go, and takes it off the ledger.
+    pub(super) fn let_go(&mut self, why: &str) {
+        self.guard = None;
         self.handle().note_let_go(crate::report::LetGo {
-            kind: "request".to_owned(),
+            kind: REQUEST.to_owned(),
             name: self.name.to_string(),
             age: self.began.until(Millis::now()),
             why: why.to_owned(),
@@ -187,7 +190,7 @@ where
             Err(panic) => {
                 in_flight
                     .handle()
-                    .note_panic("request", &in_flight.name, panic_text(&*panic));
+                    .note_panic(REQUEST, &in_flight.name, panic_text(&*panic));
                 plain(StatusCode::INTERNAL_SERVER_ERROR, "internal server error\n")
             }
         };

@@ -32,6 +32,10 @@ const FIRST_BYTE: Duration = Duration::from_millis(500);
 /// A request's head may take this once nothing else is in flight: 1 s.
 const HEAD: Duration = Duration::from_secs(1);
 
+/// How long a peer that has everything may keep the process, once nothing else is in flight, by
+/// not closing its side: 10 ms. It has all of our bytes, and we have all of its.
+pub(super) const DELIVERED: Duration = Duration::from_millis(10);
+
 /// A pause as milliseconds, if it is one that says something about the peer: at most half of
 /// [`MOST_QUIET`]. Longer ones are a pool's spare connections.
 pub(super) fn counts(pause: Duration) -> Option<u32> {
@@ -75,8 +79,8 @@ pub(crate) struct Circumstances {
     pub lame_duck_min: Duration,
     /// Whether work other than this server's idle connections is in flight.
     pub others_busy: bool,
-    /// Whether the time for draining is over.
-    pub letting_go: bool,
+    /// Whether there is no time for waiting: the drain is over, or a second signal has come.
+    pub in_a_hurry: bool,
     /// Pauses between requests, and before the first, on any connection.
     pub turnaround: Duration,
     pub first_byte: Duration,
@@ -107,6 +111,10 @@ pub(crate) fn judge(conn: &Conn, nth: usize, c: &Circumstances) -> Order {
     if c.phase < Phase::LameDuck {
         return Order::Serve;
     }
+    if let Some(delivered) = conn.delivered_for(c.now) {
+        let over = c.phase >= Phase::Draining && !c.others_busy && delivered > DELIVERED;
+        return if over { Order::Cut } else { Order::Serve };
+    }
     if conn.is_http2() {
         return judge_http2(conn, nth, c);
     }
@@ -122,7 +130,7 @@ pub(crate) fn judge(conn: &Conn, nth: usize, c: &Circumstances) -> Order {
     } else {
         quiet_enough(Duration::ZERO, c.first_byte, FIRST_BYTE)
     };
-    if c.letting_go || (!c.others_busy && conn.quiet_for(c.now) >= enough) {
+    if c.in_a_hurry || (!c.others_busy && conn.quiet_for(c.now) >= enough) {
         Order::CloseIdle
     } else {
         Order::Serve
@@ -167,7 +175,7 @@ impl super::server::Server {
             lame_duck_for,
             lame_duck_min,
             others_busy: !self.handle.ledger().is_empty(),
-            letting_go: self.handle.is_letting_go(),
+            in_a_hurry: self.handle.is_letting_go() || self.handle.is_hurried(),
             turnaround: self.turnaround.longest(),
             first_byte: self.first_byte.longest(),
             head_timeout: self.head_timeout,

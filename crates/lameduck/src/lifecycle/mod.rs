@@ -12,6 +12,8 @@ mod builder;
 pub(crate) mod component;
 mod lame_duck;
 mod run;
+#[cfg(test)]
+mod tests;
 
 pub use builder::Lifecycle;
 pub use component::BoxError;

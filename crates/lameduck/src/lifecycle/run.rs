@@ -22,12 +22,14 @@ use crate::close::close_all;
 use crate::config::Window;
 use crate::exit::Exit;
 use crate::handle::{Handle, Reason};
+use crate::http::REQUEST;
+use crate::inflight::Entry;
 #[cfg(unix)]
 use crate::inherited::Sockets;
 use crate::lastwords;
 use crate::phase::Phase;
 use crate::probe::{self, Probes};
-use crate::report::{LetGo, panic_text};
+use crate::report::panic_text;
 use crate::signal::SIGINT;
 
 impl Lifecycle {
@@ -257,14 +259,15 @@ impl Parts {
         if self.drained_by(budget.drain_until(), handle).await {
             return;
         }
+        // However it ends from here on, it did not end in time. Requests note what became of them
+        // themselves.
+        let in_time = |entry: &Entry| entry.kind == REQUEST;
+        handle.let_go_all(in_time, "not finished when the time for draining was over");
         handle.start_letting_go();
         if self.drained_by(budget.let_go_until(), handle).await {
             return;
         }
-        for entry in handle.ledger().snapshot() {
-            handle.note_let_go(LetGo::new(&entry, "still under way when it was let go"));
-        }
-        handle.note_left();
+        handle.let_go_all(|_| false, "does not react to being let go");
         for name in self.names.values() {
             tracing::warn!(target: "lameduck", name, "component did not end");
         }

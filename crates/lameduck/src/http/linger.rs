@@ -1,0 +1,67 @@
+//! The end of a connection: FIN, then read until the peer's own.
+//!
+//! # What must hold
+//!
+//! 1. What we have written is not destroyed by what the peer sends afterwards: closing a socket
+//!    with unread bytes sends RST, and an RST overtakes data that the peer has not read yet (RFC
+//!    9112, 9.6). So the socket is read, and what comes is thrown away.
+//! 2. A peer that is still taking bytes may go on taking them until the time for draining is over.
+//!    Inside a container the kernel does not finish the work after the process: its network goes
+//!    with it.
+//! 3. A peer that does nothing holds a connection for at most [`LINGER`], and once it has
+//!    everything and nothing else is in flight, the process for no longer than
+//!    [`DELIVERED`](super::sweep::DELIVERED).
+
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::{Instant, sleep_until};
+
+use super::connection::Conn;
+use super::socket::Socket;
+
+/// The longest that we read after our FIN, or after the peer's last sign of life: 1 s.
+const LINGER: Duration = Duration::from_secs(1);
+/// How often to see how much the peer has still to take.
+const LOOK: Duration = Duration::from_millis(10);
+
+/// Ends the connection in an orderly way; returns when the socket may be closed.
+pub(super) async fn linger(mut socket: Socket, conn: &Conn) {
+    if socket.shutdown().await.is_err() {
+        return;
+    }
+    let mut until = Instant::now() + LINGER;
+    let mut sink = [0u8; 512];
+    let mut left = usize::MAX;
+    loop {
+        match socket.unacknowledged() {
+            0 => {
+                conn.delivered();
+                left = 0;
+            }
+            // It has taken some: it is alive.
+            less if less < left => {
+                left = less;
+                until = Instant::now() + LINGER;
+            }
+            _ => {}
+        }
+        if Instant::now() >= until {
+            return;
+        }
+        // Ten thousand idle connections end at once: only those that still send look in between.
+        let look = if left == 0 {
+            until
+        } else {
+            until.min(Instant::now() + LOOK)
+        };
+        tokio::select! {
+            read = socket.read(&mut sink) => match read {
+                Ok(0) | Err(_) => return,
+                Ok(_) => {}
+            },
+            () = conn.cut() => return,
+            () = sleep_until(look) => {}
+        }
+    }
+}
