@@ -32,6 +32,7 @@ pub(crate) fn round(kind: RoundKind) -> Round {
             code: Some(0),
             signal: None,
             killed: false,
+            released: false,
         },
         said_after_signal: String::new(),
         stuck_path: None,
@@ -55,6 +56,7 @@ impl Round {
             code,
             signal,
             killed: false,
+            released: false,
         };
         self
     }

@@ -80,11 +80,13 @@ impl Stage {
     /// Connects. `Err` is the refusal in words.
     pub(crate) async fn connect(&self, client: Client) -> Result<Link, String> {
         loop {
-            let attempt = self.0.wire.connect(self.0.origin.address);
-            let error = match tokio::time::timeout(CONNECT_TIMEOUT, attempt).await {
-                Ok(Ok(stream)) => return Ok(Link::new(stream, client, self.clone())),
-                Ok(Err(error)) => error,
-                Err(_) => {
+            let attempt =
+                tokio::time::timeout(CONNECT_TIMEOUT, self.0.wire.connect(self.0.origin.address));
+            let error = match self.unless_over(attempt).await {
+                Some(Ok(Ok(stream))) => return Ok(Link::new(stream, client, self.clone())),
+                Some(Ok(Err(error))) => error,
+                None => return Err("no answer to the connection attempt".to_owned()),
+                Some(Err(_)) => {
                     return Err(format!(
                         "no answer to the connection attempt in {CONNECT_TIMEOUT:?}"
                     ));

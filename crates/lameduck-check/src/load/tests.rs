@@ -1,10 +1,12 @@
 //! The client against bare servers, one for each way a request can end.
 
+use std::future::Future;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
+use super::h2::{self, Script};
 use super::http1::Http1;
 use super::keep_alive::once;
 use super::stage::{Client, Stage};
@@ -238,4 +240,130 @@ async fn a_request_that_is_given_up_while_it_waits_has_timed_out() {
     let (_stream, given_up) = tokio::join!(serve, ask);
     assert!(given_up.is_err());
     assert_eq!(server.only().ending, Ending::Timeout);
+}
+
+type Http2 = ::h2::server::Connection<TcpStream, bytes::Bytes>;
+type Taken = ::h2::server::SendResponse<bytes::Bytes>;
+
+/// One HTTP/2 connection whose first stream is treated like this; how its streams ended.
+async fn h2_streams<F: Future<Output = ()>>(treat: impl FnOnce(Http2, Taken) -> F) -> Vec<Ending> {
+    let server = Server::new().await;
+    let (_keep, slow_at) = tokio::sync::watch::channel(None);
+    let script = Script {
+        quick: vec![RequestTemplate::get("/")],
+        slow: Vec::new(),
+        slow_at,
+    };
+    let serve = async {
+        let (stream, _) = server.listener.accept().await.unwrap();
+        let mut connection = ::h2::server::handshake(stream).await.unwrap();
+        let (_, respond) = connection.accept().await.unwrap().unwrap();
+        server.stage.stop();
+        treat(connection, respond).await;
+    };
+    let client = Client {
+        lane: Lane::H2,
+        number: 1,
+    };
+    tokio::join!(serve, h2::run(server.stage.clone(), client, script));
+    let (exchanges, _) = server.stage.take().unwrap();
+    assert!(!exchanges.is_empty());
+    exchanges.iter().map(|exchange| exchange.ending).collect()
+}
+
+#[tokio::test]
+async fn an_http2_stream_that_is_answered_is_ok() {
+    let endings = h2_streams(async |mut connection, mut respond| {
+        respond
+            .send_response(http::Response::new(()), true)
+            .unwrap();
+        while let Some(Ok((_, mut respond))) = connection.accept().await {
+            respond
+                .send_response(http::Response::new(()), true)
+                .unwrap();
+        }
+    })
+    .await;
+    assert!(
+        endings.iter().all(|ending| *ending == Ending::Ok),
+        "{endings:?}"
+    );
+}
+
+#[tokio::test]
+async fn an_http2_stream_that_was_refused_is_no_loss() {
+    let endings = h2_streams(async |mut connection, mut respond| {
+        respond.send_reset(::h2::Reason::REFUSED_STREAM);
+        while let Some(Ok((_, mut respond))) = connection.accept().await {
+            respond.send_reset(::h2::Reason::REFUSED_STREAM);
+        }
+    })
+    .await;
+    assert!(
+        endings.iter().all(|ending| *ending == Ending::Unprocessed),
+        "{endings:?}"
+    );
+}
+
+#[tokio::test]
+async fn an_http2_stream_whose_connection_just_ends_is_lost() {
+    let endings = h2_streams(async |connection, _respond| drop(connection)).await;
+    assert!(endings.iter().all(|ending| ending.is_lost()), "{endings:?}");
+}
+
+#[tokio::test]
+async fn an_http2_goaway_makes_only_the_streams_above_its_last_id_honest() {
+    let server = Server::new().await;
+    let serve = async {
+        let (mut stream, _) = server.listener.accept().await.unwrap();
+        // By hand, to say a last id below streams that are under way: settings, then GOAWAY with last id 1.
+        let mut preface = [0u8; 24];
+        stream.read_exact(&mut preface).await.unwrap();
+        stream
+            .write_all(&[0, 0, 0, 4, 0, 0, 0, 0, 0])
+            .await
+            .unwrap();
+        let mut seen = 0;
+        while seen < 2 {
+            let mut head = [0u8; 9];
+            stream.read_exact(&mut head).await.unwrap();
+            let length = u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize;
+            stream.read_exact(&mut vec![0; length]).await.unwrap();
+            // HEADERS
+            seen += u32::from(head[3] == 1);
+        }
+        server.stage.stop();
+        let goaway = [0, 0, 8, 7, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0];
+        stream.write_all(&goaway).await.unwrap();
+        stream.shutdown().await.unwrap();
+        // Whatever the client still sends: closing with it unread would reset the connection.
+        tokio::io::copy(&mut stream, &mut tokio::io::sink())
+            .await
+            .unwrap();
+    };
+    let (_keep, slow_at) = tokio::sync::watch::channel(None);
+    let script = Script {
+        quick: vec![RequestTemplate::get("/")],
+        slow: Vec::new(),
+        slow_at,
+    };
+    let client = Client {
+        lane: Lane::H2,
+        number: 1,
+    };
+    tokio::join!(serve, h2::run(server.stage.clone(), client, script));
+    let (exchanges, _) = server.stage.take().unwrap();
+    let count = |is: fn(Ending) -> bool| {
+        exchanges
+            .iter()
+            .filter(|exchange| is(exchange.ending))
+            .count()
+    };
+    assert_eq!(count(Ending::is_lost), 1, "{exchanges:?}");
+    assert_eq!(
+        count(|ending| ending == Ending::Unprocessed),
+        exchanges.len() - 1,
+        "{exchanges:?}"
+    );
+    assert!(exchanges.len() > 1);
 }

@@ -6,9 +6,8 @@ use crate::verdict::{Finding, Verdict};
 pub(super) fn judge(ledger: &Ledger) -> Verdict {
     let mut finding = Finding::new();
     let rounds = ledger.of(RoundKind::Load).chain(ledger.of(RoundKind::Idle));
-    // A target past its grace ends because its clients were told to go, or is killed: `within-grace` tells of it.
-    for round in rounds.filter(|round| !round.exit.killed && round.signal_to_exit() < ledger.grace)
-    {
+    // A target past its grace ends because its clients were sent away, or is killed: `within-grace` tells of it.
+    for round in rounds.filter(|round| round.signal_to_exit() < ledger.grace) {
         match round.exit.code {
             Some(0) => finding.kept(),
             _ => finding.broken(round.evidence(round.exit.at, "target", round.exit.describe())),

@@ -9,14 +9,10 @@ pub(super) fn judge(ledger: &Ledger) -> Verdict {
     for round in &ledger.rounds {
         longest = longest.max(round.signal_to_exit());
         if round.exit.killed || round.signal_to_exit() >= ledger.grace {
-            let what = match round.exit.killed {
-                true => "still ran, and had to be killed".to_owned(),
-                false => format!("{} only then", round.exit.describe()),
-            };
             finding.broken(round.evidence(
                 round.exit.at,
                 format!("target, round: {}", round.kind),
-                what,
+                round.exit.describe(),
             ));
         } else {
             finding.kept();

@@ -189,19 +189,17 @@ fn requests(outcome: &Outcome, look: Look) -> String {
 }
 
 fn exits(outcome: &Outcome, look: Look) -> String {
-    let exits = outcome
-        .ledger
-        .load_rounds()
-        .map(|round| match round.exit.killed {
-            true => "killed".to_owned(),
-            false => {
-                format!(
-                    "{:.3} s (exit {})",
-                    round.signal_to_exit().as_secs_f64(),
-                    round.exit.shell_code()
-                )
-            }
-        });
+    let exits = outcome.ledger.load_rounds().map(|round| {
+        let seconds = round.signal_to_exit().as_secs_f64();
+        match (round.exit.killed, round.exit.released) {
+            (true, _) => format!("killed after {seconds:.0} s"),
+            (_, true) => format!(
+                "{seconds:.3} s (exit {}, once its clients had been sent away)",
+                round.exit.shell_code()
+            ),
+            _ => format!("{seconds:.3} s (exit {})", round.exit.shell_code()),
+        }
+    });
     listed("signal to exit", exits, look)
 }
 

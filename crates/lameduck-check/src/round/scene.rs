@@ -13,7 +13,7 @@ use crate::load::stage::{Client, Stage};
 use crate::observer::{Event, Observer};
 use crate::plan::Plan;
 use crate::run::CheckError;
-use crate::target::Target;
+use crate::target::{Exit, Target};
 use crate::wire::Wire;
 
 /// Clients are asked to end this long before the target is killed, so that what hangs is told from what the
@@ -117,7 +117,11 @@ impl<'a> Scene<'a> {
         let mut exit = self.target.wait_until(deadline - LAST_CALL).await;
         if exit.is_none() {
             self.stage.stop();
-            exit = self.target.wait_until(deadline).await;
+            let late = self.target.wait_until(deadline).await;
+            exit = late.map(|exit| Exit {
+                released: true,
+                ..exit
+            });
         }
         if exit.is_some() {
             // What the target's end sent is still under way to the clients.

@@ -23,7 +23,9 @@ pub struct Exit {
     pub code: Option<i32>,
     /// The signal that ended it, when one did.
     pub signal: Option<i32>,
-    /// The prover had to kill it.
+    /// It did not end before the prover had sent its clients away, 4 s after its grace.
+    pub released: bool,
+    /// The prover had to kill it, 5 s after its grace.
     pub killed: bool,
 }
 
@@ -35,10 +37,16 @@ impl Exit {
 
     /// In words, for evidence.
     pub fn describe(&self) -> String {
-        match (self.killed, self.code, self.signal) {
-            (true, ..) => "had to be killed".to_owned(),
-            (_, Some(code), _) => format!("exit code {code}"),
-            (_, None, signal) => format!("ended by signal {}", signal.unwrap_or(0)),
+        if self.killed {
+            return "had to be killed".to_owned();
+        }
+        let how = match self.code {
+            Some(code) => format!("exit code {code}"),
+            None => format!("ended by signal {}", self.signal.unwrap_or(0)),
+        };
+        match self.released {
+            true => format!("{how}, once its clients had been sent away"),
+            false => how,
         }
     }
 }
@@ -251,6 +259,7 @@ impl Target {
             code: None,
             signal: None,
             killed: true,
+            released: true,
         });
         Exit {
             killed: self.killed,
@@ -305,5 +314,6 @@ fn read_status(status: std::io::Result<ExitStatus>) -> Exit {
         code,
         signal,
         killed: false,
+        released: false,
     }
 }
