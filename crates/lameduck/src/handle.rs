@@ -9,16 +9,17 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
 use crate::budget::Budget;
 use crate::clock::Millis;
-use crate::inflight::{Ended, Entry, Guard, Ledger, Name, Token};
+use crate::inflight::{Ended, Guard, Ledger, Name, Token};
+use crate::journal::{Facts, Journal};
 use crate::phase::{Phase, Phases};
-use crate::report::{Failure, LetGo, Panic, PhaseTime, Report, Step};
+use crate::report::Report;
 
 /// The process's shutdown, as its parts see it. Cheap to clone; all clones are one.
 #[derive(Clone)]
@@ -37,7 +38,7 @@ struct Shared {
     last_arrival: AtomicU64,
     letting_go: AtomicBool,
     let_go: Notify,
-    journal: Mutex<Journal>,
+    journal: Journal,
 }
 
 struct Begun {
@@ -68,33 +69,6 @@ impl fmt::Display for Reason {
     }
 }
 
-/// What is written down for the report as it happens.
-#[derive(Default)]
-struct Journal {
-    entered: Vec<(Phase, Instant)>,
-    announced: Vec<Step>,
-    closed: Vec<Step>,
-    failed: Vec<Failure>,
-    panicked: Vec<Panic>,
-    let_go: Vec<LetGo>,
-    /// What of the ledger has been written down as let go while it was still there.
-    left: Vec<Entry>,
-    addresses: Vec<(String, String)>,
-}
-
-impl Journal {
-    /// Whether `entry`, or another of its kind and name, has been written down as let go.
-    fn knows(&self, entry: &Entry) -> bool {
-        let name = entry.name.to_string();
-        self.left
-            .iter()
-            .any(|it| it.kind == entry.kind && it.name.to_string() == name)
-    }
-}
-
-/// How many panics the report keeps.
-const PANICS_KEPT: usize = 16;
-
 impl Handle {
     pub(crate) fn new(phases: Phases) -> Handle {
         Handle {
@@ -109,7 +83,7 @@ impl Handle {
                 last_arrival: AtomicU64::new(0),
                 letting_go: AtomicBool::new(false),
                 let_go: Notify::new(),
-                journal: Mutex::default(),
+                journal: Journal::default(),
             }),
         }
     }
@@ -291,142 +265,29 @@ impl Handle {
         self.shared.let_go.notify_waiters();
     }
 
-    fn journal(&self) -> MutexGuard<'_, Journal> {
-        // Entries are pushed whole, so a poisoned journal is still a whole journal.
-        self.shared
-            .journal
-            .lock()
-            .unwrap_or_else(|e| e.into_inner())
-    }
-
-    pub(crate) fn note_phase(&self, phase: Phase) {
-        tracing::info!(target: "lameduck", %phase, "phase");
-        self.journal().entered.push((phase, now()));
-    }
-
-    pub(crate) fn note_announced(&self, step: Step) {
-        self.journal().announced.push(step);
-    }
-
-    pub(crate) fn note_closed(&self, step: Step) {
-        self.journal().closed.push(step);
-    }
-
-    pub(crate) fn note_failure(&self, component: impl Into<String>, error: impl fmt::Display) {
-        let (component, error) = (component.into(), error.to_string());
-        tracing::error!(target: "lameduck", component, error, "component failed");
-        self.journal().failed.push(Failure { component, error });
-    }
-
-    pub(crate) fn note_panic(&self, kind: &str, name: impl fmt::Display, message: &str) {
-        let (name, message) = (name.to_string(), message.to_owned());
-        tracing::error!(target: "lameduck", kind, name, message, "panicked");
-        let kind = kind.to_owned();
-        let mut journal = self.journal();
-        if journal.panicked.len() == PANICS_KEPT {
-            journal.panicked.remove(0);
-        }
-        journal.panicked.push(Panic {
-            kind,
-            name,
-            message,
-        });
-    }
-
-    pub(crate) fn note_let_go(&self, what: LetGo) {
-        tracing::warn!(target: "lameduck", kind = what.kind, name = what.name, why = what.why, "let go");
-        self.journal().let_go.push(what);
-    }
-
-    /// Writes down everything in the ledger as let go, but for what `spared` names and what has
-    /// been written down before.
-    pub(crate) fn let_go_all(&self, spared: impl Fn(&Entry) -> bool, why: &str) {
-        for entry in self.shared.ledger.snapshot() {
-            if !spared(&entry) && !self.journal().knows(&entry) {
-                self.note_let_go(LetGo::new(&entry, why));
-                self.journal().left.push(entry);
-            }
-        }
-    }
-
-    pub(crate) fn note_address(&self, component: &str, address: String) {
-        self.journal()
-            .addresses
-            .push((component.to_owned(), address));
+    pub(crate) fn journal(&self) -> &Journal {
+        &self.shared.journal
     }
 
     /// The address that a server listens on, once it does; with the port that the system chose if
     /// it was asked to (`127.0.0.1:0`). The probes are called `probes`.
     pub fn address(&self, component: &str) -> Option<String> {
-        let journal = self.journal();
-        let found = journal
-            .addresses
-            .iter()
-            .find(|(name, _)| name == component)?;
-        Some(found.1.clone())
+        self.journal().address(component)
     }
 
     /// The report as of now. What is still in the ledger is let go because of `why_left`.
     pub(crate) fn report(&self, why_left: &str, forced: Option<u8>) -> Report {
-        let now = now();
-        let journal = self.journal();
-        let began = self.shared.begun.get();
-        let mut phases = Vec::new();
-        for (i, (phase, at)) in journal.entered.iter().enumerate() {
-            let until = journal.entered.get(i + 1).map_or(now, |next| next.1);
-            if *phase > Phase::Ready && *phase < Phase::Stopped {
-                phases.push(PhaseTime {
-                    phase: *phase,
-                    lasted: until.saturating_duration_since(*at),
-                });
-            }
-        }
-        let before = |kind| {
-            began
-                .and_then(|b| b.ended.iter().find(|e| e.kind == kind))
-                .map_or(0, |e| e.count)
-        };
-        // What was let go has ended too, but it has not finished.
-        let given_up = |kind| journal.let_go.iter().filter(|it| it.kind == kind).count() as u64;
-        let finished = self
-            .shared
-            .ledger
-            .ended()
-            .iter()
-            .map(|e| {
-                let ended = e.count.saturating_sub(before(e.kind));
-                (e.kind.to_owned(), ended.saturating_sub(given_up(e.kind)))
-            })
-            .filter(|(kind, n)| *n > 0 && kind != "closer")
-            .collect();
-        let mut let_go = journal.let_go.clone();
-        for entry in self.shared.ledger.snapshot() {
-            if !journal.knows(&entry) {
-                let_go.push(LetGo::new(&entry, why_left));
-            }
-        }
-        let_go.sort_by_key(|it| std::cmp::Reverse(it.age));
-        let exit = match forced {
-            Some(code) => code,
-            None if !let_go.is_empty() => 124,
-            None if !journal.failed.is_empty() => 1,
-            None => 0,
-        };
-        Report {
-            reason: began.map_or_else(|| "no signal".to_owned(), |b| b.reason.to_string()),
+        let begun = self.shared.begun.get();
+        self.journal().report(&Facts {
+            reason: begun.map_or_else(|| "no signal".to_owned(), |b| b.reason.to_string()),
+            began: begun.map(|b| b.at),
             grace: self.budget().grace(),
-            took: began.map_or(Duration::ZERO, |b| now.saturating_duration_since(b.at)),
-            phases,
-            finished,
-            let_go,
-            failed: journal.failed.clone(),
-            panicked: journal.panicked.clone(),
-            announced: journal.announced.clone(),
-            closed: journal.closed.clone(),
             signals: self.shared.signals.load(Ordering::Acquire),
-            forced: forced.is_some(),
-            exit,
-        }
+            ledger: self.ledger(),
+            ended_before: begun.map_or(&[], |b| &b.ended),
+            why_left,
+            forced,
+        })
     }
 }
 

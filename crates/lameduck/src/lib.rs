@@ -1,4 +1,53 @@
-//! Graceful shutdown done right.
+//! Graceful shutdown done right: a service that stops without losing a request.
+//!
+//! ```no_run
+//! use std::time::Duration;
+//!
+//! use axum::{Router, routing::get};
+//! use lameduck::Lifecycle;
+//!
+//! #[tokio::main]
+//! async fn main() -> lameduck::Exit {
+//!     let life = Lifecycle::new(); // first: from here on a SIGTERM is honoured
+//!     let app = Router::new().route("/", get(|| async { "hello" }));
+//!
+//!     life.grace(Duration::from_secs(30))
+//!         .http("api", "0.0.0.0:8080", app) // any tower service: axum, tonic, your own
+//!         .close_with("cache", || async { std::fs::remove_file("cache") }) // after the above
+//!         .probes("0.0.0.0:9090") // /livez /readyz /startupz /metrics /status
+//!         .run()
+//!         .await
+//! }
+//! ```
+//!
+//! On SIGTERM this process fails its readiness at once and keeps its liveness; goes on serving for
+//! as long as a load balancer needs to notice; stops listening without resetting one connection;
+//! finishes what is in flight and tells every peer to go elsewhere; closes what is to be closed;
+//! says what it did; and exits 0. If something hangs, it is gone before the 30 s are over all the
+//! same, exits 124, and names what was stuck.
+//!
+//! # The parts
+//!
+//! - [`Lifecycle`] puts a process together and runs it. [`Http`] is a server with settings.
+//! - [`Handle`] is what every part of the process knows about the shutdown: the [`Phase`], the time
+//!   left, and the [ledger](inflight) of everything in flight. [`Handle::layer`] brings servers
+//!   that are not ours into it.
+//! - [`budget`] says how the grace is shared out, [`report`] what is told at the end, [`LameDuck`]
+//!   how long to go on serving, [`Exit`] what the exit code means.
+//!
+//! # Features
+//!
+//! Nothing is on by default. Each feature is named after the product it brings in.
+//!
+//! | feature | brings |
+//! |---|---|
+//! | `sqlx` | [`Close`] for `sqlx::Pool` |
+//!
+//! # Platforms
+//!
+//! Linux is what is tested. Elsewhere on Unix a listener is closed by accepting until there is
+//! nothing to accept, so that a handshake under way at that instant is reset; on Windows, Ctrl-C
+//! takes the place of the signals.
 
 mod announce;
 mod book;
@@ -14,6 +63,7 @@ mod http;
 pub mod inflight;
 #[cfg(unix)]
 mod inherited;
+mod journal;
 mod lastwords;
 mod lifecycle;
 mod name;
@@ -27,7 +77,7 @@ mod waiters;
 mod watchdog;
 
 pub use self::http::component::Http;
-pub use self::http::layer::TrackLayer;
+pub use self::http::layer::{Track, TrackBody, TrackFuture, TrackLayer};
 pub use self::http::listener::Bind;
 pub use close::Close;
 pub use config::LameDuck;

@@ -25,11 +25,12 @@ pub(crate) fn name(signal: i32) -> String {
 
 /// Takes one signal into account.
 fn received(handle: &Handle, signal: i32) {
-    tracing::info!(target: "lameduck", signal = name(signal), "received");
     if handle.signalled(signal) >= 3 {
         let code = 128 + u8::try_from(signal).unwrap_or(127);
         lastwords::end(handle, "a third signal ended the process", code);
     }
+    // Last: whoever listens to events may block.
+    tracing::info!(target: "lameduck", signal = name(signal), "received");
 }
 
 /// Begins to listen. From here on a SIGTERM no longer kills the process.

@@ -53,7 +53,7 @@ pub(crate) async fn tell(hooks: Vec<Hook>, handle: &Handle) {
             let began = now();
             let error = bounded(timeout, async { (hook.run)().await }).await.err();
             let took = now().saturating_duration_since(began);
-            handle.note_announced(Step {
+            handle.journal().announced(Step {
                 name: hook.name,
                 took,
                 error,

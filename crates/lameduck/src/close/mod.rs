@@ -4,7 +4,8 @@
 //!
 //! 1. No closer starts before what is in flight has ended or was let go.
 //! 2. Closers run one after the other, in the order in which they were named. One that hangs gets
-//!    a fair share of the time that is left, never the time of those after it; telemetry, which is
+//!    a fair share of the time that is left and at most the reserve (5 s of 30 s), never the time
+//!    of those after it; telemetry, which is
 //!    flushed last, has a reserve of its own ([`budget`](crate::budget)).
 //! 3. What a closer was still waiting for when its time was over is in the report.
 
@@ -32,6 +33,9 @@ pub trait Close: Send + 'static {
         None
     }
 }
+
+/// The kind under which a closer is in the ledger while it runs.
+pub(crate) const CLOSER: &str = "closer";
 
 pub(crate) struct Closer {
     name: String,
@@ -74,10 +78,10 @@ impl Closer {
 pub(crate) async fn close_all(closers: Vec<Closer>, until: Duration, handle: &Handle) {
     let mut left = closers.len() as u32;
     for closer in closers {
-        let share = handle.left_until(until) / left.max(1);
+        let share = (handle.left_until(until) / left.max(1)).min(handle.budget().reserve());
         left -= 1;
         let name = closer.name;
-        let guard = handle.track("closer", name.clone());
+        let guard = handle.track(CLOSER, name.clone());
         let began = now();
         // A task of its own: a closer that blocks its thread does not block the others.
         let closed = tokio::spawn((closer.run)(share));
@@ -89,16 +93,16 @@ pub(crate) async fn close_all(closers: Vec<Closer>, until: Duration, handle: &Ha
         drop(guard);
         let took = now().saturating_duration_since(began);
         match &error {
-            Some(error) if took >= share => handle.note_let_go(LetGo {
-                kind: "closer".to_owned(),
+            Some(error) if took >= share => handle.journal().let_go(LetGo {
+                kind: CLOSER.to_owned(),
                 name: name.clone(),
                 age: took,
                 why: error.clone(),
             }),
-            Some(error) => handle.note_failure(&name, error),
+            Some(error) => handle.journal().failed(&name, error),
             None => {}
         }
-        handle.note_closed(Step { name, took, error });
+        handle.journal().closed(Step { name, took, error });
     }
 }
 

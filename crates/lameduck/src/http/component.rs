@@ -74,9 +74,11 @@ where
         let listener = self.listener(start.sockets, start.only_server)?;
         #[cfg(not(unix))]
         let listener = self.bind()?;
-        tracing::info!(target: "lameduck", name = self.name, address = listener.local_addr(), "listening");
         let server = Server::new(start.handle.clone(), self.head_timeout, start.lame_duck_min);
-        start.handle.note_address(&self.name, listener.local_addr());
+        start
+            .handle
+            .journal()
+            .listens(&self.name, listener.local_addr());
         Ok(Box::pin(async move {
             server.run(listener, self.service).await;
             Ok(())

@@ -108,7 +108,7 @@ impl InFlight {
     /// Writes down that this request is let go, and takes it off the ledger.
     pub(super) fn let_go(&mut self, why: &str) {
         self.guard = None;
-        self.handle().note_let_go(crate::report::LetGo {
+        self.handle().journal().let_go(crate::report::LetGo {
             kind: REQUEST.to_owned(),
             name: self.name.to_string(),
             age: self.began.until(Millis::now()),
@@ -188,9 +188,11 @@ where
                 plain(StatusCode::INTERNAL_SERVER_ERROR, "internal server error\n")
             }
             Err(panic) => {
-                in_flight
-                    .handle()
-                    .note_panic(REQUEST, &in_flight.name, panic_text(&*panic));
+                in_flight.handle().journal().panicked(
+                    REQUEST,
+                    &in_flight.name,
+                    panic_text(&*panic),
+                );
                 plain(StatusCode::INTERNAL_SERVER_ERROR, "internal server error\n")
             }
         };

@@ -226,7 +226,8 @@ impl Lifecycle {
     }
 
     /// Closes a pool or client once everything in flight has ended. Closers run in the order in
-    /// which they are named here, each within a fair share of the time left.
+    /// which they are named here, each within a fair share of the time left, and at most the
+    /// reserve for closing ([`Budget::reserve`]: 5 s of 30 s).
     pub fn close(mut self, name: impl Into<String>, it: impl Close) -> Self {
         self.closers.push(Closer::new(name.into(), it));
         self

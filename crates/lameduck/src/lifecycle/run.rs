@@ -78,11 +78,11 @@ impl Lifecycle {
                         parts.spawn(name, running);
                     }
                     let driver = self.driver.ready();
-                    handle.note_phase(Phase::Ready);
+                    handle.journal().entered(Phase::Ready);
                     parts.until_shutdown(&handle).await;
 
                     let driver = driver.lame_duck();
-                    handle.note_phase(Phase::LameDuck);
+                    handle.journal().entered(Phase::LameDuck);
                     let window = match handle.reason() {
                         Some(Reason::Signal(SIGINT) | Reason::Failed(_)) => Window::NONE,
                         _ => window,
@@ -99,23 +99,23 @@ impl Lifecycle {
                 }
                 Err((name, StartError::Failed(problem))) => {
                     handle.begin(Reason::Failed(name.clone()));
-                    handle.note_failure(name, problem);
+                    handle.journal().failed(name, problem);
                     self.driver.drain()
                 }
             }
         };
 
-        handle.note_phase(Phase::Draining);
+        handle.journal().entered(Phase::Draining);
         parts.drain(&handle).await;
 
         let driver = driver.close();
-        handle.note_phase(Phase::Closing);
+        handle.journal().entered(Phase::Closing);
         let budget = handle.budget();
         close_all(self.closers, budget.close_until(), &handle).await;
         close_all(self.flushers, budget.flush_until(), &handle).await;
 
         driver.stop();
-        handle.note_phase(Phase::Stopped);
+        handle.journal().entered(Phase::Stopped);
         let report = handle.report("still under way at the end", None);
         lastwords::speak(&report);
         if let Some(probes) = probes {
@@ -163,8 +163,9 @@ fn start_probes(
     };
     let main = tokio::runtime::Handle::current();
     let probes = probe::start(settings, handle.clone(), main).map_err(problem)?;
-    tracing::info!(target: "lameduck", address = %probes.addr(), "probes listening");
-    handle.note_address("probes", probes.addr().to_string());
+    handle
+        .journal()
+        .listens("probes", probes.addr().to_string());
     Ok(Some(probes))
 }
 
@@ -248,7 +249,7 @@ impl Parts {
         };
         let name = self.names.remove(&id).unwrap_or_default();
         let problem = problem?;
-        handle.note_failure(&name, problem);
+        handle.journal().failed(&name, problem);
         Some(name)
     }
 
@@ -262,12 +263,18 @@ impl Parts {
         // However it ends from here on, it did not end in time. Requests note what became of them
         // themselves.
         let in_time = |entry: &Entry| entry.kind == REQUEST;
-        handle.let_go_all(in_time, "not finished when the time for draining was over");
+        handle.journal().let_go_all(
+            handle.ledger(),
+            in_time,
+            "not finished when the time for draining was over",
+        );
         handle.start_letting_go();
         if self.drained_by(budget.let_go_until(), handle).await {
             return;
         }
-        handle.let_go_all(|_| false, "does not react to being let go");
+        handle
+            .journal()
+            .let_go_all(handle.ledger(), |_| false, "does not react to being let go");
         for name in self.names.values() {
             tracing::warn!(target: "lameduck", name, "component did not end");
         }
