@@ -338,6 +338,14 @@ impl Ledger {
         self.rounds.iter().filter(move |round| round.kind == kind)
     }
 
+    /// A fresh connection whose request was sent before this moment had been accepted when the signal came, even by
+    /// a busy target; of a later one nobody can tell.
+    pub(crate) fn accepted_until(&self, round: &Round) -> Instant {
+        const QUEUED: Duration = Duration::from_millis(50);
+        let signal = round.signalled();
+        signal.checked_sub(QUEUED + self.rtt).unwrap_or(signal)
+    }
+
     /// The rounds under load: those that most promises are read from.
     pub fn load_rounds(&self) -> impl Iterator<Item = &Round> {
         self.of(RoundKind::Load)

@@ -35,7 +35,11 @@ pub(crate) struct Script {
 
 pub(crate) async fn run(stage: Stage, client: Client, script: Script) {
     let mut random = stage.random(client);
-    let made = stage.warm_counter();
+    // Without a quick request there is nothing to warm up with.
+    let made = match script.quick.is_empty() {
+        true => Arc::default(),
+        false => stage.warm_counter(),
+    };
     let numbers = Arc::new(AtomicU32::new(0));
     let slow_left = Arc::new(AtomicU32::new(u32::from(!script.slow.is_empty())));
     while !stage.is_over() {

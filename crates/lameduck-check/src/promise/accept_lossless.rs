@@ -1,21 +1,13 @@
 //! `accept-lossless`: no established connection is reset unserved.
 
-use std::time::Duration;
-
-use crate::ledger::{Ending, Lane, Ledger};
+use crate::ledger::{Lane, Ledger};
 use crate::verdict::{Finding, Verdict};
-
-/// A fresh connection whose request was sent longer than this before the signal was in flight, not waiting to be
-/// accepted; `inflight-completes` is about those.
-const QUEUED: Duration = Duration::from_millis(50);
 
 pub(super) fn judge(ledger: &Ledger) -> Verdict {
     let mut finding = Finding::new();
     for round in ledger.load_rounds() {
-        let queued = round
-            .signalled()
-            .checked_sub(QUEUED + ledger.rtt)
-            .unwrap_or(round.signalled());
+        // One whose request was sent before was in flight: `inflight-completes` is about those.
+        let queued = ledger.accepted_until(round);
         let fresh = round.since_signal().filter(|exchange| {
             matches!(
                 exchange.lane,
@@ -24,11 +16,9 @@ pub(super) fn judge(ledger: &Ledger) -> Verdict {
                 && exchange.written.is_some_and(|written| written >= queued)
         });
         for exchange in fresh {
-            match exchange.ending {
-                Ending::ResetBeforeResponse | Ending::EofBeforeResponse => {
-                    finding.broken(round.evidence_of(exchange))
-                }
-                _ => finding.kept(),
+            match exchange.ending.is_lost() && exchange.answered.is_none() {
+                true => finding.broken(round.evidence_of(exchange)),
+                false => finding.kept(),
             }
         }
     }

@@ -8,21 +8,28 @@ use std::time::Duration;
 use crate::ledger::{Ending, Lane, Ledger};
 use crate::verdict::{Finding, Verdict};
 
+/// A timer's grain, and the time a busy machine takes to wake somebody.
 const MARGIN: Duration = Duration::from_millis(5);
 
 pub(super) fn judge(ledger: &Ledger) -> Verdict {
     let mut finding = Finding::new();
     for round in ledger.load_rounds() {
-        // What was written half a round trip before the signal had arrived at it, give or take a timer's grain.
-        let on_its_way = ledger.rtt / 2 + MARGIN;
-        let arrived = round
-            .signalled()
-            .checked_sub(on_its_way)
-            .unwrap_or(round.signalled());
+        let signal = round.signalled();
+        // On a connection in use, what was written half a round trip before the signal had arrived at it.
+        let had_arrived = signal
+            .checked_sub(ledger.rtt / 2 + MARGIN)
+            .unwrap_or(signal);
+        // A fresh connection may have waited to be accepted: `accept-lossless` is about those.
+        let was_accepted = ledger.accepted_until(round);
         for exchange in round.since_signal() {
             let has_its_own = matches!(exchange.lane, Lane::Upload | Lane::Download | Lane::H2);
+            let in_time = if exchange.reused {
+                had_arrived
+            } else {
+                was_accepted
+            };
             let was_received = exchange.status.is_some()
-                || exchange.written.is_some_and(|written| written <= arrived);
+                || exchange.written.is_some_and(|written| written < in_time);
             if has_its_own || !was_received {
                 continue;
             }
