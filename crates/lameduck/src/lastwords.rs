@@ -19,18 +19,28 @@ const PATIENCE: Duration = Duration::from_millis(300);
 
 /// Ends the process with `code` after it has named everything in flight, with `why` as the reason.
 pub(crate) fn end(handle: &Handle, why: &'static str, code: u8) -> ! {
-    let (said, heard) = mpsc::channel();
     let handle = handle.clone();
+    patiently(move || speak(&handle.report(why, Some(code))));
+    exit_now(code)
+}
+
+/// Tells `report` in its three forms: lines, file, event.
+pub(crate) fn tell(report: Report) {
+    patiently(move || speak(&report));
+}
+
+/// Does something that may hang, on a thread of its own.
+fn patiently(speak: impl FnOnce() + Send + 'static) {
+    let (said, heard) = mpsc::channel();
     let speaker = thread::Builder::new()
         .name("lameduck-last-words".into())
         .spawn(move || {
-            speak(&handle.report(why, Some(code)));
+            speak();
             let _ = said.send(());
         });
     if speaker.is_ok() {
         let _ = heard.recv_timeout(PATIENCE);
     }
-    exit_now(code)
 }
 
 /// Writes to standard error, past the lock of `eprintln!`, which a blocked thread may hold.
@@ -38,8 +48,7 @@ pub(crate) fn say(text: &str) {
     let _ = raw_stderr().write_all(text.as_bytes());
 }
 
-/// The report in its three forms: lines, file, event.
-pub(crate) fn speak(report: &Report) {
+fn speak(report: &Report) {
     say(&format!("{report}\n"));
     if let Some(path) = std::env::var_os("LAMEDUCK_REPORT")
         && let Err(e) = write_whole(path.as_ref(), &report.to_json())

@@ -5,6 +5,8 @@
 //! report; it does not stop the shutdown and does not change the exit code, because the traffic
 //! that it would have moved is served or drained all the same.
 
+pub(crate) mod systemd;
+
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;

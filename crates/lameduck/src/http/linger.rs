@@ -22,6 +22,8 @@ use super::socket::Socket;
 
 /// The longest that we read after our FIN, or after the peer's last sign of life: 1 s.
 const LINGER: Duration = Duration::from_secs(1);
+/// The same for a peer that goes on sending what nobody will read: 5 s.
+const LINGER_READING: Duration = Duration::from_secs(5);
 /// How often to see how much the peer has still to take.
 const LOOK: Duration = Duration::from_millis(10);
 
@@ -30,7 +32,8 @@ pub(super) async fn linger(mut socket: Socket, conn: &Conn) {
     if socket.shutdown().await.is_err() {
         return;
     }
-    let mut until = Instant::now() + LINGER;
+    let began = Instant::now();
+    let mut until = began + LINGER;
     let mut sink = [0u8; 512];
     let mut left = usize::MAX;
     loop {
@@ -58,7 +61,7 @@ pub(super) async fn linger(mut socket: Socket, conn: &Conn) {
         tokio::select! {
             read = socket.read(&mut sink) => match read {
                 Ok(0) | Err(_) => return,
-                Ok(_) => {}
+                Ok(_) => until = (Instant::now() + LINGER).min(began + LINGER_READING),
             },
             () = conn.cut() => return,
             () = sleep_until(look) => {}

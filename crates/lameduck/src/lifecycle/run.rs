@@ -14,11 +14,11 @@ use std::time::Duration;
 
 use tokio::task::{Id, JoinError, JoinSet};
 
-use super::builder::{Lifecycle, ProbePlan};
+use super::builder::Lifecycle;
 use super::component::{BoxError, Component, Running, Start, StartError};
 use super::lame_duck;
-use crate::announce;
-use crate::close::close_all;
+use crate::announce::{self, systemd};
+use crate::close::{Closer, close_all};
 use crate::config::Window;
 use crate::exit::Exit;
 use crate::handle::{Handle, Reason};
@@ -44,45 +44,36 @@ impl Lifecycle {
     ///
     /// Not cancel safe: dropping the future drops every component where it stands.
     pub async fn run(mut self) -> Exit {
-        let window = self.window();
-        let admin = self.admin();
-        if let Some(Err(e)) = &admin {
-            self.bad.push(e.clone());
+        let watchdog = self.watchdog.take();
+        let exit = self.live().await;
+        if let Some(watchdog) = watchdog {
+            watchdog.over(exit.code());
         }
-        if !self.bad.is_empty() {
-            for problem in &self.bad {
-                lastwords::say(&format!("lameduck: {problem}\n"));
-            }
-            return Exit::BAD_CONFIGURATION;
-        }
-        if let Some(problem) = &self.failed {
-            lastwords::say(&format!("lameduck: {problem}\n"));
-            return Exit::FAILED;
-        }
-        let probes = match start_probes(admin.and_then(Result::ok), self.probes, &self.handle) {
-            Ok(probes) => probes,
-            Err(problem) => {
-                lastwords::say(&format!("lameduck: {problem}\n"));
-                return Exit::FAILED;
-            }
-        };
-        let handle = self.handle;
-        let mut parts = Parts::default();
+        exit
+    }
 
+    async fn live(mut self) -> Exit {
+        let window = self.window();
+        let handle = self.handle.clone();
+        let probes = match self.start_probes() {
+            Ok(probes) => probes,
+            Err(problem) => return self.refuse(problem).await,
+        };
+        let mut parts = Parts::default();
         let driver = if handle.reason().is_some() {
             self.driver.drain()
         } else {
-            match start_all(self.components, window.min, &handle) {
+            match start_all(std::mem::take(&mut self.components), window.min, &handle) {
                 Ok(running) => {
-                    for (name, running) in running {
-                        parts.spawn(name, running);
-                    }
+                    parts.spawn_all(running);
                     let driver = self.driver.ready();
                     handle.journal().entered(Phase::Ready);
+                    systemd::ready(&handle);
                     parts.until_shutdown(&handle).await;
 
                     let driver = driver.lame_duck();
                     handle.journal().entered(Phase::LameDuck);
+                    systemd::stopping(&handle);
                     let window = match handle.reason() {
                         Some(Reason::Signal(SIGINT) | Reason::Failed(_)) => Window::NONE,
                         _ => window,
@@ -93,9 +84,10 @@ impl Lifecycle {
                     );
                     driver.drain()
                 }
-                Err((name, StartError::BadConfiguration(problem))) => {
-                    lastwords::say(&format!("lameduck: {name}: {problem}\n"));
-                    return Exit::BAD_CONFIGURATION;
+                Err((name, problem @ StartError::BadConfiguration(_))) => {
+                    return self
+                        .refuse(Problem::Bad(vec![format!("{name}: {problem}")]))
+                        .await;
                 }
                 Err((name, StartError::Failed(problem))) => {
                     handle.begin(Reason::Failed(name.clone()));
@@ -110,21 +102,64 @@ impl Lifecycle {
 
         let driver = driver.close();
         handle.journal().entered(Phase::Closing);
-        let budget = handle.budget();
-        close_all(self.closers, budget.close_until(), &handle).await;
-        close_all(self.flushers, budget.flush_until(), &handle).await;
+        close(self.closers, self.flushers, &handle).await;
 
         driver.stop();
         handle.journal().entered(Phase::Stopped);
         let report = handle.report("still under way at the end", None);
-        lastwords::speak(&report);
+        let exit = Exit::from_code(report.exit);
+        lastwords::tell(report);
         if let Some(probes) = probes {
             probes.stop().await;
         }
-        if let Some(watchdog) = self.watchdog {
-            watchdog.over(report.exit);
+        exit
+    }
+
+    /// Says why the process does not start, and closes what the application had opened for it.
+    async fn refuse(self, problem: Problem) -> Exit {
+        let (problems, exit) = match problem {
+            Problem::Bad(problems) => (problems, Exit::BAD_CONFIGURATION),
+            Problem::Failed(problem) => (vec![problem], Exit::FAILED),
+        };
+        for problem in &problems {
+            lastwords::say(&format!("lameduck: {problem}\n"));
         }
-        Exit::from_code(report.exit)
+        self.handle
+            .begin(Reason::Asked("a refusal to start".to_owned()));
+        close(self.closers, self.flushers, &self.handle).await;
+        exit
+    }
+
+    /// Takes the probes' port, unless something is wrong that must be said before any port is.
+    fn start_probes(&mut self) -> Result<Option<Probes>, Problem> {
+        let admin = match self.admin() {
+            Some(Err(problem)) => {
+                self.bad.push(problem);
+                None
+            }
+            Some(Ok(addr)) => Some(addr),
+            None => None,
+        };
+        if !self.bad.is_empty() {
+            return Err(Problem::Bad(std::mem::take(&mut self.bad)));
+        }
+        if let Some(problem) = self.failed.take() {
+            return Err(Problem::Failed(problem));
+        }
+        let Some(addr) = admin else { return Ok(None) };
+        let plan = std::mem::take(&mut self.probes);
+        let problem = |e| Problem::Failed(format!("probes: cannot listen on {addr}: {e}"));
+        let settings = probe::Settings {
+            listener: TcpListener::bind(addr).map_err(problem)?,
+            checks: plan.checks,
+            drain_route: plan.drain_route,
+        };
+        let main = tokio::runtime::Handle::current();
+        let probes = probe::start(settings, self.handle.clone(), main).map_err(problem)?;
+        self.handle
+            .journal()
+            .listens("probes", probes.addr().to_string());
+        Ok(Some(probes))
     }
 
     fn window(&mut self) -> Window {
@@ -149,24 +184,18 @@ impl Window {
     };
 }
 
-fn start_probes(
-    addr: Option<std::net::SocketAddr>,
-    plan: ProbePlan,
-    handle: &Handle,
-) -> Result<Option<Probes>, String> {
-    let Some(addr) = addr else { return Ok(None) };
-    let problem = |e| format!("probes: cannot listen on {addr}: {e}");
-    let settings = probe::Settings {
-        listener: TcpListener::bind(addr).map_err(problem)?,
-        checks: plan.checks,
-        drain_route: plan.drain_route,
-    };
-    let main = tokio::runtime::Handle::current();
-    let probes = probe::start(settings, handle.clone(), main).map_err(problem)?;
-    handle
-        .journal()
-        .listens("probes", probes.addr().to_string());
-    Ok(Some(probes))
+/// Why a process does not start at all.
+enum Problem {
+    /// It was told something that cannot be.
+    Bad(Vec<String>),
+    /// The system would not let it.
+    Failed(String),
+}
+
+async fn close(closers: Vec<Closer>, flushers: Vec<Closer>, handle: &Handle) {
+    let budget = handle.budget();
+    close_all(closers, budget.close_until(), handle).await;
+    close_all(flushers, budget.flush_until(), handle).await;
 }
 
 type Named<T> = (String, T);
@@ -212,9 +241,11 @@ struct Parts {
 type Ended = Result<(Id, Result<(), BoxError>), JoinError>;
 
 impl Parts {
-    fn spawn(&mut self, name: String, running: Running) {
-        let id = self.running.spawn(running).id();
-        self.names.insert(id, name);
+    fn spawn_all(&mut self, components: Vec<Named<Running>>) {
+        for (name, running) in components {
+            let id = self.running.spawn(running).id();
+            self.names.insert(id, name);
+        }
     }
 
     /// Waits until the shutdown begins, which the failure of a component does too.
