@@ -21,6 +21,8 @@ pub enum Event<'a> {
     Signalled {
         /// The round's number.
         number: u32,
+        /// What the round is for.
+        kind: RoundKind,
     },
     /// A round is over: the target has ended, and every request is accounted for.
     RoundEnded {

@@ -136,6 +136,9 @@ pub(crate) struct CheckArgs {
     #[arg(long, value_name = "FILE", help_heading = "Report")]
     pub(crate) json: Option<PathBuf>,
     /// The target: program and arguments
+    ///
+    /// Started anew for each round, in a process group of its own. The signal goes to this process alone, as an
+    /// orchestrator sends it: a shell in between must `exec` the server.
     #[arg(last = true, value_name = "COMMAND")]
     command: Vec<String>,
 }

@@ -52,15 +52,7 @@ impl Observer for Progress {
                 self.bar.set_position(u64::from(*number));
                 self.bar.set_message(format!("{kind}, starting"));
             }
-            Event::Signalled { .. } => {
-                self.bar.set_message(format!(
-                    "{}, stopping",
-                    self.bar
-                        .message()
-                        .trim_end_matches(", stopping")
-                        .trim_end_matches(", starting")
-                ));
-            }
+            Event::Signalled { kind, .. } => self.bar.set_message(format!("{kind}, stopping")),
             Event::RoundEnded { round } if !self.is_terminal => {
                 let rounds = self.rounds.get().copied().unwrap_or(0);
                 eprintln!(

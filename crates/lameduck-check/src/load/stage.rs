@@ -18,8 +18,8 @@ use crate::ledger::{Connection, Ending, Exchange, Lane};
 use crate::request::RequestTemplate;
 use crate::wire::Wire;
 
-/// A connection attempt without any answer for this long counts as refused: a listener that silently drops
-/// handshakes is closed.
+/// A connection attempt without any answer for this long, and a round trip, counts as refused: a listener that
+/// silently drops handshakes is closed.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Everything a client needs; cheap to clone.
@@ -80,17 +80,16 @@ impl Stage {
     /// Connects. `Err` is the refusal in words.
     pub(crate) async fn connect(&self, client: Client) -> Result<Link, String> {
         loop {
-            let attempt =
-                tokio::time::timeout(CONNECT_TIMEOUT, self.0.wire.connect(self.0.origin.address));
+            let wire = self.0.wire;
+            let limit = CONNECT_TIMEOUT + wire.rtt();
+            let attempt = tokio::time::timeout(limit, wire.connect(self.0.origin.address));
             let error = match self.unless_over(attempt).await {
                 Some(Ok(Ok(stream))) => return Ok(Link::new(stream, client, self.clone())),
                 Some(Ok(Err(error))) => error,
-                None => return Err("no answer to the connection attempt".to_owned()),
                 Some(Err(_)) => {
-                    return Err(format!(
-                        "no answer to the connection attempt in {CONNECT_TIMEOUT:?}"
-                    ));
+                    return Err(format!("no answer to the connection attempt in {limit:?}"));
                 }
+                None => return Err("no answer to the connection attempt".to_owned()),
             };
             match error
                 .raw_os_error()

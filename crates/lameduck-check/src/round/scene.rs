@@ -100,6 +100,7 @@ impl<'a> Scene<'a> {
         self.stage.signalled(at);
         self.observer.on(&Event::Signalled {
             number: self.number,
+            kind: self.kind,
         });
         Ok(())
     }

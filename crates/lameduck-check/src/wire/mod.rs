@@ -50,6 +50,11 @@ impl Wire {
         Self { half: rtt / 2 }
     }
 
+    /// The round trip.
+    pub fn rtt(&self) -> Duration {
+        self.half * 2
+    }
+
     /// Connects; takes at least one round trip, as a refusal does.
     ///
     /// # Errors
