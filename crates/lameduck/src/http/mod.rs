@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`component`] | its settings, and its place in a lifecycle |
 //! | [`listener`] | sockets that listen, and how to stop without a reset |
+//! | [`half_open`] | handshakes under way, as the kernel lists them |
 //! | [`server`] | the accept loop and the list of connections |
 //! | [`connection`] | one connection, from its first byte to the last of HTTP |
 //! | [`linger`] | the FIN |
@@ -18,6 +19,8 @@ pub(crate) const REQUEST: &str = "request";
 mod body;
 pub(crate) mod component;
 mod connection;
+#[cfg(target_os = "linux")]
+mod half_open;
 pub(crate) mod layer;
 mod linger;
 pub(crate) mod listener;
