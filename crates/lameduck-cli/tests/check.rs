@@ -1,7 +1,7 @@
 //! `lameduck check` as a user or a pipeline meets it: exit status, and what is said when something is wrong.
 
-use std::io::Read;
-use std::net::TcpListener;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::thread;
@@ -139,25 +139,41 @@ fn an_address_that_is_taken_is_told_before_anything_is_started() {
     assert!(!touched.exists());
 }
 
+/// Not a test of its own: the target of another one, which starts this program again with this variable set.
+const SERVE_ON: &str = "LAMEDUCK_TEST_SERVE_ON";
+
+#[test]
+fn serves_when_another_test_asks_for_it() {
+    let Ok(address) = std::env::var(SERVE_ON) else {
+        return;
+    };
+    for stream in TcpListener::bind(address).unwrap().incoming() {
+        thread::spawn(move || answer_all(stream.unwrap()));
+    }
+}
+
+fn answer_all(mut stream: TcpStream) {
+    let mut head = Vec::new();
+    let mut byte = [0u8; 1];
+    while let Ok(1) = stream.read(&mut byte) {
+        head.push(byte[0]);
+        if head.ends_with(b"\r\n\r\n") {
+            head.clear();
+            let answered = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok");
+            if answered.is_err() {
+                return;
+            }
+        }
+    }
+}
+
 #[test]
 fn a_target_that_dies_by_the_signal_breaks_promises_with_exit_1_and_json() {
     let folder = folder();
     let url = free_url();
-    let port = url.rsplit(':').next().unwrap().to_owned();
-    let server = "import http.server, sys\n\
-        class Handler(http.server.BaseHTTPRequestHandler):\n\
-        \x20   protocol_version = 'HTTP/1.1'\n\
-        \x20   def do_GET(self):\n\
-        \x20       self.send_response(200); self.send_header('content-length', '2'); self.end_headers(); self.wfile.write(b'ok')\n\
-        \x20   def log_message(self, *_): pass\n\
-        http.server.ThreadingHTTPServer(('127.0.0.1', int(sys.argv[1])), Handler).serve_forever()";
-    if Command::new("python3").arg("--version").output().is_err() {
-        eprintln!("SKIPPED: python3 is not installed");
-        return;
-    }
-    let output = lameduck(
-        folder.path(),
-        &[
+    let itself = std::env::current_exe().unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_lameduck"))
+        .args([
             "check",
             "--url",
             &url,
@@ -169,6 +185,8 @@ fn a_target_that_dies_by_the_signal_breaks_promises_with_exit_1_and_json() {
             "1",
             "--rounds",
             "1",
+        ])
+        .args([
             "--startup-rounds",
             "0",
             "--idle",
@@ -176,12 +194,13 @@ fn a_target_that_dies_by_the_signal_breaks_promises_with_exit_1_and_json() {
             "--json",
             "out.json",
             "--",
-            "python3",
-            "-c",
-            server,
-            &port,
-        ],
-    );
+        ])
+        .arg(itself)
+        .args(["--exact", "serves_when_another_test_asks_for_it"])
+        .env(SERVE_ON, url.trim_start_matches("http://"))
+        .current_dir(folder.path())
+        .output()
+        .unwrap();
     let table = String::from_utf8_lossy(&output.stdout);
     assert_eq!(
         output.status.code(),
@@ -194,9 +213,8 @@ fn a_target_that_dies_by_the_signal_breaks_promises_with_exit_1_and_json() {
         "{table}"
     );
     assert!(!table.contains('\x1b'), "colour without a terminal");
-    let json: serde_json::Value =
-        serde_json::from_str(&std::fs::read_to_string(folder.path().join("out.json")).unwrap())
-            .unwrap();
+    let json = std::fs::read_to_string(folder.path().join("out.json")).unwrap();
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
     assert_eq!(json["exit"], serde_json::json!([143]));
     assert_eq!(json["promises"].as_array().unwrap().len(), 17);
 }

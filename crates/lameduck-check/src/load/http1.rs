@@ -43,18 +43,19 @@ pub(crate) enum FaultKind {
     Malformed,
 }
 
+/// How a body's end is known.
 #[derive(Debug, PartialEq, Eq)]
-enum Framing {
+pub(super) enum Framing {
     Length(u64),
     Chunked,
     ToEof,
 }
 
 #[derive(Debug)]
-struct Head {
-    status: u16,
+pub(super) struct Head {
+    pub(super) status: u16,
     close: bool,
-    framing: Framing,
+    pub(super) framing: Framing,
 }
 
 /// Reads slowly until a moment, then as fast as it can.
@@ -279,8 +280,8 @@ fn malformed(what: &str) -> Fault {
     }
 }
 
-/// `Ok(None)` while the head is not whole.
-fn parse_head(buffer: &[u8], method: &str) -> Result<Option<(usize, Head)>, String> {
+/// A response's head and its length; `Ok(None)` while it is not whole.
+pub(super) fn parse_head(buffer: &[u8], method: &str) -> Result<Option<(usize, Head)>, String> {
     let mut fields = [httparse::EMPTY_HEADER; FIELDS];
     let mut response = httparse::Response::new(&mut fields);
     let used = match response.parse(buffer) {

@@ -5,12 +5,17 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use super::http1::{Framing, parse_head};
 use super::stage::Stage;
 use crate::endpoint::Endpoint;
 use crate::ledger::Sample;
 
 /// A look takes no longer.
 const TIMEOUT: Duration = Duration::from_secs(1);
+/// The rest of an answer is read for so long at most.
+const COURTESY: Duration = Duration::from_millis(50);
+/// Bytes of an answer's head, at most.
+const LIMIT: usize = 64 * 1024;
 /// Pause between two looks.
 pub(crate) const INTERVAL: Duration = Duration::from_millis(5);
 
@@ -26,7 +31,7 @@ pub(crate) async fn watch(stage: Stage, endpoint: Endpoint) -> Vec<Sample> {
     samples
 }
 
-/// Looks once. Only the status line is read.
+/// Looks once. Only the status counts.
 pub(crate) async fn look(endpoint: &Endpoint) -> Sample {
     let asked = Instant::now();
     let status = match tokio::time::timeout(TIMEOUT, ask(endpoint)).await {
@@ -51,28 +56,30 @@ async fn ask(endpoint: &Endpoint) -> Result<u16, String> {
     let head = format!("GET {path} HTTP/1.1\r\nhost: {authority}\r\nconnection: close\r\n\r\n");
     stream.write_all(head.as_bytes()).await.map_err(in_words)?;
     let mut answer = Vec::with_capacity(512);
-    // To the end: closing with bytes unread would reset the target's connection.
-    stream
-        .take(64 * 1024)
-        .read_to_end(&mut answer)
-        .await
-        .or_else(|error| match answer.is_empty() {
-            true => Err(error.to_string()),
-            false => Ok(0),
-        })?;
-    let status = answer
-        .get(..12)
-        .and_then(|line| line.strip_prefix(b"HTTP/1.1 "))
-        .or_else(|| {
-            answer
-                .get(..12)
-                .and_then(|line| line.strip_prefix(b"HTTP/1.0 "))
-        });
-    status
-        .and_then(|digits| std::str::from_utf8(digits).ok())
-        .and_then(|digits| digits.parse().ok())
-        .ok_or_else(|| match answer.is_empty() {
-            true => "closed without an answer".to_owned(),
-            false => "not an HTTP answer".to_owned(),
-        })
+    let (head_length, head) = loop {
+        let read = stream.read_buf(&mut answer).await.map_err(in_words)?;
+        match parse_head(&answer, "GET") {
+            Ok(Some(head)) => break head,
+            Ok(None) if read == 0 && answer.is_empty() => {
+                return Err("closed without an answer".to_owned());
+            }
+            Ok(None) if read == 0 => return Err("closed in the middle of its answer".to_owned()),
+            Ok(None) if answer.len() < LIMIT => {}
+            Ok(None) | Err(_) => return Err("not an HTTP answer".to_owned()),
+        }
+    };
+    // Closing with bytes unread would reset the target's connection; what comes of the rest changes nothing.
+    let rest = async {
+        match head.framing {
+            Framing::Length(length) => {
+                let unread = length.saturating_sub((answer.len() - head_length) as u64);
+                tokio::io::copy(&mut stream.take(unread), &mut tokio::io::sink()).await
+            }
+            Framing::Chunked | Framing::ToEof => {
+                tokio::io::copy(&mut stream, &mut tokio::io::sink()).await
+            }
+        }
+    };
+    let _ = tokio::time::timeout(COURTESY, rest).await;
+    Ok(head.status)
 }

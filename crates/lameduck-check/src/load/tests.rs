@@ -9,6 +9,7 @@ use tokio::net::{TcpListener, TcpStream};
 use super::h2::{self, Script};
 use super::http1::Http1;
 use super::keep_alive::once;
+use super::probe;
 use super::stage::{Client, Stage};
 use crate::endpoint::Endpoint;
 use crate::ledger::{Ending, Exchange, Lane, Parting};
@@ -366,4 +367,31 @@ async fn an_http2_goaway_makes_only_the_streams_above_its_last_id_honest() {
         "{exchanges:?}"
     );
     assert!(exchanges.len() > 1);
+}
+
+#[tokio::test]
+async fn a_probe_is_good_even_if_the_server_keeps_its_connection_open() {
+    let server = Server::new().await;
+    let url = format!("http://{}/readyz", server.listener.local_addr().unwrap());
+    let endpoint = Endpoint::parse(&url).unwrap();
+    let serve = async {
+        let mut stream = server.request().await;
+        stream
+            .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok")
+            .await
+            .unwrap();
+        stream
+    };
+    let (_kept_open, sample) = tokio::join!(serve, probe::look(&endpoint));
+    assert!(sample.is_good(), "{sample:?}");
+}
+
+#[tokio::test]
+async fn a_probe_that_is_closed_without_an_answer_is_not_good_and_says_so() {
+    let server = Server::new().await;
+    let url = format!("http://{}/readyz", server.listener.local_addr().unwrap());
+    let endpoint = Endpoint::parse(&url).unwrap();
+    let serve = async { drop(server.request().await) };
+    let ((), sample) = tokio::join!(serve, probe::look(&endpoint));
+    assert_eq!(sample.status, Err("closed without an answer".to_owned()));
 }
