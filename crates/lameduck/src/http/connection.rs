@@ -17,12 +17,15 @@
 
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard};
-use std::task::Poll;
+use std::sync::atomic::{
+    AtomicBool, AtomicU8, AtomicU32, AtomicU64,
+    Ordering::{Relaxed, SeqCst},
+    fence,
+};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use atomic_waker::AtomicWaker;
 use http_body::Body;
 use hyper::Request;
 use hyper::body::Incoming;
@@ -78,7 +81,7 @@ pub(crate) struct Conn {
     delivered: AtomicU64,
     /// Whether the last read found the kernel's queue empty.
     nothing_unread: AtomicBool,
-    waker: AtomicWaker,
+    bell: Bell,
     leftover: Mutex<Leftover>,
 }
 
@@ -105,7 +108,7 @@ impl Conn {
             unread: AtomicBool::new(false),
             delivered: AtomicU64::new(0),
             nothing_unread: AtomicBool::new(false),
-            waker: AtomicWaker::new(),
+            bell: Bell::default(),
             leftover: Mutex::default(),
         }
     }
@@ -162,7 +165,7 @@ impl Conn {
         let upgraded = leftover.upgraded.take();
         drop(leftover);
         drop(upgraded);
-        self.waker.wake();
+        self.bell.ring();
     }
 
     fn leftover(&self) -> MutexGuard<'_, Leftover> {
@@ -238,7 +241,7 @@ impl Conn {
     /// Completes once the connection is to be cut.
     pub(super) async fn cut(&self) {
         poll_fn(|cx| {
-            self.waker.register(cx.waker());
+            self.bell.hear(cx);
             match self.order() {
                 Order::Cut => Poll::Ready(()),
                 _ => Poll::Pending,
@@ -260,7 +263,7 @@ impl Conn {
     pub(super) fn give(&self, order: Order) {
         if self.order() != order {
             self.order.store(order as u8, Relaxed);
-            self.waker.wake();
+            self.bell.ring();
         }
     }
 
@@ -274,7 +277,7 @@ impl Conn {
 
     /// Has the task look at everything again.
     pub(super) fn wake(&self) {
-        self.waker.wake();
+        self.bell.ring();
     }
 
     /// Whether closing now would lose nothing that has reached this machine.
@@ -297,6 +300,32 @@ fn match_preface(matched: u8, bytes: &[u8]) -> u8 {
         matched + n as u8
     } else {
         NOT_HTTP2
+    }
+}
+
+/// Wakes the connection's task, however often. A task keeps its waker for life, so it is taken once;
+/// an `AtomicWaker` gives its waker away when it wakes, and stays mute until the task has brought
+/// another.
+#[derive(Default)]
+struct Bell(OnceLock<Waker>);
+
+impl Bell {
+    /// To be called by the task before it looks at what it may be woken for.
+    #[inline]
+    fn hear(&self, cx: &Context<'_>) {
+        if self.0.get().is_none() {
+            let _ = self.0.set(cx.waker().clone());
+            // Either we see what was written before `ring`, or `ring` sees our waker.
+            fence(SeqCst);
+        }
+    }
+
+    /// To be called after what the task shall look at was written.
+    fn ring(&self) {
+        fence(SeqCst);
+        if let Some(waker) = self.0.get() {
+            waker.wake_by_ref();
+        }
     }
 }
 
@@ -340,7 +369,7 @@ pub(crate) async fn serve<S, B>(
     };
     // An upgraded connection comes back when its new owner is done with it.
     let given_back = poll_fn(|cx| {
-        conn.waker.register(cx.waker());
+        conn.bell.hear(cx);
         match conn.leftover().socket.take() {
             Some(socket) => Poll::Ready(Some(socket)),
             None if conn.order() == Order::Cut => Poll::Ready(None),
@@ -364,14 +393,9 @@ where
     B::Data: Send,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    let mut registered = false;
     let mut closing = false;
     poll_fn(|cx| {
-        // A task keeps its waker for life, so once is enough.
-        if !registered {
-            conn.waker.register(cx.waker());
-            registered = true;
-        }
+        conn.bell.hear(cx);
         loop {
             if let Poll::Ready(result) = http.as_mut().poll(cx) {
                 if let Err(error) = result {
