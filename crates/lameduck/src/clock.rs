@@ -1,4 +1,6 @@
-//! The time of the hot path: milliseconds since the process first asked, from the cheapest clock
+//! The two clocks: [`now`] for deadlines, [`Millis`] for the hot path.
+//!
+//! [`Millis`] counts milliseconds since the process first asked, from the cheapest clock
 //! there is. Good for ages and quiet times, where a few milliseconds do not matter; deadlines use
 //! `Instant`.
 //!
@@ -6,7 +8,7 @@
 //! kernel tick, 1 to 10 ms). Elsewhere it is `Instant`.
 
 use std::sync::OnceLock;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Milliseconds since some moment in this process's past. Wraps after 584 million years.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -34,7 +36,11 @@ fn monotonic_ms() -> u64 {
 
 #[cfg(not(target_os = "linux"))]
 fn monotonic_ms() -> u64 {
-    use std::time::Instant;
     static START: OnceLock<Instant> = OnceLock::new();
     START.get_or_init(Instant::now).elapsed().as_millis() as u64
+}
+
+/// Tokio's clock, so that tests can pause it; outside a runtime it is the system's.
+pub(crate) fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
 }

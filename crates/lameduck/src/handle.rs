@@ -15,10 +15,11 @@ use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 
 use crate::budget::Budget;
-use crate::clock::Millis;
+use crate::clock::{Millis, now};
 use crate::inflight::{Ended, Guard, Ledger, Name, Token};
 use crate::journal::{Facts, Journal};
 use crate::phase::{Phase, Phases};
+use crate::reason::Reason;
 use crate::report::Report;
 
 /// The process's shutdown, as its parts see it. Cheap to clone; all clones are one.
@@ -46,27 +47,6 @@ struct Begun {
     reason: Reason,
     /// What had ended before, to tell what ended during.
     ended: Vec<Ended>,
-}
-
-/// Why a shutdown began.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Reason {
-    /// A signal, by number.
-    Signal(i32),
-    /// Somebody asked, in these words.
-    Asked(String),
-    /// A component failed.
-    Failed(String),
-}
-
-impl fmt::Display for Reason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Reason::Signal(n) => f.write_str(&crate::signal::name(*n)),
-            Reason::Asked(why) => f.write_str(why),
-            Reason::Failed(component) => write!(f, "the failure of {component}"),
-        }
-    }
 }
 
 impl Handle {
@@ -298,9 +278,4 @@ impl fmt::Debug for Handle {
             .field("in_flight", &self.shared.ledger.len())
             .finish()
     }
-}
-
-/// Tokio's clock, so that tests can pause it; outside a runtime it is the system's.
-pub(crate) fn now() -> Instant {
-    tokio::time::Instant::now().into_std()
 }

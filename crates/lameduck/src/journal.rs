@@ -9,7 +9,7 @@ use std::fmt;
 use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
-use crate::handle::now;
+use crate::clock::now;
 use crate::inflight::{Ended, Entry, Ledger};
 use crate::phase::Phase;
 use crate::report::{Failure, LetGo, Panic, PhaseTime, Report, Step};
@@ -32,6 +32,9 @@ struct Pages {
     /// What of the ledger has been written down as let go while it was still there.
     left: Vec<Entry>,
 }
+
+/// The kind under which a closer is in the ledger while it runs.
+pub(crate) const CLOSER: &str = "closer";
 
 /// How many panics the report keeps.
 const PANICS_KEPT: usize = 16;
@@ -91,7 +94,7 @@ impl Pages {
                     e.count.saturating_sub(before(e.kind) + let_go(e.kind)),
                 )
             })
-            .filter(|(kind, n)| *n > 0 && *kind != crate::close::CLOSER)
+            .filter(|(kind, n)| *n > 0 && *kind != CLOSER)
             .map(|(kind, n)| (kind.to_owned(), n))
             .collect()
     }
@@ -156,11 +159,19 @@ impl Journal {
     /// Writes down everything in the ledger as let go, but for what `spared` names and what has
     /// been written down before.
     pub(crate) fn let_go_all(&self, ledger: &Ledger, spared: impl Fn(&Entry) -> bool, why: &str) {
-        for entry in ledger.snapshot() {
-            if !spared(&entry) && !self.pages().knows(&entry) {
-                self.let_go(LetGo::new(&entry, why));
-                self.pages().left.push(entry);
-            }
+        // All are looked up before the first is written down: several may have the same name.
+        let mut left = ledger.snapshot();
+        left.retain(|entry| !spared(entry) && !self.pages().knows(entry));
+        for entry in &left {
+            self.let_go(LetGo::new(entry, why));
+        }
+        self.pages().left.extend(left);
+    }
+
+    /// Writes down something from the ledger that was cut, unless that was done while it was there.
+    pub(crate) fn cut(&self, entry: &Entry, why: &str) {
+        if !self.pages().knows(entry) {
+            self.let_go(LetGo::new(entry, why));
         }
     }
 

@@ -51,9 +51,11 @@
 
 mod announce;
 mod book;
+mod bounded;
 pub mod budget;
 mod clock;
 mod close;
+mod component;
 mod config;
 #[doc(hidden)]
 pub mod doc;
@@ -69,6 +71,7 @@ mod lifecycle;
 mod name;
 pub mod phase;
 mod probe;
+mod reason;
 pub mod report;
 mod signal;
 mod sync;
@@ -80,9 +83,10 @@ pub use self::http::component::Http;
 pub use self::http::layer::{Track, TrackBody, TrackFuture, TrackLayer};
 pub use self::http::listener::Bind;
 pub use close::Close;
+pub use component::BoxError;
 pub use config::LameDuck;
 pub use exit::Exit;
 pub use handle::Handle;
-pub use lifecycle::{BoxError, Lifecycle};
+pub use lifecycle::Lifecycle;
 pub use phase::Phase;
 pub use report::Report;

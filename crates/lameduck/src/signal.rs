@@ -8,20 +8,7 @@ use std::thread;
 
 use crate::handle::Handle;
 use crate::lastwords;
-
-/// The number of SIGINT everywhere POSIX reaches.
-pub(crate) const SIGINT: i32 = 2;
-
-/// `SIGTERM` for 15, and so on.
-pub(crate) fn name(signal: i32) -> String {
-    match signal {
-        1 => "SIGHUP".to_owned(),
-        2 => "SIGINT".to_owned(),
-        3 => "SIGQUIT".to_owned(),
-        15 => "SIGTERM".to_owned(),
-        n => format!("signal {n}"),
-    }
-}
+use crate::reason::{SIGINT, signal_name};
 
 /// Takes one signal into account.
 fn received(handle: &Handle, signal: i32) {
@@ -30,7 +17,7 @@ fn received(handle: &Handle, signal: i32) {
         lastwords::end(handle, "a third signal ended the process", code);
     }
     // Last: whoever listens to events may block.
-    tracing::info!(target: "lameduck", signal = name(signal), "received");
+    tracing::info!(target: "lameduck", signal = signal_name(signal), "received");
 }
 
 /// Begins to listen. From here on a SIGTERM no longer kills the process.

@@ -8,14 +8,15 @@
 pub(crate) mod systemd;
 
 use std::future::Future;
-use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 use tokio::task::JoinSet;
 
-use crate::handle::{Handle, now};
-use crate::lifecycle::{BoxError, BoxFuture};
-use crate::report::{Step, panic_text};
+use crate::bounded::bounded;
+use crate::clock::now;
+use crate::component::{BoxError, BoxFuture};
+use crate::handle::Handle;
+use crate::report::Step;
 
 /// The most a hook may take unless told otherwise: 2 s.
 pub(crate) const DEFAULT_TIMEOUT: Duration = Duration::from_secs(2);
@@ -63,28 +64,4 @@ pub(crate) async fn tell(hooks: Vec<Hook>, handle: &Handle) {
         });
     }
     while running.join_next().await.is_some() {}
-}
-
-/// Runs a future of the application's with a bound; a panic is an error like any other.
-pub(crate) async fn bounded(
-    timeout: Duration,
-    future: impl Future<Output = Result<(), BoxError>> + Send,
-) -> Result<(), String> {
-    match tokio::time::timeout(timeout, catch_panic(future)).await {
-        Ok(Ok(Ok(()))) => Ok(()),
-        Ok(Ok(Err(error))) => Err(error.to_string()),
-        Ok(Err(panic)) => Err(format!("panicked: {panic}")),
-        Err(_) => Err(format!("not done within {}", crate::report::short(timeout))),
-    }
-}
-
-async fn catch_panic<T>(future: impl Future<Output = T>) -> Result<T, String> {
-    let mut future = std::pin::pin!(future);
-    std::future::poll_fn(|cx| {
-        match std::panic::catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
-            Ok(polled) => polled.map(Ok),
-            Err(panic) => std::task::Poll::Ready(Err(panic_text(&*panic).to_owned())),
-        }
-    })
-    .await
 }

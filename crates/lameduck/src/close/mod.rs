@@ -12,9 +12,11 @@
 use std::future::Future;
 use std::time::Duration;
 
-use crate::announce::bounded;
-use crate::handle::{Handle, now};
-use crate::lifecycle::{BoxError, BoxFuture};
+use crate::bounded::bounded;
+use crate::clock::now;
+use crate::component::{BoxError, BoxFuture};
+use crate::handle::Handle;
+use crate::journal::CLOSER;
 use crate::report::{LetGo, Step};
 
 #[cfg(feature = "sqlx")]
@@ -33,9 +35,6 @@ pub trait Close: Send + 'static {
         None
     }
 }
-
-/// The kind under which a closer is in the ledger while it runs.
-pub(crate) const CLOSER: &str = "closer";
 
 pub(crate) struct Closer {
     name: String,

@@ -6,7 +6,7 @@ use std::future::Future;
 use sqlx::{Database, Pool};
 
 use super::Close;
-use crate::lifecycle::BoxError;
+use crate::component::BoxError;
 
 impl<DB: Database> Close for Pool<DB> {
     fn close(&mut self) -> impl Future<Output = Result<(), BoxError>> + Send {

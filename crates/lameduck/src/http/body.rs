@@ -1,4 +1,10 @@
-//! A response's body, which keeps its request in the ledger until the last byte has been taken.
+//! A response's body, which keeps its request in the ledger until the last byte has been written.
+//!
+//! # What must hold
+//!
+//! A request is over when its last byte is with the kernel, not when hyper has taken it: a peer that
+//! does not read, or that leaves no room in its window, may keep it in a buffer of ours for as long
+//! as it likes. So the last data takes the request along, if it is known to be the last.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -56,38 +62,47 @@ impl<B> TrackedBody<B> {
 #[error("the response was cut: the time for draining is over")]
 struct Cut;
 
-/// Either the handler's data or ours.
-pub(super) enum Data<D> {
+/// Either the handler's data or ours; with the request if it is the last of its response.
+pub(super) struct Data<D> {
+    bytes: Either<D>,
+    _in_flight: Option<InFlight>,
+}
+
+enum Either<D> {
     Handlers(D),
     Text(Bytes),
 }
 
 impl<D: Buf> Buf for Data<D> {
+    #[inline]
     fn remaining(&self) -> usize {
-        match self {
-            Data::Handlers(d) => d.remaining(),
-            Data::Text(d) => d.remaining(),
+        match &self.bytes {
+            Either::Handlers(d) => d.remaining(),
+            Either::Text(d) => d.remaining(),
         }
     }
 
+    #[inline]
     fn chunk(&self) -> &[u8] {
-        match self {
-            Data::Handlers(d) => d.chunk(),
-            Data::Text(d) => d.chunk(),
+        match &self.bytes {
+            Either::Handlers(d) => d.chunk(),
+            Either::Text(d) => d.chunk(),
         }
     }
 
+    #[inline]
     fn chunks_vectored<'a>(&'a self, dst: &mut [std::io::IoSlice<'a>]) -> usize {
-        match self {
-            Data::Handlers(d) => d.chunks_vectored(dst),
-            Data::Text(d) => d.chunks_vectored(dst),
+        match &self.bytes {
+            Either::Handlers(d) => d.chunks_vectored(dst),
+            Either::Text(d) => d.chunks_vectored(dst),
         }
     }
 
+    #[inline]
     fn advance(&mut self, cnt: usize) {
-        match self {
-            Data::Handlers(d) => d.advance(cnt),
-            Data::Text(d) => d.advance(cnt),
+        match &mut self.bytes {
+            Either::Handlers(d) => d.advance(cnt),
+            Either::Text(d) => d.advance(cnt),
         }
     }
 }
@@ -106,12 +121,16 @@ where
     ) -> Poll<Option<Result<Frame<Self::Data>, BoxError>>> {
         let this = self.project();
         match this.inner.project() {
-            InnerProj::Handlers { body } => match body.poll_frame(cx) {
-                Poll::Ready(frame) => Poll::Ready(frame.map(|frame| {
-                    frame
-                        .map(|f| f.map_data(Data::Handlers))
-                        .map_err(Into::into)
-                })),
+            InnerProj::Handlers { mut body } => match body.as_mut().poll_frame(cx) {
+                Poll::Ready(Some(Ok(frame))) => {
+                    let last = frame.is_data() && body.is_end_stream();
+                    Poll::Ready(Some(Ok(frame.map_data(|bytes| Data {
+                        bytes: Either::Handlers(bytes),
+                        _in_flight: if last { this.in_flight.take() } else { None },
+                    }))))
+                }
+                Poll::Ready(Some(Err(error))) => Poll::Ready(Some(Err(error.into()))),
+                Poll::Ready(None) => Poll::Ready(None),
                 Poll::Pending => match this.in_flight {
                     Some(it) if time_is_over(it.handle(), this.let_go, cx) => {
                         it.let_go("cut in the middle of its response");
@@ -123,7 +142,10 @@ where
             },
             InnerProj::Text { text } => match std::mem::take(text) {
                 "" => Poll::Ready(None),
-                text => Poll::Ready(Some(Ok(Frame::data(Data::Text(text.into()))))),
+                text => Poll::Ready(Some(Ok(Frame::data(Data {
+                    bytes: Either::Text(text.into()),
+                    _in_flight: this.in_flight.take(),
+                })))),
             },
         }
     }

@@ -11,7 +11,7 @@ use tower_service::Service;
 use super::listener::{Bind, Listener};
 use super::request::BoxError;
 use super::server::Server;
-use crate::lifecycle::component::{Component, Running, Start, StartError};
+use crate::component::{Component, Running, Start, StartError};
 
 /// An HTTP/1.1 and HTTP/2 (cleartext) server with settings that differ from the defaults. For the
 /// defaults there is [`Lifecycle::http`](crate::Lifecycle::http).

@@ -27,7 +27,7 @@ use tower_service::Service;
 
 use super::REQUEST;
 use super::body::TrackedBody;
-use super::connection::Conn;
+use super::connection::{Conn, Order};
 use crate::clock::Millis;
 use crate::handle::Handle;
 use crate::inflight::{Guard, Name};
@@ -119,6 +119,13 @@ impl InFlight {
 
 impl Drop for InFlight {
     fn drop(&mut self) {
+        if let Some(guard) = &self.guard
+            && self.conn.order() == Order::Cut
+        {
+            self.handle()
+                .journal()
+                .cut(&guard.entry(), "cut in the middle of its response");
+        }
         self.conn.request_ended();
     }
 }

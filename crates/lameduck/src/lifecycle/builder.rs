@@ -9,10 +9,11 @@ use hyper::body::Incoming;
 use hyper::{Request, Response};
 use tower_service::Service;
 
-use super::component::{BoxError, Component, Task};
+use super::task::Task;
 use crate::announce;
 use crate::budget::Budget;
 use crate::close::{Close, Closer};
+use crate::component::{BoxError, Component};
 use crate::config::{Environment, LameDuck};
 use crate::handle::Handle;
 use crate::http::component::Http;

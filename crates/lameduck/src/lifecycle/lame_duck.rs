@@ -32,8 +32,8 @@ pub(super) async fn over(handle: &Handle, window: Window) {
 mod tests {
     use super::*;
     use crate::clock::Millis;
-    use crate::handle::Reason;
     use crate::phase::Driver;
+    use crate::reason::Reason;
     use tokio::time::Instant;
 
     const fn s(n: u64) -> Duration {

@@ -6,15 +6,13 @@
 //! | [`builder`] | [`Lifecycle`]: what there is to run |
 //! | [`run`] | one life, from `Starting` to `Stopped` |
 //! | [`lame_duck`] | how long the process goes on serving |
-//! | [`component`] | the shape of what is started and drained |
+//! | [`task`] | a background task as a component |
 
 mod builder;
-pub(crate) mod component;
 mod lame_duck;
 mod run;
+mod task;
 #[cfg(test)]
 mod tests;
 
 pub use builder::Lifecycle;
-pub use component::BoxError;
-pub(crate) use component::BoxFuture;

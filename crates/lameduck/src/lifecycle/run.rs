@@ -15,13 +15,13 @@ use std::time::Duration;
 use tokio::task::{Id, JoinError, JoinSet};
 
 use super::builder::Lifecycle;
-use super::component::{BoxError, Component, Running, Start, StartError};
 use super::lame_duck;
 use crate::announce::{self, systemd};
 use crate::close::{Closer, close_all};
+use crate::component::{BoxError, Component, Running, Start, StartError};
 use crate::config::Window;
 use crate::exit::Exit;
-use crate::handle::{Handle, Reason};
+use crate::handle::Handle;
 use crate::http::REQUEST;
 use crate::inflight::Entry;
 #[cfg(unix)]
@@ -29,8 +29,8 @@ use crate::inherited::Sockets;
 use crate::lastwords;
 use crate::phase::Phase;
 use crate::probe::{self, Probes};
+use crate::reason::{Reason, SIGINT};
 use crate::report::panic_text;
-use crate::signal::SIGINT;
 
 impl Lifecycle {
     /// Starts everything, waits for the shutdown to begin, and sees it through. The process should

@@ -14,8 +14,9 @@ use tokio::time::timeout;
 use super::metrics::{self, Metrics};
 use super::readiness::{Outcome, Readiness};
 use super::status::Status;
-use crate::handle::{Handle, Reason};
+use crate::handle::Handle;
 use crate::phase::Phase;
+use crate::reason::Reason;
 
 pub(super) type Answer = Response<Full<Bytes>>;
 

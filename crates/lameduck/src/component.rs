@@ -1,4 +1,4 @@
-//! What a lifecycle starts and drains: servers, job workers, background tasks. One shape for all.
+//! The shape of what a lifecycle starts and drains: servers, job workers, background tasks.
 
 use std::fmt;
 use std::future::Future;
@@ -57,42 +57,5 @@ impl fmt::Display for StartError {
         match self {
             StartError::BadConfiguration(e) | StartError::Failed(e) => f.write_str(e),
         }
-    }
-}
-
-/// A background task of the application's.
-pub(crate) struct Task {
-    name: String,
-    run: Box<dyn FnOnce(Handle) -> Running + Send>,
-}
-
-impl Task {
-    pub(crate) fn new<F, E>(name: String, run: impl FnOnce(Handle) -> F + Send + 'static) -> Task
-    where
-        F: Future<Output = Result<(), E>> + Send + 'static,
-        E: Into<BoxError>,
-    {
-        Task {
-            name,
-            run: Box::new(move |handle| {
-                Box::pin(async move { run(handle).await.map_err(Into::into) })
-            }),
-        }
-    }
-}
-
-impl Component for Task {
-    fn name(&self) -> &str {
-        &self.name
-    }
-
-    fn start(self: Box<Self>, start: Start<'_>) -> Result<Running, StartError> {
-        let guard = start.handle.track("task", self.name);
-        let running = (self.run)(start.handle.clone());
-        Ok(Box::pin(async move {
-            let result = running.await;
-            drop(guard);
-            result
-        }))
     }
 }
