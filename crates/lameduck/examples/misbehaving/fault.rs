@@ -1,0 +1,122 @@
+//! What goes wrong outside of requests.
+
+use std::convert::Infallible;
+use std::future::pending;
+use std::io;
+use std::str::FromStr;
+use std::time::Duration;
+
+use lameduck::{BoxError, Lifecycle};
+
+/// Longer than anybody waits.
+const FOR_EVER: Duration = Duration::from_secs(3600);
+
+/// One thing that goes wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    StartHangs,
+    StartBlocks,
+    TaskFails,
+    TaskPanics,
+    TaskNeverEnds,
+    HookHangs,
+    HookFails,
+    CloserHangs,
+    CloserBlocks,
+    CloserFails,
+    CloserPanics,
+    FlushHangs,
+}
+
+const NAMES: [(&str, Fault); 12] = [
+    ("start-hangs", Fault::StartHangs),
+    ("start-blocks", Fault::StartBlocks),
+    ("task-fails", Fault::TaskFails),
+    ("task-panics", Fault::TaskPanics),
+    ("task-never-ends", Fault::TaskNeverEnds),
+    ("hook-hangs", Fault::HookHangs),
+    ("hook-fails", Fault::HookFails),
+    ("closer-hangs", Fault::CloserHangs),
+    ("closer-blocks", Fault::CloserBlocks),
+    ("closer-fails", Fault::CloserFails),
+    ("closer-panics", Fault::CloserPanics),
+    ("flush-hangs", Fault::FlushHangs),
+];
+
+impl FromStr for Fault {
+    type Err = String;
+
+    fn from_str(s: &str) -> Result<Fault, String> {
+        match NAMES.iter().find(|(name, _)| *name == s) {
+            Some((_, fault)) => Ok(*fault),
+            None => {
+                let names: Vec<&str> = NAMES.iter().map(|(name, _)| *name).collect();
+                Err(format!("--fault {s}: expected one of {}", names.join(", ")))
+            }
+        }
+    }
+}
+
+fn failure(what: &str) -> Result<(), io::Error> {
+    Err(io::Error::other(what.to_owned()))
+}
+
+impl Fault {
+    /// Goes wrong before anything serves. `None` if the shutdown began meanwhile.
+    pub async fn at_start(self, life: &Lifecycle) -> Option<()> {
+        match self {
+            Fault::StartHangs => {
+                println!("starting");
+                life.starting("database", pending()).await
+            }
+            Fault::StartBlocks => {
+                let step = async {
+                    println!("starting");
+                    std::thread::sleep(FOR_EVER);
+                };
+                life.starting("database", step).await
+            }
+            _ => Some(()),
+        }
+    }
+
+    /// Makes itself a part of `life`.
+    pub fn put_into(self, life: Lifecycle) -> Lifecycle {
+        match self {
+            Fault::StartHangs | Fault::StartBlocks => life,
+            Fault::TaskFails => life.task("mailer", |handle| async move {
+                handle.phases().reached(lameduck::Phase::Ready).await;
+                failure("the mail server is gone")
+            }),
+            Fault::TaskPanics => life.task("mailer", |handle| async move {
+                handle.phases().reached(lameduck::Phase::Ready).await;
+                panic(&handle)
+            }),
+            Fault::TaskNeverEnds => life.task("mailer", |_| pending::<Result<(), Infallible>>()),
+            Fault::HookHangs => life.announce_within(
+                "balancer",
+                Duration::from_millis(300),
+                pending::<Result<(), Infallible>>,
+            ),
+            Fault::HookFails => {
+                life.announce("balancer", || async { failure("connection refused") })
+            }
+            Fault::CloserHangs => life.close_with("pool", pending::<Result<(), Infallible>>),
+            Fault::CloserBlocks => life.close_with("pool", || async {
+                std::thread::sleep(FOR_EVER);
+                Ok::<_, Infallible>(())
+            }),
+            Fault::CloserFails => life.close_with("pool", || async { failure("no route to host") }),
+            Fault::CloserPanics => life.close_with("pool", || async { panic(&"the pool") }),
+            Fault::FlushHangs => life.flush("collector", pending::<Result<(), Infallible>>),
+        }
+    }
+}
+
+/// A panic with `of` in it, so that it is not known at compile time.
+fn panic(of: &dyn std::fmt::Debug) -> Result<(), BoxError> {
+    if !format!("{of:?}").is_empty() {
+        panic!("a bug");
+    }
+    Ok(())
+}

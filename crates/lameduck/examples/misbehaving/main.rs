@@ -1,0 +1,125 @@
+//! A service with whatever can go wrong in it, to see that its shutdown goes right all the same.
+//!
+//! ```text
+//! LAMEDUCK_GRACE=3s LAMEDUCK_ADMIN=127.0.0.1:9090 \
+//!     cargo run -p lameduck --example misbehaving -- --listen 127.0.0.1:8080 --fault closer-hangs
+//! ```
+//!
+//! The faults of the start-up, the background and the end are asked for by `--fault NAME` (any
+//! number of them); those of requests by their paths, see `routes.rs`. It says `ready` and its
+//! addresses on standard output once it serves.
+
+mod fault;
+mod routes;
+
+use std::convert::Infallible;
+use std::io;
+use std::time::Duration;
+
+use fault::Fault;
+use lameduck::{Exit, Lifecycle, Phase};
+
+/// Nobody may be stuck with a service whose trade is to be stuck: 2 min after its start it is gone.
+const LIFETIME: Duration = Duration::from_secs(120);
+
+/// What the command line says.
+struct Args {
+    listen: String,
+    /// Threads of the runtime; zero for the one of `main`.
+    threads: usize,
+    drain_route: bool,
+    faults: Vec<Fault>,
+}
+
+fn args() -> Result<Args, String> {
+    let mut args = Args {
+        listen: "127.0.0.1:0".to_owned(),
+        threads: 2,
+        drain_route: false,
+        faults: Vec::new(),
+    };
+    let mut words = std::env::args().skip(1);
+    while let Some(word) = words.next() {
+        let mut value = || {
+            words
+                .next()
+                .ok_or(format!("{word}: expected a value after it"))
+        };
+        match word.as_str() {
+            "--listen" => args.listen = value()?,
+            "--threads" => {
+                let value = value()?;
+                args.threads = value
+                    .parse()
+                    .map_err(|_| format!("--threads {value}: expected a number, for example 2"))?;
+            }
+            "--drain-route" => args.drain_route = true,
+            "--fault" => args.faults.push(value()?.parse()?),
+            _ => {
+                return Err(format!(
+                    "{word}: expected --listen ADDRESS, --threads N, --drain-route or --fault NAME"
+                ));
+            }
+        }
+    }
+    Ok(args)
+}
+
+fn main() -> Exit {
+    std::thread::spawn(|| {
+        std::thread::sleep(LIFETIME);
+        std::process::exit(99);
+    });
+    let args = match args() {
+        Ok(args) => args,
+        Err(problem) => {
+            eprintln!("misbehaving: {problem}");
+            return Exit::BAD_CONFIGURATION;
+        }
+    };
+    let life = Lifecycle::new();
+    match runtime(args.threads) {
+        Ok(runtime) => runtime.block_on(live(life, args)),
+        Err(e) => {
+            eprintln!("misbehaving: no runtime: {e}");
+            Exit::FAILED
+        }
+    }
+}
+
+fn runtime(threads: usize) -> io::Result<tokio::runtime::Runtime> {
+    let mut builder = match threads {
+        0 => tokio::runtime::Builder::new_current_thread(),
+        _ => tokio::runtime::Builder::new_multi_thread(),
+    };
+    if threads > 0 {
+        builder.worker_threads(threads);
+    }
+    builder.enable_all().build()
+}
+
+async fn live(mut life: Lifecycle, args: Args) -> Exit {
+    for fault in &args.faults {
+        if fault.at_start(&life).await.is_none() {
+            return life.run().await;
+        }
+    }
+    life = life
+        .http("api", args.listen, routes::router())
+        .task("greeter", |handle| async move {
+            handle.phases().reached(Phase::Ready).await;
+            let address = |name| handle.address(name).unwrap_or_else(|| "none".to_owned());
+            println!("ready api={} probes={}", address("api"), address("probes"));
+            Ok::<_, Infallible>(())
+        });
+    for fault in args.faults {
+        life = fault.put_into(life);
+    }
+    if args.drain_route {
+        life = life.drain_route();
+    }
+    life.close_with("last closer", || async { Ok::<_, Infallible>(()) })
+        .flush("telemetry", || async { Ok::<_, Infallible>(()) })
+        .run()
+        .await
+}

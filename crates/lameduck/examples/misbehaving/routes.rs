@@ -1,0 +1,122 @@
+//! What it answers, and what it does not.
+//!
+//! | route | does |
+//! |---|---|
+//! | `GET /` | `hello` |
+//! | `GET /work?ms=N` | `done` after N ms |
+//! | `GET /stream?ms=N` | ten chunks over N ms |
+//! | `GET /big?bytes=N` | N bytes at once |
+//! | `POST /upload` | how many bytes came |
+//! | `POST /locked` | `401`, without having read the body |
+//! | `GET /nap?ms=N` | `done` after it has blocked its thread for N ms |
+//! | `GET /block` | blocks its thread for ever |
+//! | `GET /never` | never answers |
+//! | `GET /endless` | a chunk each 10 ms, for ever |
+//! | `GET /firehose` | one chunk after the other, for ever |
+//! | `GET /panic` | panics |
+//! | `GET /spawn-blocking` | leaves a blocking thread behind that never returns |
+
+use std::convert::Infallible;
+use std::future::pending;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::Query;
+use axum::http::StatusCode;
+use axum::routing::{get, post};
+use futures_util::stream;
+use http_body_util::BodyExt;
+
+pub fn router() -> Router {
+    Router::new()
+        .route("/", get(|| async { "hello" }))
+        .route("/work", get(work))
+        .route("/stream", get(ten_chunks))
+        .route("/big", get(big))
+        .route("/upload", post(upload))
+        .route("/locked", post(|| async { StatusCode::UNAUTHORIZED }))
+        .route("/nap", get(nap))
+        .route("/block", get(block))
+        .route("/never", get(pending::<&'static str>))
+        .route(
+            "/endless",
+            get(|| async { endless(Some(Duration::from_millis(10))) }),
+        )
+        .route("/firehose", get(|| async { endless(None) }))
+        .route("/panic", get(panics))
+        .route("/spawn-blocking", get(spawn_blocking))
+}
+
+/// What may stand in a query.
+#[derive(serde::Deserialize)]
+struct Ask {
+    #[serde(default)]
+    ms: u64,
+    #[serde(default)]
+    bytes: usize,
+}
+
+async fn work(Query(ask): Query<Ask>) -> &'static str {
+    tokio::time::sleep(Duration::from_millis(ask.ms)).await;
+    "done"
+}
+
+async fn big(Query(ask): Query<Ask>) -> Body {
+    Body::from(vec![b'x'; ask.bytes])
+}
+
+async fn ten_chunks(Query(ask): Query<Ask>) -> Body {
+    let pause = Duration::from_millis(ask.ms) / 10;
+    Body::from_stream(stream::unfold(0, move |n| async move {
+        if n == 10 {
+            return None;
+        }
+        tokio::time::sleep(pause).await;
+        Some((
+            Ok::<_, Infallible>(Bytes::from(format!("chunk {n}\n"))),
+            n + 1,
+        ))
+    }))
+}
+
+fn endless(pause: Option<Duration>) -> Body {
+    const CHUNK: Bytes = Bytes::from_static(&[b'.'; 1000]);
+    Body::from_stream(stream::unfold((), move |()| async move {
+        if let Some(pause) = pause {
+            tokio::time::sleep(pause).await;
+        }
+        Some((Ok::<_, Infallible>(CHUNK), ()))
+    }))
+}
+
+async fn upload(mut body: Body) -> Result<String, StatusCode> {
+    let mut bytes = 0;
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|_| StatusCode::BAD_REQUEST)?;
+        bytes += frame.data_ref().map_or(0, Bytes::len);
+    }
+    Ok(bytes.to_string())
+}
+
+async fn nap(Query(ask): Query<Ask>) -> &'static str {
+    std::thread::sleep(Duration::from_millis(ask.ms));
+    "done"
+}
+
+async fn block() -> &'static str {
+    std::thread::sleep(Duration::from_secs(3600));
+    "at last"
+}
+
+async fn panics(Query(ask): Query<Ask>) -> &'static str {
+    assert!(ask.bytes > 0, "a bug in the handler");
+    "no bug"
+}
+
+async fn spawn_blocking() -> &'static str {
+    drop(tokio::task::spawn_blocking(|| {
+        std::thread::sleep(Duration::from_secs(3600));
+    }));
+    "it will never return"
+}

@@ -1,0 +1,169 @@
+//! `h2-lossless`: GOAWAY in two steps, no stream lost.
+
+use std::time::Duration;
+
+use h2::client::{SendRequest, handshake};
+use http::Request;
+use tokio::net::TcpStream;
+use tokio::task::JoinHandle;
+
+use crate::service::{Service, Start};
+
+type Connection = JoinHandle<Result<(), h2::Error>>;
+
+async fn connect(stream: TcpStream) -> (SendRequest<bytes::Bytes>, Connection) {
+    let (sender, connection) = handshake(stream).await.unwrap();
+    (sender, tokio::spawn(connection))
+}
+
+/// Sends a request; the answer is for later.
+async fn ask(
+    sender: &mut SendRequest<bytes::Bytes>,
+    path: &str,
+) -> Result<h2::client::ResponseFuture, h2::Error> {
+    let request = Request::get(format!("http://test{path}")).body(()).unwrap();
+    let mut ready = sender.clone().ready().await?;
+    Ok(ready.send_request(request, true)?.0)
+}
+
+/// The status and the whole body.
+async fn whole(response: h2::client::ResponseFuture) -> Result<(u16, String), h2::Error> {
+    let (head, mut body) = response.await?.into_parts();
+    let mut text = Vec::new();
+    while let Some(data) = body.data().await {
+        let data = data?;
+        let _ = body.flow_control().release_capacity(data.len());
+        text.extend(data);
+    }
+    Ok((head.status.as_u16(), String::from_utf8(text).unwrap()))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn h2_lossless_streams_in_flight_at_goaway_complete() {
+    let service = Service::plain();
+    let stream = TcpStream::connect(&service.api).await.unwrap();
+    let (mut sender, connection) = connect(stream).await;
+    let mut answers = Vec::new();
+    for n in 0..20 {
+        let path = if n % 2 == 0 {
+            "/work?ms=500"
+        } else {
+            "/stream?ms=500"
+        };
+        answers.push(ask(&mut sender, path).await.unwrap());
+    }
+    service.in_flight("request", "GET /work?ms=500", 10);
+    service.in_flight("request", "GET /stream?ms=500", 10);
+    service.term();
+    for (n, answer) in answers.into_iter().enumerate() {
+        let (status, text) = whole(answer).await.unwrap();
+        assert_eq!(status, 200);
+        assert!(
+            text.ends_with(if n % 2 == 0 { "done" } else { "chunk 9\n" }),
+            "{text}"
+        );
+    }
+    drop(sender);
+    connection.await.unwrap().unwrap();
+    service.ended().within_grace().exit(0).nothing_let_go();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn h2_lossless_no_request_is_lost_in_a_closed_loop() {
+    let service = Service::plain();
+    let mut loops = Vec::new();
+    for _ in 0..8 {
+        let stream = TcpStream::connect(&service.api).await.unwrap();
+        let (mut sender, connection) = connect(stream).await;
+        loops.push(tokio::spawn(async move {
+            let mut answered = 0;
+            loop {
+                // Refused here, before anything was sent, the request is somebody else's.
+                let Ok(answer) = ask(&mut sender, "/work?ms=5").await else {
+                    drop(sender);
+                    connection.await.unwrap().unwrap();
+                    return (answered, None);
+                };
+                match whole(answer).await {
+                    Ok((200, text)) if text == "done" => answered += 1,
+                    // REFUSED_STREAM, or a stream beyond the last that GOAWAY names: never begun,
+                    // and known to be (RFC 9113, 6.8).
+                    Err(e) if e.is_go_away() && e.reason() == Some(h2::Reason::NO_ERROR) => {
+                        return (answered, None);
+                    }
+                    other => return (answered, Some(format!("{other:?}"))),
+                }
+            }
+        }));
+    }
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    service.term();
+    for client in loops {
+        let (answered, lost) = client.await.unwrap();
+        assert_eq!(lost, None, "after {answered} answers");
+        assert!(answered > 0);
+    }
+    service.ended().within_grace().exit(0).nothing_let_go();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn h2_lossless_a_handshake_that_begins_200_ms_after_the_signal_is_served() {
+    let service = Service::plain();
+    let stream = TcpStream::connect(&service.api).await.unwrap();
+    service.term();
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    let (mut sender, connection) = connect(stream).await;
+    let answer = ask(&mut sender, "/work?ms=50").await.unwrap();
+    assert_eq!(whole(answer).await.unwrap(), (200, "done".to_owned()));
+    drop(sender);
+    connection.await.unwrap().unwrap();
+    service.ended().within_grace().exit(0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn lame_duck_serves_http_2_and_tells_it_in_time() {
+    let service = Start::new(&[])
+        .env("LAMEDUCK_GRACE", "6s")
+        .env("LAMEDUCK_LAME_DUCK", "800ms")
+        .serve();
+    let stream = TcpStream::connect(&service.api).await.unwrap();
+    let (mut sender, connection) = connect(stream).await;
+    let answer = ask(&mut sender, "/").await.unwrap();
+    assert_eq!(whole(answer).await.unwrap().1, "hello");
+    service.term();
+    // The client is told by GOAWAY during the phase, not at its end, and leaves by itself.
+    tokio::time::timeout(Duration::from_secs(5), connection)
+        .await
+        .unwrap()
+        .unwrap()
+        .unwrap();
+    assert_eq!(service.status()["phase"], "lame-duck");
+    // Who comes now is served all the same.
+    let stream = TcpStream::connect(&service.api).await.unwrap();
+    let (mut sender, connection) = connect(stream).await;
+    let answer = ask(&mut sender, "/").await.unwrap();
+    assert_eq!(whole(answer).await.unwrap().1, "hello");
+    drop(sender);
+    connection.await.unwrap().unwrap();
+    service.ended().exit(0).nothing_let_go();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn stuck_told_names_the_http_2_stream_that_never_ends() {
+    let service = Service::plain();
+    let stream = TcpStream::connect(&service.api).await.unwrap();
+    let (mut sender, _connection) = connect(stream).await;
+    let never = ask(&mut sender, "/never").await.unwrap();
+    let endless = ask(&mut sender, "/endless").await.unwrap();
+    service.in_flight("request", "GET /never", 1);
+    service.in_flight("request", "GET /endless", 1);
+    service.term();
+    let (unanswered, cut) = tokio::join!(whole(never), whole(endless));
+    assert_eq!(unanswered.unwrap().0, 503);
+    assert!(cut.is_err(), "a stream that was cut must not look whole");
+    let ended = service.ended();
+    ended.within_grace().exit(124);
+    ended
+        .let_go("request", "GET /never")
+        .let_go("request", "GET /endless");
+}

@@ -1,0 +1,21 @@
+//! The promises, kept by real processes: `examples/misbehaving` is started, put into the situation
+//! that a promise is about, and stopped. Each test is named after the promise that it guards.
+#![cfg(unix)]
+#![allow(clippy::unwrap_used, reason = "everything in here is a test")]
+
+mod client;
+mod service;
+
+mod accept;
+mod environment;
+mod failures;
+mod http1;
+mod http2;
+mod idle;
+mod inherited;
+mod lame_duck;
+
+mod signals;
+mod startup;
+mod streams;
+mod stuck;

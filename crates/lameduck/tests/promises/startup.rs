@@ -1,0 +1,55 @@
+//! `startup-signal`: SIGTERM during start-up ends the process cleanly; and a start that cannot be
+//! is told.
+
+use std::net::TcpListener;
+
+use crate::service::Start;
+
+#[test]
+fn startup_signal_during_a_step_that_hangs_exits_zero() {
+    let mut service = Start::new(&["--fault", "start-hangs"]).spawn();
+    service.says("starting");
+    service.term();
+    let ended = service.ended();
+    ended.within_grace().exit(0).nothing_let_go();
+    assert_eq!(ended.report["reason"], "SIGTERM");
+}
+
+#[test]
+fn startup_signal_during_a_step_that_blocks_its_thread_ends_within_grace_by_name() {
+    let mut service = Start::new(&["--fault", "start-blocks"]).spawn();
+    service.says("starting");
+    service.term();
+    let ended = service.ended();
+    ended
+        .within_grace()
+        .exit(124)
+        .let_go("start-up", "database");
+    assert!(
+        ended.stderr.contains("start-up was still under way"),
+        "{}",
+        ended.stderr
+    );
+}
+
+#[test]
+fn a_port_that_another_process_has_is_told_with_exit_1() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let addr = taken.local_addr().unwrap().to_string();
+    let ended = Start::new(&["--listen", &addr]).run();
+    ended.exit(1);
+    let told = format!("api: cannot listen on {addr}: another process has it");
+    assert!(ended.stderr.contains(&told), "{}", ended.stderr);
+    drop(taken);
+}
+
+#[test]
+fn a_probes_port_that_another_process_has_is_told_with_exit_1() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let addr = taken.local_addr().unwrap().to_string();
+    let ended = Start::new(&[]).env("LAMEDUCK_ADMIN", &addr).run();
+    ended.exit(1);
+    let told = format!("probes: cannot listen on {addr}");
+    assert!(ended.stderr.contains(&told), "{}", ended.stderr);
+    drop(taken);
+}

@@ -1,0 +1,216 @@
+//! `within-grace`, `stuck-told`: whatever hangs, the process is gone in time and says what it was.
+
+use std::time::Duration;
+
+use crate::client::Client;
+use crate::service::{Service, Start};
+
+/// Clients that keep `count` requests for `path` in flight.
+fn keep_asking(service: &Service, path: &str, count: usize) -> Vec<Client> {
+    let mut clients: Vec<Client> = (0..count).map(|_| service.client()).collect();
+    for client in &mut clients {
+        client.ask(path);
+    }
+    service.in_flight("request", &format!("GET {path}"), count);
+    clients
+}
+
+#[test]
+fn within_grace_when_every_runtime_thread_is_blocked() {
+    let service = Start::new(&["--threads", "2"]).serve();
+    let _clients = keep_asking(&service, "/block", 2);
+    service.term();
+    let ended = service.ended();
+    ended
+        .within_grace()
+        .exit(124)
+        .let_go("request", "GET /block");
+    assert_eq!(ended.list("let_go").len(), 2);
+    assert_eq!(ended.report["forced"], true);
+}
+
+#[test]
+fn within_grace_when_the_only_thread_is_blocked() {
+    let service = Start::new(&["--threads", "0"]).serve();
+    let _client = keep_asking(&service, "/block", 1);
+    service.term();
+    let ended = service.ended();
+    ended
+        .within_grace()
+        .exit(124)
+        .let_go("request", "GET /block");
+}
+
+#[test]
+fn within_grace_when_nobody_reads_standard_error() {
+    // A pipe holds 64 KiB; with `RUST_LOG` unset only panics and the report go there.
+    let service = Start::new(&["--fault", "closer-hangs"])
+        .nobody_reads_stderr()
+        .serve();
+    for _ in 0..600 {
+        let mut client = service.client();
+        client.ask("/panic");
+        client.finish();
+    }
+    service.term();
+    let ended = service.ended();
+    assert_eq!(ended.code, Some(124));
+    ended.within_grace();
+}
+
+#[test]
+fn within_grace_when_the_report_cannot_be_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let fifo = folder.path().join("nobody-reads-this");
+    let made = std::process::Command::new("mkfifo").arg(&fifo).status();
+    assert!(made.unwrap().success());
+    let service = Start::new(&[])
+        .env("LAMEDUCK_REPORT", fifo.to_str().unwrap())
+        .serve();
+    service.term();
+    let ended = service.ended();
+    ended.within_grace();
+    assert!(
+        ended.stderr.contains("lameduck: stopped after SIGTERM"),
+        "{}",
+        ended.stderr
+    );
+}
+
+#[test]
+fn stuck_told_names_the_closer_that_never_returns() {
+    let service = Service::with_fault("closer-hangs");
+    service.term();
+    let ended = service.ended();
+    ended.within_grace().exit(124).let_go("closer", "pool");
+}
+
+#[test]
+fn stuck_told_names_the_closer_that_blocks_its_thread() {
+    let service = Service::with_fault("closer-blocks");
+    service.term();
+    let ended = service.ended();
+    ended.within_grace().exit(124).let_go("closer", "pool");
+}
+
+#[test]
+fn within_grace_when_a_closer_blocks_the_only_thread() {
+    let service = Start::new(&["--threads", "0", "--fault", "closer-blocks"]).serve();
+    service.term();
+    let ended = service.ended();
+    ended.within_grace().exit(124).let_go("closer", "pool");
+}
+
+#[test]
+fn a_closer_that_hangs_leaves_the_ones_after_it_their_turn() {
+    let service = Start::new(&["--fault", "closer-hangs", "--fault", "flush-hangs"]).serve();
+    service.term();
+    let ended = service.ended();
+    ended.within_grace().exit(124);
+    ended.let_go("closer", "pool").let_go("closer", "collector");
+    let closed = ended.list("closed");
+    let names: Vec<_> = closed
+        .iter()
+        .map(|it| it["name"].as_str().unwrap())
+        .collect();
+    assert_eq!(names, ["pool", "last closer", "collector", "telemetry"]);
+    for it in closed {
+        let hung = it["name"] == "pool" || it["name"] == "collector";
+        assert_eq!(it["error"].is_null(), !hung, "{it}");
+    }
+}
+
+#[test]
+fn stuck_told_names_the_task_that_never_ends() {
+    let service = Service::with_fault("task-never-ends");
+    service.term();
+    let ended = service.ended();
+    ended.within_grace().exit(124).let_go("task", "mailer");
+}
+
+#[test]
+fn stuck_told_names_the_request_that_never_ends_and_answers_it_503() {
+    let service = Service::plain();
+    let mut client = service.client();
+    client.ask("/never");
+    service.in_flight("request", "GET /never", 1);
+    service.term();
+    let answer = client.answer();
+    assert_eq!(answer.status, 503);
+    assert_eq!(answer.header("retry-after"), Some("1"));
+    assert!(answer.says_close());
+    client.ends_with_fin();
+    let ended = service.ended();
+    ended
+        .within_grace()
+        .exit(124)
+        .let_go("request", "GET /never");
+    assert_eq!(ended.report["forced"], false);
+}
+
+#[test]
+fn stuck_told_names_the_stream_that_never_ends() {
+    stream_is_cut_and_named("/endless");
+}
+
+#[test]
+fn stuck_told_names_the_stream_that_never_pauses() {
+    stream_is_cut_and_named("/firehose");
+}
+
+fn stream_is_cut_and_named(path: &str) {
+    let service = Service::plain();
+    let mut client = service.client();
+    client.ask(path);
+    assert!(client.head().unwrap().starts_with("HTTP/1.1 200"));
+    service.term();
+    // The client reads all the while, and learns that this was not the end.
+    let error = loop {
+        if let Err(error) = client.exactly(1000) {
+            break error;
+        }
+    };
+    assert!(!error.to_string().is_empty());
+    let ended = service.ended();
+    ended
+        .within_grace()
+        .exit(124)
+        .let_go("request", &format!("GET {path}"));
+}
+
+#[test]
+fn stuck_told_names_the_request_whose_peer_never_reads() {
+    let service = Service::plain();
+    let mut client = service.client();
+    client.ask("/big?bytes=100000000");
+    // The head has come, so the rest is stuck in the sockets' buffers.
+    client.head().unwrap();
+    service.term();
+    let ended = service.ended();
+    ended
+        .within_grace()
+        .exit(124)
+        .let_go("request", "GET /big?bytes=100000000");
+}
+
+#[test]
+fn exits_zero_although_a_blocking_thread_never_returns() {
+    // 10 s, so that what ends it is the second after the end and not the grace.
+    let service = Start::new(&[]).env("LAMEDUCK_GRACE", "10s").serve();
+    assert_eq!(service.client().get("/spawn-blocking").status, 200);
+    service.term();
+    let ended = service.ended();
+    ended.exit(0).nothing_let_go();
+    let told = Duration::from_secs_f64(ended.report["took_ms"].as_f64().unwrap() / 1e3);
+    let afterwards = ended.took - told;
+    assert!(
+        (900..2500).contains(&afterwards.as_millis()),
+        "{afterwards:?} after the report; {}",
+        ended.stderr
+    );
+    assert!(
+        ended.stderr.contains("a blocking thread"),
+        "{}",
+        ended.stderr
+    );
+}
