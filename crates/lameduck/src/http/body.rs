@@ -13,7 +13,8 @@ use bytes::{Buf, Bytes};
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
-use super::request::{BoxError, InFlight, LetGo, time_is_over};
+use super::in_flight::{InFlight, LetGo, time_is_over};
+use crate::component::BoxError;
 
 pin_project! {
     /// The handler's body, or a short text of ours.

@@ -9,9 +9,8 @@ use hyper::{Request, Response};
 use tower_service::Service;
 
 use super::listener::{Bind, Listener};
-use super::request::BoxError;
 use super::server::Server;
-use crate::component::{Component, Running, Start, StartError};
+use crate::component::{BoxError, Component, Running, Start, StartError};
 
 /// An HTTP/1.1 and HTTP/2 (cleartext) server with settings that differ from the defaults. For the
 /// defaults there is [`Lifecycle::http`](crate::Lifecycle::http).

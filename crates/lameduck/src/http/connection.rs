@@ -1,4 +1,4 @@
-//! One HTTP connection: what is known of it, and the task that drives it to an orderly end.
+//! One HTTP connection's task: drives it from its first byte to an orderly end.
 //!
 //! # What must hold
 //!
@@ -10,21 +10,11 @@
 //! 3. Every connection ends with FIN. It is read until the peer's own FIN, or for a bounded time,
 //!    because closing a socket with unread bytes sends RST, and an RST destroys the response that
 //!    the peer has not read yet (RFC 9112, 9.6).
-//!
-//! The fields of [`Conn`] are written by the connection's own task and read by the sweep, which
-//! only *suggests* ([`Order`]); the task looks again before it acts. So they need no order among
-//! each other.
 
-use std::future::{Future, poll_fn};
+use std::future::poll_fn;
 use std::pin::{Pin, pin};
-use std::sync::atomic::{
-    AtomicBool, AtomicU8, AtomicU32, AtomicU64,
-    Ordering::{Relaxed, SeqCst},
-    fence,
-};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
-use std::task::{Context, Poll, Waker};
-use std::time::Duration;
+use std::sync::Arc;
+use std::task::Poll;
 
 use http_body::Body;
 use hyper::Request;
@@ -33,319 +23,18 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use tower_service::Service;
 
+use super::conn::{Conn, Order};
 use super::linger::linger;
 use super::request::Tracked;
-use super::server::Server;
-use super::socket::{Socket, Tap};
-use crate::clock::Millis;
-use crate::inflight::Guard;
-
-/// How an HTTP/2 connection begins (RFC 9113, 3.4).
-const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-const NOT_HTTP2: u8 = u8::MAX;
-
-/// What the sweep asks of a connection's task.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub(crate) enum Order {
-    /// Go on.
-    Serve = 0,
-    /// HTTP/2: send GOAWAY, finish the streams.
-    GoAway = 1,
-    /// Close if it is idle.
-    CloseIdle = 2,
-    /// The time is over: close whatever is under way.
-    Cut = 3,
-}
-
-/// What is known of a connection.
-pub(crate) struct Conn {
-    server: Arc<Server>,
-    last_byte: AtomicU64,
-    /// When the first byte of a request came that has not been dispatched yet, plus one; or zero.
-    head_since: AtomicU64,
-    /// How much of the HTTP/2 preface has been seen, or [`NOT_HTTP2`].
-    preface: AtomicU8,
-    in_flight: AtomicU32,
-    used: AtomicBool,
-    /// The longest time between a response and the next request, in ms.
-    turnaround: AtomicU32,
-    write_blocked: AtomicBool,
-    order: AtomicU8,
-    /// When GOAWAY was sent, plus one; or zero.
-    told: AtomicU64,
-    /// Whether the peer may still be sending something that nobody will read.
-    unread: AtomicBool,
-    /// Since when nothing of ours is on its way to the peer any more, after our FIN, plus one; or
-    /// zero.
-    delivered: AtomicU64,
-    /// Whether the last read found the kernel's queue empty.
-    nothing_unread: AtomicBool,
-    bell: Bell,
-    leftover: Mutex<Leftover>,
-}
-
-#[derive(Default)]
-struct Leftover {
-    socket: Option<Socket>,
-    upgraded: Option<Guard>,
-}
-
-impl Conn {
-    fn new(server: Arc<Server>) -> Conn {
-        let now = Millis::now();
-        Conn {
-            server,
-            last_byte: AtomicU64::new(now.0),
-            head_since: AtomicU64::new(0),
-            preface: AtomicU8::new(0),
-            in_flight: AtomicU32::new(0),
-            used: AtomicBool::new(false),
-            turnaround: AtomicU32::new(0),
-            write_blocked: AtomicBool::new(false),
-            order: AtomicU8::new(Order::Serve as u8),
-            told: AtomicU64::new(0),
-            unread: AtomicBool::new(false),
-            delivered: AtomicU64::new(0),
-            nothing_unread: AtomicBool::new(false),
-            bell: Bell::default(),
-            leftover: Mutex::default(),
-        }
-    }
-
-    pub(super) fn server(&self) -> &Server {
-        &self.server
-    }
-
-    // What the tap sees.
-
-    /// hyper is about to read. If we are asked to close, find out first whether something waits.
-    pub(super) fn looked(&self, has_unread: impl FnOnce() -> bool) {
-        if self.order() == Order::CloseIdle {
-            self.nothing_unread.store(!has_unread(), Relaxed);
-        }
-    }
-
-    pub(super) fn read(&self, bytes: &[u8]) {
-        if bytes.is_empty() {
-            return;
-        }
-        let now = Millis::now();
-        let before = Millis(self.last_byte.swap_relaxed(now.0));
-        let preface = self.preface.load(Relaxed);
-        if (preface as usize) < PREFACE.len() {
-            self.preface.store(match_preface(preface, bytes), Relaxed);
-        }
-        if self.in_flight.load(Relaxed) == 0 && self.head_since.load(Relaxed) == 0 {
-            self.head_since.store(now.0 + 1, Relaxed);
-            let gap = before.until(now);
-            if self.used.load(Relaxed) {
-                self.server.turnaround.saw(gap, now);
-                if let Some(ms) = super::sweep::counts(gap) {
-                    self.turnaround
-                        .store(self.turnaround.load(Relaxed).max(ms), Relaxed);
-                }
-            } else {
-                self.server.first_byte.saw(gap, now);
-            }
-        }
-    }
-
-    pub(super) fn wrote(&self, blocked: bool) {
-        self.write_blocked.store(blocked, Relaxed);
-        if !blocked {
-            self.last_byte.store(Millis::now().0, Relaxed);
-        }
-    }
-
-    /// hyper, or whoever it gave the connection to, is done with the socket.
-    pub(super) fn give_back(&self, socket: Socket) {
-        let mut leftover = self.leftover();
-        leftover.socket = Some(socket);
-        let upgraded = leftover.upgraded.take();
-        drop(leftover);
-        drop(upgraded);
-        self.bell.ring();
-    }
-
-    fn leftover(&self) -> MutexGuard<'_, Leftover> {
-        self.leftover.lock().unwrap_or_else(|e| e.into_inner())
-    }
-
-    // What the requests see.
-
-    /// A request's head is whole; `body` says whether a body follows.
-    pub(super) fn request_began(&self, body: bool) {
-        self.unread.store(body, Relaxed);
-        self.head_since.store(0, Relaxed);
-        self.used.store(true, Relaxed);
-        self.in_flight.fetch_add(1, Relaxed);
-    }
-
-    pub(super) fn request_ended(&self) {
-        self.last_byte.store(Millis::now().0, Relaxed);
-        self.in_flight.fetch_sub(1, Relaxed);
-    }
-
-    /// The connection stops being HTTP; `guard` keeps it in the ledger until it is over.
-    pub(super) fn upgraded(&self, guard: Guard) {
-        self.leftover().upgraded = Some(guard);
-    }
-
-    // What the sweep sees.
-
-    pub(super) fn is_http2(&self) -> bool {
-        self.preface.load(Relaxed) as usize == PREFACE.len()
-    }
-
-    pub(super) fn is_used(&self) -> bool {
-        self.used.load(Relaxed)
-    }
-
-    /// A request is in a handler, or its response on its way out.
-    pub(super) fn is_busy(&self) -> bool {
-        self.in_flight.load(Relaxed) > 0 || self.write_blocked.load(Relaxed)
-    }
-
-    /// How long the head of a request has been arriving.
-    pub(super) fn reading_head_for(&self, now: Millis) -> Option<Duration> {
-        since(&self.head_since, now)
-    }
-
-    /// How long ago GOAWAY was sent.
-    pub(super) fn told_for(&self, now: Millis) -> Option<Duration> {
-        since(&self.told, now)
-    }
-
-    pub(super) fn quiet_for(&self, now: Millis) -> Duration {
-        Millis(self.last_byte.load(Relaxed)).until(now)
-    }
-
-    pub(super) fn turnaround(&self) -> Duration {
-        Duration::from_millis(self.turnaround.load(Relaxed).into())
-    }
-
-    /// How long ago the peer had acknowledged all that we sent, our FIN included, with nothing of
-    /// its own left to read.
-    pub(super) fn delivered_for(&self, now: Millis) -> Option<Duration> {
-        since(&self.delivered, now)
-    }
-
-    /// Our FIN and all before it has reached the peer.
-    pub(super) fn delivered(&self) {
-        if !self.unread.load(Relaxed) && self.delivered.load(Relaxed) == 0 {
-            self.delivered.store(Millis::now().0 + 1, Relaxed);
-        }
-    }
-
-    /// Completes once the connection is to be cut.
-    pub(super) async fn cut(&self) {
-        poll_fn(|cx| {
-            self.bell.hear(cx);
-            match self.order() {
-                Order::Cut => Poll::Ready(()),
-                _ => Poll::Pending,
-            }
-        })
-        .await;
-    }
-
-    pub(super) fn order(&self) -> Order {
-        match self.order.load(Relaxed) {
-            0 => Order::Serve,
-            1 => Order::GoAway,
-            2 => Order::CloseIdle,
-            _ => Order::Cut,
-        }
-    }
-
-    /// Gives the task something to do, once.
-    pub(super) fn give(&self, order: Order) {
-        if self.order() != order {
-            self.order.store(order as u8, Relaxed);
-            self.bell.ring();
-        }
-    }
-
-    /// The task will not do what it was asked to. A later order stands.
-    fn decline(&self, order: Order) {
-        let serve = Order::Serve as u8;
-        let _ = self
-            .order
-            .compare_exchange(order as u8, serve, Relaxed, Relaxed);
-    }
-
-    /// Has the task look at everything again.
-    pub(super) fn wake(&self) {
-        self.bell.ring();
-    }
-
-    /// Whether closing now would lose nothing that has reached this machine.
-    fn may_close(&self) -> bool {
-        !self.is_busy() && self.head_since.load(Relaxed) == 0 && self.nothing_unread.load(Relaxed)
-    }
-}
-
-fn since(stamp: &AtomicU64, now: Millis) -> Option<Duration> {
-    match stamp.load(Relaxed) {
-        0 => None,
-        at => Some(Millis(at - 1).until(now)),
-    }
-}
-
-fn match_preface(matched: u8, bytes: &[u8]) -> u8 {
-    let rest = &PREFACE[matched as usize..];
-    let n = rest.len().min(bytes.len());
-    if rest[..n] == bytes[..n] {
-        matched + n as u8
-    } else {
-        NOT_HTTP2
-    }
-}
-
-/// Wakes the connection's task, however often. A task keeps its waker for life, so it is taken once;
-/// an `AtomicWaker` gives its waker away when it wakes, and stays mute until the task has brought
-/// another.
-#[derive(Default)]
-struct Bell(OnceLock<Waker>);
-
-impl Bell {
-    /// To be called by the task before it looks at what it may be woken for.
-    #[inline]
-    fn hear(&self, cx: &Context<'_>) {
-        if self.0.get().is_none() {
-            let _ = self.0.set(cx.waker().clone());
-            // Either we see what was written before `ring`, or `ring` sees our waker.
-            fence(SeqCst);
-        }
-    }
-
-    /// To be called after what the task shall look at was written.
-    fn ring(&self) {
-        fence(SeqCst);
-        if let Some(waker) = self.0.get() {
-            waker.wake_by_ref();
-        }
-    }
-}
-
-/// One writer, so a load and a store do what a dearer read-modify-write would.
-trait SwapRelaxed {
-    fn swap_relaxed(&self, to: u64) -> u64;
-}
-
-impl SwapRelaxed for AtomicU64 {
-    fn swap_relaxed(&self, to: u64) -> u64 {
-        let before = self.load(Relaxed);
-        self.store(to, Relaxed);
-        before
-    }
-}
+use super::roster::Roster;
+use super::socket::Socket;
+use super::tap::Tap;
 
 /// Serves one connection from the first byte to the last. The task of the connection.
 pub(crate) async fn serve<S, B>(
     socket: Socket,
-    server: Arc<Server>,
+    conn: Arc<Conn>,
+    roster: Arc<Roster>,
     protocol: Arc<auto::Builder<TokioExecutor>>,
     service: S,
 ) where
@@ -356,8 +45,7 @@ pub(crate) async fn serve<S, B>(
     B::Data: Send,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    let conn = Arc::new(Conn::new(server.clone()));
-    let _registered = server.register(conn.clone());
+    let _listed = roster.enter(conn.clone());
     {
         let io = TokioIo::new(Tap::new(socket, conn.clone()));
         let service = Tracked::new(service, conn.clone());
@@ -368,15 +56,7 @@ pub(crate) async fn serve<S, B>(
         .await
     };
     // An upgraded connection comes back when its new owner is done with it.
-    let given_back = poll_fn(|cx| {
-        conn.bell.hear(cx);
-        match conn.leftover().socket.take() {
-            Some(socket) => Poll::Ready(Some(socket)),
-            None if conn.order() == Order::Cut => Poll::Ready(None),
-            None => Poll::Pending,
-        }
-    });
-    if let Some(socket) = given_back.await {
+    if let Some(socket) = conn.given_back().await {
         linger(socket, &conn).await;
     }
 }
@@ -399,27 +79,26 @@ where
         loop {
             if let Poll::Ready(result) = http.as_mut().poll(cx) {
                 if let Err(error) = result {
-                    conn.unread.store(true, Relaxed);
+                    conn.leaves_unread();
                     tracing::trace!(target: "lameduck", %error, "connection ended");
                 }
                 return Poll::Ready(());
             }
             match conn.order() {
                 Order::Serve => return Poll::Pending,
-                Order::GoAway if conn.is_http2() && conn.told.load(Relaxed) == 0 => {
-                    conn.told.store(Millis::now().0 + 1, Relaxed);
+                Order::GoAway if conn.is_http2() && conn.tell() => {
                     http.as_mut().graceful_shutdown();
                 }
                 Order::GoAway => return Poll::Pending,
                 Order::CloseIdle if conn.may_close() => {
                     closing = true;
-                    conn.nothing_unread.store(false, Relaxed);
+                    conn.forget_look();
                     http.as_mut().graceful_shutdown();
                 }
                 Order::CloseIdle => {
                     if !closing {
                         // Something came in the meantime: the sweep shall look again.
-                        conn.nothing_unread.store(false, Relaxed);
+                        conn.forget_look();
                         conn.decline(Order::CloseIdle);
                     }
                     return Poll::Pending;
@@ -429,26 +108,4 @@ where
         }
     })
     .await;
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_preface_is_known_however_it_is_cut() {
-        for cut in 0..=PREFACE.len() {
-            let matched = match_preface(0, &PREFACE[..cut]);
-            assert_eq!(matched as usize, cut);
-            assert_eq!(
-                match_preface(matched, &PREFACE[cut..]) as usize,
-                PREFACE.len()
-            );
-        }
-        assert_eq!(match_preface(0, b"POST / HTTP/1.1"), NOT_HTTP2);
-        assert_eq!(match_preface(1, b"UT / HTTP/1.1"), NOT_HTTP2);
-        let mut longer = PREFACE.to_vec();
-        longer.extend(b"\0\0\0\x04");
-        assert_eq!(match_preface(0, &longer) as usize, PREFACE.len());
-    }
 }

@@ -17,7 +17,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Instant, sleep_until};
 
-use super::connection::Conn;
+use super::conn::Conn;
 use super::socket::Socket;
 
 /// The longest that we read after our FIN, or after the peer's last sign of life: 1 s.

@@ -3,14 +3,13 @@
 //! | room | what is in it |
 //! |---|---|
 //! | [`component`] | its settings, and its place in a lifecycle |
-//! | [`listener`] | sockets that listen, and how to stop without a reset |
-//! | [`half_open`] | handshakes under way, as the kernel lists them |
-//! | [`server`] | the accept loop and the list of connections |
-//! | [`connection`] | one connection, from its first byte to the last of HTTP |
-//! | [`linger`] | the FIN |
-//! | [`socket`] | the bytes under it, and the tap that notes them |
-//! | [`sweep`] | who is closed when |
-//! | [`request`], [`body`] | one request and its response, in the ledger |
+//! | [`server`] | the accept loop, and the sweep's rounds |
+//! | [`listener`], [`half_open`] | sockets that listen, and how to stop without a reset |
+//! | [`connection`], [`linger`] | one connection's task, and how it says goodbye |
+//! | [`request`], [`body`], [`in_flight`] | one request and its response, in the ledger |
+//! | [`sweep`], [`pace`] | who is closed when, by how long peers pause |
+//! | [`roster`], [`conn`] | all connections, and what is known of one |
+//! | [`tap`], [`socket`] | the bytes, and the tap that notes them |
 //! | [`layer`] | the same bookkeeping for servers that are not ours |
 
 /// The kind under which a request is in the ledger.
@@ -18,13 +17,18 @@ pub(crate) const REQUEST: &str = "request";
 
 mod body;
 pub(crate) mod component;
+mod conn;
 mod connection;
 #[cfg(target_os = "linux")]
 mod half_open;
+mod in_flight;
 pub(crate) mod layer;
 mod linger;
 pub(crate) mod listener;
+mod pace;
 mod request;
+mod roster;
 pub(crate) mod server;
 mod socket;
 mod sweep;
+mod tap;

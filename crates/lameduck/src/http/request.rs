@@ -27,14 +27,13 @@ use tower_service::Service;
 
 use super::REQUEST;
 use super::body::TrackedBody;
-use super::connection::{Conn, Order};
+use super::conn::Conn;
+use super::in_flight::{InFlight, LetGo, time_is_over};
 use crate::clock::Millis;
-use crate::handle::Handle;
-use crate::inflight::{Guard, Name};
+use crate::component::BoxError;
+use crate::inflight::Name;
 use crate::phase::Phase;
 use crate::report::panic_text;
-
-pub(super) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// The user's service with the bookkeeping round it.
 pub(super) struct Tracked<S> {
@@ -64,7 +63,7 @@ where
         Responding<<TowerToHyperService<S> as hyper::service::Service<Request<Incoming>>>::Future>;
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
-        let handle = &self.conn.server().handle;
+        let handle = self.conn.handle();
         handle.arrived(Millis::now());
         let name = Name::request(request.method().clone(), request.uri().clone());
         self.conn.request_began(!request.body().is_end_stream());
@@ -80,78 +79,6 @@ where
             http1,
         }
     }
-}
-
-/// Keeps a request in the ledger and its connection busy.
-pub(super) struct InFlight {
-    conn: Arc<Conn>,
-    /// In the ledger until it ends or is let go.
-    guard: Option<Guard>,
-    name: Name,
-    began: Millis,
-}
-
-impl InFlight {
-    fn new(conn: Arc<Conn>, name: Name) -> InFlight {
-        InFlight {
-            guard: Some(conn.server().handle.track(REQUEST, name.clone())),
-            began: Millis::now(),
-            conn,
-            name,
-        }
-    }
-
-    pub(super) fn handle(&self) -> &Handle {
-        &self.conn.server().handle
-    }
-
-    /// Writes down that this request is let go, and takes it off the ledger.
-    pub(super) fn let_go(&mut self, why: &str) {
-        self.guard = None;
-        self.handle().journal().let_go(crate::report::LetGo {
-            kind: REQUEST.to_owned(),
-            name: self.name.to_string(),
-            age: self.began.until(Millis::now()),
-            why: why.to_owned(),
-        });
-    }
-}
-
-impl Drop for InFlight {
-    fn drop(&mut self) {
-        if let Some(guard) = &self.guard
-            && self.conn.order() == Order::Cut
-        {
-            self.handle()
-                .journal()
-                .cut(&guard.entry(), "cut in the middle of its response");
-        }
-        self.conn.request_ended();
-    }
-}
-
-/// Wakes a task when the time for draining is over.
-pub(super) struct LetGo(Pin<Box<dyn Future<Output = ()> + Send>>);
-
-impl LetGo {
-    fn new(handle: &Handle) -> LetGo {
-        let handle = handle.clone();
-        LetGo(Box::pin(async move { handle.let_go().await }))
-    }
-}
-
-/// Whether the time for draining is over; if not, the task is woken when it is.
-pub(super) fn time_is_over(
-    handle: &Handle,
-    let_go: &mut Option<LetGo>,
-    cx: &mut Context<'_>,
-) -> bool {
-    if let Some(waiting) = let_go
-        && waiting.0.as_mut().poll(cx).is_ready()
-    {
-        *let_go = None;
-    }
-    handle.is_letting_go()
 }
 
 pin_project! {

@@ -1,14 +1,13 @@
-//! The server: takes connections, keeps a list of them, and brings every one to its end.
+//! The server: takes connections, and sees that every one comes to its end.
 //!
 //! # What must hold
 //!
-//! 1. From the first connection taken to the last one gone, every connection is on the list.
-//! 2. The server's future ends once the listener is closed and the list is empty, or shortly after
+//! 1. The server's future ends once the listener is closed and the list is empty, or shortly after
 //!    the time for letting go is over.
-//! 3. Closing the listener runs beside the drain and costs it no time.
+//! 2. Closing the listener runs beside the drain and costs it no time.
 
 use std::pin::pin;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::Arc;
 use std::time::Duration;
 
 use http_body::Body;
@@ -16,29 +15,28 @@ use hyper::Request;
 use hyper::body::Incoming;
 use hyper_util::rt::TokioExecutor;
 use hyper_util::server::conn::auto;
-use slab::Slab;
-use tokio::sync::Notify;
 use tokio::time::Instant;
 use tower_service::Service;
 
-use super::connection::{self, Conn, Order};
+use super::conn::{Conn, Order};
+use super::connection;
 use super::listener::{Listener, exhausted};
-use super::request::BoxError;
+use super::pace::Pace;
+use super::roster::Roster;
 use super::socket::Socket;
-use super::sweep::{Recent, judge};
+use super::sweep::{Circumstances, judge};
 use crate::clock::Millis;
+use crate::component::BoxError;
 use crate::handle::Handle;
 use crate::phase::Phase;
 
 /// What the connections of one server share.
 pub(crate) struct Server {
-    pub(super) handle: Handle,
-    pub(super) head_timeout: Duration,
+    handle: Handle,
+    head_timeout: Duration,
     lame_duck_min: Duration,
-    conns: Mutex<Slab<Arc<Conn>>>,
-    conn_gone: Notify,
-    pub(super) turnaround: Recent,
-    pub(super) first_byte: Recent,
+    roster: Arc<Roster>,
+    pace: Arc<Pace>,
 }
 
 /// How often the sweep looks while nothing is being shut down, and while something is.
@@ -55,25 +53,9 @@ impl Server {
             handle,
             head_timeout,
             lame_duck_min,
-            conns: Mutex::default(),
-            conn_gone: Notify::new(),
-            turnaround: Recent::default(),
-            first_byte: Recent::default(),
+            roster: Arc::default(),
+            pace: Arc::default(),
         })
-    }
-
-    fn conns(&self) -> MutexGuard<'_, Slab<Arc<Conn>>> {
-        // Nothing under this lock can panic half way.
-        self.conns.lock().unwrap_or_else(|e| e.into_inner())
-    }
-
-    /// Puts a connection on the list for as long as the result lives.
-    pub(super) fn register(self: &Arc<Self>, conn: Arc<Conn>) -> Registered {
-        self.handle.arrived(Millis::now());
-        Registered {
-            key: self.conns().insert(conn),
-            server: self.clone(),
-        }
     }
 
     /// Serves until the shutdown is over; see the module's doc.
@@ -89,9 +71,16 @@ impl Server {
         let protocol = Arc::new(auto::Builder::new(TokioExecutor::new()));
         let server = self.clone();
         let mut serve = move |socket: Socket| {
-            let connection =
-                connection::serve(socket, server.clone(), protocol.clone(), service.clone());
-            tokio::spawn(connection);
+            server.handle.arrived(Millis::now());
+            let conn = Arc::new(Conn::new(server.handle.clone(), server.pace.clone()));
+            let roster = server.roster.clone();
+            tokio::spawn(connection::serve(
+                socket,
+                conn,
+                roster,
+                protocol.clone(),
+                service.clone(),
+            ));
         };
         let listening = async {
             self.accept_until_draining(&listener, &mut serve).await;
@@ -135,7 +124,7 @@ impl Server {
         let mut let_go = pin!(self.handle.let_go());
         let mut told_let_go = false;
         loop {
-            let conn_gone = self.conn_gone.notified();
+            let all_gone = self.roster.empty.notified();
             let now = Instant::now();
             if self.handle.phase() >= Phase::LameDuck && lame_duck_since.is_none() {
                 lame_duck_since = Some(now);
@@ -159,7 +148,7 @@ impl Server {
                 _ = &mut lame_duck, if lame_duck_since.is_none() => {}
                 _ = &mut let_go, if !told_let_go => {}
                 _ = &mut listening_over, if listening => listening = false,
-                _ = conn_gone, if !listening => {}
+                _ = all_gone, if !listening => {}
                 _ = tokio::time::sleep(pause) => {}
             }
         }
@@ -167,38 +156,30 @@ impl Server {
 
     /// One look at every connection. Returns how many there are.
     fn look(&self, lame_duck_for: Duration, cut: bool, wake: bool) -> usize {
-        let circumstances = self.circumstances(lame_duck_for, self.lame_duck_min);
-        let conns = self.conns();
-        for (nth, conn) in conns.iter() {
+        let circumstances = self.circumstances(lame_duck_for);
+        self.roster.each(|nth, conn| {
             match judge(conn, nth, &circumstances) {
                 _ if cut => conn.give(Order::Cut),
                 Order::Serve => {}
                 order => conn.give(order),
             }
             if wake {
-                conn.wake();
+                conn.bell.ring();
             }
-        }
-        conns.len()
+        })
     }
-}
 
-/// A connection's place on its server's list.
-pub(super) struct Registered {
-    server: Arc<Server>,
-    key: usize,
-}
-
-impl Drop for Registered {
-    fn drop(&mut self) {
-        let gone = {
-            let mut conns = self.server.conns();
-            let gone = conns.try_remove(self.key);
-            if conns.is_empty() {
-                self.server.conn_gone.notify_waiters();
-            }
-            gone
-        };
-        drop(gone);
+    fn circumstances(&self, lame_duck_for: Duration) -> Circumstances {
+        Circumstances {
+            now: Millis::now(),
+            phase: self.handle.phase(),
+            lame_duck_for,
+            lame_duck_min: self.lame_duck_min,
+            others_busy: !self.handle.ledger().is_empty(),
+            in_a_hurry: self.handle.is_letting_go() || self.handle.is_hurried(),
+            turnaround: self.pace.turnaround.longest(),
+            first_byte: self.pace.first_byte.longest(),
+            head_timeout: self.head_timeout,
+        }
     }
 }

@@ -3,8 +3,8 @@
 //! A connection that is closed while its peer is sending a request loses that request, and the
 //! peer learns of a FIN only half a round trip later. So a connection is not closed at the signal:
 //! its next answer says `Connection: close`, and only one that has been quiet for longer than its
-//! peer usually pauses is closed by us. How long peers pause is measured ([`Recent`] and
-//! [`Conn::turnaround`]), because it contains the round trip, which nobody configures right.
+//! peer usually pauses is closed by us. How long peers pause is measured
+//! ([`pace`](super::pace)).
 //!
 //! # What must hold
 //!
@@ -16,58 +16,20 @@
 //!
 //! [`judge`] is a pure function of what is known and the time.
 
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-use super::connection::{Conn, Order};
+use super::conn::{Conn, Order};
+use super::pace::{LEAST_QUIET, MOST_QUIET, quiet_enough};
 use crate::clock::Millis;
 use crate::phase::Phase;
 
-/// The least quiet before an idle connection is closed: 150 ms.
-pub(crate) const LEAST_QUIET: Duration = Duration::from_millis(150);
-/// The most: 2 s. Peers that pause for longer are not waited for.
-pub(crate) const MOST_QUIET: Duration = Duration::from_secs(2);
 /// A connection without a byte is given at least this to send its first: 500 ms.
 const FIRST_BYTE: Duration = Duration::from_millis(500);
 /// A request's head may take this once nothing else is in flight: 1 s.
 const HEAD: Duration = Duration::from_secs(1);
-
 /// How long a peer that has everything may keep the process, once nothing else is in flight, by
 /// not closing its side: 10 ms. It has all of our bytes, and we have all of its.
 pub(super) const DELIVERED: Duration = Duration::from_millis(10);
-
-/// A pause as milliseconds, if it is one that says something about the peer: at most half of
-/// [`MOST_QUIET`]. Longer ones are a pool's spare connections.
-pub(super) fn counts(pause: Duration) -> Option<u32> {
-    (pause <= MOST_QUIET / 2).then_some(pause.as_millis() as u32)
-}
-
-/// The longest pause seen lately on any connection of the server. Half a minute old ones are
-/// forgotten, so that one slow client does not slow the next shutdown.
-#[derive(Default)]
-pub(crate) struct Recent {
-    /// The time in ms in the upper 44 bits, the pause in ms in the lower 20.
-    packed: AtomicU64,
-}
-
-impl Recent {
-    const MEMORY_MS: u64 = 30_000;
-
-    #[inline]
-    pub(super) fn saw(&self, pause: Duration, now: Millis) {
-        let Some(ms) = counts(pause) else { return };
-        let packed = self.packed.load(Relaxed);
-        let (at, longest) = (packed >> 20, packed & 0xf_ffff);
-        // Racing writers may lose one sample of many.
-        if u64::from(ms) > longest || now.0 > at + Self::MEMORY_MS {
-            self.packed.store((now.0 << 20) | u64::from(ms), Relaxed);
-        }
-    }
-
-    fn longest(&self) -> Duration {
-        Duration::from_millis(self.packed.load(Relaxed) & 0xf_ffff)
-    }
-}
 
 /// What the sweep knows beyond the single connection.
 pub(crate) struct Circumstances {
@@ -86,12 +48,6 @@ pub(crate) struct Circumstances {
     pub first_byte: Duration,
     /// How long a head may take at any time.
     pub head_timeout: Duration,
-}
-
-/// How quiet a connection must have been.
-fn quiet_enough(own: Duration, servers: Duration, least: Duration) -> Duration {
-    let pause = if own.is_zero() { servers } else { own };
-    (2 * pause + Duration::from_millis(50)).clamp(least, MOST_QUIET)
 }
 
 /// What `conn`, the `nth` of the server, should do.
@@ -160,59 +116,5 @@ fn judge_http2(conn: &Conn, nth: usize, c: &Circumstances) -> Order {
                 Order::Serve
             }
         }
-    }
-}
-
-impl super::server::Server {
-    pub(super) fn circumstances(
-        &self,
-        lame_duck_for: Duration,
-        lame_duck_min: Duration,
-    ) -> Circumstances {
-        Circumstances {
-            now: Millis::now(),
-            phase: self.handle.phase(),
-            lame_duck_for,
-            lame_duck_min,
-            others_busy: !self.handle.ledger().is_empty(),
-            in_a_hurry: self.handle.is_letting_go() || self.handle.is_hurried(),
-            turnaround: self.turnaround.longest(),
-            first_byte: self.first_byte.longest(),
-            head_timeout: self.head_timeout,
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const fn ms(n: u64) -> Duration {
-        Duration::from_millis(n)
-    }
-
-    #[test]
-    fn the_quiet_follows_the_round_trip() {
-        assert_eq!(quiet_enough(ms(0), ms(0), LEAST_QUIET), LEAST_QUIET);
-        assert_eq!(quiet_enough(ms(290), ms(0), LEAST_QUIET), ms(630));
-        assert_eq!(quiet_enough(ms(0), ms(200), FIRST_BYTE), FIRST_BYTE);
-        assert_eq!(quiet_enough(ms(1000), ms(0), LEAST_QUIET), MOST_QUIET);
-    }
-
-    #[test]
-    fn a_spare_connection_says_nothing_about_pauses() {
-        let recent = Recent::default();
-        recent.saw(ms(20_000), Millis(1));
-        assert_eq!(recent.longest(), ms(0));
-    }
-
-    #[test]
-    fn the_longest_pause_is_remembered_for_half_a_minute() {
-        let recent = Recent::default();
-        recent.saw(ms(300), Millis(1_000));
-        recent.saw(ms(20), Millis(20_000));
-        assert_eq!(recent.longest(), ms(300));
-        recent.saw(ms(20), Millis(31_001));
-        assert_eq!(recent.longest(), ms(20));
     }
 }

@@ -1,0 +1,85 @@
+//! A request's place in the ledger, and how it learns that its time is over.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::Context;
+
+use super::REQUEST;
+use super::conn::{Conn, Order};
+use crate::clock::Millis;
+use crate::handle::Handle;
+use crate::inflight::{Guard, Name};
+use crate::report::LetGo as Line;
+
+/// Keeps a request in the ledger and its connection busy.
+pub(super) struct InFlight {
+    pub(super) conn: Arc<Conn>,
+    /// In the ledger until it ends or is let go.
+    guard: Option<Guard>,
+    pub(super) name: Name,
+    began: Millis,
+}
+
+impl InFlight {
+    pub(super) fn new(conn: Arc<Conn>, name: Name) -> InFlight {
+        InFlight {
+            guard: Some(conn.handle().track(REQUEST, name.clone())),
+            began: Millis::now(),
+            conn,
+            name,
+        }
+    }
+
+    pub(super) fn handle(&self) -> &Handle {
+        self.conn.handle()
+    }
+
+    /// Writes down that this request is let go, and takes it off the ledger.
+    pub(super) fn let_go(&mut self, why: &str) {
+        self.guard = None;
+        self.handle().journal().let_go(Line {
+            kind: REQUEST.to_owned(),
+            name: self.name.to_string(),
+            age: self.began.until(Millis::now()),
+            why: why.to_owned(),
+        });
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        if let Some(guard) = &self.guard
+            && self.conn.order() == Order::Cut
+        {
+            self.handle()
+                .journal()
+                .cut(&guard.entry(), "cut in the middle of its response");
+        }
+        self.conn.request_ended();
+    }
+}
+
+/// Wakes a task when the time for draining is over.
+pub(super) struct LetGo(Pin<Box<dyn Future<Output = ()> + Send>>);
+
+impl LetGo {
+    pub(super) fn new(handle: &Handle) -> LetGo {
+        let handle = handle.clone();
+        LetGo(Box::pin(async move { handle.let_go().await }))
+    }
+}
+
+/// Whether the time for draining is over; if not, the task is woken when it is.
+pub(super) fn time_is_over(
+    handle: &Handle,
+    let_go: &mut Option<LetGo>,
+    cx: &mut Context<'_>,
+) -> bool {
+    if let Some(waiting) = let_go
+        && waiting.0.as_mut().poll(cx).is_ready()
+    {
+        *let_go = None;
+    }
+    handle.is_letting_go()
+}
