@@ -220,6 +220,8 @@ pub struct Round {
     pub number: u32,
     /// What it was for.
     pub kind: RoundKind,
+    /// The round trip that lay between clients and target.
+    pub rtt: Duration,
     /// When the target was started.
     pub started: Instant,
     /// When it was ready; `None` when the signal came before.
@@ -317,13 +319,19 @@ impl Round {
         self.first_refusal()
             .map_or(self.exit.at, |refusal| refusal.min(self.exit.at))
     }
+
+    /// A fresh connection whose request was sent before this moment had been accepted when the signal came, even by
+    /// a busy target; of a later one nobody can tell.
+    pub(crate) fn accepted_until(&self) -> Instant {
+        const QUEUED: Duration = Duration::from_millis(50);
+        let signal = self.signalled();
+        signal.checked_sub(QUEUED + self.rtt).unwrap_or(signal)
+    }
 }
 
 /// The whole account of a run.
 #[derive(Clone, Debug)]
 pub struct Ledger {
-    /// The round trip that lay between clients and target.
-    pub rtt: Duration,
     /// The time the target had between signal and end.
     pub grace: Duration,
     /// The signal that was sent.
@@ -338,12 +346,11 @@ impl Ledger {
         self.rounds.iter().filter(move |round| round.kind == kind)
     }
 
-    /// A fresh connection whose request was sent before this moment had been accepted when the signal came, even by
-    /// a busy target; of a later one nobody can tell.
-    pub(crate) fn accepted_until(&self, round: &Round) -> Instant {
-        const QUEUED: Duration = Duration::from_millis(50);
-        let signal = round.signalled();
-        signal.checked_sub(QUEUED + self.rtt).unwrap_or(signal)
+    /// The round trips that the loads had, in order.
+    pub fn rtts(&self) -> Vec<Duration> {
+        let mut rtts: Vec<Duration> = self.load_rounds().map(|round| round.rtt).collect();
+        rtts.dedup();
+        rtts
     }
 
     /// The rounds under load: those that most promises are read from.

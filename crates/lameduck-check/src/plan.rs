@@ -50,6 +50,9 @@ pub struct Plan {
     pub signal: StopSignal,
     /// The round trip between clients and target (default 0: the plain loopback).
     pub rtt: Duration,
+    /// More round trips (default none): after the rounds under load at [`rtt`](Self::rtt) come as many at each of
+    /// these. The rounds with a purpose of their own are not repeated.
+    pub more_rtts: Vec<Duration>,
     /// Rounds under load (default 3).
     pub rounds: u32,
     /// Signals during start-up (default 5; 0 leaves them out).
@@ -121,6 +124,7 @@ impl Plan {
             tell_grace: false,
             signal: StopSignal::Term,
             rtt: Duration::ZERO,
+            more_rtts: Vec::new(),
             rounds: 3,
             startup_rounds: 5,
             seed: 1,

@@ -79,13 +79,16 @@ pub async fn run(plan: &Plan, observer: &dyn Observer) -> Result<Outcome, CheckE
         rounds: schedule.len() as u32,
     });
     let mut ledger = Ledger {
-        rtt: plan.rtt,
         grace: plan.grace,
         signal: plan.signal,
         rounds: Vec::new(),
     };
     let mut startup_turn = 0;
-    for (number, kind) in (1..).zip(schedule) {
+    for (number, (kind, rtt)) in (1..).zip(schedule) {
+        let plan = &Plan {
+            rtt,
+            ..plan.clone()
+        };
         let round = match kind {
             RoundKind::Load => round::load::run(plan, observer, number).await?,
             RoundKind::Idle => round::idle::run(plan, observer, number).await?,
@@ -106,7 +109,7 @@ pub async fn run(plan: &Plan, observer: &dyn Observer) -> Result<Outcome, CheckE
     }
     Ok(Outcome {
         target: plan.command.join(" "),
-        rounds: plan.rounds,
+        rounds: ledger.load_rounds().count() as u32,
         seed: plan.seed,
         verdicts: promise::judge_all(&ledger),
         tally: Tally::of(ledger.load_rounds()),
@@ -114,23 +117,20 @@ pub async fn run(plan: &Plan, observer: &dyn Observer) -> Result<Outcome, CheckE
     })
 }
 
-/// Which rounds a plan has, in order.
-fn schedule(plan: &Plan) -> Vec<RoundKind> {
-    let mut schedule = vec![RoundKind::Load; plan.rounds as usize];
-    if plan.clients.idle > 0 {
-        schedule.push(RoundKind::Idle);
-    }
-    schedule.extend(std::iter::repeat_n(
-        RoundKind::Startup,
-        plan.startup_rounds as usize,
-    ));
-    if !plan.uploads.is_empty() || !plan.slow.is_empty() {
-        schedule.push(RoundKind::SecondSignal);
-    }
-    if !plan.uploads.is_empty() {
-        schedule.push(RoundKind::Stuck);
-    }
-    schedule
+/// Which rounds a plan has, in order, each with its round trip.
+fn schedule(plan: &Plan) -> Vec<(RoundKind, Duration)> {
+    let times = |count: u32, kind, rtt| std::iter::repeat_n((kind, rtt), count as usize);
+    let once = |is_wanted: bool, kind| times(u32::from(is_wanted), kind, plan.rtt);
+    let rtts = std::iter::once(&plan.rtt).chain(&plan.more_rtts);
+    rtts.flat_map(|rtt| times(plan.rounds, RoundKind::Load, *rtt))
+        .chain(once(plan.clients.idle > 0, RoundKind::Idle))
+        .chain(times(plan.startup_rounds, RoundKind::Startup, plan.rtt))
+        .chain(once(
+            !plan.uploads.is_empty() || !plan.slow.is_empty(),
+            RoundKind::SecondSignal,
+        ))
+        .chain(once(!plan.uploads.is_empty(), RoundKind::Stuck))
+        .collect()
 }
 
 /// From start to ready, the shortest that was seen: a signal after it would come too late.

@@ -11,7 +11,6 @@ const LEAD: Duration = Duration::from_secs(10);
 
 pub(crate) fn ledger(rounds: Vec<Round>) -> Ledger {
     Ledger {
-        rtt: Duration::ZERO,
         grace: Duration::from_secs(30),
         signal: StopSignal::Term,
         rounds,
@@ -24,6 +23,7 @@ pub(crate) fn round(kind: RoundKind) -> Round {
     let mut round = Round {
         number: 1,
         kind,
+        rtt: Duration::ZERO,
         started,
         ready_at: Some(started + Duration::from_millis(100)),
         signals: vec![started + LEAD],

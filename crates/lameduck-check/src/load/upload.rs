@@ -49,8 +49,7 @@ pub(crate) async fn run(
         connection.write(first).await?;
         stage.signal().await;
         if rest == Rest::Never {
-            // Dropped with the round: never wholly written, so it is not in the account.
-            std::future::pending::<()>().await;
+            return io::Result::Ok(());
         }
         for piece in second.chunks(second.len().div_ceil(PIECES).max(1)) {
             stage
@@ -58,13 +57,28 @@ pub(crate) async fn run(
                 .await;
             connection.write(piece).await?;
         }
-        io::Result::Ok(())
+        Ok(())
     };
     // A server that cuts the body short may still have said why: the response is read either way.
     drop(sent.await);
+    if rest == Rest::Never {
+        return stall(&stage, connection, attempt, request.method()).await;
+    }
     attempt.written = Some(Instant::now());
     let result = connection
         .answer(&mut attempt, request.keeps_response(), request.method())
         .await;
     attempt.finish(result);
+}
+
+/// Sends no more, and holds the connection whatever comes. Only an answer is entered: what was never wholly written
+/// cannot be lost.
+async fn stall(stage: &Stage, mut connection: Http1, mut attempt: Attempt, method: &str) {
+    let answer = connection.answer(&mut attempt, false, method);
+    match stage.unless_over(answer).await {
+        Some(Ok(answer)) => attempt.finish(Ok(answer)),
+        Some(Err(_)) | None => attempt.forget(),
+    }
+    stage.unless_over(std::future::pending::<()>()).await;
+    drop(connection);
 }

@@ -7,7 +7,7 @@ pub(super) fn judge(ledger: &Ledger) -> Verdict {
     let mut finding = Finding::new();
     for round in ledger.load_rounds() {
         // One whose request was sent before was in flight: `inflight-completes` is about those.
-        let queued = ledger.accepted_until(round);
+        let queued = round.accepted_until();
         let fresh = round.since_signal().filter(|exchange| {
             matches!(
                 exchange.lane,

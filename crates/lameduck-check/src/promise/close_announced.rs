@@ -11,7 +11,7 @@ const NOTICE: Duration = Duration::from_millis(50);
 pub(super) fn judge(ledger: &Ledger) -> Verdict {
     let mut finding = Finding::new();
     for round in ledger.load_rounds() {
-        let noticed = round.signalled() + NOTICE + ledger.rtt;
+        let noticed = round.signalled() + NOTICE + round.rtt;
         for exchange in round.since_signal() {
             let was_late = exchange.lane != Lane::H2
                 && exchange.written.is_some_and(|written| written > noticed);

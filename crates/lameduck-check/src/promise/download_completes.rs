@@ -16,7 +16,7 @@ pub(super) fn judge(ledger: &Ledger) -> Verdict {
             // At the target the response began half a round trip before the client saw it.
             let had_begun = download
                 .answered
-                .is_some_and(|at| at <= round.signalled() + ledger.rtt / 2);
+                .is_some_and(|at| at <= round.signalled() + round.rtt / 2);
             if !had_begun || download.ended < round.signalled() {
                 continue;
             }

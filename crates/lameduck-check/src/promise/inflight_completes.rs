@@ -16,11 +16,9 @@ pub(super) fn judge(ledger: &Ledger) -> Verdict {
     for round in ledger.load_rounds() {
         let signal = round.signalled();
         // On a connection in use, what was written half a round trip before the signal had arrived at it.
-        let had_arrived = signal
-            .checked_sub(ledger.rtt / 2 + MARGIN)
-            .unwrap_or(signal);
+        let had_arrived = signal.checked_sub(round.rtt / 2 + MARGIN).unwrap_or(signal);
         // A fresh connection may have waited to be accepted: `accept-lossless` is about those.
-        let was_accepted = ledger.accepted_until(round);
+        let was_accepted = round.accepted_until();
         for exchange in round.since_signal() {
             let has_its_own = matches!(exchange.lane, Lane::Upload | Lane::Download | Lane::H2);
             let in_time = if exchange.reused {

@@ -11,11 +11,11 @@ const AT_ONCE: Duration = Duration::from_millis(500);
 
 pub(super) fn judge(ledger: &Ledger) -> Verdict {
     let mut finding = Finding::new();
-    let tolerance = probe::INTERVAL * 2 + ledger.rtt;
     for round in ledger
         .load_rounds()
         .filter(|round| !round.readiness.is_empty())
     {
+        let tolerance = probe::INTERVAL * 2 + round.rtt;
         let signal = round.signalled();
         let flipped = round
             .readiness

@@ -2,53 +2,85 @@
 //!
 //! With requests in flight three signals come, 300 ms apart. A second after the third the process must be gone,
 //! with status 128 + signal. One that is gone before the third was hurried by the second: any status but 0 is
-//! right then, for something was let go.
+//! right then, for something was let go. A target whose last request had ended before has nothing to be hurried
+//! in, so such a round says nothing.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use crate::ledger::{Ledger, RoundKind};
+use crate::ledger::{Connection, Exchange, Ledger, Round, RoundKind};
 use crate::verdict::{Finding, Verdict};
 
 const LIMIT: Duration = Duration::from_secs(1);
+/// A whole response that ends so soon after a signal may have been on its way before.
+const MARGIN: Duration = Duration::from_millis(20);
+
+/// What one round says.
+enum Says {
+    Kept,
+    Broken(String),
+    Nothing(&'static str),
+}
 
 pub(super) fn judge(ledger: &Ledger) -> Verdict {
     let mut finding = Finding::new();
-    let mut ended_early = false;
+    let mut skipped = "give --upload PATH or --slow PATH to test it";
     for round in ledger.of(RoundKind::SecondSignal) {
-        let exit = round.exit;
-        let expected = 128 + ledger.signal.number();
-        let complaint = match round.signals[..] {
-            [_, _, third] if exit.killed || exit.at > third + LIMIT => Some(format!(
-                "{}, {:.1} s after the third signal",
-                exit.describe(),
-                (exit.at - third).as_secs_f64()
-            )),
-            [_, _, _] if exit.shell_code() != expected => Some(format!(
-                "{} after the third signal; expected {expected}",
-                exit.describe()
-            )),
-            [_, _] if exit.shell_code() == 0 => {
-                Some("exit code 0 after the second signal although requests were let go".to_owned())
+        match say(round, 128 + ledger.signal.number()) {
+            Says::Kept => finding.kept(),
+            Says::Broken(what) => {
+                let place = "target, with requests in flight";
+                finding.broken(round.evidence(round.exit.at, place, what));
             }
-            [_] => {
-                ended_early = true;
-                continue;
-            }
-            _ => None,
-        };
-        match complaint {
-            Some(what) => {
-                finding.broken(round.evidence(exit.at, "target, with requests in flight", what))
-            }
-            None => finding.kept(),
+            Says::Nothing(why) => skipped = why,
         }
     }
     finding.verdict(
         "a repeated signal ended the target, with requests still in flight",
         "a repeated signal did not end the target as it should",
-        match ended_early {
-            true => "the target ended on the first signal although requests were in flight",
-            false => "give --upload PATH or --slow PATH to test it",
-        },
+        skipped,
     )
+}
+
+fn say(round: &Round, expected: i32) -> Says {
+    const NO_WORK: &str = "every request had ended before the signals had come: give --upload PATH, or a --slow \
+         PATH that takes longer than a second";
+    let exit = round.exit;
+    match round.signals[..] {
+        [_, _, third] if !has_work(round, third) => Says::Nothing(NO_WORK),
+        [_, _, third] if exit.killed || exit.at > third + LIMIT => Says::Broken(format!(
+            "{}, {:.1} s after the third signal",
+            exit.describe(),
+            exit.at.saturating_duration_since(third).as_secs_f64()
+        )),
+        [_, _, _] if exit.shell_code() != expected => Says::Broken(format!(
+            "{} after the third signal; expected {expected}",
+            exit.describe()
+        )),
+        [_, _, _] => Says::Kept,
+        [_, _] if cut(round).next().is_none() => Says::Nothing(NO_WORK),
+        [_, _] if exit.shell_code() == 0 => Says::Broken(
+            "exit code 0 after the second signal although requests were let go".to_owned(),
+        ),
+        [_, _] => Says::Kept,
+        _ => Says::Nothing("the target ended on the first signal although requests were in flight"),
+    }
+}
+
+/// Whether a request was in flight at a moment: one that was cut later, or answered clearly later.
+fn has_work(round: &Round, at: Instant) -> bool {
+    cut(round).any(|connection| connection.ended >= at)
+        || answered(round).any(|exchange| exchange.ended > at + MARGIN)
+}
+
+/// The requests that got an answer.
+fn answered(round: &Round) -> impl Iterator<Item = &Exchange> {
+    let exchanges = round.exchanges.iter();
+    exchanges.filter(|exchange| exchange.ending.is_answered())
+}
+
+/// The connections of those that got none. Each client made one request on one connection.
+fn cut(round: &Round) -> impl Iterator<Item = &Connection> {
+    let has_none =
+        |connection: &&Connection| !answered(round).any(|it| it.client == connection.client);
+    round.connections.iter().filter(has_none)
 }

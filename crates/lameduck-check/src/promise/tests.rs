@@ -126,7 +126,7 @@ fn inflight_completes_leaves_out_what_was_still_under_way_at_the_signal() {
         Ending::EofBeforeResponse,
     )]);
     assert_eq!(verdict("inflight-completes", &ledger).judgement, Broken);
-    ledger.rtt = Duration::from_millis(40);
+    ledger.rounds[0].rtt = Duration::from_millis(40);
     assert_eq!(verdict("inflight-completes", &ledger).judgement, Skipped);
     assert_eq!(verdict("keepalive-lossless", &ledger).judgement, Broken);
 }
@@ -277,18 +277,20 @@ fn second_signal_wants_the_third_to_end_it_and_lets_the_second_hurry() {
     let repeated = |signals: &[f64], exit_ms, code| {
         round(RoundKind::SecondSignal)
             .with_signals(signals)
+            .with_connection(Lane::Upload, exit_ms, Parting::Fin)
             .with_exit(exit_ms, Some(code), None)
     };
+    let three = [0.0, 300.0, 600.0];
     assert_eq!(
-        judged("second-signal", repeated(&[0.0, 300.0, 600.0], 610.0, 143)).0,
+        judged("second-signal", repeated(&three, 610.0, 143)).0,
         Kept
     );
     assert_eq!(
-        judged("second-signal", repeated(&[0.0, 300.0, 600.0], 610.0, 0)).0,
+        judged("second-signal", repeated(&three, 610.0, 0)).0,
         Broken
     );
     assert_eq!(
-        judged("second-signal", repeated(&[0.0, 300.0, 600.0], 1700.0, 143)).0,
+        judged("second-signal", repeated(&three, 1700.0, 143)).0,
         Broken
     );
     assert_eq!(
@@ -303,6 +305,43 @@ fn second_signal_wants_the_third_to_end_it_and_lets_the_second_hurry() {
         judged("second-signal", repeated(&[0.0], 100.0, 0)).0,
         Skipped
     );
+}
+
+#[test]
+fn second_signal_accuses_nobody_who_had_no_work_left() {
+    let answered = |signals: &[f64], answered_ms, exit_ms| {
+        round(RoundKind::SecondSignal)
+            .with_signals(signals)
+            .with(Lane::Slow, false, -100.0, answered_ms, Ending::OkClose)
+            .with_connection(Lane::Slow, answered_ms, Parting::Client)
+            .with_exit(exit_ms, Some(0), None)
+    };
+    let three = [0.0, 300.0, 600.0];
+    // Over before the third, or so close to it that the end was on its way.
+    for (answered_ms, exit_ms) in [(550.0, 602.0), (610.0, 612.0), (550.0, 2000.0)] {
+        let verdict = verdict(
+            "second-signal",
+            &ledger(vec![answered(&three, answered_ms, exit_ms)]),
+        );
+        assert_eq!(verdict.judgement, Skipped);
+        assert!(verdict.why.contains("longer than a second"));
+    }
+    // All was answered between the second and the end.
+    assert_eq!(
+        judged("second-signal", answered(&[0.0, 300.0], 350.0, 352.0)).0,
+        Skipped
+    );
+    // Deaf to the third: it went on until all was answered.
+    assert_eq!(
+        judged("second-signal", answered(&three, 900.0, 910.0)).0,
+        Broken
+    );
+    // Cut when the second came, gone after the third: nothing was in flight any more.
+    let cut = round(RoundKind::SecondSignal)
+        .with_signals(&three)
+        .with_connection(Lane::Upload, 310.0, Parting::Fin)
+        .with_exit(605.0, Some(124), None);
+    assert_eq!(judged("second-signal", cut).0, Skipped);
 }
 
 #[test]

@@ -11,6 +11,7 @@ struct Report<'a> {
     target: &'a str,
     rounds: u32,
     seed: u64,
+    /// Of the first round: `check` has one for all.
     rtt_ms: f64,
     promises: &'a [Verdict],
     outcomes: Tally,
@@ -29,7 +30,7 @@ pub fn json(outcome: &Outcome) -> Result<String, serde_json::Error> {
         target: &outcome.target,
         rounds: outcome.rounds,
         seed: outcome.seed,
-        rtt_ms: ms(outcome.ledger.rtt),
+        rtt_ms: ms(outcome.ledger.rtts().first().copied().unwrap_or_default()),
         promises: &outcome.verdicts,
         outcomes: outcome.tally,
         signal_to_exit_ms: outcome

@@ -1,6 +1,7 @@
 //! The outcome as a table, for people.
 
 use std::fmt::Write;
+use std::time::Duration;
 
 use comfy_table::{
     Attribute, Cell, CellAlignment, Color, ContentArrangement, LineStyle, Table, TableStyle,
@@ -43,10 +44,8 @@ pub fn table(outcome: &Outcome, look: Look) -> String {
 
 fn write_all(text: &mut String, outcome: &Outcome, look: Look) -> std::fmt::Result {
     let bold = |words: &str| paint(look, "1", words);
-    let rtt = match outcome.ledger.rtt.is_zero() {
-        true => "loopback".to_owned(),
-        false => format!("{} ms round trip", outcome.ledger.rtt.as_secs_f64() * 1e3),
-    };
+    let rtts: Vec<String> = outcome.ledger.rtts().into_iter().map(distance).collect();
+    let rtt = rtts.join(" and ");
     let rounds = match outcome.rounds {
         1 => "1 round".to_owned(),
         rounds => format!("{rounds} rounds"),
@@ -98,6 +97,13 @@ fn write_all(text: &mut String, outcome: &Outcome, look: Look) -> std::fmt::Resu
         "\n{}",
         paint(look, if broken > 0 { "1;31" } else { "1;32" }, &summary)
     )
+}
+
+fn distance(rtt: Duration) -> String {
+    match rtt.is_zero() {
+        true => "loopback".to_owned(),
+        false => format!("{} ms round trip", rtt.as_secs_f64() * 1e3),
+    }
 }
 
 fn promises(outcome: &Outcome, look: Look) -> Table {

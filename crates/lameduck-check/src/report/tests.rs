@@ -23,7 +23,9 @@ fn outcome() -> Outcome {
     let mut startup = round(RoundKind::Startup).with_exit(4.0, Some(0), None);
     startup.number = 3;
     let mut ledger = ledger(vec![first, second, startup]);
-    ledger.rtt = Duration::from_millis(2);
+    for round in &mut ledger.rounds {
+        round.rtt = Duration::from_millis(2);
+    }
     Outcome {
         target: "./server --port 8080".to_owned(),
         rounds: 2,

@@ -145,6 +145,7 @@ impl<'a> Scene<'a> {
         let round = Round {
             number: self.number,
             kind: self.kind,
+            rtt: self.plan.rtt,
             started: self.target.started,
             ready_at: self.ready_at,
             said_after_signal: self.target.said_since(from),

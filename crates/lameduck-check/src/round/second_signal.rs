@@ -9,6 +9,7 @@ use crate::load::{slow, upload};
 use crate::observer::Observer;
 use crate::plan::Plan;
 use crate::run::CheckError;
+use crate::target::TargetError;
 
 /// Requests in flight.
 const REQUESTS: u32 = 3;
@@ -53,7 +54,11 @@ pub(crate) async fn run(
         {
             break;
         }
-        scene.signal().await?;
+        match scene.signal().await {
+            // It ended just now.
+            Err(CheckError::Target(TargetError::EndedUnderLoad { .. })) => break,
+            other => other?,
+        }
     }
     scene.close().await
 }
