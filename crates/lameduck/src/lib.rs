@@ -79,9 +79,9 @@ mod sys;
 mod waiters;
 mod watchdog;
 
+pub use self::http::bind::Bind;
 pub use self::http::component::Http;
 pub use self::http::layer::{Track, TrackBody, TrackFuture, TrackLayer};
-pub use self::http::listener::Bind;
 pub use close::Close;
 pub use component::BoxError;
 pub use config::LameDuck;

@@ -8,7 +8,8 @@ use hyper::body::Incoming;
 use hyper::{Request, Response};
 use tower_service::Service;
 
-use super::listener::{Bind, Listener};
+use super::bind::Bind;
+use super::listener::Listener;
 use super::server::Server;
 use crate::component::{BoxError, Component, Running, Start, StartError};
 

@@ -19,10 +19,7 @@
 //!
 //! Elsewhere: accept until there is none, for a bounded time. A handshake then under way is reset.
 
-use std::fmt;
 use std::io;
-use std::net::{SocketAddr, ToSocketAddrs};
-use std::path::PathBuf;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
@@ -30,50 +27,10 @@ use tokio::net::TcpListener;
 use tokio::net::UnixListener;
 use tokio::time::Instant;
 
+use super::bind::{Bind, bind_tcp};
+#[cfg(unix)]
+use super::bind::{OwnFile, bind_unix};
 use super::socket::Socket;
-
-/// Where to listen.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Bind {
-    /// A TCP address, `127.0.0.1:8080`, `[::]:8080` or `localhost:8080`.
-    Tcp(String),
-    /// A Unix socket by its path: `unix:/run/shop.sock`. A socket file that nobody listens on any
-    /// more is replaced.
-    #[cfg(unix)]
-    Unix(PathBuf),
-}
-
-impl From<&str> for Bind {
-    fn from(s: &str) -> Bind {
-        #[cfg(unix)]
-        if let Some(path) = s.strip_prefix("unix:") {
-            return Bind::Unix(path.into());
-        }
-        Bind::Tcp(s.to_owned())
-    }
-}
-
-impl From<String> for Bind {
-    fn from(s: String) -> Bind {
-        s.as_str().into()
-    }
-}
-
-impl From<SocketAddr> for Bind {
-    fn from(addr: SocketAddr) -> Bind {
-        Bind::Tcp(addr.to_string())
-    }
-}
-
-impl fmt::Display for Bind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Bind::Tcp(addr) => f.write_str(addr),
-            #[cfg(unix)]
-            Bind::Unix(path) => write!(f, "unix:{}", path.display()),
-        }
-    }
-}
 
 /// A listening socket.
 pub(crate) struct Listener {
@@ -84,11 +41,8 @@ pub(crate) struct Listener {
 enum Kind {
     Tcp(TcpListener),
     #[cfg(unix)]
-    Unix(UnixListener, Option<PathBuf>),
+    Unix(UnixListener, Option<OwnFile>),
 }
-
-/// The length asked for the accept queue; the system caps it (`net.core.somaxconn`).
-const BACKLOG: i32 = 4096;
 
 impl Listener {
     /// Binds a socket of our own.
@@ -96,7 +50,7 @@ impl Listener {
         let kind = match bind {
             Bind::Tcp(addr) => Kind::Tcp(bind_tcp(addr)?),
             #[cfg(unix)]
-            Bind::Unix(path) => Kind::Unix(bind_unix(path)?, Some(path.clone())),
+            Bind::Unix(path) => Kind::Unix(bind_unix(path)?, OwnFile::at(path)),
         };
         Ok(Listener {
             kind,
@@ -161,11 +115,11 @@ impl Listener {
         match &self.kind {
             Kind::Tcp(listener) => settle_tcp(listener, &self, until, &mut serve).await,
             #[cfg(unix)]
-            Kind::Unix(_, path) => {
+            Kind::Unix(_, file) => {
                 // Without its name nobody finds it. A peer that had looked the name up just
                 // before may still be on its way in.
-                if let Some(path) = path {
-                    let _ = std::fs::remove_file(path);
+                if let Some(file) = file {
+                    file.remove();
                 }
                 self.accept_until_quiet(SETTLE, until, &mut serve).await;
             }
@@ -326,61 +280,9 @@ pub(crate) fn exhausted(error: &io::Error) -> bool {
     }
 }
 
-fn bind_tcp(addr: &str) -> io::Result<TcpListener> {
-    let addrs = addr.to_socket_addrs().map_err(|e| {
-        let hint = "expected HOST:PORT, for example 127.0.0.1:8080";
-        io::Error::new(io::ErrorKind::InvalidInput, format!("{e}; {hint}"))
-    })?;
-    let mut last = io::Error::new(io::ErrorKind::InvalidInput, "the name has no address");
-    for addr in addrs {
-        match bind_one(addr) {
-            Ok(listener) => return Ok(listener),
-            Err(e) => last = e,
-        }
-    }
-    Err(last)
-}
-
-fn bind_one(addr: SocketAddr) -> io::Result<TcpListener> {
-    use socket2::{Domain, Protocol, Socket, Type};
-    let socket = Socket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;
-    // On Unix this only lets a restarted server take over from connections in TIME_WAIT.
-    #[cfg(unix)]
-    socket.set_reuse_address(true)?;
-    socket.set_nonblocking(true)?;
-    socket.bind(&addr.into())?;
-    socket.listen(BACKLOG)?;
-    TcpListener::from_std(socket.into())
-}
-
-#[cfg(unix)]
-fn bind_unix(path: &std::path::Path) -> io::Result<UnixListener> {
-    match UnixListener::bind(path) {
-        Err(e) if e.kind() == io::ErrorKind::AddrInUse => {
-            // Left behind by a process that was killed, if nobody answers.
-            if std::os::unix::net::UnixStream::connect(path).is_ok() {
-                return Err(e);
-            }
-            std::fs::remove_file(path)?;
-            UnixListener::bind(path)
-        }
-        bound => bound,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn an_address_says_what_it_is() {
-        assert_eq!(Bind::from("127.0.0.1:0"), Bind::Tcp("127.0.0.1:0".into()));
-        #[cfg(unix)]
-        assert_eq!(
-            Bind::from("unix:/run/x.sock"),
-            Bind::Unix("/run/x.sock".into())
-        );
-    }
 
     /// A connection whose last ACK was still on its way when the listener closed is served. The
     /// ACK is held up by a filter, which the close replaces, and comes again with the first byte.
@@ -422,6 +324,21 @@ mod tests {
             tokio::net::TcpStream::connect(&addr).await.is_err(),
             "nobody listens any more"
         );
+    }
+
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn the_socket_file_of_a_successor_is_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("s.sock");
+        let bind = Bind::Unix(path.clone());
+        let old = Listener::bind(&bind).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        let new = Listener::bind(&bind).unwrap();
+        old.close(Duration::from_secs(1), |_| {}).await;
+        assert!(tokio::net::UnixStream::connect(&path).await.is_ok());
+        new.close(Duration::from_secs(1), |_| {}).await;
+        assert!(!path.exists());
     }
 
     #[tokio::test]

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`component`] | its settings, and its place in a lifecycle |
 //! | [`server`] | the accept loop, and the sweep's rounds |
+//! | [`bind`] | where to listen |
 //! | [`listener`], [`half_open`] | sockets that listen, and how to stop without a reset |
 //! | [`connection`], [`linger`] | one connection's task, and how it says goodbye |
 //! | [`request`], [`body`], [`in_flight`] | one request and its response, in the ledger |
@@ -15,6 +16,7 @@
 /// The kind under which a request is in the ledger.
 pub(crate) const REQUEST: &str = "request";
 
+pub(crate) mod bind;
 mod body;
 pub(crate) mod component;
 mod conn;
