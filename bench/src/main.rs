@@ -5,10 +5,13 @@
 
 mod client;
 mod exit;
+mod flood;
 mod http;
 mod pairs;
 mod process;
 mod serve;
+mod shop;
+mod shutdowns;
 mod track;
 
 use std::process::ExitCode;
@@ -34,9 +37,16 @@ enum Command {
     Http(http::Options),
     /// How soon a process is gone after SIGTERM, beside axum's `with_graceful_shutdown`
     Exit(exit::Options),
+    /// Stop the shop again and again under mixed load, and account for every request and order
+    Shutdowns(shutdowns::Options),
+    /// Stop the shop in a flood of short connections, and axum for contrast
+    Flood(flood::Options),
     /// Be one of the servers under measurement
     #[command(hide = true)]
     Serve(serve::Options),
+    /// Be the shop
+    #[command(hide = true)]
+    Shop(shop::Options),
 }
 
 fn main() -> ExitCode {
@@ -44,7 +54,10 @@ fn main() -> ExitCode {
         Command::Track(options) => track::run(&options),
         Command::Http(options) => http::run(&options),
         Command::Exit(options) => exit::run(&options),
+        Command::Shutdowns(options) => shutdowns::run(&options),
+        Command::Flood(options) => flood::run(&options),
         Command::Serve(options) => serve::run(&options),
+        Command::Shop(options) => shop::run(&options),
     };
     result.unwrap_or_else(|error| {
         eprintln!("lameduck-bench: {error:#}");
