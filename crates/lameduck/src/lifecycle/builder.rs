@@ -1,7 +1,6 @@
 //! What there is to run, and how: the builder.
 
 use std::future::Future;
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use http_body::Body;
@@ -62,10 +61,12 @@ pub struct Lifecycle {
     pub(super) probes: ProbePlan,
 }
 
-/// What the probes' port will answer.
+/// The probes' port, and what it will answer.
 #[derive(Default)]
 pub(super) struct ProbePlan {
-    bind: Option<String>,
+    pub(super) bind: Option<String>,
+    /// Once it listens.
+    pub(super) port: Option<probe::Probes>,
     pub(super) checks: Vec<probe::Check>,
     pub(super) drain_route: bool,
 }
@@ -312,12 +313,16 @@ impl Lifecycle {
     }
 
     /// Waits for a step of the start-up, such as connecting to a database. `None` if the shutdown
-    /// begins first; then run the lifecycle, which closes what it has and ends the process.
+    /// begins first, or the configuration cannot be used; then run the lifecycle, which closes
+    /// what it has, says what was wrong, and ends the process.
+    ///
+    /// The [`probes`](Lifecycle::probes), if there are any by now, answer from here on: liveness is
+    /// good, readiness is not.
     ///
     /// ```no_run
     /// # async fn connect() -> u32 { 1 }
     /// # async fn start() -> lameduck::Exit {
-    /// let life = lameduck::Lifecycle::new();
+    /// let mut life = lameduck::Lifecycle::new().probes("127.0.0.1:9090");
     /// let Some(db) = life.starting("database", connect()).await else {
     ///     return life.run().await;
     /// };
@@ -327,22 +332,15 @@ impl Lifecycle {
     /// # Cancel safety
     ///
     /// As cancel safe as `step`.
-    pub async fn starting<T>(&self, name: &str, step: impl Future<Output = T>) -> Option<T> {
+    pub async fn starting<T>(&mut self, name: &str, step: impl Future<Output = T>) -> Option<T> {
+        if self.open_probes().is_err() {
+            return None;
+        }
         let _guard = self.handle.track("start-up", name.to_owned());
         tokio::select! {
             biased;
             () = self.handle.begun() => None,
             done = step => Some(done),
         }
-    }
-
-    pub(super) fn admin(&self) -> Option<Result<SocketAddr, String>> {
-        if let Some(addr) = self.environment.admin {
-            return Some(Ok(addr));
-        }
-        let addr = self.probes.bind.as_ref()?;
-        Some(addr.parse().map_err(|_| {
-            format!("probes on {addr}: expected ADDRESS:PORT, for example 0.0.0.0:9090")
-        }))
     }
 }

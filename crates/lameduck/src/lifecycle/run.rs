@@ -9,7 +9,6 @@
 //!    nothing to name.
 
 use std::collections::HashMap;
-use std::net::TcpListener;
 use std::time::Duration;
 
 use tokio::task::{Id, JoinError, JoinSet};
@@ -28,7 +27,6 @@ use crate::inflight::Entry;
 use crate::inherited::Sockets;
 use crate::lastwords;
 use crate::phase::Phase;
-use crate::probe::{self, Probes};
 use crate::reason::{Reason, SIGINT};
 use crate::report::panic_text;
 
@@ -55,10 +53,14 @@ impl Lifecycle {
     async fn live(mut self) -> Exit {
         let window = self.window();
         let handle = self.handle.clone();
-        let probes = match self.start_probes() {
-            Ok(probes) => probes,
-            Err(problem) => return self.refuse(problem).await,
-        };
+        if self.open_probes().is_err() {
+            return self.refuse().await;
+        }
+        let plan = std::mem::take(&mut self.probes);
+        if let Some(probes) = &plan.port {
+            probes.complete(plan.checks, plan.drain_route);
+        }
+        let probes = plan.port;
         let mut parts = Parts::default();
         let driver = if handle.reason().is_some() {
             self.driver.drain()
@@ -85,9 +87,8 @@ impl Lifecycle {
                     driver.drain()
                 }
                 Err((name, problem @ StartError::BadConfiguration(_))) => {
-                    return self
-                        .refuse(Problem::Bad(vec![format!("{name}: {problem}")]))
-                        .await;
+                    self.bad.push(format!("{name}: {problem}"));
+                    return self.refuse().await;
                 }
                 Err((name, StartError::Failed(problem))) => {
                     handle.begin(Reason::Failed(name.clone()));
@@ -116,50 +117,18 @@ impl Lifecycle {
     }
 
     /// Says why the process does not start, and closes what the application had opened for it.
-    async fn refuse(self, problem: Problem) -> Exit {
-        let (problems, exit) = match problem {
-            Problem::Bad(problems) => (problems, Exit::BAD_CONFIGURATION),
-            Problem::Failed(problem) => (vec![problem], Exit::FAILED),
+    async fn refuse(self) -> Exit {
+        let exit = match self.bad[..] {
+            [] => Exit::FAILED,
+            _ => Exit::BAD_CONFIGURATION,
         };
-        for problem in &problems {
+        for problem in self.bad.iter().chain(&self.failed) {
             lastwords::say(&format!("lameduck: {problem}\n"));
         }
         self.handle
             .begin(Reason::Asked("a refusal to start".to_owned()));
         close(self.closers, self.flushers, &self.handle).await;
         exit
-    }
-
-    /// Takes the probes' port, unless something is wrong that must be said before any port is.
-    fn start_probes(&mut self) -> Result<Option<Probes>, Problem> {
-        let admin = match self.admin() {
-            Some(Err(problem)) => {
-                self.bad.push(problem);
-                None
-            }
-            Some(Ok(addr)) => Some(addr),
-            None => None,
-        };
-        if !self.bad.is_empty() {
-            return Err(Problem::Bad(std::mem::take(&mut self.bad)));
-        }
-        if let Some(problem) = self.failed.take() {
-            return Err(Problem::Failed(problem));
-        }
-        let Some(addr) = admin else { return Ok(None) };
-        let plan = std::mem::take(&mut self.probes);
-        let problem = |e| Problem::Failed(format!("probes: cannot listen on {addr}: {e}"));
-        let settings = probe::Settings {
-            listener: TcpListener::bind(addr).map_err(problem)?,
-            checks: plan.checks,
-            drain_route: plan.drain_route,
-        };
-        let main = tokio::runtime::Handle::current();
-        let probes = probe::start(settings, self.handle.clone(), main).map_err(problem)?;
-        self.handle
-            .journal()
-            .listens("probes", probes.addr().to_string());
-        Ok(Some(probes))
     }
 
     fn window(&mut self) -> Window {
@@ -182,14 +151,6 @@ impl Window {
         min: Duration::ZERO,
         max: Duration::ZERO,
     };
-}
-
-/// Why a process does not start at all.
-enum Problem {
-    /// It was told something that cannot be.
-    Bad(Vec<String>),
-    /// The system would not let it.
-    Failed(String),
 }
 
 async fn close(closers: Vec<Closer>, flushers: Vec<Closer>, handle: &Handle) {

@@ -165,7 +165,7 @@ async fn a_closer_that_panics_is_a_failure_by_name() {
 #[tokio::test(start_paused = true)]
 async fn startup_signal_closes_what_there_is() {
     let log = Log::default();
-    let life = Lifecycle::embedded();
+    let mut life = Lifecycle::embedded();
     life.handle().shutdown("early");
     let step = life.starting("database", pending::<()>()).await;
     assert!(step.is_none());
@@ -209,4 +209,42 @@ async fn a_lame_duck_keeps_serving_for_its_time() {
     let (_, report, took) = shut_down(life).await;
     assert_eq!(took.as_secs(), 5);
     assert_eq!(report.phases[0].phase, crate::Phase::LameDuck);
+}
+
+/// The status line of a GET, by a client that knows nothing of lameduck.
+async fn status(addr: &str, path: &str) -> String {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let mut stream = tokio::net::TcpStream::connect(addr).await.unwrap();
+    let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    answer.lines().next().unwrap_or_default().to_owned()
+}
+
+#[tokio::test]
+async fn live_holds_while_the_start_up_hangs() {
+    let mut life = Lifecycle::embedded().probes("127.0.0.1:0");
+    let handle = life.handle();
+    let looks = async {
+        let addr = loop {
+            match handle.address("probes") {
+                Some(addr) => break addr,
+                None => tokio::task::yield_now().await,
+            }
+        };
+        assert_eq!(status(&addr, "/livez").await, "HTTP/1.1 200 OK");
+        assert_eq!(
+            status(&addr, "/readyz").await,
+            "HTTP/1.1 503 Service Unavailable"
+        );
+        assert_eq!(
+            status(&addr, "/startupz").await,
+            "HTTP/1.1 503 Service Unavailable"
+        );
+        handle.shutdown("seen enough");
+    };
+    let (step, ()) = tokio::join!(life.starting("database", pending::<()>()), looks);
+    assert!(step.is_none());
+    assert_eq!(life.run().await, Exit::CLEAN);
 }

@@ -24,4 +24,4 @@ mod status;
 mod tests;
 
 pub(crate) use readiness::Check;
-pub(crate) use server::{Probes, Settings, start};
+pub(crate) use server::{Probes, start};

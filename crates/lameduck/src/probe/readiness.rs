@@ -13,7 +13,7 @@ use std::error::Error;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::time::Duration;
 
 use tokio::runtime;
@@ -83,24 +83,38 @@ impl Outcome {
 /// All checks of the process.
 #[derive(Debug)]
 pub(super) struct Readiness {
-    desks: Vec<Arc<Desk>>,
+    /// Empty until start-up is over: before that readiness fails whatever the checks say.
+    desks: OnceLock<Vec<Arc<Desk>>>,
+    main: runtime::Handle,
+    phases: Phases,
 }
 
 impl Readiness {
-    /// Runs `checks` on `main`, until `phases` says that the shutdown has begun.
-    pub fn new(checks: Vec<Check>, main: runtime::Handle, phases: Phases) -> Readiness {
+    /// Runs checks on `main`, until `phases` says that the shutdown has begun.
+    pub fn new(main: runtime::Handle, phases: Phases) -> Readiness {
+        Readiness {
+            desks: OnceLock::new(),
+            main,
+            phases,
+        }
+    }
+
+    /// From here on readiness depends on `checks`. They are set once.
+    pub fn depend_on(&self, checks: Vec<Check>) {
         let desk = |check| {
             Arc::new(Desk {
                 check,
-                main: main.clone(),
-                phases: phases.clone(),
+                main: self.main.clone(),
+                phases: self.phases.clone(),
                 permit: Arc::new(Semaphore::new(1)),
                 book: Mutex::default(),
             })
         };
-        Readiness {
-            desks: checks.into_iter().map(desk).collect(),
-        }
+        let _ = self.desks.set(checks.into_iter().map(desk).collect());
+    }
+
+    fn desks(&self) -> &[Arc<Desk>] {
+        self.desks.get().map_or(&[], Vec::as_slice)
     }
 
     /// Runs every check, all at the same time, or joins the run that is under way.
@@ -109,9 +123,9 @@ impl Readiness {
     ///
     /// Cancel safe: the runs go on for whoever else waits for them.
     pub async fn run(&self) -> Vec<(&str, Outcome)> {
-        let flights: Vec<_> = self.desks.iter().map(Desk::join).collect();
+        let flights: Vec<_> = self.desks().iter().map(Desk::join).collect();
         let mut outcomes = Vec::with_capacity(flights.len());
-        for (desk, mut flight) in self.desks.iter().zip(flights) {
+        for (desk, mut flight) in self.desks().iter().zip(flights) {
             let outcome = match flight.wait_for(Option::is_some).await {
                 Ok(outcome) => outcome.clone(),
                 Err(_) => None,
@@ -125,7 +139,7 @@ impl Readiness {
 
     /// Begins to run the checks whose last outcome is older than `age`, and waits for nobody.
     pub fn refresh(&self, age: Duration) {
-        for desk in &self.desks {
+        for desk in self.desks() {
             if desk.latest().is_none_or(|o| o.ended.elapsed() > age) {
                 desk.join();
             }
@@ -134,7 +148,7 @@ impl Readiness {
 
     /// How each check ended when it ran last; `None` if it has not run yet.
     pub fn latest(&self) -> Vec<(&str, Option<Outcome>)> {
-        self.desks
+        self.desks()
             .iter()
             .map(|desk| (desk.check.name.as_str(), desk.latest()))
             .collect()

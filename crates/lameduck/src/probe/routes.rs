@@ -3,6 +3,7 @@
 use std::fmt::Write;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -12,7 +13,7 @@ use http_body_util::Full;
 use tokio::time::timeout;
 
 use super::metrics::{self, Metrics};
-use super::readiness::{Outcome, Readiness};
+use super::readiness::{Check, Outcome, Readiness};
 use super::status::Status;
 use crate::handle::Handle;
 use crate::phase::Phase;
@@ -52,21 +53,28 @@ pub(super) struct Routes {
     handle: Handle,
     readiness: Arc<Readiness>,
     metrics: Metrics,
-    drain: bool,
+    drain: AtomicBool,
     started: Instant,
 }
 
 impl Routes {
-    pub fn new(handle: Handle, readiness: Readiness, drain: bool) -> Routes {
+    pub fn new(handle: Handle, readiness: Readiness) -> Routes {
         let started = Instant::now();
         let readiness = Arc::new(readiness);
         Routes {
             metrics: Metrics::new(handle.clone(), readiness.clone(), started),
             handle,
             readiness,
-            drain,
+            drain: AtomicBool::new(false),
             started,
         }
+    }
+
+    /// What only the end of the start-up knows: what readiness depends on, and whether `/drain`
+    /// begins the shutdown.
+    pub fn complete(&self, checks: Vec<Check>, drain_route: bool) {
+        self.readiness.depend_on(checks);
+        self.drain.store(drain_route, Relaxed);
     }
 
     /// Answers a request of `peer`. Does not read its body.
@@ -91,7 +99,7 @@ impl Routes {
             keys.any(|key| key == Some("verbose"))
         });
         match request.uri().path() {
-            "/drain" if !self.drain => text(StatusCode::NOT_FOUND, NO_DRAIN),
+            "/drain" if !self.drain.load(Relaxed) => text(StatusCode::NOT_FOUND, NO_DRAIN),
             "/drain" if matches!(*request.method(), Method::GET | Method::POST) => {
                 self.drain(peer).await
             }

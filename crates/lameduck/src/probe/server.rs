@@ -39,48 +39,35 @@ const IN_A_ROW: usize = 16;
 /// The most connections taken from the queue of a listener that is about to close.
 const LAST_FROM_QUEUE: usize = 256;
 
-/// What the admin port is to be.
-#[derive(Debug)]
-pub(crate) struct Settings {
-    /// Already bound, so that an address in use is told before anything else starts.
-    pub listener: std::net::TcpListener,
-    /// What readiness depends on beside the phase.
-    pub checks: Vec<Check>,
-    /// Whether `/drain` begins the shutdown.
-    pub drain_route: bool,
-}
-
 /// The admin port at work. Dropping it stops it, without waiting.
 pub(crate) struct Probes {
     addr: SocketAddr,
+    routes: Arc<Routes>,
     stop: watch::Sender<bool>,
     /// Closed when the thread has ended.
     running: watch::Receiver<()>,
 }
 
-/// Starts to serve on a thread of its own; the checks run on `main`.
+/// Starts to serve on a thread of its own; checks will run on `main`. The listener is bound
+/// already, so that an address in use is told before anything else starts.
 ///
 /// # Errors
 ///
 /// Those of the system when it makes a thread or a poll of sockets.
 pub(crate) fn start(
-    settings: Settings,
+    listener: std::net::TcpListener,
     handle: Handle,
     main: runtime::Handle,
 ) -> io::Result<Probes> {
-    let Settings {
-        listener,
-        checks,
-        drain_route,
-    } = settings;
     let addr = listener.local_addr()?;
     listener.set_nonblocking(true)?;
     // The standard library's queue holds 128; whoever finds it full tries again after 1 s, which is
     // too late for a probe.
     #[cfg(unix)]
     rustix::net::listen(&listener, QUEUE)?;
-    let readiness = Readiness::new(checks, main, handle.phases().clone());
-    let routes = Arc::new(Routes::new(handle, readiness, drain_route));
+    let readiness = Readiness::new(main, handle.phases().clone());
+    let routes = Arc::new(Routes::new(handle, readiness));
+    let served = routes.clone();
     let (stop, stopped) = watch::channel(false);
     let (alive, running) = watch::channel(());
     let (started, outcome) = mpsc::channel();
@@ -102,7 +89,7 @@ pub(crate) fn start(
             match made {
                 Ok((runtime, listener)) => {
                     let _ = started.send(Ok(()));
-                    runtime.block_on(serve(listener, routes, stopped));
+                    runtime.block_on(serve(listener, served, stopped));
                 }
                 Err(e) => drop(started.send(Err(e))),
             }
@@ -112,6 +99,7 @@ pub(crate) fn start(
         .unwrap_or_else(|_| Err(io::Error::other("the probes' thread ended at once")))?;
     Ok(Probes {
         addr,
+        routes,
         stop,
         running,
     })
@@ -121,6 +109,12 @@ impl Probes {
     /// Where it listens.
     pub(crate) fn addr(&self) -> SocketAddr {
         self.addr
+    }
+
+    /// Start-up is over: from here on readiness depends on `checks` too, and `/drain` begins the
+    /// shutdown if `drain_route`.
+    pub(crate) fn complete(&self, checks: Vec<Check>, drain_route: bool) {
+        self.routes.complete(checks, drain_route);
     }
 
     /// Stops accepting, gives answers under way at most 100 ms, and completes when the thread has

@@ -17,7 +17,7 @@ use serde_json::Value;
 use tokio::runtime::{Builder, Runtime};
 
 use super::readiness::BoxError;
-use super::{Check, Probes, Settings, start};
+use super::{Check, Probes, start};
 use crate::handle::Handle;
 use crate::phase::{Driver, Phase, at};
 
@@ -39,12 +39,9 @@ fn rig(checks: Vec<Check>, drain_route: bool) -> (Rig, Driver<at::Starting>) {
         .build()
         .unwrap();
     let handle = Handle::new(driver.phases());
-    let settings = Settings {
-        listener: TcpListener::bind("127.0.0.1:0").unwrap(),
-        checks,
-        drain_route,
-    };
-    let probes = start(settings, handle.clone(), main.handle().clone()).unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let probes = start(listener, handle.clone(), main.handle().clone()).unwrap();
+    probes.complete(checks, drain_route);
     let rig = Rig {
         main,
         handle,

@@ -16,7 +16,9 @@ use crate::phase::{Driver, at};
 
 fn readiness(check: Check, main: runtime::Handle) -> (Readiness, Driver<at::Ready>) {
     let driver = Driver::new().ready();
-    (Readiness::new(vec![check], main, driver.phases()), driver)
+    let readiness = Readiness::new(main, driver.phases());
+    readiness.depend_on(vec![check]);
+    (readiness, driver)
 }
 
 async fn error_of(readiness: &Readiness) -> Option<String> {
