@@ -63,7 +63,7 @@ fn failure(what: &str) -> Result<(), io::Error> {
 
 impl Fault {
     /// Goes wrong before anything serves. `None` if the shutdown began meanwhile.
-    pub async fn at_start(self, life: &Lifecycle) -> Option<()> {
+    pub async fn at_start(self, life: &mut Lifecycle) -> Option<()> {
         match self {
             Fault::StartHangs => {
                 println!("starting");

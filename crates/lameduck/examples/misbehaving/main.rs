@@ -100,7 +100,7 @@ fn runtime(threads: usize) -> io::Result<tokio::runtime::Runtime> {
 
 async fn live(mut life: Lifecycle, args: Args) -> Exit {
     for fault in &args.faults {
-        if fault.at_start(&life).await.is_none() {
+        if fault.at_start(&mut life).await.is_none() {
             return life.run().await;
         }
     }
