@@ -64,14 +64,22 @@ fn failure(what: &str) -> Result<(), io::Error> {
 impl Fault {
     /// Goes wrong before anything serves. `None` if the shutdown began meanwhile.
     pub async fn at_start(self, life: &mut Lifecycle) -> Option<()> {
+        let handle = life.handle();
+        let starting = move || {
+            let probes = handle.address("probes");
+            println!("starting probes={}", probes.as_deref().unwrap_or("none"));
+        };
         match self {
             Fault::StartHangs => {
-                println!("starting");
-                life.starting("database", pending()).await
+                let step = async {
+                    starting();
+                    pending().await
+                };
+                life.starting("database", step).await
             }
             Fault::StartBlocks => {
                 let step = async {
-                    println!("starting");
+                    starting();
                     std::thread::sleep(FOR_EVER);
                 };
                 life.starting("database", step).await

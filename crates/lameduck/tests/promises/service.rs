@@ -67,6 +67,8 @@ impl Start {
             "LISTEN_PID",
             "LISTEN_FDNAMES",
             "NOTIFY_SOCKET",
+            // Writing a backtrace takes longer than the share of a closer in so short a grace.
+            "RUST_BACKTRACE",
         ] {
             command.env_remove(foreign);
         }
@@ -132,6 +134,14 @@ impl Start {
         let mut words = line.split([' ', '=']).skip(2).step_by(2);
         service.api = words.next().unwrap().to_owned();
         service.probes = words.next().unwrap().parse().ok();
+        service
+    }
+
+    /// Starts it and waits until its start-up hangs.
+    pub fn hang_in_start_up(self) -> Service {
+        let mut service = self.spawn();
+        let line = service.says("starting ");
+        service.probes = line.split('=').nth(1).and_then(|it| it.parse().ok());
         service
     }
 

@@ -7,8 +7,7 @@ use crate::service::Start;
 
 #[test]
 fn startup_signal_during_a_step_that_hangs_exits_zero() {
-    let mut service = Start::new(&["--fault", "start-hangs"]).spawn();
-    service.says("starting");
+    let service = Start::new(&["--fault", "start-hangs"]).hang_in_start_up();
     service.term();
     let ended = service.ended();
     ended.within_grace().exit(0).nothing_let_go();
@@ -17,8 +16,7 @@ fn startup_signal_during_a_step_that_hangs_exits_zero() {
 
 #[test]
 fn startup_signal_during_a_step_that_blocks_its_thread_ends_within_grace_by_name() {
-    let mut service = Start::new(&["--fault", "start-blocks"]).spawn();
-    service.says("starting");
+    let service = Start::new(&["--fault", "start-blocks"]).hang_in_start_up();
     service.term();
     let ended = service.ended();
     ended
@@ -30,6 +28,19 @@ fn startup_signal_during_a_step_that_blocks_its_thread_ends_within_grace_by_name
         "{}",
         ended.stderr
     );
+}
+
+#[test]
+fn live_holds_while_the_start_up_hangs_and_readiness_does_not() {
+    for fault in ["start-hangs", "start-blocks"] {
+        let service = Start::new(&["--fault", fault]).hang_in_start_up();
+        assert_eq!(service.probe("/livez").0, 200, "{fault}");
+        assert_eq!(service.probe("/readyz").0, 503, "{fault}");
+        assert_eq!(service.probe("/startupz").0, 503, "{fault}");
+        service.in_flight("start-up", "database", 1);
+        service.signal(rustix::process::Signal::KILL);
+        assert_eq!(service.ended().killed_by, Some(9));
+    }
 }
 
 #[test]
