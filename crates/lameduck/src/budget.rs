@@ -73,7 +73,12 @@ impl Budget {
     /// the grace if that is less. Whoever sent the signal kills at `grace`; what is stuck must be
     /// written down before that.
     pub fn forced_at(&self) -> Duration {
-        self.grace - (self.grace / 10).min(Duration::from_secs(1))
+        self.grace - self.margin()
+    }
+
+    /// What is left to the watchdog to say what was stuck.
+    pub(crate) fn margin(&self) -> Duration {
+        (self.grace / 10).min(Duration::from_secs(1))
     }
 
     /// Until when work in flight may finish (24 s of 30 s).

@@ -14,23 +14,24 @@ use std::time::Duration;
 use crate::handle::Handle;
 use crate::report::Report;
 
-/// The most the last words may take: 300 ms.
+/// The most the last words may take: 300 ms, or half of the watchdog's margin if that is less.
 const PATIENCE: Duration = Duration::from_millis(300);
 
 /// Ends the process with `code` after it has named everything in flight, with `why` as the reason.
 pub(crate) fn end(handle: &Handle, why: &'static str, code: u8) -> ! {
+    let patience = PATIENCE.min(handle.budget().margin() / 2);
     let handle = handle.clone();
-    patiently(move || speak(&handle.report(why, Some(code))));
+    patiently(patience, move || speak(&handle.report(why, Some(code))));
     exit_now(code)
 }
 
 /// Tells `report` in its three forms: lines, file, event.
 pub(crate) fn tell(report: Report) {
-    patiently(move || speak(&report));
+    patiently(PATIENCE, move || speak(&report));
 }
 
 /// Does something that may hang, on a thread of its own.
-fn patiently(speak: impl FnOnce() + Send + 'static) {
+fn patiently(patience: Duration, speak: impl FnOnce() + Send + 'static) {
     let (said, heard) = mpsc::channel();
     let speaker = thread::Builder::new()
         .name("lameduck-last-words".into())
@@ -39,7 +40,7 @@ fn patiently(speak: impl FnOnce() + Send + 'static) {
             let _ = said.send(());
         });
     if speaker.is_ok() {
-        let _ = heard.recv_timeout(PATIENCE);
+        let _ = heard.recv_timeout(patience);
     }
 }
 
