@@ -14,6 +14,7 @@
 //! | `GET /endless` | a chunk each 10 ms, for ever |
 //! | `GET /firehose` | one chunk after the other, for ever |
 //! | `GET /panic` | panics |
+//! | `GET /upgrade` | stops being HTTP, and sends back what it gets |
 //! | `GET /spawn-blocking` | leaves a blocking thread behind that never returns |
 
 use std::convert::Infallible;
@@ -22,11 +23,15 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
-use axum::extract::Query;
+use axum::extract::{Query, Request};
 use axum::http::StatusCode;
+use axum::http::header::{CONNECTION, UPGRADE};
+use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use futures_util::stream;
 use http_body_util::BodyExt;
+use hyper_util::rt::TokioIo;
+use tokio::io::AsyncWriteExt;
 
 pub fn router() -> Router {
     Router::new()
@@ -45,6 +50,7 @@ pub fn router() -> Router {
         )
         .route("/firehose", get(|| async { endless(None) }))
         .route("/panic", get(panics))
+        .route("/upgrade", get(upgrade))
         .route("/spawn-blocking", get(spawn_blocking))
 }
 
@@ -112,6 +118,19 @@ async fn block() -> &'static str {
 async fn panics(Query(ask): Query<Ask>) -> &'static str {
     assert!(ask.bytes > 0, "a bug in the handler");
     "no bug"
+}
+
+async fn upgrade(request: Request) -> Response {
+    tokio::spawn(async move {
+        if let Ok(upgraded) = hyper::upgrade::on(request).await {
+            let (mut from, mut to) = tokio::io::split(TokioIo::new(upgraded));
+            // A peer that breaks off is done, too.
+            let _ = tokio::io::copy(&mut from, &mut to).await;
+            let _ = to.shutdown().await;
+        }
+    });
+    let headers = [(UPGRADE, "echo"), (CONNECTION, "upgrade")];
+    (StatusCode::SWITCHING_PROTOCOLS, headers).into_response()
 }
 
 async fn spawn_blocking() -> &'static str {

@@ -19,3 +19,5 @@ mod signals;
 mod startup;
 mod streams;
 mod stuck;
+mod systemd;
+mod upgrade;

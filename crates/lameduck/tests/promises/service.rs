@@ -67,6 +67,8 @@ impl Start {
             "LISTEN_PID",
             "LISTEN_FDNAMES",
             "NOTIFY_SOCKET",
+            "WATCHDOG_USEC",
+            "WATCHDOG_PID",
             // Writing a backtrace takes longer than the share of a closer in so short a grace.
             "RUST_BACKTRACE",
         ] {

@@ -1,0 +1,92 @@
+//! What systemd hears of a service's life (sd_notify(3)).
+#![cfg(target_os = "linux")]
+
+use std::os::unix::net::UnixDatagram;
+use std::time::Duration;
+
+use crate::service::{Service, Start};
+
+/// The manager's end of `NOTIFY_SOCKET`.
+struct Manager {
+    socket: UnixDatagram,
+    folder: tempfile::TempDir,
+}
+
+impl Manager {
+    fn new() -> Manager {
+        let folder = tempfile::tempdir().unwrap();
+        let socket = UnixDatagram::bind(folder.path().join("notify")).unwrap();
+        Manager { socket, folder }
+    }
+
+    fn start(&self, args: &[&str]) -> Service {
+        let path = self.folder.path().join("notify");
+        Start::new(args)
+            .env("NOTIFY_SOCKET", path.to_str().unwrap())
+            .env("WATCHDOG_USEC", "200000")
+            .serve()
+    }
+
+    /// The next message, if one comes in time.
+    fn hears(&self, within: Duration) -> Option<String> {
+        let mut message = [0; 1024];
+        self.socket.set_read_timeout(Some(within)).unwrap();
+        let n = self.socket.recv(&mut message).ok()?;
+        Some(String::from_utf8_lossy(&message[..n]).into_owned())
+    }
+
+    /// Waits for a message with this line in it.
+    #[track_caller]
+    fn hears_of(&self, line: &str) -> String {
+        loop {
+            match self.hears(Duration::from_secs(10)) {
+                Some(message) if message.lines().any(|it| it == line) => return message,
+                Some(_) => {}
+                None => panic!("never heard of {line}"),
+            }
+        }
+    }
+}
+
+#[test]
+fn systemd_hears_ready_the_watchdog_and_stopping() {
+    let manager = Manager::new();
+    let service = manager.start(&[]);
+    let first = manager.hears(Duration::from_secs(10)).unwrap();
+    assert!(first.lines().any(|it| it == "READY=1"), "{first}");
+    for _ in 0..3 {
+        manager.hears_of("WATCHDOG=1");
+    }
+    service.term();
+    let message = manager.hears_of("STOPPING=1");
+    assert!(
+        message.contains("STATUS=shutting down after SIGTERM"),
+        "{message}"
+    );
+    service.ended().within_grace().exit(0);
+}
+
+#[test]
+fn systemd_hears_nothing_from_a_blocked_runtime() {
+    let manager = Manager::new();
+    let service = manager.start(&["--threads", "0"]);
+    manager.hears_of("WATCHDOG=1");
+    let mut client = service.client();
+    client.ask("/block");
+    service.in_flight("request", "GET /block", 1);
+    // What was sent before it blocked is still in the socket.
+    while manager.hears(Duration::from_millis(1)).is_some() {}
+    let silence = manager.hears(Duration::from_millis(800));
+    assert_eq!(silence, None, "four times as long as it may be silent");
+    service.term();
+    service.ended().within_grace().exit(124);
+}
+
+#[test]
+fn a_manager_that_is_gone_stops_nobody() {
+    let service = Start::new(&[])
+        .env("NOTIFY_SOCKET", "/nobody/listens/here")
+        .serve();
+    service.term();
+    service.ended().within_grace().exit(0);
+}
