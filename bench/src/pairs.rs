@@ -1,7 +1,9 @@
 //! Figures taken in pairs (ours, theirs, ours, theirs …), and whether they are good enough.
 
+use std::io::Write;
 use std::process::ExitCode;
 
+use anyhow::Context;
 use serde::Serialize;
 
 /// One measurement of lameduck and one of its neighbour, taken next to each other.
@@ -167,17 +169,20 @@ impl Row {
 
 /// Prints the rows, as a table or as JSON; the exit code is 0 if every target was met, else 1.
 pub fn conclude(neighbour: &str, rows: &[Row], json: bool) -> anyhow::Result<ExitCode> {
-    if json {
-        println!("{}", serde_json::to_string_pretty(rows)?);
+    let text = if json {
+        serde_json::to_string_pretty(rows)?
     } else {
-        println!(
+        let head = format!(
             "{:<34} {:>13} {:>13}   {:<34} target",
             "", "lameduck", neighbour, "median (min to max)"
         );
-        for row in rows {
-            println!("{}", line(row));
-        }
-    }
+        let lines = rows.iter().map(line);
+        std::iter::once(head)
+            .chain(lines)
+            .collect::<Vec<_>>()
+            .join("\n")
+    };
+    writeln!(std::io::stdout(), "{text}").context("cannot print the figures")?;
     let all_met = rows.iter().all(|row| row.met != Some(false));
     Ok(if all_met {
         ExitCode::SUCCESS

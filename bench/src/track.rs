@@ -10,6 +10,7 @@ use std::thread;
 use std::time::Instant;
 
 use clap::Args;
+use http::{Method, Uri};
 use lameduck::inflight::{Ledger, Name};
 use tokio_util::task::TaskTracker;
 
@@ -40,16 +41,20 @@ pub struct Options {
 pub fn run(options: &Options) -> anyhow::Result<ExitCode> {
     let mut rows = Vec::new();
     for &threads in &options.threads {
-        let ledger = Ledger::new();
-        let uri: http::Uri = "/orders/17?full=1".parse()?;
-        let counted = || drop(black_box(ledger.count()));
-        let named = || drop(black_box(ledger.track("request", "GET /orders")));
+        let (ledger, tracker) = (Ledger::new(), TaskTracker::new());
+        let theirs = || || drop(black_box(tracker.token()));
+        let counted = || || drop(black_box(ledger.count()));
+        let named = || || drop(black_box(ledger.track("request", "GET /orders")));
         let request = || {
-            let name = Name::of_request(&http::Method::GET, &uri);
-            drop(black_box(ledger.track("request", name)));
+            // Each thread has a request of its own, as in a server.
+            let uri: Uri = "/orders/17?full=1".parse().expect("a constant that parses");
+            let (method, ledger) = (Method::GET, &ledger);
+            move || {
+                drop(black_box(
+                    ledger.track("request", Name::of_request(&method, &uri)),
+                ))
+            }
         };
-        let tracker = TaskTracker::new();
-        let theirs = || drop(black_box(tracker.token()));
         let mut row = |what: &str, most: f64, pairs: &[Pair]| {
             let plural = if threads == 1 { "" } else { "s" };
             let what = format!("{what}, {threads} thread{plural}");
@@ -58,38 +63,40 @@ pub fn run(options: &Options) -> anyhow::Result<ExitCode> {
         row(
             "count",
             1.0,
-            &interleaved(options, threads, &counted, &theirs),
+            &interleaved(options, threads, counted, theirs),
         );
         row(
             "track, static name",
             3.0,
-            &interleaved(options, threads, &named, &theirs),
+            &interleaved(options, threads, named, theirs),
         );
         row(
             "track, request's name",
             3.0,
-            &interleaved(options, threads, &request, &theirs),
+            &interleaved(options, threads, request, theirs),
         );
     }
     conclude("TaskTracker", &rows, options.json)
 }
 
-/// Nanoseconds for one call of each, in turns. With several threads, the mean over the threads.
-fn interleaved(
+/// Nanoseconds for one call of each, in turns. Each thread makes its own of both; the figure is the
+/// mean over the threads.
+fn interleaved<A: Fn(), B: Fn()>(
     options: &Options,
     threads: u8,
-    ours: &(impl Fn() + Sync),
-    theirs: &(impl Fn() + Sync),
+    make_ours: impl Fn() -> A + Sync,
+    make_theirs: impl Fn() -> B + Sync,
 ) -> Vec<Pair> {
     let gate = Barrier::new(usize::from(threads));
     let worker = || {
+        let (ours, theirs) = (make_ours(), make_theirs());
         let mut pairs = Vec::with_capacity(options.pairs as usize);
         // The first pair warms caches and ledger and is not counted.
         for round in 0..=options.pairs {
             gate.wait();
-            let a = time(options.ops, ours);
+            let a = time(options.ops, &ours);
             gate.wait();
-            let b = time(options.ops, theirs);
+            let b = time(options.ops, &theirs);
             if round > 0 {
                 pairs.push((a, b));
             }
