@@ -1,13 +1,14 @@
 //! `accept-lossless`: no established connection is reset unserved.
 
 use std::io;
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::thread;
 use std::time::Duration;
 
 use crate::client::{Client, get};
-use crate::service::{Service, Start, until};
+use crate::service::{Service, Start, program, until};
 
 /// What one client of a flood saw.
 #[derive(Default)]
@@ -110,6 +111,36 @@ fn accept_lossless_on_a_unix_socket() {
     }
     service.ended().within_grace().exit(0).nothing_let_go();
     assert!(!folder.path().join("api.sock").exists(), "left behind");
+}
+
+#[test]
+fn accept_lossless_when_there_are_no_more_file_descriptors() {
+    const CLIENTS: usize = 60;
+    let mut command = Command::new("sh");
+    command
+        .args(["-c", r#"ulimit -n 40; exec "$0""#])
+        .arg(program());
+    let service = Start::command(command).env("LAMEDUCK_GRACE", "6s").serve();
+    let answered = Arc::new(AtomicUsize::new(0));
+    let clients: Vec<_> = (0..CLIENTS)
+        .map(|_| {
+            let (mut client, answered) = (service.client(), answered.clone());
+            thread::spawn(move || {
+                assert_eq!(client.get("/").text(), "hello");
+                answered.fetch_add(1, Relaxed);
+                client.ends_with_fin();
+            })
+        })
+        .collect();
+    // Those that fit keep what they have; the others wait in the queue.
+    until("the first", || (answered.load(Relaxed) > 10).then_some(()));
+    assert!(answered.load(Relaxed) < CLIENTS, "all of them fit");
+    service.term();
+    for client in clients {
+        client.join().unwrap();
+    }
+    assert_eq!(answered.load(Relaxed), CLIENTS);
+    service.ended().exit(0).nothing_let_go();
 }
 
 #[test]

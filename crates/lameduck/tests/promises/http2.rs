@@ -167,3 +167,21 @@ async fn stuck_told_names_the_http_2_stream_that_never_ends() {
         .let_go("request", "GET /never")
         .let_go("request", "GET /endless");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn stuck_told_names_the_http_2_stream_whose_peer_never_reads() {
+    let service = Service::plain();
+    let stream = TcpStream::connect(&service.api).await.unwrap();
+    let (mut sender, _connection) = connect(stream).await;
+    let answer = ask(&mut sender, "/big?bytes=1000000").await.unwrap();
+    // The window is full, and nothing is ever released.
+    let response = answer.await.unwrap();
+    service.in_flight("request", "GET /big?bytes=1000000", 1);
+    service.term();
+    let ended = service.ended();
+    ended
+        .within_grace()
+        .exit(124)
+        .let_go("request", "GET /big?bytes=1000000");
+    drop(response);
+}
