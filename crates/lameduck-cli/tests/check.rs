@@ -209,7 +209,7 @@ fn a_target_that_dies_by_the_signal_breaks_promises_with_exit_1_and_json() {
         String::from_utf8_lossy(&output.stderr)
     );
     assert!(
-        table.contains("✘   exits-zero") && table.contains("ended by signal 15"),
+        table.contains("✘  exits-zero") && table.contains("ended by signal 15"),
         "{table}"
     );
     assert!(!table.contains('\x1b'), "colour without a terminal");

@@ -8,31 +8,19 @@ use comfy_table::{
     presets,
 };
 
+use super::Look;
 use crate::run::Outcome;
 use crate::verdict::{Judgement, Verdict};
 
 /// Pieces of evidence shown per promise; the JSON has more.
 const SHOWN: usize = 3;
 
-/// A line under the header and none elsewhere: one line per promise.
-const LINES: TableStyle = presets::NOTHING.header_separator(LineStyle::new('─', '─', '─', '─'));
+/// Columns between two columns of the table, and the place of the one that may take several lines.
+const GAP: u16 = 2;
+const WHY: usize = 5;
 
-/// How a table looks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Look {
-    /// Columns to fit in.
-    pub width: u16,
-    /// Whether to colour it.
-    pub color: bool,
-}
-
-impl Look {
-    /// 100 columns without colour.
-    pub const PLAIN: Self = Self {
-        width: 100,
-        color: false,
-    };
-}
+/// A line under the header and none elsewhere: one line per promise. No column is spent on borders.
+const LINES: TableStyle = presets::NOTHING.header_separator(LineStyle::none().fill('─'));
 
 /// The verdicts, one line per promise, then the counts, then the evidence. Ends with a line break.
 pub fn table(outcome: &Outcome, look: Look) -> String {
@@ -43,7 +31,7 @@ pub fn table(outcome: &Outcome, look: Look) -> String {
 }
 
 fn write_all(text: &mut String, outcome: &Outcome, look: Look) -> std::fmt::Result {
-    let bold = |words: &str| paint(look, "1", words);
+    let bold = |words: &str| look.paint("1", words);
     let rtts: Vec<String> = outcome.ledger.rtts().into_iter().map(distance).collect();
     let rtt = rtts.join(" and ");
     let rounds = match outcome.rounds {
@@ -64,7 +52,7 @@ fn write_all(text: &mut String, outcome: &Outcome, look: Look) -> std::fmt::Resu
         .iter()
         .filter(|verdict| verdict.judgement == Judgement::Broken)
     {
-        writeln!(text, "\n{} {}", paint(look, "31", "✘"), bold(verdict.name))?;
+        writeln!(text, "\n{} {}", look.paint("31", "✘"), bold(verdict.name))?;
         for evidence in verdict.evidence.iter().take(SHOWN) {
             writeln!(
                 text,
@@ -95,11 +83,12 @@ fn write_all(text: &mut String, outcome: &Outcome, look: Look) -> std::fmt::Resu
     writeln!(
         text,
         "\n{}",
-        paint(look, if broken > 0 { "1;31" } else { "1;32" }, &summary)
+        look.paint(if broken > 0 { "1;31" } else { "1;32" }, &summary)
     )
 }
 
-fn distance(rtt: Duration) -> String {
+/// How far away the clients were.
+pub(super) fn distance(rtt: Duration) -> String {
     match rtt.is_zero() {
         true => "loopback".to_owned(),
         false => format!("{} ms round trip", rtt.as_secs_f64() * 1e3),
@@ -119,7 +108,8 @@ fn promises(outcome: &Outcome, look: Look) -> Table {
     }
     table.set_header(["", "promise", "trials", "failed", "≤ at 95 %", "why"]);
     for (index, column) in table.column_iter_mut().enumerate() {
-        column.set_padding((0, 2));
+        // The last column has the whole rest of the width.
+        column.set_padding((0, if index == WHY { 0 } else { GAP }));
         if (2..=4).contains(&index) {
             column.set_cell_alignment(CellAlignment::Right);
         }
@@ -233,11 +223,4 @@ fn listed(name: &str, items: impl Iterator<Item = String>, look: Look) -> String
         text.push_str("none");
     }
     text
-}
-
-fn paint(look: Look, code: &str, words: &str) -> String {
-    match look.color {
-        true => format!("\x1b[{code}m{words}\x1b[0m"),
-        false => words.to_owned(),
-    }
 }

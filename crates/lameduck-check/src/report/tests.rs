@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Look, json, table};
+use super::{Look, Phase, json, table, timeline};
 use crate::ledger::specimen::{ledger, round};
 use crate::ledger::{Ending, Lane, Parting, RoundKind, Tally};
 use crate::promise::judge_all;
@@ -41,6 +41,17 @@ fn the_table_is_printed_like_this() {
     insta::assert_snapshot!(table(&outcome(), Look::PLAIN));
 }
 
+fn without_colour(coloured: &str) -> String {
+    let mut plain = String::new();
+    let mut rest = coloured;
+    while let Some((before, after)) = rest.split_once('\x1b') {
+        plain.push_str(before);
+        rest = after.split_once('m').map_or("", |(_, after)| after);
+    }
+    plain.push_str(rest);
+    plain
+}
+
 #[test]
 fn colour_changes_nothing_but_the_colour() {
     let coloured = table(
@@ -51,17 +62,103 @@ fn colour_changes_nothing_but_the_colour() {
         },
     );
     assert!(coloured.contains("\x1b["));
-    let mut plain = String::new();
-    let mut rest = coloured.as_str();
-    while let Some((before, after)) = rest.split_once('\x1b') {
-        plain.push_str(before);
-        rest = after.split_once('m').map_or("", |(_, after)| after);
-    }
-    plain.push_str(rest);
-    assert_eq!(plain, table(&outcome(), Look::PLAIN));
+    assert_eq!(without_colour(&coloured), table(&outcome(), Look::PLAIN));
 }
 
 #[test]
 fn the_json_has_every_field_that_pipelines_rely_on() {
     insta::assert_snapshot!(json(&outcome()).unwrap());
+}
+
+/// A shutdown of 1.3 s, with a lame-duck phase of half a second.
+fn shutdown() -> Outcome {
+    let mut round = round(RoundKind::Load).with_exit(1303.0, Some(0), None);
+    let work = |from: i32, to: i32, every: usize| (from..to).step_by(every).map(f64::from);
+    for sent in work(-400, 500, 7) {
+        round = round
+            .with(Lane::PerRequest, false, sent, sent + 21.0, Ending::Ok)
+            .with_connection(Lane::PerRequest, sent + 21.0, Parting::Client);
+        let opened = round.moment(sent);
+        round.connections.last_mut().unwrap().opened = opened;
+    }
+    for late in work(505, 1300, 11) {
+        round = round.with(Lane::PerRequest, false, late, late + 0.5, Ending::Refused);
+    }
+    for sent in [-200.0, -150.0, -20.0] {
+        round = round.with(Lane::Slow, false, sent, sent + 1300.0, Ending::OkClose);
+    }
+    round = round.with(
+        Lane::KeepAlive,
+        true,
+        560.0,
+        580.0,
+        Ending::EofBeforeResponse,
+    );
+    let probe = |good_until: f64| -> Vec<(f64, u16)> {
+        let status = |at| if at < good_until { 200 } else { 503 };
+        work(-300, 1300, 5).map(|at| (at, status(at))).collect()
+    };
+    round = round
+        .with_readiness(&probe(3.0))
+        .with_liveness(&probe(2000.0));
+    let ledger = ledger(vec![round]);
+    Outcome {
+        target: "./server".to_owned(),
+        rounds: 1,
+        seed: 7,
+        verdicts: Vec::new(),
+        tally: Tally::default(),
+        ledger,
+    }
+}
+
+fn drawn(outcome: &Outcome, look: Look) -> String {
+    let phase = |name: &str, lasted| Phase {
+        name: name.to_owned(),
+        lasted: Duration::from_millis(lasted),
+    };
+    let phases = [
+        phase("lame-duck", 500),
+        phase("draining", 798),
+        phase("closing", 5),
+    ];
+    timeline(&outcome.ledger, &outcome.ledger.rounds[0], &phases, look)
+}
+
+#[test]
+fn the_timeline_is_drawn_like_this() {
+    insta::assert_snapshot!(drawn(&shutdown(), Look::PLAIN));
+}
+
+#[test]
+fn the_timeline_of_a_target_that_dies_at_once_has_room_for_its_marks() {
+    let mut round = round(RoundKind::Load)
+        .with(Lane::KeepAlive, true, -30.0, -10.0, Ending::Ok)
+        .with(
+            Lane::KeepAlive,
+            true,
+            -5.0,
+            1.0,
+            Ending::ResetBeforeResponse,
+        )
+        .with_exit(1.0, None, Some(15));
+    round.rtt = Duration::from_millis(40);
+    let ledger = ledger(vec![round]);
+    insta::assert_snapshot!(timeline(&ledger, &ledger.rounds[0], &[], Look::PLAIN));
+}
+
+#[test]
+fn the_timeline_fits_into_the_width_in_any_colour() {
+    let outcome = shutdown();
+    for width in 60..=200 {
+        let plain = Look {
+            width,
+            color: false,
+        };
+        let coloured = Look { width, color: true };
+        let text = drawn(&outcome, plain);
+        let longest = text.lines().map(|line| line.chars().count()).max();
+        assert!(longest <= Some(usize::from(width)), "{width}:\n{text}");
+        assert_eq!(without_colour(&drawn(&outcome, coloured)), text);
+    }
 }

@@ -1,0 +1,99 @@
+//! What the demonstration prints.
+
+use std::path::Path;
+
+use lameduck_check::ledger::RoundKind;
+use lameduck_check::{Outcome, Plan, report};
+
+use super::reports::Reports;
+use crate::screen;
+
+/// What the shop's report begins with, on a line of its own; its details follow, indented.
+const REPORT: &str = "lameduck: ";
+
+/// There in a checkout of the repository only.
+const PEERS: &str = "bench/peers/Cargo.toml";
+
+/// What is going to happen.
+pub(super) fn opening(plan: &Plan) {
+    println!(
+        "Starts a small shop (axum and SQLite) again and again, puts it under load, and stops it with SIGTERM.\n\
+         Every request is followed to its end: near by, and {} ms away. Takes about 15 seconds.\n",
+        plan.more_rtts
+            .first()
+            .map_or(0, std::time::Duration::as_millis)
+    );
+}
+
+/// The timeline, the promises, the shop's own words, and what to do next.
+pub(super) fn outcome(outcome: &Outcome, reports: &Reports, address: &str) {
+    let look = screen::look();
+    if let Some(round) = outcome.ledger.load_rounds().next() {
+        let phases = reports.phases(round.number);
+        println!(
+            "{}",
+            report::timeline(&outcome.ledger, round, &phases, look)
+        );
+    }
+    println!("{}", report::table(outcome, look));
+    for (kind, when) in [
+        (RoundKind::Load, "What the shop said of that shutdown"),
+        (
+            RoundKind::Stuck,
+            "And with an upload that stalled for ever, which is let go, by name, before the grace is over",
+        ),
+    ] {
+        let said = outcome.ledger.of(kind).next();
+        let words = said.map_or_else(String::new, |round| shop_report(&round.said_after_signal));
+        if !words.is_empty() {
+            println!("{when}:\n{words}");
+        }
+    }
+    print!("{}", next(address, Path::new(PEERS).is_file()));
+}
+
+/// What to do now.
+fn next(address: &str, in_repository: bool) -> String {
+    let itself = std::env::args().next();
+    let itself = itself.as_deref().unwrap_or("lameduck");
+    let mut text = format!(
+        "What next\n  \
+           Your own server, in whatever language it is written:\n    \
+             {itself} check --url http://127.0.0.1:8080 --get /health --rtt 40ms -- ./server --port 8080\n"
+    );
+    if in_repository {
+        text.push_str(&format!(
+            "  The same load on axum's own graceful shutdown, which loses requests:\n    \
+               cargo build --release -p lameduck-peers --bin peer-axum\n    \
+               {itself} check --url http://{address} --get '/work?ms=20' --rtt 40ms --grace 5s \\\n      \
+                 -- target/release/peer-axum --listen {address}\n"
+        ));
+    }
+    text
+}
+
+/// The lines of the report among everything that the shop wrote.
+fn shop_report(said: &str) -> String {
+    let mut lines = said.lines().skip_while(|line| !line.starts_with(REPORT));
+    let first = lines.next().into_iter();
+    let details = lines.take_while(|line| line.starts_with("  "));
+    first
+        .chain(details)
+        .map(|line| format!("  {line}\n"))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_report_is_found_among_other_lines() {
+        let said = "INFO lameduck: received\nlameduck: stopped after SIGTERM\n  phases: closing 1 ms\nbye\n  x";
+        assert_eq!(
+            shop_report(said),
+            "  lameduck: stopped after SIGTERM\n    phases: closing 1 ms\n"
+        );
+        assert_eq!(shop_report("nothing of it"), "");
+    }
+}
