@@ -35,26 +35,20 @@ pin_project! {
 }
 
 impl<B> TrackedBody<B> {
-    pub(super) fn of(body: B) -> Self {
+    pub(super) fn of(body: B, in_flight: Option<InFlight>, let_go: Option<LetGo>) -> Self {
         TrackedBody {
             inner: Inner::Handlers { body },
-            in_flight: None,
-            let_go: None,
+            in_flight,
+            let_go,
         }
     }
 
-    pub(super) fn text(text: &'static str) -> Self {
+    pub(super) fn text(text: &'static str, in_flight: Option<InFlight>) -> Self {
         TrackedBody {
             inner: Inner::Text { text },
-            in_flight: None,
+            in_flight,
             let_go: None,
         }
-    }
-
-    pub(super) fn tracked(mut self, in_flight: Option<InFlight>, let_go: Option<LetGo>) -> Self {
-        self.in_flight = in_flight;
-        self.let_go = let_go;
-        self
     }
 }
 

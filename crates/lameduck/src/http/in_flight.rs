@@ -7,27 +7,22 @@ use std::task::Context;
 
 use super::REQUEST;
 use super::conn::{Conn, Order};
-use crate::clock::Millis;
 use crate::handle::Handle;
 use crate::inflight::{Guard, Name};
-use crate::report::LetGo as Line;
+use crate::report::LetGo as LetGoLine;
 
 /// Keeps a request in the ledger and its connection busy.
 pub(super) struct InFlight {
     pub(super) conn: Arc<Conn>,
     /// In the ledger until it ends or is let go.
     guard: Option<Guard>,
-    pub(super) name: Name,
-    began: Millis,
 }
 
 impl InFlight {
     pub(super) fn new(conn: Arc<Conn>, name: Name) -> InFlight {
         InFlight {
-            guard: Some(conn.handle().track(REQUEST, name.clone())),
-            began: Millis::now(),
+            guard: Some(conn.handle().track(REQUEST, name)),
             conn,
-            name,
         }
     }
 
@@ -37,13 +32,17 @@ impl InFlight {
 
     /// Writes down that this request is let go, and takes it off the ledger.
     pub(super) fn let_go(&mut self, why: &str) {
-        self.guard = None;
-        self.handle().journal().let_go(Line {
-            kind: REQUEST.to_owned(),
-            name: self.name.to_string(),
-            age: self.began.until(Millis::now()),
-            why: why.to_owned(),
-        });
+        if let Some(guard) = self.guard.take() {
+            let entry = guard.entry();
+            drop(guard);
+            self.handle().journal().let_go(LetGoLine::new(&entry, why));
+        }
+    }
+
+    /// What it is called. Asked for seldom, so only the ledger keeps it.
+    pub(super) fn name(&self) -> Name {
+        let entry = self.guard.as_ref().map(Guard::entry);
+        entry.map_or_else(|| "a request that was let go".into(), |entry| entry.name)
     }
 }
 

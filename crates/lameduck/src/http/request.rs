@@ -29,7 +29,6 @@ use super::REQUEST;
 use super::body::TrackedBody;
 use super::conn::Conn;
 use super::in_flight::{InFlight, LetGo, time_is_over};
-use crate::clock::Millis;
 use crate::component::BoxError;
 use crate::inflight::Name;
 use crate::phase::Phase;
@@ -64,9 +63,8 @@ where
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         let handle = self.conn.handle();
-        handle.arrived(Millis::now());
-        let name = Name::request(request.method().clone(), request.uri().clone());
-        self.conn.request_began(!request.body().is_end_stream());
+        handle.arrived(self.conn.request_began(!request.body().is_end_stream()));
+        let name = Name::of_request(request.method(), request.uri());
         let in_flight = InFlight::new(self.conn.clone(), name);
         let http1 = request.version() <= Version::HTTP_11;
         Responding {
@@ -109,53 +107,60 @@ where
         };
         let handler = this.handler;
         let polled = catch_unwind(AssertUnwindSafe(|| handler.poll(cx)));
-        let mut response = match polled {
+        let mut ours = match polled {
+            Ok(Poll::Ready(Ok(mut response))) => {
+                let upgrade = response.status() == StatusCode::SWITCHING_PROTOCOLS
+                    || (*this.connect && response.status().is_success());
+                if upgrade {
+                    let guard = in_flight.handle().track("upgrade", in_flight.name());
+                    in_flight.conn.upgraded(guard);
+                } else {
+                    say_close(&mut response, *this.http1, in_flight);
+                }
+                let (in_flight, let_go) = (this.in_flight.take(), this.let_go.take());
+                let tracked = |body| TrackedBody::of(body, in_flight, let_go);
+                return Poll::Ready(Ok(response.map(tracked)));
+            }
             Ok(Poll::Pending) if time_is_over(in_flight.handle(), this.let_go, cx) => {
                 in_flight.let_go("not answered in time, so answered 503");
                 unavailable()
             }
             Ok(Poll::Pending) => return Poll::Pending,
-            Ok(Poll::Ready(Ok(response))) => response.map(TrackedBody::of),
             Ok(Poll::Ready(Err(error))) => {
-                let error = error.into();
-                tracing::error!(target: "lameduck", request = %in_flight.name, %error, "handler failed");
-                plain(StatusCode::INTERNAL_SERVER_ERROR, "internal server error\n")
+                let (name, error) = (in_flight.name(), error.into());
+                tracing::error!(target: "lameduck", request = %name, %error, "handler failed");
+                internal_error()
             }
             Err(panic) => {
-                in_flight.handle().journal().panicked(
-                    REQUEST,
-                    &in_flight.name,
-                    panic_text(&*panic),
-                );
-                plain(StatusCode::INTERNAL_SERVER_ERROR, "internal server error\n")
+                let journal = in_flight.handle().journal();
+                journal.panicked(REQUEST, in_flight.name(), panic_text(&*panic));
+                internal_error()
             }
         };
-        let upgrade = response.status() == StatusCode::SWITCHING_PROTOCOLS
-            || (*this.connect && response.status().is_success());
-        if upgrade {
-            let guard = in_flight.handle().track("upgrade", in_flight.name.clone());
-            in_flight.conn.upgraded(guard);
-        } else if *this.http1 && in_flight.handle().phase() >= Phase::LameDuck {
-            response
-                .headers_mut()
-                .insert(CONNECTION, HeaderValue::from_static("close"));
-        }
-        let (in_flight, let_go) = (this.in_flight.take(), this.let_go.take());
-        Poll::Ready(Ok(response.map(|body| body.tracked(in_flight, let_go))))
+        say_close(&mut ours, *this.http1, in_flight);
+        let in_flight = this.in_flight.take();
+        Poll::Ready(Ok(ours.map(|text| TrackedBody::text(text, in_flight))))
     }
 }
 
-fn plain<B>(status: StatusCode, text: &'static str) -> Response<TrackedBody<B>> {
-    let mut response = Response::new(TrackedBody::text(text));
-    *response.status_mut() = status;
+/// Once the shutdown has begun, tells an HTTP/1.x peer that this connection has no future.
+fn say_close<B>(response: &mut Response<B>, http1: bool, in_flight: &InFlight) {
+    if http1 && in_flight.handle().phase() >= Phase::LameDuck {
+        response
+            .headers_mut()
+            .insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+}
+
+fn internal_error() -> Response<&'static str> {
+    let mut response = Response::new("internal server error\n");
+    *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
     response
 }
 
-fn unavailable<B>() -> Response<TrackedBody<B>> {
-    let mut response = plain(
-        StatusCode::SERVICE_UNAVAILABLE,
-        "shutting down, try again\n",
-    );
+fn unavailable() -> Response<&'static str> {
+    let mut response = Response::new("shutting down, try again\n");
+    *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
     response
         .headers_mut()
         .insert(RETRY_AFTER, HeaderValue::from_static("1"));
