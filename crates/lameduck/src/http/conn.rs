@@ -248,6 +248,11 @@ impl Conn {
         self.nothing_unread.store(false, Relaxed);
     }
 
+    /// Whether our FIN and all before it has reached the peer, with nothing of its own left to read.
+    pub(super) fn is_delivered(&self) -> bool {
+        self.delivered.load(Relaxed) != 0
+    }
+
     /// Our FIN and all before it has reached the peer.
     pub(super) fn delivered(&self) {
         if !self.unread.load(Relaxed) && self.delivered.load(Relaxed) == 0 {

@@ -18,10 +18,10 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Instant, sleep_until};
 
 use super::conn::Conn;
+use super::pace::LINGER;
 use super::socket::Socket;
+use crate::phase::Phase;
 
-/// The longest that we read after our FIN, or after the peer's last sign of life: 1 s.
-const LINGER: Duration = Duration::from_secs(1);
 /// The same for a peer that goes on sending what nobody will read: 5 s.
 const LINGER_READING: Duration = Duration::from_secs(5);
 /// How often to see how much the peer has still to take.
@@ -52,7 +52,9 @@ pub(super) async fn linger(mut socket: Socket, conn: &Conn) {
         if Instant::now() >= until {
             return;
         }
-        // Ten thousand idle connections end at once: only those that still send look in between.
+        // Ten thousand idle connections end at once: the sweep bounds those that have everything, so
+        // that they need no timer, and only those that still send look in between.
+        let swept = conn.is_delivered() && conn.handle().phase() >= Phase::Draining;
         let look = if left == 0 {
             until
         } else {
@@ -64,7 +66,7 @@ pub(super) async fn linger(mut socket: Socket, conn: &Conn) {
                 Ok(_) => until = (Instant::now() + LINGER).min(began + LINGER_READING),
             },
             () = conn.cut() => return,
-            () = sleep_until(look) => {}
+            () = sleep_until(look), if !swept => {}
         }
     }
 }

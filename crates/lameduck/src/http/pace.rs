@@ -13,6 +13,9 @@ pub(crate) const LEAST_QUIET: Duration = Duration::from_millis(150);
 /// The most: 2 s. Peers that pause for longer are not waited for.
 pub(crate) const MOST_QUIET: Duration = Duration::from_secs(2);
 
+/// The longest that we read after our FIN, or after the peer's last sign of life: 1 s.
+pub(super) const LINGER: Duration = Duration::from_secs(1);
+
 /// A pause as milliseconds, if it is one that says something about the peer: at most half of
 /// [`MOST_QUIET`]. Longer ones are a pool's spare connections.
 pub(super) fn counts(pause: Duration) -> Option<u32> {

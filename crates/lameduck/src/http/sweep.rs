@@ -19,7 +19,7 @@
 use std::time::Duration;
 
 use super::conn::{Conn, Order};
-use super::pace::{LEAST_QUIET, MOST_QUIET, quiet_enough};
+use super::pace::{LEAST_QUIET, LINGER, MOST_QUIET, quiet_enough};
 use crate::clock::Millis;
 use crate::phase::Phase;
 
@@ -68,7 +68,8 @@ pub(crate) fn judge(conn: &Conn, nth: usize, c: &Circumstances) -> Order {
         return Order::Serve;
     }
     if let Some(delivered) = conn.delivered_for(c.now) {
-        let over = c.phase >= Phase::Draining && !c.others_busy && delivered > DELIVERED;
+        let most = if c.others_busy { LINGER } else { DELIVERED };
+        let over = c.phase >= Phase::Draining && delivered > most;
         return if over { Order::Cut } else { Order::Serve };
     }
     if conn.is_http2() {
