@@ -144,6 +144,14 @@ impl Plan {
         (self.at(path), Readiness::Below500)
     }
 
+    /// What may be wrong when the readiness question finds no good answer.
+    pub(crate) fn what_to_check(&self) -> &'static str {
+        match self.ready {
+            Some(_) => "is --ready where the target answers 200 when it is ready?",
+            None => "does the target listen where --url says?",
+        }
+    }
+
     /// The target, at a path.
     pub(crate) fn at(&self, path: &str) -> Endpoint {
         Endpoint {

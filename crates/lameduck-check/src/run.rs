@@ -28,6 +28,16 @@ pub enum CheckError {
         /// The status.
         status: u16,
     },
+    /// Liveness failed before any signal.
+    #[error(
+        "--live {url} {seen} while the target was ready; name the probe that answers 200 as long as it lives"
+    )]
+    NotAlive {
+        /// The probe.
+        url: String,
+        /// What it said.
+        seen: String,
+    },
     /// The machine the prover runs on is short of something.
     #[error("{0}")]
     Local(String),

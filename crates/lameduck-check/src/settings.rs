@@ -179,6 +179,15 @@ impl Settings {
             RequestTemplate::post(path, body.clone())
                 .header("content-type", "application/octet-stream")
         })?;
+        if [&plan.get, &plan.slow, &plan.uploads, &plan.downloads]
+            .iter()
+            .all(|load| load.is_empty())
+        {
+            return Err(SettingsError::Missing {
+                what: "--get",
+                fix: "without a load nothing is tested: name something quick that the target serves, like --get /health",
+            });
+        }
         plan.h2 = self.h2.unwrap_or(false);
         if plan.h2 && plan.get.is_empty() && plan.slow.is_empty() {
             return Err(SettingsError::Missing {
@@ -284,6 +293,7 @@ mod tests {
         Settings {
             command: vec!["./server".to_owned()],
             url: Some("http://127.0.0.1:8080".to_owned()),
+            get: vec!["/".to_owned()],
             ..Settings::default()
         }
     }
@@ -315,7 +325,12 @@ mod tests {
     #[test]
     fn each_wrong_value_is_named_with_what_was_expected() {
         type Change = fn(&mut Settings);
-        let cases: [(Change, &[&str]); 7] = [
+        let cases: [(Change, &[&str]); 9] = [
+            (|s| s.get.clear(), &["--get", "/health"]),
+            (
+                |s| s.rtt = Some("40".to_owned()),
+                &["--rtt", "`40`", "40ms"],
+            ),
             (|s| s.url = None, &["--url", "http://"]),
             (|s| s.command.clear(), &["the command", "--"]),
             (

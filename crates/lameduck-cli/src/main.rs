@@ -11,6 +11,7 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory, Parser};
 
 use args::{Cli, Command};
@@ -19,7 +20,8 @@ use args::{Cli, Command};
 const UNUSABLE: u8 = 2;
 
 fn main() -> ExitCode {
-    let ended = match Cli::parse().command {
+    let cli = Cli::try_parse().unwrap_or_else(|error| explain(error));
+    let ended = match cli.command {
         Command::Demo => demo::run(),
         Command::Check(args) => check::run(*args),
         Command::Shop { arguments } => shop(arguments),
@@ -37,6 +39,19 @@ fn main() -> ExitCode {
         eprintln!("error: {error:#}");
         ExitCode::from(UNUSABLE)
     })
+}
+
+/// Says what is wrong with the arguments, and ends the process.
+fn explain(mut error: clap::Error) -> ! {
+    if error.kind() == ErrorKind::UnknownArgument
+        && let Some(ContextValue::String(word)) = error.get(ContextKind::InvalidArg)
+        && !word.starts_with('-')
+    {
+        let tip = format!("the command to start goes behind two dashes: -- {word}");
+        let tip = ContextValue::StyledStrs(vec![tip.into()]);
+        error.insert(ContextKind::Suggested, tip);
+    }
+    error.exit()
 }
 
 /// The reference service, in this process.

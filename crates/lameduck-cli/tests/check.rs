@@ -53,6 +53,14 @@ fn bad_usage_names_the_flag_and_the_fix() {
         &["--url", "`nowhere`"],
     );
     is_unusable(folder.path(), &["check", "--ws", "/ws"], &["--ws"]);
+    let without_dashes = ["check", "--url", "http://127.0.0.1:1", "./server"];
+    is_unusable(
+        folder.path(),
+        &without_dashes,
+        &["'./server'", "-- ./server"],
+    );
+    let without_load = ["check", "--url", "http://127.0.0.1:1", "--", "true"];
+    is_unusable(folder.path(), &without_load, &["--get", "/health"]);
 }
 
 #[test]
@@ -73,7 +81,7 @@ fn an_unknown_key_in_the_file_is_named_with_the_file() {
 #[test]
 fn flags_win_over_the_file() {
     let folder = folder();
-    let text = "url = \"http://127.0.0.1:1\"\ncommand = [\"false\"]\ngrace = \"nonsense\"\n";
+    let text = "url = \"http://127.0.0.1:1\"\ncommand = [\"false\"]\nget = [\"/\"]\ngrace = \"nonsense\"\n";
     std::fs::write(folder.path().join("lameduck-check.toml"), text).unwrap();
     is_unusable(folder.path(), &["check"], &["--grace", "`nonsense`"]);
     is_unusable(
@@ -90,7 +98,9 @@ fn a_target_that_ends_before_it_is_ready_has_its_last_output_shown() {
     let script = "echo the port is wrong >&2; exit 9";
     is_unusable(
         folder.path(),
-        &["check", "--url", &url, "--", "sh", "-c", script],
+        &[
+            "check", "--url", &url, "--get", "/", "--", "sh", "-c", script,
+        ],
         &["exit code 9", "the port is wrong"],
     );
 }
@@ -103,6 +113,8 @@ fn a_target_that_is_never_ready_is_told_with_what_was_seen() {
         "check",
         "--url",
         &url,
+        "--get",
+        "/",
         "--start-timeout",
         "200ms",
         "--",
@@ -112,7 +124,7 @@ fn a_target_that_is_never_ready_is_told_with_what_was_seen() {
     is_unusable(
         folder.path(),
         &arguments,
-        &["not ready within 200ms", "refused"],
+        &["not ready within 200ms", "refused", "--url"],
     );
 }
 
@@ -127,6 +139,8 @@ fn an_address_that_is_taken_is_told_before_anything_is_started() {
         "check",
         "--url",
         &url,
+        "--get",
+        "/",
         "--",
         "touch",
         touched.to_str().unwrap(),
@@ -232,7 +246,9 @@ fn an_interrupt_ends_the_target_too() {
         tell.port()
     );
     let mut prover = Command::new(env!("CARGO_BIN_EXE_lameduck"))
-        .args(["check", "--url", &url, "--", "bash", "-c", &script])
+        .args([
+            "check", "--url", &url, "--get", "/", "--", "bash", "-c", &script,
+        ])
         .current_dir(folder.path())
         .stdout(Stdio::null())
         .stderr(Stdio::null())

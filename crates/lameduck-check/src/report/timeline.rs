@@ -14,6 +14,8 @@ const NAME: usize = 17;
 const NOTE: usize = 13;
 /// Columns of a picture, at least and at most.
 const WIDTH: (u16, u16) = (60, 132);
+/// In it a probe that cannot be reached shows no more than that the target is ending.
+const LAST_MOMENT: Duration = Duration::from_millis(20);
 /// From a little to the most that a row has.
 const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 /// Colours of the target's phases, in turn.
@@ -216,7 +218,11 @@ fn phase_row(phases: &[Phase], scale: &Scale) -> Option<Row> {
 fn probe_row(name: &str, round: &Round, samples: &[Sample], scale: &Scale) -> Option<Row> {
     let mut row = Row::blank(name, scale.columns);
     let mut seen: Vec<Option<bool>> = vec![None; scale.columns];
-    let lived = |sample: &&Sample| sample.asked < round.exit.at;
+    // A process closes its sockets a moment before its end can be seen.
+    let lived = |sample: &&Sample| {
+        let until_end = round.exit.at.saturating_duration_since(sample.asked);
+        !until_end.is_zero() && (sample.status.is_ok() || until_end > LAST_MOMENT)
+    };
     for sample in samples.iter().filter(lived) {
         if let Some(column) = scale.column(round.at_ms(sample.asked)) {
             seen[column] = Some(sample.is_good() && seen[column] != Some(false));

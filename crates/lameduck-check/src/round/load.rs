@@ -28,6 +28,7 @@ pub(crate) async fn run(
     scene.ready().await?;
     if number == 1 {
         paths_exist(plan).await?;
+        liveness_is_good(plan).await?;
     }
     scene.watch_probes();
     let (tell_slow_at, slow_at) = watch::channel(None);
@@ -114,6 +115,24 @@ async fn paths_exist(plan: &Plan) -> Result<(), CheckError> {
         }
     }
     Ok(())
+}
+
+/// A probe that fails before the signal says nothing after it.
+async fn liveness_is_good(plan: &Plan) -> Result<(), CheckError> {
+    let Some(live) = &plan.live else {
+        return Ok(());
+    };
+    let sample = probe::look(live).await;
+    if sample.is_good() {
+        return Ok(());
+    }
+    Err(CheckError::NotAlive {
+        url: format!("http://{}{}", live.authority, live.path),
+        seen: match sample.status {
+            Ok(status) => format!("answered {status}"),
+            Err(what) => format!("did not answer ({what})"),
+        },
+    })
 }
 
 fn answers_make_sense(round: &Round) -> Result<(), CheckError> {

@@ -79,12 +79,16 @@ pub enum TargetError {
         output: String,
     },
     /// It never became ready.
-    #[error("the target was not ready within {waited:?}: {last}; its last output:\n{output}")]
+    #[error(
+        "the target was not ready within {waited:?}: {last}; {fix}; its last output:\n{output}"
+    )]
     NeverReady {
         /// How long it was waited for.
         waited: Duration,
         /// What the last look showed.
         last: String,
+        /// What may be wrong.
+        fix: &'static str,
         /// The end of its output.
         output: String,
     },
@@ -202,6 +206,7 @@ impl Target {
                 return Err(TargetError::NeverReady {
                     waited: plan.start_timeout,
                     last,
+                    fix: plan.what_to_check(),
                     output,
                 });
             }

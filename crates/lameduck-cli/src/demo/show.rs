@@ -17,8 +17,8 @@ const PEERS: &str = "bench/peers/Cargo.toml";
 /// What is going to happen.
 pub(super) fn opening(plan: &Plan) {
     println!(
-        "Starts a small shop (axum and SQLite) again and again, puts it under load, and stops it with SIGTERM.\n\
-         Every request is followed to its end: near by, and {} ms away. Takes about 15 seconds.\n",
+        "Starts a small shop (axum and SQLite), loads it, stops it with SIGTERM, again and\n\
+         again: near by, and {} ms away. Follows every request to its end. Takes 15 s.\n",
         plan.more_rtts
             .first()
             .map_or(0, std::time::Duration::as_millis)
@@ -40,7 +40,7 @@ pub(super) fn outcome(outcome: &Outcome, reports: &Reports, address: &str) {
         (RoundKind::Load, "What the shop said of that shutdown"),
         (
             RoundKind::Stuck,
-            "And with an upload that stalled for ever, which is let go, by name, before the grace is over",
+            "And of one with an upload that stalled for ever, let go by its name",
         ),
     ] {
         let said = outcome.ledger.of(kind).next();
@@ -59,13 +59,15 @@ fn next(address: &str, in_repository: bool) -> String {
     let mut text = format!(
         "What next\n  \
            Your own server, in whatever language it is written:\n    \
-             {itself} check --url http://127.0.0.1:8080 --get /health --rtt 40ms -- ./server --port 8080\n"
+             {itself} check --rtt 40ms \\\n      \
+             --url http://127.0.0.1:8080 --get /health -- ./server --port 8080\n"
     );
     if in_repository {
         text.push_str(&format!(
             "  The same load on axum's own graceful shutdown, which loses requests:\n    \
                cargo build --release -p lameduck-peers --bin peer-axum\n    \
-               {itself} check --url http://{address} --get '/work?ms=20' --rtt 40ms --grace 5s \\\n      \
+               {itself} check --rtt 40ms --grace 5s \\\n      \
+                 --url http://{address} --get '/work?ms=20' \\\n      \
                  -- target/release/peer-axum --listen {address}\n"
         ));
     }
