@@ -152,6 +152,9 @@ pub(crate) struct CheckArgs {
     /// Peers that hang on without work: silent, lingering, slow-loris; 0 for none [default: 20]
     #[arg(long, value_name = "N", help_heading = "Counts")]
     idle: Option<u32>,
+    /// Draw the first shutdown on a time axis
+    #[arg(long, help_heading = "Report")]
+    pub(crate) timeline: bool,
     /// Write the verdicts as JSON
     #[arg(long, value_name = "FILE", help_heading = "Report")]
     pub(crate) json: Option<PathBuf>,

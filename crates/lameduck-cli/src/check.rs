@@ -16,6 +16,7 @@ const FILE: &str = "lameduck-check.toml";
 
 pub(crate) fn run(args: CheckArgs) -> Result<ExitCode> {
     let json = args.json.clone();
+    let wants_timeline = args.timeline;
     let plan = args
         .into_settings()
         .over(from_file(Path::new(FILE))?)
@@ -31,7 +32,11 @@ pub(crate) fn run(args: CheckArgs) -> Result<ExitCode> {
         std::fs::write(&file, text)
             .with_context(|| format!("cannot write --json {}", file.display()))?;
     }
-    print!("{}", report::table(&outcome, screen::look()));
+    let look = screen::look();
+    if wants_timeline && let Some(round) = outcome.ledger.load_rounds().next() {
+        println!("{}", report::timeline(&outcome.ledger, round, &[], look));
+    }
+    print!("{}", report::table(&outcome, look));
     Ok(run::exit_code(&outcome))
 }
 

@@ -205,6 +205,7 @@ fn a_target_that_dies_by_the_signal_breaks_promises_with_exit_1_and_json() {
             "0",
             "--idle",
             "0",
+            "--timeline",
             "--json",
             "out.json",
             "--",
@@ -224,6 +225,10 @@ fn a_target_that_dies_by_the_signal_breaks_promises_with_exit_1_and_json() {
     );
     assert!(
         table.contains("✘  exits-zero") && table.contains("ended by signal 15"),
+        "{table}"
+    );
+    assert!(
+        table.contains("SIGTERM ▼") && table.contains("exit 143"),
         "{table}"
     );
     assert!(!table.contains('\x1b'), "colour without a terminal");

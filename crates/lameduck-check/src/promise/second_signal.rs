@@ -57,7 +57,7 @@ fn say(round: &Round, expected: i32) -> Says {
             exit.describe()
         )),
         [_, _, _] => Says::Kept,
-        [_, _] if cut(round).next().is_none() => Says::Nothing(NO_WORK),
+        [_] | [_, _] if cut(round).next().is_none() => Says::Nothing(NO_WORK),
         [_, _] if exit.shell_code() == 0 => Says::Broken(
             "exit code 0 after the second signal although requests were let go".to_owned(),
         ),

@@ -326,6 +326,13 @@ fn second_signal_accuses_nobody_who_had_no_work_left() {
         assert_eq!(verdict.judgement, Skipped);
         assert!(verdict.why.contains("longer than a second"));
     }
+    // All was answered before the second.
+    let verdict = verdict(
+        "second-signal",
+        &ledger(vec![answered(&[0.0], 100.0, 110.0)]),
+    );
+    assert_eq!(verdict.judgement, Skipped);
+    assert!(verdict.why.contains("longer than a second"));
     // All was answered between the second and the end.
     assert_eq!(
         judged("second-signal", answered(&[0.0, 300.0], 350.0, 352.0)).0,

@@ -17,8 +17,8 @@ const PEERS: &str = "bench/peers/Cargo.toml";
 /// What is going to happen.
 pub(super) fn opening(plan: &Plan) {
     println!(
-        "Starts a small shop (axum and SQLite), loads it, stops it with SIGTERM, again and\n\
-         again: near by, and {} ms away. Follows every request to its end. Takes 15 s.\n",
+        "Starts a small shop (axum and SQLite), loads it, stops it with SIGTERM, again\n\
+         and again: near by, and {} ms away. Each request is followed to its end. 15 s.\n",
         plan.more_rtts
             .first()
             .map_or(0, std::time::Duration::as_millis)
