@@ -12,10 +12,9 @@
 //!
 //! # How, on Linux
 //!
-//! A filter on the socket drops bare SYNs, so that no handshake begins; those under way go on, and
-//! [`half_open`](super::half_open) says when there are none. Then the queue is emptied, and the
-//! socket closed. A peer whose
-//! SYN was dropped tries again after a second and is refused then, so the filter stays for less.
+//! [`turn_away`] has the kernel begin no more handshakes. Those under way go on, and
+//! [`half_open`](super::half_open) says when there are none: a handshake whose last ACK is on its way
+//! is in no queue that the socket shows. Then the queue is emptied, and the socket closed.
 //!
 //! Elsewhere: accept until there is none, for a bounded time. A handshake then under way is reset.
 
@@ -177,13 +176,13 @@ impl Listener {
     }
 }
 
-/// The least time between the filter and the close, for what is being processed on another
-/// processor at that instant.
+/// The least time between the last handshake that may begin and the close, for what is being
+/// processed on another processor at that instant.
 const SETTLE: Duration = Duration::from_millis(5);
 /// How long no connection may have come where the system does not say what is under way.
 #[cfg(target_os = "linux")]
 const QUIET: Duration = Duration::from_millis(100);
-/// The most a close takes: just less than a peer takes to send its SYN again.
+/// The most a close takes. A handshake that takes longer is that of a peer that is gone.
 const LONGEST: Duration = Duration::from_millis(900);
 
 /// One more from the queue; `None` if it is empty or the time is over.
@@ -205,8 +204,8 @@ async fn settle_tcp(
     serve: &mut impl FnMut(Socket),
 ) {
     let port = listener.local_addr().map_or(0, |addr| addr.port());
-    if let Err(error) = drop_bare_syns(listener) {
-        tracing::warn!(target: "lameduck", %error, "no filter on the listener: accepting until quiet");
+    if let Err(error) = turn_away(listener) {
+        tracing::warn!(target: "lameduck", %error, "new connections cannot be turned away: accepting until quiet");
     }
     loop {
         whole.accept_until_quiet(SETTLE, until, serve).await;
@@ -230,6 +229,25 @@ async fn settle_tcp(
     serve: &mut impl FnMut(Socket),
 ) {
     whole.accept_until_quiet(SETTLE, until, serve).await;
+}
+
+/// Has the kernel begin no more handshakes with this socket.
+///
+/// A socket that is bound to a network interface hears of connections through that interface only.
+/// No interface has the highest index there is, so nobody finds the socket any more, and whoever
+/// tries is refused at once (`SO_BINDTOIFINDEX`, socket(7): Linux 5.0, without privilege since 5.7).
+/// A handshake under way has its own entry in the kernel's tables and goes on. What is accepted is
+/// not bound.
+///
+/// Where that is not possible: a filter that drops the SYNs. That takes a privilege on newer
+/// kernels, and whoever tries waits for a second before it tries again and is refused.
+#[cfg(target_os = "linux")]
+fn turn_away(listener: &TcpListener) -> io::Result<()> {
+    use socket2::SockRef;
+    const NO_INTERFACE: Option<std::num::NonZeroU32> = std::num::NonZeroU32::new(i32::MAX as u32);
+    SockRef::from(listener)
+        .bind_device_by_index_v4(NO_INTERFACE)
+        .or_else(|_| drop_bare_syns(listener))
 }
 
 /// Has the kernel drop every SYN that opens a connection.
@@ -285,7 +303,7 @@ mod tests {
     use super::*;
 
     /// A connection whose last ACK was still on its way when the listener closed is served. The
-    /// ACK is held up by a filter, which the close replaces, and comes again with the first byte.
+    /// ACK is held up by a filter, and comes again with the first byte.
     #[cfg(target_os = "linux")]
     #[tokio::test]
     async fn accept_lossless_for_a_handshake_under_way() {
@@ -297,6 +315,7 @@ mod tests {
         let Kind::Tcp(tcp) = &listener.kind else {
             unreachable!()
         };
+        let same = SockRef::from(tcp).try_clone().unwrap();
         let lose_acks = [
             SockFilter::new(0x30, 0, 0, 13),
             SockFilter::new(0x54, 0, 0, 0x10),
@@ -304,12 +323,17 @@ mod tests {
             SockFilter::new(0x06, 0, 0, 0),
             SockFilter::new(0x06, 0, 0, u32::MAX),
         ];
-        SockRef::from(tcp).attach_filter(&lose_acks).unwrap();
+        if let Err(e) = same.attach_filter(&lose_acks) {
+            eprintln!("SKIPPED: no socket filters here: {e} (needs CAP_NET_ADMIN)");
+            return;
+        }
         let mut client = tokio::net::TcpStream::connect(&addr).await.unwrap();
         let mut served = Vec::new();
         let close = listener.close(Duration::from_secs(5), |socket| served.push(socket));
         let late = async {
             tokio::time::sleep(Duration::from_millis(100)).await;
+            let _ = same.detach_filter();
+            drop(same);
             client.write_all(b"late").await
         };
         let ((), written) = tokio::join!(close, late);
@@ -320,10 +344,31 @@ mod tests {
         let mut bytes = [0; 4];
         socket.read_exact(&mut bytes).await.unwrap();
         assert_eq!(&bytes, b"late");
-        assert!(
-            tokio::net::TcpStream::connect(&addr).await.is_err(),
-            "nobody listens any more"
+        let error = tokio::net::TcpStream::connect(&addr).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn whoever_comes_late_is_refused_at_once_and_what_has_come_is_kept() {
+        let listener = Listener::bind(&"127.0.0.1:0".into()).unwrap();
+        let addr = listener.local_addr();
+        let Kind::Tcp(tcp) = &listener.kind else {
+            unreachable!()
+        };
+        let _early = tokio::net::TcpStream::connect(&addr).await.unwrap();
+        turn_away(tcp).unwrap();
+        let late = tokio::time::timeout(
+            Duration::from_millis(500),
+            tokio::net::TcpStream::connect(&addr),
         );
+        let error = late.await.expect("refused, not ignored").unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
+        let mut served = 0;
+        listener
+            .close(Duration::from_secs(1), |_| served += 1)
+            .await;
+        assert_eq!(served, 1);
     }
 
     #[cfg(unix)]
