@@ -3,11 +3,11 @@
 //!
 //! | room | what is in it |
 //! |---|---|
-//! | [`args`] | the command line |
-//! | [`store`] | orders in SQLite |
-//! | [`routes`] | what it serves |
-//! | [`events`] | the event stream |
-//! | [`serve`] | the service's life |
+//! | `args` | the command line |
+//! | `store` | orders in SQLite |
+//! | `routes` | what it serves |
+//! | `events` | the event stream |
+//! | `serve` | the service's life |
 
 mod args;
 mod events;

@@ -10,10 +10,13 @@ use crate::component::BoxError;
 
 impl<DB: Database> Close for Pool<DB> {
     fn close(&mut self) -> impl Future<Output = Result<(), BoxError>> + Send {
-        let closed = Pool::close(self);
+        let (closed, pool) = (Pool::close(self), self.clone());
         async move {
             closed.await;
-            Ok(())
+            match pool.size() {
+                0 => Ok(()),
+                left => Err(format!("{left} connections still open").into()),
+            }
         }
     }
 

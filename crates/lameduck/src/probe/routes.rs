@@ -141,9 +141,20 @@ impl Routes {
         }
     }
 
+    /// Whether the process serves and nobody has asked it to stop. The phase alone would not do: it
+    /// is moved by the application's runtime, which may be blocked.
+    fn serves(&self) -> Line {
+        let mut line = self.phase(Phase::Ready..=Phase::Ready);
+        if let Some(reason) = self.handle.reason() {
+            line.good = Some(false);
+            line.said = format!("{}, shutting down after {reason}", line.said);
+        }
+        line
+    }
+
     async fn ready(&self) -> Vec<Line> {
-        // In another phase the answer is known, and pools should not be asked to work.
-        let mut checks: Vec<Line> = if self.handle.phase() == Phase::Ready {
+        // Where the answer is known, pools should not be asked to work.
+        let mut checks: Vec<Line> = if self.serves().good == Some(true) {
             let outcomes = self.readiness.run().await;
             outcomes.iter().map(|(n, o)| Line::of(n, o)).collect()
         } else {
@@ -151,7 +162,7 @@ impl Routes {
             names.iter().map(|(n, _)| Line::not_run(n)).collect()
         };
         // Looked at last: it may have changed while the checks ran.
-        checks.insert(0, self.phase(Phase::Ready..=Phase::Ready));
+        checks.insert(0, self.serves());
         checks
     }
 

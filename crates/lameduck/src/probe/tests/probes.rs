@@ -151,3 +151,14 @@ fn drain_answers_when_the_lame_duck_phase_is_over_and_is_no_signal() {
     assert_eq!((reply.status, &*reply.body), (200, "draining\n"));
     assert_eq!(ask(rig.probes.addr(), "POST", "/drain").status, 200);
 }
+
+#[test]
+fn ready_flips_before_a_blocked_runtime_can_move_the_phase() {
+    let (rig, driver) = rig(vec![], false);
+    let _driver = driver.ready();
+    assert_eq!(rig.status_of("/readyz"), 200);
+    rig.handle.shutdown("a signal");
+    assert_eq!(rig.handle.phase(), Phase::Ready);
+    assert_eq!(rig.status_of("/readyz"), 503);
+    assert_eq!(rig.status_of("/livez"), 200);
+}
