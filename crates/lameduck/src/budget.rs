@@ -22,8 +22,8 @@ use std::time::Duration;
 /// `terminationGracePeriodSeconds`.
 pub const DEFAULT_GRACE: Duration = Duration::from_secs(30);
 
-/// The least grace that can be divided into stages that still mean something: 100 ms.
-pub const LEAST_GRACE: Duration = Duration::from_millis(100);
+/// The least grace that can be kept to on a busy machine: 500 ms. Its watchdog has a tenth of that.
+pub const LEAST_GRACE: Duration = Duration::from_millis(500);
 
 /// The most: a day. A number above it is a mistake in the unit.
 pub const MOST_GRACE: Duration = Duration::from_secs(24 * 60 * 60);

@@ -191,6 +191,13 @@ impl Handle {
         first
     }
 
+    /// Whether the shutdown has begun. True from the signal on, a moment before the phase changes,
+    /// which takes the application's runtime.
+    #[inline]
+    pub fn has_begun(&self) -> bool {
+        self.shared.begun.get().is_some()
+    }
+
     pub(crate) fn reason(&self) -> Option<&Reason> {
         self.shared.begun.get().map(|begun| &begun.reason)
     }

@@ -18,7 +18,6 @@ use tower_service::Service;
 
 use crate::handle::Handle;
 use crate::inflight::{Guard, Name};
-use crate::phase::Phase;
 
 /// Tracks every request of the service it wraps. Made by [`Handle::layer`].
 #[derive(Clone, Debug)]
@@ -101,7 +100,7 @@ where
         let mut response = ready!(this.inner.poll(cx))?;
         if *this.http1
             && response.status() != StatusCode::SWITCHING_PROTOCOLS
-            && this.handle.phase() >= Phase::LameDuck
+            && this.handle.has_begun()
         {
             response
                 .headers_mut()

@@ -31,7 +31,6 @@ use super::conn::Conn;
 use super::in_flight::{InFlight, LetGo, time_is_over};
 use crate::component::BoxError;
 use crate::inflight::Name;
-use crate::phase::Phase;
 use crate::report::panic_text;
 
 /// The user's service with the bookkeeping round it.
@@ -145,7 +144,7 @@ where
 
 /// Once the shutdown has begun, tells an HTTP/1.x peer that this connection has no future.
 fn say_close<B>(response: &mut Response<B>, http1: bool, in_flight: &InFlight) {
-    if http1 && in_flight.handle().phase() >= Phase::LameDuck {
+    if http1 && in_flight.handle().has_begun() {
         response
             .headers_mut()
             .insert(CONNECTION, HeaderValue::from_static("close"));

@@ -131,7 +131,7 @@ impl Lifecycle {
         self.handle.clone()
     }
 
-    /// The time from the signal to the end of the process: 30 s unless told, at least 100 ms, at
+    /// The time from the signal to the end of the process: 30 s unless told, at least 500 ms, at
     /// most a day. `LAMEDUCK_GRACE` wins.
     pub fn grace(mut self, grace: Duration) -> Self {
         match Budget::new(grace) {
