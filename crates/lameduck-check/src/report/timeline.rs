@@ -15,7 +15,7 @@ const NOTE: usize = 13;
 /// Columns of a picture, at least and at most.
 const WIDTH: (u16, u16) = (60, 132);
 /// In it a probe that cannot be reached shows no more than that the target is ending.
-const LAST_MOMENT: Duration = Duration::from_millis(20);
+const LAST_MOMENT: Duration = Duration::from_millis(100);
 /// From a little to the most that a row has.
 const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 /// Colours of the target's phases, in turn.
