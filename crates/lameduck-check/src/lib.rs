@@ -25,6 +25,7 @@
 //! [`report`].
 
 mod endpoint;
+mod error;
 pub mod ledger;
 mod load;
 mod observer;
@@ -40,11 +41,12 @@ mod verdict;
 pub mod wire;
 
 pub use endpoint::{Endpoint, EndpointError};
+pub use error::CheckError;
 pub use ledger::Ledger;
 pub use observer::{Event, Observer, Silent};
 pub use plan::{Clients, Plan};
 pub use request::RequestTemplate;
-pub use run::{CheckError, Outcome, run};
+pub use run::{Outcome, run};
 pub use settings::{Settings, SettingsError};
 pub use target::{Exit, StopSignal, TargetError};
 pub use verdict::{Evidence, Judgement, Verdict, upper_bound_95};

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::stage::{Client, Stage};
+use super::notebook::{Client, Notebook};
 use crate::ledger::{Connection, Parting};
 use crate::wire::{Look, WireStream};
 
@@ -15,17 +15,17 @@ use crate::wire::{Look, WireStream};
 pub(crate) struct Link {
     stream: WireStream,
     client: Client,
-    stage: Stage,
+    notebook: Notebook,
     opened: Instant,
     end: Option<(Instant, Parting)>,
 }
 
 impl Link {
-    pub(super) fn new(stream: WireStream, client: Client, stage: Stage) -> Self {
+    pub(super) fn new(stream: WireStream, client: Client, notebook: Notebook) -> Self {
         Self {
             stream,
             client,
-            stage,
+            notebook,
             opened: Instant::now(),
             end: None,
         }
@@ -116,7 +116,7 @@ impl AsyncWrite for Link {
 impl Drop for Link {
     fn drop(&mut self) {
         let (ended, parting) = self.end.unwrap_or((Instant::now(), Parting::Client));
-        self.stage.record_connection(Connection {
+        self.notebook.record_connection(Connection {
             lane: self.client.lane,
             client: self.client.number,
             opened: self.opened,

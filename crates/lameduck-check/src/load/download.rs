@@ -4,8 +4,10 @@ use std::time::{Duration, Instant};
 
 use rand::RngExt;
 
+use super::attempt::Attempt;
 use super::http1::{Http1, Pace};
-use super::stage::{Attempt, Client, Stage};
+use super::notebook::Client;
+use super::stage::Stage;
 use crate::request::RequestTemplate;
 
 pub(crate) async fn run(
@@ -20,7 +22,7 @@ pub(crate) async fn run(
     if stage.is_over() {
         return;
     }
-    let mut attempt = Attempt::begin(&stage, client, 1, &request);
+    let mut attempt = Attempt::begin(stage.notebook(), client, 1, &request);
     let mut connection = match stage.connect(client).await {
         Ok(link) => Http1::new(link),
         Err(what) => return attempt.refused(what),

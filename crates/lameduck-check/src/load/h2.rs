@@ -13,9 +13,11 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use tokio::task::JoinSet;
 
+use super::answer::{Answer, Fault, FaultKind};
+use super::attempt::Attempt;
 use super::connection::is_reset;
-use super::http1::{Answer, Fault, FaultKind};
-use super::stage::{Attempt, Client, Stage};
+use super::notebook::Client;
+use super::stage::Stage;
 use crate::request::RequestTemplate;
 
 /// Streams at once on each connection.
@@ -49,7 +51,7 @@ pub(crate) async fn run(stage: Stage, client: Client, script: Script) {
             Err(what) => {
                 numbers.fetch_add(1, Ordering::Relaxed);
                 if let Some(request) = script.quick.first().or(script.slow.first()) {
-                    Attempt::begin(&stage, client, number, request).refused(what);
+                    Attempt::begin(stage.notebook(), client, number, request).refused(what);
                 }
                 stage
                     .sleep(Duration::from_millis(random.random_range(5..50)))
@@ -113,7 +115,7 @@ impl Worker {
                 _ => return,
             };
             let number = self.numbers.fetch_add(1, Ordering::Relaxed) + 1;
-            let mut attempt = Attempt::begin(&self.stage, self.client, number, &request);
+            let mut attempt = Attempt::begin(self.stage.notebook(), self.client, number, &request);
             attempt.reused = !std::mem::take(&mut first);
             if !exchange(&mut sender, attempt, &request, self.stage.authority()).await {
                 return;

@@ -3,45 +3,17 @@
 use std::io;
 use std::time::{Duration, Instant};
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
+use super::answer::{Answer, Fault, FaultKind};
+use super::attempt::Attempt;
 use super::connection::{Link, is_reset};
-use super::stage::Attempt;
 
 /// Bytes of a response head, at most.
 const HEAD_LIMIT: usize = 64 * 1024;
 /// Header fields, at most.
 const FIELDS: usize = 96;
-
-/// A whole response.
-#[derive(Debug)]
-pub(crate) struct Answer {
-    pub(crate) status: u16,
-    /// It was the last one on its connection.
-    pub(crate) close: bool,
-    /// Length of the body.
-    pub(crate) bytes: u64,
-    /// The body, when it was to be kept.
-    pub(crate) body: Option<Bytes>,
-}
-
-/// What came instead of a whole response.
-#[derive(Debug)]
-pub(crate) struct Fault {
-    pub(crate) kind: FaultKind,
-    /// A part of the response had arrived.
-    pub(crate) began: bool,
-    pub(crate) status: Option<u16>,
-    pub(crate) what: String,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum FaultKind {
-    Reset,
-    Eof,
-    Malformed,
-}
 
 /// How a body's end is known.
 #[derive(Debug, PartialEq, Eq)]

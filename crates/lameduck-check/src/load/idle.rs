@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use super::http1::Http1;
 use super::keep_alive::once;
-use super::stage::{Client, Stage};
+use super::notebook::Client;
+use super::stage::Stage;
 use crate::request::RequestTemplate;
 
 /// How a peer hangs on.

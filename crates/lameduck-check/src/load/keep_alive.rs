@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use rand::RngExt;
 
+use super::attempt::Attempt;
 use super::http1::Http1;
-use super::stage::{Attempt, Client, Stage};
+use super::notebook::Client;
+use super::stage::Stage;
 use crate::request::RequestTemplate;
 
 /// Every fifth client thinks this long at most, the others a fifth of it.
@@ -44,7 +46,7 @@ pub(crate) async fn once(
     request: &RequestTemplate,
     kept: Option<Http1>,
 ) -> Option<Http1> {
-    let mut attempt = Attempt::begin(stage, client, number, request);
+    let mut attempt = Attempt::begin(stage.notebook(), client, number, request);
     let mut kept = kept;
     // Reset between the look and the last byte, it was not wholly written, so it is not lost: as a pool does, the
     // client goes on with a new connection.

@@ -1,11 +1,15 @@
-//! The loads: one file per kind of client, all on one floor ([`stage`]) and over one client ([`http1`]).
+//! The loads: one file per kind of client, all on one floor ([`stage`]), over one client ([`http1`]), into one
+//! [`notebook`].
 
+pub(crate) mod answer;
+pub(crate) mod attempt;
 pub(crate) mod connection;
 pub(crate) mod download;
 pub(crate) mod h2;
 pub(crate) mod http1;
 pub(crate) mod idle;
 pub(crate) mod keep_alive;
+pub(crate) mod notebook;
 pub(crate) mod per_request;
 pub(crate) mod probe;
 pub(crate) mod slow;

@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 use rand::RngExt;
 
 use super::keep_alive::once;
-use super::stage::{Client, Stage};
+use super::notebook::Client;
+use super::stage::Stage;
 use crate::request::RequestTemplate;
 
 pub(crate) async fn run(

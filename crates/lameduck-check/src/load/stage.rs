@@ -2,20 +2,17 @@
 
 use std::future::Future;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::connection::Link;
-use super::http1::{Answer, Fault, FaultKind};
+use super::notebook::{Client, Notebook};
 use crate::endpoint::Endpoint;
-use crate::ledger::{Connection, Ending, Exchange, Lane};
-use crate::request::RequestTemplate;
 use crate::wire::Wire;
 
 /// A connection attempt without any answer for this long, and a round trip, counts as refused: a listener that
@@ -30,24 +27,10 @@ struct Shared {
     wire: Wire,
     origin: Endpoint,
     seed: u64,
-    book: Mutex<Book>,
+    notebook: Notebook,
     signal: watch::Sender<Option<Instant>>,
     stop: CancellationToken,
     warm: Mutex<Vec<Arc<AtomicU32>>>,
-}
-
-#[derive(Default)]
-struct Book {
-    exchanges: Vec<Exchange>,
-    connections: Vec<Connection>,
-    trouble: Option<String>,
-}
-
-/// Who a client is, for the ledger and for its random numbers.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Client {
-    pub(crate) lane: Lane,
-    pub(crate) number: u32,
 }
 
 impl Stage {
@@ -56,15 +39,16 @@ impl Stage {
             wire,
             origin,
             seed,
-            book: Mutex::default(),
+            notebook: Notebook::default(),
             signal: watch::Sender::new(None),
             stop: CancellationToken::new(),
             warm: Mutex::default(),
         }))
     }
 
-    fn book(&self) -> MutexGuard<'_, Book> {
-        self.0.book.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Where clients write.
+    pub(crate) fn notebook(&self) -> &Notebook {
+        &self.0.notebook
     }
 
     pub(crate) fn authority(&self) -> &str {
@@ -84,7 +68,9 @@ impl Stage {
             let limit = CONNECT_TIMEOUT + wire.rtt();
             let attempt = tokio::time::timeout(limit, wire.connect(self.0.origin.address));
             let error = match self.unless_over(attempt).await {
-                Some(Ok(Ok(stream))) => return Ok(Link::new(stream, client, self.clone())),
+                Some(Ok(Ok(stream))) => {
+                    return Ok(Link::new(stream, client, self.notebook().clone()));
+                }
                 Some(Ok(Err(error))) => error,
                 Some(Err(_)) => {
                     return Err(format!("no answer to the connection attempt in {limit:?}"));
@@ -100,7 +86,7 @@ impl Stage {
                     self.sleep(Duration::from_millis(50)).await
                 }
                 Some(rustix::io::Errno::MFILE | rustix::io::Errno::NFILE) => {
-                    self.book().trouble = Some(format!(
+                    self.notebook().trouble(format!(
                         "the prover ran out of file descriptors ({error}); raise the limit (`ulimit -n 4096`) or use fewer clients"
                     ));
                     return Err(error.to_string());
@@ -168,139 +154,5 @@ impl Stage {
         let warm = self.0.warm.lock().unwrap_or_else(PoisonError::into_inner);
         warm.iter()
             .all(|counter| counter.load(Ordering::Relaxed) >= requests)
-    }
-
-    pub(crate) fn record(&self, exchange: Exchange) {
-        self.book().exchanges.push(exchange);
-    }
-
-    pub(crate) fn record_connection(&self, connection: Connection) {
-        self.book().connections.push(connection);
-    }
-
-    /// Takes what the clients wrote; `Err` when the prover itself was in trouble.
-    pub(crate) fn take(&self) -> Result<(Vec<Exchange>, Vec<Connection>), String> {
-        let book = std::mem::take(&mut *self.book());
-        match book.trouble {
-            Some(trouble) => Err(trouble),
-            None => Ok((book.exchanges, book.connections)),
-        }
-    }
-}
-
-/// A request under way. Whatever becomes of it, it is recorded once: one that is dropped, because the prover
-/// stopped waiting, is recorded as timed out if it had been wholly written.
-pub(crate) struct Attempt {
-    stage: Stage,
-    client: Client,
-    number: u32,
-    request: RequestTemplate,
-    began: Instant,
-    pub(crate) reused: bool,
-    pub(crate) written: Option<Instant>,
-    pub(crate) answered: Option<Instant>,
-    recorded: bool,
-}
-
-impl Attempt {
-    pub(crate) fn begin(
-        stage: &Stage,
-        client: Client,
-        number: u32,
-        request: &RequestTemplate,
-    ) -> Self {
-        Self {
-            stage: stage.clone(),
-            client,
-            number,
-            request: request.clone(),
-            began: Instant::now(),
-            reused: false,
-            written: None,
-            answered: None,
-            recorded: false,
-        }
-    }
-
-    /// No connection could be made.
-    pub(crate) fn refused(self, what: String) {
-        self.end(Ending::Refused, None, what, None);
-    }
-
-    /// The server said that it had not processed it.
-    pub(crate) fn unprocessed(self, what: String) {
-        self.end(Ending::Unprocessed, None, what, None);
-    }
-
-    /// Over with a response, or with what came instead of one.
-    pub(crate) fn finish(self, result: Result<Answer, Fault>) {
-        match result {
-            Ok(answer) => {
-                let ending = match answer.status {
-                    500.. => Ending::Status5xx,
-                    _ if answer.close => Ending::OkClose,
-                    _ => Ending::Ok,
-                };
-                let close = if answer.close {
-                    ", Connection: close"
-                } else {
-                    ""
-                };
-                let what = format!("status {}, {} bytes{close}", answer.status, answer.bytes);
-                self.end(ending, Some(answer), what, None);
-            }
-            Err(fault) => self.fault(fault),
-        }
-    }
-
-    fn fault(self, fault: Fault) {
-        let ending = match (fault.began, fault.kind) {
-            (true, _) | (_, FaultKind::Malformed) => Ending::Truncated,
-            (false, FaultKind::Reset) => Ending::ResetBeforeResponse,
-            (false, FaultKind::Eof) => Ending::EofBeforeResponse,
-        };
-        self.end(ending, None, fault.what, fault.status);
-    }
-
-    /// Not wholly written, so neither lost nor answered: the client tries again elsewhere.
-    pub(crate) fn forget(mut self) {
-        self.recorded = true;
-    }
-
-    fn end(mut self, ending: Ending, answer: Option<Answer>, what: String, status: Option<u16>) {
-        self.recorded = true;
-        let body = answer.as_ref().and_then(|answer| answer.body.clone());
-        let status = answer.map(|answer| answer.status).or(status);
-        self.write(ending, status, what, body);
-    }
-
-    fn write(&self, ending: Ending, status: Option<u16>, what: String, body: Option<Bytes>) {
-        self.stage.record(Exchange {
-            lane: self.client.lane,
-            client: self.client.number,
-            number: self.number,
-            request: self.request.clone(),
-            reused: self.reused,
-            began: self.began,
-            written: self.written,
-            answered: self.answered,
-            ended: Instant::now(),
-            ending,
-            status,
-            what,
-            body,
-        });
-    }
-}
-
-impl Drop for Attempt {
-    fn drop(&mut self) {
-        if !self.recorded && self.written.is_some() {
-            let what = match self.answered {
-                Some(_) => "the response began and had not ended when the prover stopped waiting",
-                None => "no response when the prover stopped waiting",
-            };
-            self.write(Ending::Timeout, None, what.to_owned(), None);
-        }
     }
 }

@@ -9,8 +9,9 @@ use tokio::net::{TcpListener, TcpStream};
 use super::h2::{self, Script};
 use super::http1::Http1;
 use super::keep_alive::once;
+use super::notebook::Client;
 use super::probe;
-use super::stage::{Client, Stage};
+use super::stage::Stage;
 use crate::endpoint::Endpoint;
 use crate::ledger::{Ending, Exchange, Lane, Parting};
 use crate::request::RequestTemplate;
@@ -59,7 +60,7 @@ impl Server {
     }
 
     fn only(&self) -> Exchange {
-        let (mut exchanges, _) = self.stage.take().unwrap();
+        let (mut exchanges, _) = self.stage.notebook().take().unwrap();
         assert_eq!(exchanges.len(), 1, "{exchanges:?}");
         exchanges.remove(0)
     }
@@ -167,7 +168,7 @@ async fn a_reset_instead_of_a_response_is_lost_and_the_connection_was_reset() {
         reset_on_close(&stream);
     };
     tokio::join!(serve, server.ask(None));
-    let (exchanges, connections) = server.stage.take().unwrap();
+    let (exchanges, connections) = server.stage.notebook().take().unwrap();
     assert_eq!(exchanges[0].ending, Ending::ResetBeforeResponse);
     assert!(!exchanges[0].reused);
     assert_eq!(connections[0].parting, Parting::Reset);
@@ -191,7 +192,7 @@ async fn a_fin_that_has_arrived_makes_the_client_connect_anew_and_loses_nothing(
         server.ask(kept).await
     };
     tokio::join!(serve, ask);
-    let (exchanges, connections) = server.stage.take().unwrap();
+    let (exchanges, connections) = server.stage.notebook().take().unwrap();
     let endings: Vec<_> = exchanges
         .iter()
         .map(|exchange| (exchange.ending, exchange.reused))
@@ -214,7 +215,7 @@ async fn a_second_request_on_an_open_connection_is_a_reused_one() {
         server.ask(kept).await
     };
     tokio::join!(serve, ask);
-    let (exchanges, _) = server.stage.take().unwrap();
+    let (exchanges, _) = server.stage.notebook().take().unwrap();
     assert_eq!(
         (exchanges[1].ending, exchanges[1].reused),
         (Ending::EofBeforeResponse, true)
@@ -227,7 +228,7 @@ async fn a_refused_connection_is_no_loss() {
     let Server { listener, stage } = server;
     drop(listener);
     once(&stage, CLIENT, 1, &RequestTemplate::get("/"), None).await;
-    let (exchanges, connections) = stage.take().unwrap();
+    let (exchanges, connections) = stage.notebook().take().unwrap();
     assert_eq!(exchanges[0].ending, Ending::Refused);
     assert!(!exchanges[0].ending.is_lost());
     assert!(connections.is_empty());
@@ -267,7 +268,7 @@ async fn h2_streams<F: Future<Output = ()>>(treat: impl FnOnce(Http2, Taken) -> 
         number: 1,
     };
     tokio::join!(serve, h2::run(server.stage.clone(), client, script));
-    let (exchanges, _) = server.stage.take().unwrap();
+    let (exchanges, _) = server.stage.notebook().take().unwrap();
     assert!(!exchanges.is_empty());
     exchanges.iter().map(|exchange| exchange.ending).collect()
 }
@@ -353,7 +354,7 @@ async fn an_http2_goaway_makes_only_the_streams_above_its_last_id_honest() {
         number: 1,
     };
     tokio::join!(serve, h2::run(server.stage.clone(), client, script));
-    let (exchanges, _) = server.stage.take().unwrap();
+    let (exchanges, _) = server.stage.notebook().take().unwrap();
     let count = |is: fn(Ending) -> bool| {
         exchanges
             .iter()

@@ -5,8 +5,10 @@ use std::time::{Duration, Instant};
 
 use rand::RngExt;
 
+use super::attempt::Attempt;
 use super::http1::Http1;
-use super::stage::{Attempt, Client, Stage};
+use super::notebook::Client;
+use super::stage::Stage;
 use crate::request::RequestTemplate;
 
 /// The second half comes in so many pieces.
@@ -38,7 +40,7 @@ pub(crate) async fn run(
     if stage.is_over() {
         return;
     }
-    let mut attempt = Attempt::begin(&stage, client, 1, &request);
+    let mut attempt = Attempt::begin(stage.notebook(), client, 1, &request);
     let mut connection = match stage.connect(client).await {
         Ok(link) => Http1::new(link),
         Err(what) => return attempt.refused(what),

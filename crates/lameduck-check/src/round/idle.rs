@@ -4,13 +4,13 @@
 use std::time::Duration;
 
 use super::scene::Scene;
+use crate::error::CheckError;
 use crate::ledger::{Lane, Round, RoundKind};
 use crate::load::idle::Manner;
 use crate::load::{idle, keep_alive, per_request};
 use crate::observer::Observer;
 use crate::plan::Plan;
 use crate::request::RequestTemplate;
-use crate::run::CheckError;
 
 pub(crate) async fn run(
     plan: &Plan,

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
 use super::scene::Scene;
+use crate::error::CheckError;
 use crate::ledger::{Exchange, Lane, Round, RoundKind};
 use crate::load::h2::Script;
 use crate::load::upload::Rest;
@@ -12,7 +13,6 @@ use crate::load::{download, h2, keep_alive, per_request, probe, slow, upload};
 use crate::observer::Observer;
 use crate::plan::Plan;
 use crate::request::RequestTemplate;
-use crate::run::CheckError;
 
 /// Before the signal every client that keeps its connection has made so many requests...
 const WARM_REQUESTS: u32 = 3;

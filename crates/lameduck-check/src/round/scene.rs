@@ -7,12 +7,13 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use tokio::task::{JoinHandle, JoinSet};
 
+use crate::error::CheckError;
 use crate::ledger::{Lane, Round, RoundKind, Sample};
+use crate::load::notebook::Client;
 use crate::load::probe;
-use crate::load::stage::{Client, Stage};
+use crate::load::stage::Stage;
 use crate::observer::{Event, Observer};
 use crate::plan::Plan;
-use crate::run::CheckError;
 use crate::target::{Exit, Target};
 use crate::wire::Wire;
 
@@ -141,7 +142,7 @@ impl<'a> Scene<'a> {
         let readiness = collect(self.readiness.take()).await;
         let liveness = collect(self.liveness.take()).await;
         self.target.drain().await;
-        let (exchanges, connections) = self.stage.take().map_err(CheckError::Local)?;
+        let (exchanges, connections) = self.stage.notebook().take().map_err(CheckError::Local)?;
         let round = Round {
             number: self.number,
             kind: self.kind,

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use super::scene::Scene;
+use crate::error::CheckError;
 use crate::ledger::{Lane, Round, RoundKind};
 use crate::load::upload::Rest;
 use crate::load::{slow, upload};
 use crate::observer::Observer;
 use crate::plan::Plan;
-use crate::run::CheckError;
 use crate::target::TargetError;
 
 /// Requests in flight.

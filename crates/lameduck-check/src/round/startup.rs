@@ -5,10 +5,10 @@ use std::time::Duration;
 use rand::RngExt;
 
 use super::scene::Scene;
+use crate::error::CheckError;
 use crate::ledger::{Round, RoundKind};
 use crate::observer::Observer;
 use crate::plan::Plan;
-use crate::run::CheckError;
 
 /// `turn` of `turns` rounds, in each of which the signal comes at a random moment of that share of the start-up
 /// time that was measured before.

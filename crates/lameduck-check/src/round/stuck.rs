@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use super::scene::Scene;
+use crate::error::CheckError;
 use crate::ledger::{Lane, Round, RoundKind};
 use crate::load::upload::{self, Rest};
 use crate::observer::Observer;
 use crate::plan::Plan;
 use crate::request::RequestTemplate;
-use crate::run::CheckError;
 
 pub(crate) async fn run(
     plan: &Plan,

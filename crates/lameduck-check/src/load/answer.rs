@@ -1,0 +1,32 @@
+//! What comes of a request, whatever the protocol.
+
+use bytes::Bytes;
+
+/// A whole response.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    /// It was the last one on its connection.
+    pub(crate) close: bool,
+    /// Length of the body.
+    pub(crate) bytes: u64,
+    /// The body, when it was to be kept.
+    pub(crate) body: Option<Bytes>,
+}
+
+/// What came instead of a whole response.
+#[derive(Debug)]
+pub(crate) struct Fault {
+    pub(crate) kind: FaultKind,
+    /// A part of the response had arrived.
+    pub(crate) began: bool,
+    pub(crate) status: Option<u16>,
+    pub(crate) what: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FaultKind {
+    Reset,
+    Eof,
+    Malformed,
+}

@@ -1,0 +1,127 @@
+//! A request under way, recorded once whatever becomes of it.
+
+use std::time::Instant;
+
+use bytes::Bytes;
+
+use super::answer::{Answer, Fault, FaultKind};
+use super::notebook::{Client, Notebook};
+use crate::ledger::{Ending, Exchange};
+use crate::request::RequestTemplate;
+
+/// A request under way. Whatever becomes of it, it is recorded once: one that is dropped, because the prover
+/// stopped waiting, is recorded as timed out if it had been wholly written.
+pub(crate) struct Attempt {
+    notebook: Notebook,
+    client: Client,
+    number: u32,
+    request: RequestTemplate,
+    began: Instant,
+    pub(crate) reused: bool,
+    pub(crate) written: Option<Instant>,
+    pub(crate) answered: Option<Instant>,
+    recorded: bool,
+}
+
+impl Attempt {
+    pub(crate) fn begin(
+        notebook: &Notebook,
+        client: Client,
+        number: u32,
+        request: &RequestTemplate,
+    ) -> Self {
+        Self {
+            notebook: notebook.clone(),
+            client,
+            number,
+            request: request.clone(),
+            began: Instant::now(),
+            reused: false,
+            written: None,
+            answered: None,
+            recorded: false,
+        }
+    }
+
+    /// No connection could be made.
+    pub(crate) fn refused(self, what: String) {
+        self.end(Ending::Refused, None, what, None);
+    }
+
+    /// The server said that it had not processed it.
+    pub(crate) fn unprocessed(self, what: String) {
+        self.end(Ending::Unprocessed, None, what, None);
+    }
+
+    /// Over with a response, or with what came instead of one.
+    pub(crate) fn finish(self, result: Result<Answer, Fault>) {
+        match result {
+            Ok(answer) => {
+                let ending = match answer.status {
+                    500.. => Ending::Status5xx,
+                    _ if answer.close => Ending::OkClose,
+                    _ => Ending::Ok,
+                };
+                let close = if answer.close {
+                    ", Connection: close"
+                } else {
+                    ""
+                };
+                let what = format!("status {}, {} bytes{close}", answer.status, answer.bytes);
+                self.end(ending, Some(answer), what, None);
+            }
+            Err(fault) => self.fault(fault),
+        }
+    }
+
+    fn fault(self, fault: Fault) {
+        let ending = match (fault.began, fault.kind) {
+            (true, _) | (_, FaultKind::Malformed) => Ending::Truncated,
+            (false, FaultKind::Reset) => Ending::ResetBeforeResponse,
+            (false, FaultKind::Eof) => Ending::EofBeforeResponse,
+        };
+        self.end(ending, None, fault.what, fault.status);
+    }
+
+    /// Not wholly written, so neither lost nor answered: the client tries again elsewhere.
+    pub(crate) fn forget(mut self) {
+        self.recorded = true;
+    }
+
+    fn end(mut self, ending: Ending, answer: Option<Answer>, what: String, status: Option<u16>) {
+        self.recorded = true;
+        let body = answer.as_ref().and_then(|answer| answer.body.clone());
+        let status = answer.map(|answer| answer.status).or(status);
+        self.write(ending, status, what, body);
+    }
+
+    fn write(&self, ending: Ending, status: Option<u16>, what: String, body: Option<Bytes>) {
+        self.notebook.record(Exchange {
+            lane: self.client.lane,
+            client: self.client.number,
+            number: self.number,
+            request: self.request.clone(),
+            reused: self.reused,
+            began: self.began,
+            written: self.written,
+            answered: self.answered,
+            ended: Instant::now(),
+            ending,
+            status,
+            what,
+            body,
+        });
+    }
+}
+
+impl Drop for Attempt {
+    fn drop(&mut self) {
+        if !self.recorded && self.written.is_some() {
+            let what = match self.answered {
+                Some(_) => "the response began and had not ended when the prover stopped waiting",
+                None => "no response when the prover stopped waiting",
+            };
+            self.write(Ending::Timeout, None, what.to_owned(), None);
+        }
+    }
+}

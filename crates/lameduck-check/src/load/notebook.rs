@@ -1,0 +1,51 @@
+//! Where the clients of a round write what they saw.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::ledger::{Connection, Exchange, Lane};
+
+/// Who a client is, for the ledger and for its random numbers.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Client {
+    pub(crate) lane: Lane,
+    pub(crate) number: u32,
+}
+
+/// The notebook of a round; cheap to clone.
+#[derive(Clone, Default)]
+pub(crate) struct Notebook(Arc<Mutex<Book>>);
+
+#[derive(Default)]
+struct Book {
+    exchanges: Vec<Exchange>,
+    connections: Vec<Connection>,
+    trouble: Option<String>,
+}
+
+impl Notebook {
+    fn book(&self) -> MutexGuard<'_, Book> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn record(&self, exchange: Exchange) {
+        self.book().exchanges.push(exchange);
+    }
+
+    pub(crate) fn record_connection(&self, connection: Connection) {
+        self.book().connections.push(connection);
+    }
+
+    /// The prover itself is in trouble: nothing of this round counts.
+    pub(crate) fn trouble(&self, what: String) {
+        self.book().trouble = Some(what);
+    }
+
+    /// Takes what the clients wrote; `Err` when the prover itself was in trouble.
+    pub(crate) fn take(&self) -> Result<(Vec<Exchange>, Vec<Connection>), String> {
+        let book = std::mem::take(&mut *self.book());
+        match book.trouble {
+            Some(trouble) => Err(trouble),
+            None => Ok((book.exchanges, book.connections)),
+        }
+    }
+}
