@@ -20,13 +20,14 @@ use clap::{Parser, Subcommand};
 
 /// What lameduck costs, beside its nearest neighbour
 ///
-/// Measures in pairs and prints each figure with its target. Exit code: 0 if every target was met,
-/// 1 if one was not, 2 if it could not be measured.
+/// Measures in pairs and prints each figure with its target; without a subcommand, all of `track`,
+/// `http` and `exit`. Exit code: 0 if every target was met, 1 if one was not, 2 if it could not be
+/// measured.
 #[derive(Parser)]
 #[command(name = "lameduck-bench", version)]
 struct Cli {
     #[command(subcommand)]
-    command: Command,
+    command: Option<Command>,
 }
 
 #[derive(Subcommand)]
@@ -51,16 +52,40 @@ enum Command {
 
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
-        Command::Track(options) => track::run(&options),
-        Command::Http(options) => http::run(&options),
-        Command::Exit(options) => exit::run(&options),
-        Command::Shutdowns(options) => shutdowns::run(&options),
-        Command::Flood(options) => flood::run(&options),
-        Command::Serve(options) => serve::run(&options),
-        Command::Shop(options) => shop::run(&options),
+        Some(command) => command.run(),
+        None => all(),
     };
     result.unwrap_or_else(|error| {
         eprintln!("lameduck-bench: {error:#}");
         ExitCode::from(2)
     })
+}
+
+/// Every comparison with its default size.
+fn all() -> anyhow::Result<ExitCode> {
+    let mut worst = ExitCode::SUCCESS;
+    for name in ["track", "http", "exit"] {
+        println!("\n{name}");
+        if let Some(command) = Cli::parse_from(["lameduck-bench", name]).command {
+            let code = command.run()?;
+            if code != ExitCode::SUCCESS {
+                worst = code;
+            }
+        }
+    }
+    Ok(worst)
+}
+
+impl Command {
+    fn run(self) -> anyhow::Result<ExitCode> {
+        match self {
+            Command::Track(options) => track::run(&options),
+            Command::Http(options) => http::run(&options),
+            Command::Exit(options) => exit::run(&options),
+            Command::Shutdowns(options) => shutdowns::run(&options),
+            Command::Flood(options) => flood::run(&options),
+            Command::Serve(options) => serve::run(&options),
+            Command::Shop(options) => shop::run(&options),
+        }
+    }
 }
