@@ -16,6 +16,7 @@ pub(crate) struct Millis(pub u64);
 
 impl Millis {
     /// Now.
+    #[inline]
     pub fn now() -> Millis {
         static EPOCH: OnceLock<u64> = OnceLock::new();
         let now = monotonic_ms();
@@ -29,12 +30,14 @@ impl Millis {
 }
 
 #[cfg(target_os = "linux")]
+#[inline]
 fn monotonic_ms() -> u64 {
     let t = rustix::time::clock_gettime(rustix::time::ClockId::MonotonicCoarse);
     t.tv_sec as u64 * 1000 + t.tv_nsec as u64 / 1_000_000
 }
 
 #[cfg(not(target_os = "linux"))]
+#[inline]
 fn monotonic_ms() -> u64 {
     static START: OnceLock<Instant> = OnceLock::new();
     START.get_or_init(Instant::now).elapsed().as_millis() as u64

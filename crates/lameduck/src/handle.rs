@@ -111,6 +111,7 @@ impl Handle {
     }
 
     /// Whether the time for draining is over.
+    #[inline]
     pub fn is_letting_go(&self) -> bool {
         self.shared.letting_go.load(Ordering::Acquire)
     }
@@ -126,6 +127,7 @@ impl Handle {
     /// # let handle = lameduck::Lifecycle::new().handle();
     /// let _import = handle.track("import", "customers.csv");
     /// ```
+    #[inline]
     pub fn track(&self, kind: &'static str, name: impl Into<Name>) -> Guard {
         self.shared.ledger.track(kind, name)
     }

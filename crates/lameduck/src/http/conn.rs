@@ -97,6 +97,7 @@ impl Conn {
         }
     }
 
+    #[inline]
     pub(super) fn handle(&self) -> &Handle {
         &self.handle
     }
@@ -104,12 +105,14 @@ impl Conn {
     // What the tap sees.
 
     /// hyper is about to read. If we are asked to close, find out first whether something waits.
+    #[inline]
     pub(super) fn looked(&self, has_unread: impl FnOnce() -> bool) {
         if self.order() == Order::CloseIdle {
             self.nothing_unread.store(!has_unread(), Relaxed);
         }
     }
 
+    #[inline]
     pub(super) fn read(&self, bytes: &[u8]) {
         if bytes.is_empty() {
             return;
@@ -135,6 +138,7 @@ impl Conn {
         }
     }
 
+    #[inline]
     pub(super) fn wrote(&self, blocked: bool) {
         self.write_blocked.store(blocked, Relaxed);
         if !blocked {
@@ -173,6 +177,7 @@ impl Conn {
 
     /// A request's head is whole; `body` says whether a body follows. Returns when its last byte
     /// came, which saves a look at the clock.
+    #[inline]
     pub(super) fn request_began(&self, body: bool) -> Millis {
         self.unread.store(body, Relaxed);
         self.head_since.store(0, Relaxed);
@@ -181,6 +186,7 @@ impl Conn {
         Millis(self.last_byte.load(Relaxed))
     }
 
+    #[inline]
     pub(super) fn request_ended(&self) {
         self.in_flight.fetch_sub(1, Relaxed);
     }
@@ -192,6 +198,7 @@ impl Conn {
 
     // What the sweep sees.
 
+    #[inline]
     pub(super) fn is_http2(&self) -> bool {
         self.preface.load(Relaxed) as usize == PREFACE.len()
     }
@@ -272,6 +279,7 @@ impl Conn {
         .await;
     }
 
+    #[inline]
     pub(super) fn order(&self) -> Order {
         match self.order.load(Relaxed) {
             0 => Order::Serve,

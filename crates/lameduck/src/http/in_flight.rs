@@ -19,6 +19,7 @@ pub(super) struct InFlight {
 }
 
 impl InFlight {
+    #[inline]
     pub(super) fn new(conn: Arc<Conn>, name: Name) -> InFlight {
         InFlight {
             guard: Some(conn.handle().track(REQUEST, name)),
@@ -26,6 +27,7 @@ impl InFlight {
         }
     }
 
+    #[inline]
     pub(super) fn handle(&self) -> &Handle {
         self.conn.handle()
     }
@@ -47,6 +49,7 @@ impl InFlight {
 }
 
 impl Drop for InFlight {
+    #[inline]
     fn drop(&mut self) {
         if let Some(guard) = &self.guard
             && self.conn.order() == Order::Cut

@@ -24,6 +24,7 @@ pub(crate) struct Tap {
 }
 
 impl Tap {
+    #[inline]
     pub(crate) fn new(socket: Socket, conn: Arc<Conn>) -> Tap {
         Tap {
             socket: Some(socket),
@@ -31,6 +32,7 @@ impl Tap {
         }
     }
 
+    #[inline]
     fn parts(&mut self) -> io::Result<(Pin<&mut Socket>, &Conn)> {
         match &mut self.socket {
             Some(socket) => Ok((Pin::new(socket), &self.conn)),
@@ -48,6 +50,7 @@ impl Drop for Tap {
 }
 
 impl AsyncRead for Tap {
+    #[inline]
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -65,6 +68,7 @@ impl AsyncRead for Tap {
 }
 
 impl Tap {
+    #[inline]
     fn wrote(conn: &Conn, polled: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         conn.wrote(polled.is_pending());
         polled
@@ -72,6 +76,7 @@ impl Tap {
 }
 
 impl AsyncWrite for Tap {
+    #[inline]
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -81,6 +86,7 @@ impl AsyncWrite for Tap {
         Tap::wrote(conn, socket.poll_write(cx, buf))
     }
 
+    #[inline]
     fn poll_write_vectored(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -90,10 +96,12 @@ impl AsyncWrite for Tap {
         Tap::wrote(conn, socket.poll_write_vectored(cx, bufs))
     }
 
+    #[inline]
     fn is_write_vectored(&self) -> bool {
         self.socket.as_ref().is_some_and(Socket::is_write_vectored)
     }
 
+    #[inline]
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let (socket, _) = self.parts()?;
         socket.poll_flush(cx)
