@@ -118,7 +118,9 @@ impl Conn {
             return;
         }
         let now = Millis::now();
-        let before = Millis(self.last_byte.swap_relaxed(now.0));
+        // One writer, so a load and a store do what a dearer read-modify-write would.
+        let before = Millis(self.last_byte.load(Relaxed));
+        self.last_byte.store(now.0, Relaxed);
         let preface = self.preface.load(Relaxed);
         if (preface as usize) < PREFACE.len() {
             self.preface.store(match_preface(preface, bytes), Relaxed);
@@ -351,19 +353,6 @@ impl Bell {
         if let Some(waker) = self.0.get() {
             waker.wake_by_ref();
         }
-    }
-}
-
-/// One writer, so a load and a store do what a dearer read-modify-write would.
-trait SwapRelaxed {
-    fn swap_relaxed(&self, to: u64) -> u64;
-}
-
-impl SwapRelaxed for AtomicU64 {
-    fn swap_relaxed(&self, to: u64) -> u64 {
-        let before = self.load(Relaxed);
-        self.store(to, Relaxed);
-        before
     }
 }
 

@@ -29,6 +29,7 @@ use super::request::Tracked;
 use super::roster::Roster;
 use super::socket::Socket;
 use super::tap::Tap;
+use crate::component::BoxError;
 
 /// Serves one connection from the first byte to the last. The task of the connection.
 pub(crate) async fn serve<S, B>(
@@ -40,10 +41,10 @@ pub(crate) async fn serve<S, B>(
 ) where
     S: Service<Request<Incoming>, Response = http::Response<B>> + Clone + Send + 'static,
     S::Future: Send + 'static,
-    S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    S::Error: Into<BoxError>,
     B: Body + Send + 'static,
     B::Data: Send,
-    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    B::Error: Into<BoxError>,
 {
     let _listed = roster.enter(conn.clone());
     {
@@ -68,10 +69,10 @@ async fn drive<S, B>(conn: &Conn, mut http: Pin<&mut Http<'_, S>>)
 where
     S: hyper::service::Service<Request<Incoming>, Response = http::Response<B>>,
     S::Future: Send + 'static,
-    S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    S::Error: Into<BoxError>,
     B: Body + Send + 'static,
     B::Data: Send,
-    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    B::Error: Into<BoxError>,
 {
     let mut closing = false;
     poll_fn(|cx| {

@@ -21,11 +21,9 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::{JoinError, JoinHandle};
 use tokio::time::{Instant, timeout_at};
 
+use crate::component::BoxError;
 use crate::phase::{Phase, Phases};
-use crate::report::short;
-
-/// What a check says when it fails.
-pub(crate) type BoxError = Box<dyn Error + Send + Sync>;
+use crate::report::{panic_text, short};
 
 type Run = dyn Fn() -> Pin<Box<dyn Future<Output = Result<(), BoxError>> + Send>> + Send + Sync;
 
@@ -248,13 +246,7 @@ fn lost(error: JoinError) -> String {
     let Ok(panic) = error.try_into_panic() else {
         return "the application's runtime has ended".to_owned();
     };
-    let text = match panic.downcast_ref::<&str>() {
-        Some(text) => text,
-        None => panic
-            .downcast_ref::<String>()
-            .map_or("(no text)", String::as_str),
-    };
-    format!("panicked: {text}")
+    format!("panicked: {}", panic_text(&*panic))
 }
 
 /// `could not connect: connection refused`.

@@ -16,8 +16,8 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use tokio::runtime::{Builder, Runtime};
 
-use super::readiness::BoxError;
 use super::{Check, Probes, start};
+use crate::component::BoxError;
 use crate::handle::Handle;
 use crate::phase::{Driver, Phase, at};
 
