@@ -8,10 +8,12 @@ use crate::service::{Service, Start};
 /// Clients that keep `count` requests for `path` in flight.
 fn keep_asking(service: &Service, path: &str, count: usize) -> Vec<Client> {
     let mut clients: Vec<Client> = (0..count).map(|_| service.client()).collect();
-    for client in &mut clients {
+    // One after the other: two that wake the same thread of the runtime at once would both be its
+    // own, and the second would never begin once the first blocks it.
+    for (before, client) in clients.iter_mut().enumerate() {
         client.ask(path);
+        service.in_flight("request", &format!("GET {path}"), before + 1);
     }
-    service.in_flight("request", &format!("GET {path}"), count);
     clients
 }
 
