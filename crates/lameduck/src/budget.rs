@@ -87,8 +87,9 @@ impl Budget {
     }
 
     /// Until when what is let go has time to be told: `503` answers, jobs given back (25 s of 30 s).
+    /// Two fifths of the reserve, at most 1 s.
     pub fn let_go_until(&self) -> Duration {
-        self.drain_until() + self.reserve() / 5
+        self.drain_until() + (self.reserve() * 2 / 5).min(Duration::from_secs(1))
     }
 
     /// Until when pools and clients may close (27.9 s of 30 s).

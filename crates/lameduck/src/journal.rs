@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use crate::clock::now;
 use crate::inflight::{Ended, Entry, Ledger};
+use crate::jobs::INTAKE;
 use crate::phase::Phase;
 use crate::report::{Failure, LetGo, Panic, PhaseTime, Report, Step};
 
@@ -75,7 +76,8 @@ impl Pages {
     }
 
     /// How many of each kind have finished since the shutdown began. What was let go has ended
-    /// too, but it has not finished; and the closers are in a list of their own.
+    /// too, but it has not finished; the closers are in a list of their own, and the end of a job
+    /// intake is nobody's work.
     fn finished(&self, facts: &Facts<'_>) -> std::collections::BTreeMap<String, u64> {
         let before = |kind| {
             facts
@@ -94,7 +96,7 @@ impl Pages {
                     e.count.saturating_sub(before(e.kind) + let_go(e.kind)),
                 )
             })
-            .filter(|(kind, n)| *n > 0 && *kind != CLOSER)
+            .filter(|(kind, n)| *n > 0 && ![CLOSER, INTAKE].contains(kind))
             .map(|(kind, n)| (kind.to_owned(), n))
             .collect()
     }

@@ -65,6 +65,7 @@ mod http;
 pub mod inflight;
 #[cfg(unix)]
 mod inherited;
+mod jobs;
 mod journal;
 mod lastwords;
 mod lifecycle;
@@ -87,6 +88,7 @@ pub use component::BoxError;
 pub use config::LameDuck;
 pub use exit::Exit;
 pub use handle::Handle;
+pub use jobs::{Job, Jobs, Lost, Outcome, Queue, Settled, Taken};
 pub use lifecycle::Lifecycle;
 pub use phase::Phase;
 pub use report::Report;

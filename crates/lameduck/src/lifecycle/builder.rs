@@ -6,6 +6,7 @@ use std::time::Duration;
 use http_body::Body;
 use hyper::body::Incoming;
 use hyper::{Request, Response};
+use serde::de::DeserializeOwned;
 use tower_service::Service;
 
 use super::task::Task;
@@ -17,6 +18,7 @@ use crate::config::{Environment, LameDuck};
 use crate::handle::Handle;
 use crate::http::bind::Bind;
 use crate::http::component::Http;
+use crate::jobs::{Job, Jobs, Outcome, Queue};
 use crate::phase::{Driver, at};
 use crate::probe;
 use crate::watchdog::Watchdog;
@@ -177,6 +179,34 @@ impl Lifecycle {
         B::Error: Into<BoxError>,
     {
         self.components.push(Box::new(server));
+        self
+    }
+
+    /// Runs `handler` on each job of `queue`, with the default settings; see [`Jobs`]. Payloads are
+    /// JSON.
+    ///
+    /// When the shutdown begins no more jobs are taken, and those that have not started go back to
+    /// the queue; the drain waits for those that run. One that still runs when the time for
+    /// draining is over is cancelled and given back.
+    pub fn jobs<Q, T, F, O, E>(
+        self,
+        name: impl Into<String>,
+        queue: Q,
+        handler: impl Fn(T, Job) -> F + Send + Sync + 'static,
+    ) -> Self
+    where
+        Q: Queue,
+        T: DeserializeOwned,
+        F: Future<Output = Result<O, E>> + Send + 'static,
+        O: Into<Outcome>,
+        E: Into<BoxError>,
+    {
+        self.work(Jobs::new(name, queue, handler))
+    }
+
+    /// Works on jobs with settings of your own.
+    pub fn work<Q: Queue>(mut self, jobs: Jobs<Q>) -> Self {
+        self.components.push(Box::new(jobs));
         self
     }
 

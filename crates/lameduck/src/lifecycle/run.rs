@@ -25,6 +25,7 @@ use crate::http::REQUEST;
 use crate::inflight::Entry;
 #[cfg(unix)]
 use crate::inherited::Sockets;
+use crate::jobs;
 use crate::lastwords;
 use crate::phase::Phase;
 use crate::reason::{Reason, SIGINT};
@@ -252,12 +253,12 @@ impl Parts {
         if self.drained_by(budget.drain_until(), handle).await {
             return;
         }
-        // However it ends from here on, it did not end in time. Requests note what became of them
-        // themselves.
-        let in_time = |entry: &Entry| entry.kind == REQUEST;
+        // However it ends from here on, it did not end in time. Requests and jobs note what became
+        // of them themselves.
+        let noted = |entry: &Entry| entry.kind == REQUEST || jobs::writes_down(entry.kind);
         handle.journal().let_go_all(
             handle.ledger(),
-            in_time,
+            noted,
             "not finished when the time for draining was over",
         );
         handle.start_letting_go();

@@ -1,0 +1,49 @@
+//! Job workers that survive every deploy: take, run, acknowledge; and in a shutdown stop taking,
+//! finish, give back.
+//!
+//! # What must hold
+//!
+//! 1. A job is settled (acknowledged, failed, or given back) by whoever claims it first
+//!    (`held.rs`), and by nobody else; so one that ends at the very moment when it is let go is
+//!    either acknowledged or given back, never both.
+//! 2. It is acknowledged only after its handler has returned `Ok`. Whatever else happens (an error,
+//!    a panic, a cancellation, a crash) leaves it to its queue.
+//! 3. From the beginning of the shutdown nothing is taken. A [`Queue::take`] under way is waited
+//!    for, since dropping it could lose what the queue has handed out already; what it brings, and
+//!    whatever else had not started, goes back at once.
+//! 4. The lease of everything held is kept until it is settled, however long the drain takes.
+//! 5. What still runs when the time for draining is over is cancelled and given back at once, also
+//!    if it does not react to being cancelled.
+//! 6. Nothing here waits without an end for a queue that is gone: what could not be settled is in
+//!    the report by name, and the queue hands it out again when the lease or the connection ends.
+
+mod component;
+mod handler;
+mod held;
+mod intake;
+mod job;
+mod keeper;
+mod pause;
+mod queue;
+mod settle;
+mod worker;
+
+#[cfg(test)]
+mod tests;
+
+pub use component::Jobs;
+pub use job::{Job, Outcome};
+pub use queue::{Lost, Queue, Settled, Taken};
+
+/// The kind under which a job is in the ledger from its start until it is settled.
+pub(crate) const JOB: &str = "job";
+
+/// The kind of what is left to do about jobs that have not started: waiting for those that are being
+/// taken, giving back, unsubscribing.
+pub(crate) const INTAKE: &str = "job intake";
+
+/// Whether what is in the ledger under `kind` is written down here, with what has become of it, when
+/// the time for draining is over.
+pub(crate) fn writes_down(kind: &str) -> bool {
+    kind == JOB || kind == INTAKE
+}

@@ -1,0 +1,116 @@
+//! What a queue must be able to do to be worked on.
+
+use std::future::Future;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::component::BoxError;
+
+/// A place that jobs are taken from, at least once each.
+///
+/// One file implements it for one queue. The worker calls [`ready`](Queue::ready) and
+/// [`take`](Queue::take) one after the other from a single task, everything else at any time and
+/// concurrently. An error of any of them is logged, and the call is repeated with a growing pause;
+/// so a broker that goes away and comes back needs no more than that the calls work again.
+pub trait Queue: Send + Sync + 'static {
+    /// What a taken job is settled by: its row, its delivery tag, its message.
+    type Lease: Send + Sync + 'static;
+
+    /// Gets ready to hand out jobs: registers the worker, subscribes. Called before the first
+    /// [`take`](Queue::take) and again after an error of [`ready`](Queue::ready) or `take`. The
+    /// worker never holds more than `most` jobs at a time, which a broker that pushes should be
+    /// told.
+    ///
+    /// # Cancel safety
+    ///
+    /// It is dropped when the shutdown begins; [`close`](Queue::close) is called then.
+    fn open(&self, most: usize) -> impl Future<Output = Result<(), BoxError>> + Send {
+        let _ = most;
+        async { Ok(()) }
+    }
+
+    /// Completes when it may be worth to call [`take`](Queue::take): a message has arrived, or a
+    /// polling interval is over.
+    ///
+    /// # Cancel safety
+    ///
+    /// Must be cancel safe: it is dropped when the shutdown begins, and no job may be lost by that.
+    fn ready(&self) -> impl Future<Output = Result<(), BoxError>> + Send;
+
+    /// Takes at most `most` jobs, without waiting for more than there are.
+    ///
+    /// # Cancel safety
+    ///
+    /// Need not be cancel safe: it is always run to its end.
+    fn take(
+        &self,
+        most: usize,
+    ) -> impl Future<Output = Result<Vec<Taken<Self::Lease>>, BoxError>> + Send;
+
+    /// Takes no more: unsubscribes, and gives back what was fetched ahead and not handed out.
+    /// Called when the shutdown has begun and the last `take` has ended. Jobs that were taken are
+    /// still settled after it. An error says that something fetched ahead may not have gone back,
+    /// and is tried again; a connection that is gone has taken that back by itself, and is none.
+    fn close(&self) -> impl Future<Output = Result<(), BoxError>> + Send {
+        async { Ok(()) }
+    }
+
+    /// The job is done and must not come again.
+    fn done(&self, lease: &Self::Lease) -> impl Future<Output = Result<Settled, BoxError>> + Send;
+
+    /// The job has failed: the queue's own rules for another attempt, or for its dead letters,
+    /// apply.
+    fn failed(
+        &self,
+        lease: &Self::Lease,
+        why: &str,
+    ) -> impl Future<Output = Result<Settled, BoxError>> + Send;
+
+    /// The jobs go back, to be taken by another worker at once. One that is no longer ours is no
+    /// error.
+    fn give_back(
+        &self,
+        leases: &[&Self::Lease],
+    ) -> impl Future<Output = Result<(), BoxError>> + Send;
+
+    /// How often [`keep`](Queue::keep) must be called so that no lease ends before its job: a third
+    /// of the lease is usual. `None` if a lease lasts as long as the connection.
+    fn keep_every(&self) -> Option<Duration> {
+        None
+    }
+
+    /// Keeps the leases of the jobs alive. Returns those that are no longer ours, whose handlers
+    /// are then cancelled, since another worker runs those jobs.
+    fn keep(&self, leases: &[&Self::Lease]) -> impl Future<Output = Result<Lost, BoxError>> + Send {
+        let _ = leases;
+        async { Ok(Lost::default()) }
+    }
+}
+
+/// A job as it comes from its queue.
+#[derive(Debug)]
+pub struct Taken<L> {
+    /// What the queue calls it. Names it in the report.
+    pub id: String,
+    /// How often it has been handed out, this time included: 1 the first time. At least that often;
+    /// some queues know only that it is not the first time.
+    pub attempt: u32,
+    /// What it says.
+    pub payload: Bytes,
+    /// What it is settled by.
+    pub lease: L,
+}
+
+/// Whether it was still ours to settle.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Settled {
+    /// The queue has taken note.
+    Ours,
+    /// The lease had ended: the queue has given the job to another worker, or will.
+    NotOurs,
+}
+
+/// The leases that are no longer ours, as positions in the slice given to [`Queue::keep`].
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Lost(pub Vec<usize>);

@@ -1,0 +1,208 @@
+//! Telling the queue what has become of its jobs.
+//!
+//! # What must hold
+//!
+//! Every job that was claimed leaves here removed from the roster: settled with its queue, or
+//! written down with the reason why that could not be done.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinError;
+
+use super::held::{Held, Roster};
+use super::job::Outcome;
+use super::pause::Pause;
+use super::queue::{Queue, Settled};
+use super::{INTAKE, JOB};
+use crate::component::BoxError;
+use crate::handle::Handle;
+use crate::report::panic_text;
+
+/// Where jobs are settled.
+pub(super) struct Desk<Q: Queue> {
+    pub(super) name: Arc<str>,
+    pub(super) queue: Arc<Q>,
+    pub(super) handle: Handle,
+    pub(super) roster: Arc<Roster<Q::Lease>>,
+}
+
+/// How long a cancelled handler may take to notice before its job is given back all the same; less
+/// if there is little time left for that.
+const NOTICE: Duration = Duration::from_millis(100);
+
+impl<Q: Queue> Desk<Q> {
+    /// Settles a job whose handler has ended, if nobody else has claimed it.
+    pub(super) async fn ended(
+        &self,
+        it: &Held<Q::Lease>,
+        ended: Result<Result<Outcome, BoxError>, JoinError>,
+    ) {
+        if !it.claim() {
+            return;
+        }
+        let failed = match ended {
+            Ok(Ok(Outcome::Done)) => {
+                let settled = self.until_settled("acknowledging", || self.queue.done(&it.lease));
+                self.close(it, "done, but not acknowledged", settled.await);
+                return;
+            }
+            Ok(Ok(Outcome::GiveBack)) => {
+                let leases = [&it.lease];
+                let given = self.until_settled("giving back", || self.queue.give_back(&leases));
+                self.close(it, "not given back", given.await.map(|()| Settled::Ours));
+                return;
+            }
+            Ok(Err(error)) => error.to_string(),
+            Err(lost) => match lost.try_into_panic() {
+                Ok(panic) => {
+                    let message = panic_text(&*panic);
+                    let name = format!("{} {}", self.name, it.job.id());
+                    self.handle.journal().panicked(JOB, name, message);
+                    format!("panicked: {message}")
+                }
+                Err(lost) => lost.to_string(),
+            },
+        };
+        tracing::warn!(
+            target: "lameduck", worker = &*self.name, job = it.job.id(),
+            attempt = it.job.attempt(), error = failed, "job failed"
+        );
+        let settled = self.until_settled("failing a job", || self.queue.failed(&it.lease, &failed));
+        self.close(it, "failed, and the queue was not told", settled.await);
+    }
+
+    /// The lease of a job is no longer ours.
+    pub(super) fn lost(&self, it: &Held<Q::Lease>) {
+        if it.claim() {
+            it.cancel();
+            self.close(it, "", Ok(Settled::NotOurs));
+        }
+    }
+
+    /// Gives back jobs that have not started.
+    pub(super) async fn unstarted(&self, held: Vec<Arc<Held<Q::Lease>>>) {
+        let held: Vec<_> = held.into_iter().filter(|it| it.claim()).collect();
+        if held.is_empty() {
+            return;
+        }
+        tracing::info!(target: "lameduck", worker = &*self.name, jobs = held.len(), "giving back what has not started");
+        let guard = self.handle.track(INTAKE, self.name.to_string());
+        let leases: Vec<&Q::Lease> = held.iter().map(|it| &it.lease).collect();
+        if let Err(why) = self
+            .until_settled("giving back", || self.queue.give_back(&leases))
+            .await
+        {
+            let why = format!("{} jobs not given back: {why}", held.len());
+            self.handle.journal().cut(&guard.entry(), &why);
+        }
+        for it in held {
+            self.roster.remove(&it);
+        }
+    }
+
+    /// Ends the subscription.
+    pub(super) async fn unsubscribe(&self) {
+        let guard = self.handle.track(INTAKE, self.name.to_string());
+        let closed = self.until_settled("unsubscribing", || self.queue.close());
+        if let Err(why) = closed.await {
+            let why = format!("the subscription was not ended: {why}");
+            self.handle.journal().cut(&guard.entry(), &why);
+        }
+    }
+
+    /// Cancels everything that still runs and gives it back.
+    pub(super) async fn let_go(&self) {
+        let mut left = self.roster.all();
+        left.retain(|it| it.claim());
+        if left.is_empty() {
+            return;
+        }
+        for it in &left {
+            it.cancel();
+        }
+        let over = async {
+            for it in &left {
+                it.over().await;
+            }
+        };
+        let _ = tokio::time::timeout(NOTICE.min(self.left_to_give_back() / 4), over).await;
+        let leases: Vec<&Q::Lease> = left.iter().map(|it| &it.lease).collect();
+        let given = self
+            .until_settled("giving back", || self.queue.give_back(&leases))
+            .await;
+        for it in &left {
+            let noticed = match it.is_over() {
+                true => "cancelled",
+                false => "does not react to being cancelled",
+            };
+            let why = match &given {
+                Ok(()) => format!("{noticed} when the time for draining was over, given back"),
+                Err(why) => {
+                    format!("{noticed} when the time for draining was over, not given back: {why}")
+                }
+            };
+            if let Some(entry) = it.entry() {
+                self.handle.journal().cut(&entry, &why);
+            }
+            self.roster.remove(it);
+        }
+    }
+
+    /// Removes a job, and writes down what is to be said about it.
+    fn close(&self, it: &Held<Q::Lease>, problem: &str, settled: Result<Settled, String>) {
+        let why = match settled {
+            Ok(Settled::Ours) => None,
+            Ok(Settled::NotOurs) => {
+                let why = "its lease had ended, so that another worker has it or will";
+                tracing::warn!(target: "lameduck", worker = &*self.name, job = it.job.id(), "{why}");
+                Some(why.to_owned())
+            }
+            Err(why) => Some(format!("{problem}: {why}")),
+        };
+        if let (Some(why), Some(entry), true) = (why, it.entry(), self.handle.has_begun()) {
+            self.handle.journal().cut(&entry, &why);
+        }
+        self.roster.remove(it);
+    }
+
+    /// Repeats `call` until it succeeds, or nothing more can be waited for.
+    async fn until_settled<T, F>(&self, what: &str, call: impl Fn() -> F) -> Result<T, String>
+    where
+        F: Future<Output = Result<T, BoxError>>,
+    {
+        let mut pause = Pause::new();
+        let mut last = "the queue does not answer".to_owned();
+        let trying = async {
+            loop {
+                match call().await {
+                    Ok(settled) => {
+                        pause.over(&self.name, what);
+                        return settled;
+                    }
+                    Err(error) => {
+                        last = error.to_string();
+                        tokio::time::sleep(pause.after(&self.name, what, &error)).await;
+                    }
+                }
+            }
+        };
+        tokio::select! {
+            biased;
+            settled = trying => return Ok(settled),
+            () = self.too_late() => {}
+        }
+        Err(last)
+    }
+
+    /// Completes shortly before the components are abandoned.
+    async fn too_late(&self) {
+        self.handle.let_go().await;
+        tokio::time::sleep(self.left_to_give_back() * 4 / 5).await;
+    }
+
+    fn left_to_give_back(&self) -> Duration {
+        self.handle.left_until(self.handle.budget().let_go_until())
+    }
+}

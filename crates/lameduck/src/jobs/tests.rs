@@ -1,0 +1,350 @@
+//! Whole workers' lives under a paused clock, on a queue in memory.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::sync::Notify;
+use tokio::time::{Instant, sleep, timeout};
+
+use super::{Job, Jobs, Lost, Outcome, Queue, Settled, Taken};
+use crate::component::BoxError;
+use crate::{Exit, Handle, Lifecycle};
+
+/// What the queue has been told, and what it is to answer.
+#[derive(Clone, Default)]
+struct Shelf {
+    inner: Arc<Inner>,
+}
+
+#[derive(Default)]
+struct Inner {
+    waiting: Mutex<VecDeque<usize>>,
+    log: Mutex<Vec<(Told, usize, Duration)>>,
+    arrived: Notify,
+    begun: Mutex<Option<Instant>>,
+    most_held: AtomicUsize,
+    held: AtomicUsize,
+    /// How long `take` takes after it has taken the jobs off the shelf.
+    slow_take: Mutex<Duration>,
+    /// The jobs whose leases another worker has taken.
+    lost: Mutex<Vec<usize>>,
+    /// Settling fails while this is set.
+    away: Mutex<bool>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Told {
+    Taken,
+    Done,
+    Failed,
+    Back,
+    Kept,
+    Closed,
+}
+
+impl Shelf {
+    fn with(jobs: usize) -> Shelf {
+        let shelf = Shelf::default();
+        shelf.inner.waiting.lock().unwrap().extend(0..jobs);
+        *shelf.inner.begun.lock().unwrap() = Some(Instant::now());
+        shelf
+    }
+
+    fn tell(&self, what: Told, job: usize) {
+        let since = self.inner.begun.lock().unwrap().unwrap().elapsed();
+        self.inner.log.lock().unwrap().push((what, job, since));
+    }
+
+    fn told(&self, what: Told) -> Vec<usize> {
+        let log = self.inner.log.lock().unwrap();
+        let mut jobs: Vec<usize> = log.iter().filter(|l| l.0 == what).map(|l| l.1).collect();
+        jobs.sort_unstable();
+        jobs
+    }
+
+    fn times(&self, what: Told) -> Vec<Duration> {
+        let log = self.inner.log.lock().unwrap();
+        log.iter().filter(|l| l.0 == what).map(|l| l.2).collect()
+    }
+
+    fn settle(&self, what: Told, job: usize) -> Result<(), BoxError> {
+        if *self.inner.away.lock().unwrap() {
+            return Err("the queue is away".into());
+        }
+        self.inner.held.fetch_sub(1, Ordering::Relaxed);
+        self.tell(what, job);
+        Ok(())
+    }
+}
+
+impl Queue for Shelf {
+    type Lease = usize;
+
+    async fn ready(&self) -> Result<(), BoxError> {
+        loop {
+            let arrived = self.inner.arrived.notified();
+            if !self.inner.waiting.lock().unwrap().is_empty() {
+                return Ok(());
+            }
+            arrived.await;
+        }
+    }
+
+    async fn take(&self, most: usize) -> Result<Vec<Taken<usize>>, BoxError> {
+        let taken: Vec<usize> = {
+            let mut waiting = self.inner.waiting.lock().unwrap();
+            let n = most.min(waiting.len());
+            waiting.drain(..n).collect()
+        };
+        let slow = *self.inner.slow_take.lock().unwrap();
+        sleep(slow).await;
+        let held = self.inner.held.fetch_add(taken.len(), Ordering::Relaxed) + taken.len();
+        self.inner.most_held.fetch_max(held, Ordering::Relaxed);
+        for job in &taken {
+            self.tell(Told::Taken, *job);
+        }
+        let taken = taken.into_iter().map(|job| Taken {
+            id: job.to_string(),
+            attempt: 1,
+            payload: Bytes::from(job.to_string()),
+            lease: job,
+        });
+        Ok(taken.collect())
+    }
+
+    async fn close(&self) -> Result<(), BoxError> {
+        self.tell(Told::Closed, 0);
+        Ok(())
+    }
+
+    async fn done(&self, job: &usize) -> Result<Settled, BoxError> {
+        self.settle(Told::Done, *job).map(|()| Settled::Ours)
+    }
+
+    async fn failed(&self, job: &usize, _why: &str) -> Result<Settled, BoxError> {
+        self.settle(Told::Failed, *job).map(|()| Settled::Ours)
+    }
+
+    async fn give_back(&self, jobs: &[&usize]) -> Result<(), BoxError> {
+        jobs.iter()
+            .try_for_each(|job| self.settle(Told::Back, **job))
+    }
+
+    fn keep_every(&self) -> Option<Duration> {
+        Some(Duration::from_secs(1))
+    }
+
+    async fn keep(&self, jobs: &[&usize]) -> Result<Lost, BoxError> {
+        for job in jobs {
+            self.tell(Told::Kept, **job);
+        }
+        let lost = self.inner.lost.lock().unwrap();
+        let lost = jobs
+            .iter()
+            .enumerate()
+            .filter(|(_, job)| lost.contains(job));
+        Ok(Lost(lost.map(|(at, _)| at).collect()))
+    }
+}
+
+/// Runs a lifecycle of 30 s with these jobs, and begins its shutdown when `when` says so.
+async fn shut_down<Q: Queue>(jobs: Jobs<Q>, when: impl AsyncFnOnce(Handle)) -> (Exit, Duration) {
+    let life = Lifecycle::embedded().work(jobs);
+    let handle = life.handle();
+    let ended = tokio::spawn(life.run());
+    when(handle.clone()).await;
+    let began = Instant::now();
+    handle.shutdown("test");
+    let exit = timeout(Duration::from_secs(60), ended)
+        .await
+        .unwrap()
+        .unwrap();
+    (exit, began.elapsed())
+}
+
+async fn for_seconds(seconds: u64, _job: Job) -> Result<(), BoxError> {
+    sleep(Duration::from_secs(seconds)).await;
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn jobs_accounted_when_all_finish_in_time() {
+    let shelf = Shelf::with(100);
+    let jobs = Jobs::raw("test", shelf.clone(), |_, job| for_seconds(5, job))
+        .concurrency(10)
+        .prefetch(5);
+    let (exit, took) = shut_down(jobs, async |_| sleep(Duration::from_secs(12)).await).await;
+    assert_eq!(exit, Exit::CLEAN);
+    assert_eq!(took, Duration::from_secs(3));
+    assert_eq!(shelf.told(Told::Done), (0..30).collect::<Vec<_>>());
+    assert_eq!(
+        shelf.told(Told::Back),
+        (30..35).collect::<Vec<_>>(),
+        "fetched ahead"
+    );
+    assert_eq!(shelf.told(Told::Closed), [0]);
+    assert_eq!(
+        shelf.times(Told::Back),
+        [Duration::from_secs(12); 5],
+        "at once"
+    );
+    assert_eq!(shelf.inner.most_held.load(Ordering::Relaxed), 15);
+}
+
+#[tokio::test(start_paused = true)]
+async fn jobs_accounted_when_they_are_let_go() {
+    let shelf = Shelf::with(3);
+    let jobs = Jobs::raw("test", shelf.clone(), |payload: Bytes, job| async move {
+        let job_takes = if payload == "1" { 20 } else { 90 };
+        for_seconds(job_takes, job).await
+    });
+    let (exit, took) = shut_down(jobs, async |_| sleep(Duration::from_secs(1)).await).await;
+    assert_eq!(exit.code(), 124);
+    assert_eq!(shelf.told(Told::Done), [1]);
+    assert_eq!(shelf.told(Told::Back), [0, 2]);
+    assert_eq!(
+        shelf.times(Told::Back),
+        [Duration::from_secs(25); 2],
+        "at the end of the drain"
+    );
+    assert!(took < Duration::from_secs(25), "{took:?}");
+    assert!(
+        shelf.told(Told::Kept).len() > 60,
+        "leases are kept throughout the drain"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn jobs_accounted_that_were_being_taken_when_the_shutdown_began() {
+    let shelf = Shelf::with(4);
+    *shelf.inner.slow_take.lock().unwrap() = Duration::from_secs(3);
+    let jobs = Jobs::raw("test", shelf.clone(), |_, job| for_seconds(1, job));
+    let (exit, _) = shut_down(jobs, async |_| sleep(Duration::from_secs(1)).await).await;
+    assert_eq!(exit, Exit::CLEAN);
+    assert_eq!(shelf.told(Told::Taken), [0, 1, 2, 3]);
+    assert_eq!(shelf.told(Told::Back), [0, 1, 2, 3]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_long_job_checkpoints_when_the_shutdown_begins() {
+    let shelf = Shelf::with(1);
+    let jobs = Jobs::raw("test", shelf.clone(), |_, job: Job| async move {
+        assert_eq!(job.deadline(), None);
+        job.draining().await;
+        assert_eq!(job.time_left(), Some(Duration::from_secs(24)));
+        Ok::<_, BoxError>(Outcome::GiveBack)
+    });
+    let (exit, took) = shut_down(jobs, async |_| sleep(Duration::from_secs(1)).await).await;
+    assert_eq!(exit, Exit::CLEAN);
+    assert_eq!(took, Duration::ZERO);
+    assert_eq!(shelf.told(Told::Back), [0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn failures_panics_and_payloads_that_cannot_be_read_are_the_queues_to_retry() {
+    let shelf = Shelf::with(3);
+    let jobs = Jobs::new("test", shelf.clone(), |n: u64, _job| async move {
+        match n {
+            0 => Err(BoxError::from("no")),
+            1 => panic!("never"),
+            _ => Ok(()),
+        }
+    });
+    let (exit, _) = shut_down(jobs, async |_| sleep(Duration::from_secs(1)).await).await;
+    assert_eq!(exit, Exit::CLEAN);
+    assert_eq!(shelf.told(Told::Failed), [0, 1]);
+    assert_eq!(shelf.told(Told::Done), [2]);
+
+    let shelf = Shelf::with(1);
+    let jobs = Jobs::new("test", shelf.clone(), |_: String, _| async {
+        Ok::<_, BoxError>(())
+    });
+    let (exit, _) = shut_down(jobs, async |_| sleep(Duration::from_secs(1)).await).await;
+    assert_eq!(exit, Exit::CLEAN);
+    assert_eq!(shelf.told(Told::Failed), [0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_job_whose_lease_is_lost_is_cancelled_and_left_to_its_new_owner() {
+    let shelf = Shelf::with(2);
+    let jobs = Jobs::raw("test", shelf.clone(), |_, job| for_seconds(10, job));
+    let inner = shelf.inner.clone();
+    let lose = async move |_| {
+        sleep(Duration::from_secs(2)).await;
+        inner.lost.lock().unwrap().push(1);
+    };
+    let (exit, _) = shut_down(jobs, lose).await;
+    assert_eq!(exit.code(), 124, "a lease lost during the shutdown is told");
+    assert_eq!(shelf.told(Told::Done), [0]);
+    assert_eq!(shelf.told(Told::Back), [] as [usize; 0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn stuck_told_when_the_queue_never_comes_back() {
+    let shelf = Shelf::with(2);
+    let jobs = Jobs::raw("test", shelf.clone(), |_, job| for_seconds(2, job));
+    let inner = shelf.inner.clone();
+    let away = async move |_| {
+        sleep(Duration::from_secs(1)).await;
+        *inner.away.lock().unwrap() = true;
+    };
+    let (exit, took) = shut_down(jobs, away).await;
+    assert_eq!(exit.code(), 124);
+    assert!(took <= Duration::from_secs(25), "{took:?}");
+    assert_eq!(shelf.told(Told::Done), [] as [usize; 0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn jobs_accounted_when_the_queue_comes_back_during_the_drain() {
+    let shelf = Shelf::with(2);
+    let jobs = Jobs::raw("test", shelf.clone(), |_, job| for_seconds(2, job));
+    let inner = shelf.inner.clone();
+    let away = async move |_| {
+        sleep(Duration::from_secs(1)).await;
+        *inner.away.lock().unwrap() = true;
+        tokio::spawn(async move {
+            sleep(Duration::from_secs(10)).await;
+            *inner.away.lock().unwrap() = false;
+        });
+    };
+    let (exit, took) = shut_down(jobs, away).await;
+    assert_eq!(exit, Exit::CLEAN);
+    assert!(took < Duration::from_secs(13), "{took:?}");
+    assert_eq!(shelf.told(Told::Done), [0, 1]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn jobs_accounted_when_one_ignores_its_cancellation() {
+    let shelf = Shelf::with(2);
+    let release = Arc::new(Mutex::new(()));
+    let blocked = release.clone();
+    let held = release.lock().unwrap();
+    let jobs = Jobs::raw("test", shelf.clone(), move |payload: Bytes, _| {
+        let blocked = blocked.clone();
+        async move {
+            if payload == "0" {
+                drop(blocked.lock());
+            }
+            Ok::<_, BoxError>(())
+        }
+    });
+    let life = Lifecycle::embedded()
+        .grace(Duration::from_secs(2))
+        .work(jobs);
+    let handle = life.handle();
+    let ended = tokio::spawn(life.run());
+    while shelf.told(Told::Done) != [1] {
+        tokio::task::yield_now().await;
+    }
+    handle.shutdown("test");
+    let exit = timeout(Duration::from_secs(3), ended)
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(exit.code(), 124);
+    assert_eq!(shelf.told(Told::Back), [0]);
+    drop(held);
+}

@@ -1,0 +1,116 @@
+//! The worker's life: take and run until the shutdown begins, then finish, then let go.
+
+use std::sync::Arc;
+
+use tokio::sync::{Semaphore, mpsc};
+use tokio::task::{AbortHandle, JoinSet};
+
+use super::handler::Handler;
+use super::held::{Held, Roster};
+use super::intake::Intake;
+use super::keeper;
+use super::queue::Queue;
+use super::settle::Desk;
+use crate::handle::Handle;
+
+pub(super) struct Worker<Q> {
+    pub(super) name: Arc<str>,
+    pub(super) queue: Arc<Q>,
+    pub(super) handler: Handler,
+    pub(super) concurrency: usize,
+    pub(super) prefetch: usize,
+    pub(super) handle: Handle,
+}
+
+impl<Q: Queue> Worker<Q> {
+    /// Runs until everything that was taken is settled or let go. Dropping it drops every job
+    /// where it stands.
+    pub(super) async fn run(self) {
+        let roster = Arc::new(Roster::new());
+        let desk = Arc::new(Desk {
+            name: self.name.clone(),
+            queue: self.queue.clone(),
+            handle: self.handle.clone(),
+            roster: roster.clone(),
+        });
+        let mut beside = JoinSet::new();
+        if let Some(every) = self.queue.keep_every() {
+            beside.spawn(keeper::run(every, desk.clone(), roster.clone()));
+        }
+        let (sender, mut taken) = mpsc::unbounded_channel();
+        let most = self.concurrency + self.prefetch;
+        let intake = Intake {
+            name: self.name.clone(),
+            queue: self.queue.clone(),
+            handle: self.handle.clone(),
+            roster,
+            room: Arc::new(Semaphore::new(most)),
+            most,
+            least: self.prefetch.div_ceil(2).max(1),
+            taken: sender,
+        };
+        beside.spawn(intake.run());
+
+        let mut running = JoinSet::new();
+        loop {
+            tokio::select! {
+                biased;
+                () = self.handle.begun() => break,
+                Some(_) = running.join_next() => {}
+                Some(it) = taken.recv(), if running.len() < self.concurrency => {
+                    running.spawn(run(self.handler.clone(), desk.clone(), it));
+                }
+            }
+        }
+
+        let settled = async {
+            let unstarted = async {
+                let mut unstarted = Vec::new();
+                // Ends when the intake has.
+                while let Some(it) = taken.recv().await {
+                    unstarted.push(it);
+                }
+                tokio::join!(desk.unsubscribe(), desk.unstarted(unstarted));
+            };
+            let finished = async { while running.join_next().await.is_some() {} };
+            tokio::join!(unstarted, finished);
+        };
+        let let_go = async {
+            self.handle.let_go().await;
+            desk.let_go().await;
+        };
+        // Once all are settled there is nothing to let go; once all were let go, some may still be
+        // about to be settled, and some will never notice.
+        tokio::pin!(settled);
+        tokio::select! {
+            () = &mut settled => return,
+            () = let_go => {}
+        }
+        tokio::select! {
+            () = settled => {}
+            () = desk.roster.empty() => {}
+        }
+    }
+}
+
+/// Runs one job and settles it.
+async fn run<Q: Queue>(handler: Handler, desk: Arc<Desk<Q>>, it: Arc<Held<Q::Lease>>) {
+    it.begin(&desk.handle);
+    let job = it.job.clone();
+    // A task of its own, so that one that blocks its thread can still be given back.
+    let work = tokio::spawn(async move { handler(job.payload().clone(), job).await });
+    it.runs(work.abort_handle());
+    let _abandoned = AbortOnDrop(work.abort_handle());
+    let ended = work.await;
+    it.ended();
+    desk.ended(&it, ended).await;
+}
+
+/// Cancels a handler whose worker is dropped.
+struct AbortOnDrop(AbortHandle);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
