@@ -21,11 +21,24 @@ use crate::journal::{Facts, Journal};
 use crate::phase::{Phase, Phases};
 use crate::reason::Reason;
 use crate::report::Report;
+use crate::users::Users;
 
 /// The process's shutdown, as its parts see it. Cheap to clone; all clones are one.
+///
+/// The handle that a component is given knows by whom the component is used as well, and so do its
+/// clones ([`no_longer_used`](Handle::no_longer_used)).
 #[derive(Clone)]
 pub struct Handle {
     shared: Arc<Shared>,
+    ties: Ties,
+}
+
+/// How the component that a handle was made for depends on others.
+#[derive(Clone, Default)]
+struct Ties {
+    users: Users,
+    /// Whether it uses another, which then waits for its end.
+    waited_for: bool,
 }
 
 struct Shared {
@@ -65,6 +78,16 @@ impl Handle {
                 let_go: Notify::new(),
                 journal: Journal::default(),
             }),
+            ties: Ties::default(),
+        }
+    }
+
+    /// The handle for a component that `users` use, and for which others wait if it is
+    /// `waited_for`.
+    pub(crate) fn of_component(&self, users: Users, waited_for: bool) -> Handle {
+        Handle {
+            shared: self.shared.clone(),
+            ties: Ties { users, waited_for },
         }
     }
 
@@ -95,6 +118,32 @@ impl Handle {
     /// Cancel safe.
     pub async fn draining(&self) {
         self.shared.phases.reached(Phase::Draining).await;
+    }
+
+    /// Completes when the component that was given this handle may stop: the shutdown has begun, and
+    /// everything that uses it ([`Lifecycle::uses`](crate::Lifecycle::uses)) has ended. At once
+    /// after [`lame_duck`](Handle::lame_duck) if nothing does, and on every handle that was not
+    /// given to a component.
+    ///
+    /// Should the users not end before the time for draining is over, it completes then, with
+    /// [`let_go`](Handle::let_go): all are let go together, and there is a fifth of the
+    /// [reserve](crate::Budget::reserve) (1 s of 30 s) left to finish.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe.
+    pub async fn no_longer_used(&self) {
+        self.lame_duck().await;
+        tokio::select! {
+            biased;
+            () = self.ties.users.gone() => {}
+            () = self.let_go() => {}
+        }
+    }
+
+    /// Whether another component waits for the one that this handle was made for.
+    pub(crate) fn is_waited_for(&self) -> bool {
+        self.ties.waited_for
     }
 
     /// Completes when the time for draining is over and whoever is left is let go. The last moment

@@ -77,6 +77,7 @@ pub mod report;
 mod signal;
 mod sync;
 mod sys;
+mod users;
 mod waiters;
 mod watchdog;
 

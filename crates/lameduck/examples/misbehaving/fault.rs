@@ -116,7 +116,7 @@ impl Fault {
             }),
             Fault::CloserFails => life.close_with("pool", || async { failure("no route to host") }),
             Fault::CloserPanics => life.close_with("pool", || async { panic(&"the pool") }),
-            Fault::FlushHangs => life.flush("collector", pending::<Result<(), Infallible>>),
+            Fault::FlushHangs => life.flush_with("collector", pending::<Result<(), Infallible>>),
         }
     }
 }

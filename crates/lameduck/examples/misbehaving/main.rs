@@ -119,7 +119,7 @@ async fn live(mut life: Lifecycle, args: Args) -> Exit {
         life = life.drain_route();
     }
     life.close_with("last closer", || async { Ok::<_, Infallible>(()) })
-        .flush("telemetry", || async { Ok::<_, Infallible>(()) })
+        .flush_with("telemetry", || async { Ok::<_, Infallible>(()) })
         .run()
         .await
 }

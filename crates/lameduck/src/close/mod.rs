@@ -57,6 +57,10 @@ impl Closer {
         }
     }
 
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
     pub(crate) fn with<F, E>(name: String, close: impl FnOnce() -> F + Send + 'static) -> Closer
     where
         F: Future<Output = Result<(), E>> + Send + 'static,

@@ -98,11 +98,15 @@ impl Server {
     }
 
     async fn accept_until_draining(&self, listener: &Listener, serve: &mut impl FnMut(Socket)) {
-        let mut draining = pin!(self.handle.draining());
+        // Whoever uses this server from within the process still connects to it.
+        let mut over = pin!(async {
+            self.handle.draining().await;
+            self.handle.no_longer_used().await;
+        });
         loop {
             tokio::select! {
                 biased;
-                _ = &mut draining => return,
+                _ = &mut over => return,
                 accepted = listener.accept() => match accepted {
                     Ok(socket) => serve(socket),
                     Err(error) if exhausted(&error) => {
@@ -175,7 +179,8 @@ impl Server {
             phase: self.handle.phase(),
             lame_duck_for,
             lame_duck_min: self.lame_duck_min,
-            others_busy: !self.handle.ledger().is_empty(),
+            // If something waits for this server to end, then it must not wait for that.
+            others_busy: !self.handle.is_waited_for() && !self.handle.ledger().is_empty(),
             in_a_hurry: self.handle.is_letting_go() || self.handle.is_hurried(),
             turnaround: self.pace.turnaround.longest(),
             first_byte: self.pace.first_byte.longest(),

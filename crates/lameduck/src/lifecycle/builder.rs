@@ -10,6 +10,7 @@ use serde::de::DeserializeOwned;
 use tower_service::Service;
 
 use super::task::Task;
+use super::uses::Edge;
 use crate::announce;
 use crate::budget::Budget;
 use crate::close::{Close, Closer};
@@ -60,6 +61,7 @@ pub struct Lifecycle {
     pub(super) hooks: Vec<announce::Hook>,
     pub(super) closers: Vec<Closer>,
     pub(super) flushers: Vec<Closer>,
+    pub(super) edges: Vec<Edge>,
     pub(super) probes: ProbePlan,
 }
 
@@ -124,6 +126,7 @@ impl Lifecycle {
             hooks: Vec::new(),
             closers: Vec::new(),
             flushers: Vec::new(),
+            edges: Vec::new(),
             probes: ProbePlan::default(),
         }
     }
@@ -258,8 +261,8 @@ impl Lifecycle {
     }
 
     /// Closes a pool or client once everything in flight has ended. Closers run in the order in
-    /// which they are named here, each within a fair share of the time left, and at most the
-    /// reserve for closing ([`Budget::reserve`]: 5 s of 30 s).
+    /// which they are named here unless [`uses`](Lifecycle::uses) says otherwise, each within a
+    /// fair share of the time left, and at most the reserve for closing ([`Budget::reserve`]: 5 s of 30 s).
     pub fn close(mut self, name: impl Into<String>, it: impl Close) -> Self {
         self.closers.push(Closer::new(name.into(), it));
         self
@@ -279,8 +282,16 @@ impl Lifecycle {
         self
     }
 
-    /// Flushes telemetry: after all closers, with a reserve of its own that no closer can use up.
-    pub fn flush<F, E>(
+    /// Flushes telemetry, such as a log or the provider of traces: after all closers, in the order
+    /// in which flushers are named, with a reserve of its own that no closer can use up (a fifth of
+    /// [`Budget::reserve`]: 1 s of 30 s).
+    pub fn flush(mut self, name: impl Into<String>, it: impl Close) -> Self {
+        self.flushers.push(Closer::new(name.into(), it));
+        self
+    }
+
+    /// Flushes something by a closure, in its place among the flushers.
+    pub fn flush_with<F, E>(
         mut self,
         name: impl Into<String>,
         flush: impl FnOnce() -> F + Send + 'static,
@@ -290,6 +301,48 @@ impl Lifecycle {
         E: Into<BoxError>,
     {
         self.flushers.push(Closer::with(name.into(), flush));
+        self
+    }
+
+    /// Says that `user` uses `used`, both by name: `used` then ends, or is closed, after `user` has
+    /// ended. Only needed where the order of things does not say so already: closers run after all
+    /// components, flushers after all closers, and within their stage in the order in which they
+    /// are named.
+    ///
+    /// So it is for components that need each other, and for closers that are named too early:
+    ///
+    /// ```no_run
+    /// # use lameduck::Lifecycle;
+    /// # type Never = Result<(), std::io::Error>;
+    /// # async fn start() -> lameduck::Exit {
+    /// Lifecycle::new()
+    ///     .http("api", "0.0.0.0:8080", lameduck::doc::Hello) // requests feed the relay
+    ///     .task("relay", |handle| async move {
+    ///         handle.no_longer_used().await; // and not `lame_duck`: the API has ended as well
+    ///         Never::Ok(())
+    ///     })
+    ///     .close_with("database", || async { Never::Ok(()) })
+    ///     .close_with("cache", || async { Never::Ok(()) }) // writes back to the database
+    ///     .uses("api", "relay")
+    ///     .uses("cache", "database")
+    ///     .run()
+    ///     .await
+    /// # }
+    /// ```
+    ///
+    /// A component that is used should stop at
+    /// [`Handle::no_longer_used`] instead of [`Handle::lame_duck`]; servers and job workers do.
+    /// Until then it is served by others as before. If the users have not ended when the time for
+    /// draining is over, everybody is let go at the same time.
+    ///
+    /// A name that nobody has or that two have, a circle, and a closer or flusher that uses what is
+    /// gone before it are bad configuration: [`run`](Lifecycle::run) says so before anything is
+    /// started, and ends with exit code 2.
+    pub fn uses(mut self, user: impl Into<String>, used: impl Into<String>) -> Self {
+        self.edges.push(Edge {
+            user: user.into(),
+            used: used.into(),
+        });
         self
     }
 

@@ -5,16 +5,20 @@
 //! |---|---|
 //! | [`builder`] | [`Lifecycle`]: what there is to run |
 //! | [`admin`] | the probes' port |
+//! | [`parts`] | the components at work |
 //! | [`run`] | one life, from `Starting` to `Stopped` |
 //! | [`lame_duck`] | how long the process goes on serving |
 //! | [`task`] | a background task as a component |
+//! | [`uses`] | who uses what, and so who ends after whom |
 
 mod admin;
 mod builder;
 mod lame_duck;
+mod parts;
 mod run;
 mod task;
 #[cfg(test)]
 mod tests;
+mod uses;
 
 pub use builder::Lifecycle;

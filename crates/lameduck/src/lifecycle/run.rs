@@ -8,28 +8,21 @@
 //! 4. The report names everything that did not finish, and the exit code is 0 only if there is
 //!    nothing to name.
 
-use std::collections::HashMap;
 use std::time::Duration;
-
-use tokio::task::{Id, JoinError, JoinSet};
 
 use super::builder::Lifecycle;
 use super::lame_duck;
+use super::parts::{Parts, start_all};
+use super::uses::{self, Names, Plan, arranged};
 use crate::announce::{self, systemd};
 use crate::close::{Closer, close_all};
-use crate::component::{BoxError, Component, Running, Start, StartError};
+use crate::component::StartError;
 use crate::config::Window;
 use crate::exit::Exit;
 use crate::handle::Handle;
-use crate::http::REQUEST;
-use crate::inflight::Entry;
-#[cfg(unix)]
-use crate::inherited::Sockets;
-use crate::jobs;
 use crate::lastwords;
 use crate::phase::Phase;
 use crate::reason::{Reason, SIGINT};
-use crate::report::panic_text;
 
 impl Lifecycle {
     /// Starts everything, waits for the shutdown to begin, and sees it through. The process should
@@ -54,9 +47,9 @@ impl Lifecycle {
     async fn live(mut self) -> Exit {
         let window = self.window();
         let handle = self.handle.clone();
-        if self.open_probes().is_err() {
+        let (Some(order), Ok(())) = (self.order(), self.open_probes()) else {
             return self.refuse().await;
-        }
+        };
         let plan = std::mem::take(&mut self.probes);
         if let Some(probes) = &plan.port {
             probes.complete(plan.checks, plan.drain_route);
@@ -66,7 +59,8 @@ impl Lifecycle {
         let driver = if handle.reason().is_some() {
             self.driver.drain()
         } else {
-            match start_all(std::mem::take(&mut self.components), window.min, &handle) {
+            let components = std::mem::take(&mut self.components);
+            match start_all(components, order.tie(), window.min, &handle) {
                 Ok(running) => {
                     parts.spawn_all(running);
                     let driver = self.driver.ready();
@@ -132,6 +126,28 @@ impl Lifecycle {
         exit
     }
 
+    /// Who ends after whom; `None` if what was said of that cannot be.
+    fn order(&mut self) -> Option<Plan> {
+        let names = Names {
+            components: self.components.iter().map(|it| it.name()).collect(),
+            closers: self.closers.iter().map(Closer::name).collect(),
+            flushers: self.flushers.iter().map(Closer::name).collect(),
+        };
+        match uses::plan(&names, &self.edges) {
+            Ok(plan) => {
+                let closers = std::mem::take(&mut self.closers);
+                self.closers = arranged(closers, &plan.closers);
+                let flushers = std::mem::take(&mut self.flushers);
+                self.flushers = arranged(flushers, &plan.flushers);
+                Some(plan)
+            }
+            Err(bad) => {
+                self.bad.extend(bad.iter().map(ToString::to_string));
+                None
+            }
+        }
+    }
+
     fn window(&mut self) -> Window {
         let asked = self.environment.lame_duck.unwrap_or(self.lame_duck);
         let budget = self.handle.budget();
@@ -158,131 +174,4 @@ async fn close(closers: Vec<Closer>, flushers: Vec<Closer>, handle: &Handle) {
     let budget = handle.budget();
     close_all(closers, budget.close_until(), handle).await;
     close_all(flushers, budget.flush_until(), handle).await;
-}
-
-type Named<T> = (String, T);
-
-/// Starts every component or none.
-fn start_all(
-    components: Vec<Box<dyn Component>>,
-    lame_duck_min: Duration,
-    handle: &Handle,
-) -> Result<Vec<Named<Running>>, Named<StartError>> {
-    #[cfg(unix)]
-    let mut sockets = Sockets::from_env().map_err(|e| {
-        let name = "inherited sockets".to_owned();
-        (name, StartError::BadConfiguration(e.to_string()))
-    })?;
-    let only_server = components.iter().filter(|c| c.listens()).count() == 1;
-    components
-        .into_iter()
-        .map(|component| {
-            let name = component.name().to_owned();
-            let start = Start {
-                handle,
-                lame_duck_min,
-                #[cfg(unix)]
-                sockets: &mut sockets,
-                only_server,
-            };
-            match component.start(start) {
-                Ok(running) => Ok((name, running)),
-                Err(e) => Err((name, e)),
-            }
-        })
-        .collect()
-}
-
-/// The components at work.
-#[derive(Default)]
-struct Parts {
-    running: JoinSet<Result<(), BoxError>>,
-    names: HashMap<Id, String>,
-}
-
-type Ended = Result<(Id, Result<(), BoxError>), JoinError>;
-
-impl Parts {
-    fn spawn_all(&mut self, components: Vec<Named<Running>>) {
-        for (name, running) in components {
-            let id = self.running.spawn(running).id();
-            self.names.insert(id, name);
-        }
-    }
-
-    /// Waits until the shutdown begins, which the failure of a component does too.
-    async fn until_shutdown(&mut self, handle: &Handle) {
-        loop {
-            tokio::select! {
-                biased;
-                () = handle.begun() => return,
-                Some(ended) = self.running.join_next_with_id() => {
-                    if let Some(failed) = self.ended(ended, handle) {
-                        handle.begin(Reason::Failed(failed));
-                        return;
-                    }
-                }
-            }
-        }
-    }
-
-    /// Takes note of a component that has ended; its name if it failed.
-    fn ended(&mut self, ended: Ended, handle: &Handle) -> Option<String> {
-        let (id, problem) = match ended {
-            Ok((id, Ok(()))) => (id, None),
-            Ok((id, Err(error))) => (id, Some(error.to_string())),
-            Err(lost) => {
-                let id = lost.id();
-                let problem = match lost.try_into_panic() {
-                    Ok(panic) => format!("panicked: {}", panic_text(&*panic)),
-                    Err(lost) => lost.to_string(),
-                };
-                (id, Some(problem))
-            }
-        };
-        let name = self.names.remove(&id).unwrap_or_default();
-        let problem = problem?;
-        handle.journal().failed(&name, problem);
-        Some(name)
-    }
-
-    /// Waits until every component has ended and nothing is in flight; past the time for that, has
-    /// everybody let go, and writes down who did not.
-    async fn drain(&mut self, handle: &Handle) {
-        let budget = handle.budget();
-        if self.drained_by(budget.drain_until(), handle).await {
-            return;
-        }
-        // However it ends from here on, it did not end in time. Requests and jobs note what became
-        // of them themselves.
-        let noted = |entry: &Entry| entry.kind == REQUEST || jobs::writes_down(entry.kind);
-        handle.journal().let_go_all(
-            handle.ledger(),
-            noted,
-            "not finished when the time for draining was over",
-        );
-        handle.start_letting_go();
-        if self.drained_by(budget.let_go_until(), handle).await {
-            return;
-        }
-        handle
-            .journal()
-            .let_go_all(handle.ledger(), |_| false, "does not react to being let go");
-        for name in self.names.values() {
-            tracing::warn!(target: "lameduck", name, "component did not end");
-        }
-        self.running.abort_all();
-    }
-
-    async fn drained_by(&mut self, offset: Duration, handle: &Handle) -> bool {
-        let drained = async {
-            while let Some(ended) = self.running.join_next_with_id().await {
-                self.ended(ended, handle);
-            }
-            handle.ledger().empty().await;
-        };
-        tokio::time::timeout(handle.left_until(offset), drained)
-            .await
-            .is_ok()
-    }
 }

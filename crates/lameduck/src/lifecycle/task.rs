@@ -5,6 +5,9 @@ use std::future::Future;
 use crate::component::{BoxError, Component, Running, Start, StartError};
 use crate::handle::Handle;
 
+/// The kind under which a task is in the ledger while it runs.
+pub(super) const TASK: &str = "task";
+
 /// A background task of the application's.
 pub(crate) struct Task {
     name: String,
@@ -32,7 +35,7 @@ impl Component for Task {
     }
 
     fn start(self: Box<Self>, start: Start<'_>) -> Result<Running, StartError> {
-        let guard = start.handle.track("task", self.name);
+        let guard = start.handle.track(TASK, self.name);
         let running = (self.run)(start.handle.clone());
         Ok(Box::pin(async move {
             let result = running.await;

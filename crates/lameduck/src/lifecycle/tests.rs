@@ -11,6 +11,8 @@ use super::Lifecycle;
 use crate::report::Report;
 use crate::{Exit, Handle};
 
+mod uses;
+
 type Never = Result<(), std::io::Error>;
 
 const fn s(n: u64) -> Duration {
@@ -56,7 +58,7 @@ async fn exits_zero_when_everything_ends_and_closes_in_order() {
     let log = Log::default();
     let noted = log.clone();
     let life = Lifecycle::embedded()
-        .flush("telemetry", log.close("telemetry"))
+        .flush_with("telemetry", log.close("telemetry"))
         .task("importer", |handle: Handle| async move {
             handle.lame_duck().await;
             sleep(s(2)).await;
@@ -121,7 +123,7 @@ async fn stuck_told_names_a_closer_that_never_returns_and_others_keep_their_time
     let life = Lifecycle::embedded()
         .close_with("stuck", pending::<Never>)
         .close_with("pool", log.close("pool"))
-        .flush("telemetry", log.close("telemetry"));
+        .flush_with("telemetry", log.close("telemetry"));
     let (exit, report, took) = shut_down(life).await;
     assert_eq!(exit, Exit::LET_GO);
     assert_eq!(log.all(), ["pool", "telemetry"]);
