@@ -2,6 +2,8 @@
 
 use thiserror::Error;
 
+use crate::books::BooksError;
+use crate::database::DatabaseError;
 use crate::target::TargetError;
 
 /// Why a run came to no verdict. The command line shows these with exit 2.
@@ -30,6 +32,12 @@ pub enum CheckError {
         /// What it said.
         seen: String,
     },
+    /// The target's books could not be read.
+    #[error(transparent)]
+    Books(#[from] BooksError),
+    /// The target's database could not be watched.
+    #[error(transparent)]
+    Database(#[from] DatabaseError),
     /// The machine the prover runs on is short of something.
     #[error("{0}")]
     Local(String),

@@ -10,6 +10,8 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
+use crate::books::Audit;
+use crate::database::Sessions;
 use crate::request::RequestTemplate;
 use crate::target::{Exit, StopSignal};
 use crate::verdict::Evidence;
@@ -75,6 +77,8 @@ pub enum Lane {
     Idle,
     /// A header that never ends. Not a well-behaved client: a reset is its due.
     Loris,
+    /// Orders, one after the other on a kept connection.
+    Order,
 }
 
 impl fmt::Display for Lane {
@@ -88,6 +92,7 @@ impl fmt::Display for Lane {
             Self::H2 => "h2",
             Self::Idle => "idle",
             Self::Loris => "slow-loris",
+            Self::Order => "order",
         })
     }
 }
@@ -199,6 +204,8 @@ pub enum RoundKind {
     SecondSignal,
     /// A request never ends.
     Stuck,
+    /// No load: the target finishes the jobs that the last stop had left.
+    Settle,
 }
 
 impl fmt::Display for RoundKind {
@@ -209,6 +216,7 @@ impl fmt::Display for RoundKind {
             Self::Startup => "signal during start-up",
             Self::SecondSignal => "repeated signal",
             Self::Stuck => "stuck request",
+            Self::Settle => "jobs left over",
         })
     }
 }
@@ -242,6 +250,10 @@ pub struct Round {
     pub readiness: Vec<Sample>,
     /// Looks at the liveness probe, in order.
     pub liveness: Vec<Sample>,
+    /// The target's own books, in a round that looked into them.
+    pub audit: Option<Audit>,
+    /// The target's database sessions, in a round that watched them.
+    pub sessions: Option<Sessions>,
 }
 
 impl Round {

@@ -21,9 +21,11 @@
 //! already arrived, as real pools do.
 //!
 //! Rooms, from the ground up: [`wire`] (a connection with distance in it), `target` (the process), `load` (the
-//! clients, one file per kind), [`ledger`] (what they saw), `promise` (one file per promise), [`Verdict`],
-//! [`report`].
+//! clients, one file per kind), [`books`] (the target's own account of its orders), [`database`] (its sessions, as
+//! the database sees them), [`ledger`] (what was seen), `promise` (one file per promise), [`Verdict`], [`report`].
 
+pub mod books;
+pub mod database;
 mod endpoint;
 mod error;
 pub mod ledger;
@@ -40,6 +42,8 @@ mod target;
 mod verdict;
 pub mod wire;
 
+pub use books::{Books, BooksError};
+pub use database::DatabaseError;
 pub use endpoint::{Endpoint, EndpointError};
 pub use error::CheckError;
 pub use ledger::Ledger;

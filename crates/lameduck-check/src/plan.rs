@@ -1,5 +1,6 @@
 //! What a run is to do.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::endpoint::Endpoint;
@@ -36,6 +37,17 @@ pub struct Plan {
     pub uploads: Vec<RequestTemplate>,
     /// Requests whose response takes long, half of it read when the signal comes.
     pub downloads: Vec<RequestTemplate>,
+    /// Requests that place an order: what a 2xx acknowledges must be in the target's books for good.
+    pub post: Vec<RequestTemplate>,
+    /// Program and arguments that print the target's [`Books`](crate::Books), whether the target runs or not.
+    pub ledger: Option<Vec<String>>,
+    /// What the next start has to finish the jobs that a stop left (default 10 s). Zero: the target begins with
+    /// empty books each time, so nothing is looked for after the next start.
+    pub settle: Duration,
+    /// URL of the target's PostgreSQL database, to watch its sessions. Plain TCP or a Unix socket.
+    pub postgres: Option<String>,
+    /// Where that server writes its log, if it does not let the URL's role read it.
+    pub postgres_log: Option<PathBuf>,
     /// Whether `get` and `slow` go over HTTP/2 (cleartext, prior knowledge) too.
     pub h2: bool,
     /// The readiness probe. Asked directly, not over the delayed wire.
@@ -78,6 +90,8 @@ pub struct Clients {
     pub uploads: u32,
     /// Downloads half read at the signal (default 5).
     pub downloads: u32,
+    /// Clients that place orders (default 5), each about ten in a second.
+    pub orders: u32,
     /// HTTP/2 connections (default 4), each with four streams at once.
     pub h2: u32,
     /// Peers that hang on without work (default 20): one half never sends a byte, a quarter stays after one
@@ -93,6 +107,7 @@ impl Default for Clients {
             slow: 10,
             uploads: 5,
             downloads: 5,
+            orders: 5,
             h2: 4,
             idle: 20,
         }
@@ -117,6 +132,11 @@ impl Plan {
             slow: Vec::new(),
             uploads: Vec::new(),
             downloads: Vec::new(),
+            post: Vec::new(),
+            ledger: None,
+            settle: Duration::from_secs(10),
+            postgres: None,
+            postgres_log: None,
             h2: false,
             ready: None,
             live: None,

@@ -61,13 +61,15 @@ pub async fn run(plan: &Plan, observer: &dyn Observer) -> Result<Outcome, CheckE
         rounds: Vec::new(),
     };
     let mut startup_turn = 0;
+    let mut known = None;
     for (number, (kind, rtt)) in (1..).zip(schedule) {
         let plan = &Plan {
             rtt,
             ..plan.clone()
         };
         let round = match kind {
-            RoundKind::Load => round::load::run(plan, observer, number).await?,
+            RoundKind::Load => round::load::run(plan, observer, number, known).await?,
+            RoundKind::Settle => round::settle::run(plan, observer, number, known).await?,
             RoundKind::Idle => round::idle::run(plan, observer, number).await?,
             RoundKind::Startup => {
                 let turn = startup_turn;
@@ -82,6 +84,7 @@ pub async fn run(plan: &Plan, observer: &dyn Observer) -> Result<Outcome, CheckE
                 None => continue,
             },
         };
+        known = round.audit.map(|audit| audit.opened).or(known);
         ledger.rounds.push(round);
     }
     Ok(Outcome {
@@ -100,6 +103,10 @@ fn schedule(plan: &Plan) -> Vec<(RoundKind, Duration)> {
     let once = |is_wanted: bool, kind| times(u32::from(is_wanted), kind, plan.rtt);
     let rtts = std::iter::once(&plan.rtt).chain(&plan.more_rtts);
     rtts.flat_map(|rtt| times(plan.rounds, RoundKind::Load, *rtt))
+        .chain(once(
+            plan.ledger.is_some() && !plan.settle.is_zero(),
+            RoundKind::Settle,
+        ))
         .chain(once(plan.clients.idle > 0, RoundKind::Idle))
         .chain(times(plan.startup_rounds, RoundKind::Startup, plan.rtt))
         .chain(once(

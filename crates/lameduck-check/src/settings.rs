@@ -1,14 +1,18 @@
 //! What a user may set, by flags or by file, before it is a [`Plan`].
 
-use std::time::Duration;
+mod parse;
+
+use std::path::PathBuf;
 
 use bytes::Bytes;
 use serde::Deserialize;
 use thiserror::Error;
 
-use crate::endpoint::{Endpoint, EndpointError};
+use crate::endpoint::EndpointError;
 use crate::plan::Plan;
 use crate::request::RequestTemplate;
+
+use parse::{duration, endpoint, requests, value};
 
 /// Bytes of an upload, unless set.
 const UPLOAD_BYTES: usize = 64 * 1024;
@@ -44,6 +48,19 @@ pub struct Settings {
     pub upload: Vec<String>,
     /// Paths whose response takes long.
     pub stream: Vec<String>,
+    /// What places an order: a path, a space, and the JSON to post to it. With [`ledger`](Self::ledger) it is
+    /// `/orders {"item":"tea","quantity":1}` unless set.
+    pub post: Vec<String>,
+    /// The command that prints the target's [`Books`](crate::Books), whether the target runs or not. Split into
+    /// words as a shell does, with its quotes; for pipes and variables write `sh -c '…'`.
+    pub ledger: Option<String>,
+    /// What the next start has to finish the jobs that a stop left, like `10s`; `0s` for a target that begins
+    /// anew each time.
+    pub settle: Option<String>,
+    /// The URL of the target's PostgreSQL database.
+    pub postgres: Option<String>,
+    /// Where that server writes its log.
+    pub postgres_log: Option<PathBuf>,
     /// Whether to speak HTTP/2 too.
     pub h2: Option<bool>,
     /// The readiness probe's URL.
@@ -74,6 +91,8 @@ pub struct Settings {
     pub upload_clients: Option<u32>,
     /// Downloads half read at the signal.
     pub stream_clients: Option<u32>,
+    /// Clients that place orders.
+    pub post_clients: Option<u32>,
     /// HTTP/2 connections.
     pub h2_connections: Option<u32>,
     /// Peers that hang on without work.
@@ -135,6 +154,11 @@ impl Settings {
             slow: list(self.slow, other.slow),
             upload: list(self.upload, other.upload),
             stream: list(self.stream, other.stream),
+            post: list(self.post, other.post),
+            ledger: self.ledger.or(other.ledger),
+            settle: self.settle.or(other.settle),
+            postgres: self.postgres.or(other.postgres),
+            postgres_log: self.postgres_log.or(other.postgres_log),
             h2: self.h2.or(other.h2),
             ready: self.ready.or(other.ready),
             live: self.live.or(other.live),
@@ -150,6 +174,7 @@ impl Settings {
             slow_clients: self.slow_clients.or(other.slow_clients),
             upload_clients: self.upload_clients.or(other.upload_clients),
             stream_clients: self.stream_clients.or(other.stream_clients),
+            post_clients: self.post_clients.or(other.post_clients),
             h2_connections: self.h2_connections.or(other.h2_connections),
             idle: self.idle.or(other.idle),
         }
@@ -179,10 +204,41 @@ impl Settings {
             RequestTemplate::post(path, body.clone())
                 .header("content-type", "application/octet-stream")
         })?;
-        if [&plan.get, &plan.slow, &plan.uploads, &plan.downloads]
+        plan.ledger = self
+            .ledger
+            .as_deref()
+            .map(|command| parse::words("--ledger", command))
+            .transpose()?;
+        let orders = match (plan.ledger.is_some(), self.post.is_empty()) {
+            (true, true) => vec![parse::ORDER.to_owned()],
+            _ => self.post,
+        };
+        plan.post = orders
             .iter()
-            .all(|load| load.is_empty())
-        {
+            .map(|text| parse::order(text))
+            .collect::<Result<_, _>>()?;
+        if plan.ledger.is_none() && self.settle.is_some() {
+            return Err(SettingsError::Missing {
+                what: "--ledger",
+                fix: "--settle says how long its jobs may take: give --ledger COMMAND too",
+            });
+        }
+        plan.settle = duration("--settle", self.settle, plan.settle)?;
+        if self.postgres.is_none() && self.postgres_log.is_some() {
+            return Err(SettingsError::Missing {
+                what: "--postgres",
+                fix: "--postgres-log is the log of that server: give --postgres URL too",
+            });
+        }
+        (plan.postgres, plan.postgres_log) = (self.postgres, self.postgres_log);
+        let loads = [
+            &plan.get,
+            &plan.slow,
+            &plan.uploads,
+            &plan.downloads,
+            &plan.post,
+        ];
+        if loads.iter().all(|load| load.is_empty()) {
             return Err(SettingsError::Missing {
                 what: "--get",
                 fix: "without a load nothing is tested: name something quick that the target serves, like --get /health",
@@ -233,55 +289,10 @@ impl Settings {
         clients.slow = self.slow_clients.unwrap_or(clients.slow);
         clients.uploads = self.upload_clients.unwrap_or(clients.uploads);
         clients.downloads = self.stream_clients.unwrap_or(clients.downloads);
+        clients.orders = self.post_clients.unwrap_or(clients.orders);
         clients.h2 = self.h2_connections.unwrap_or(clients.h2);
         clients.idle = self.idle.unwrap_or(clients.idle);
         Ok(plan)
-    }
-}
-
-fn endpoint(flag: &'static str, url: &str) -> Result<Endpoint, SettingsError> {
-    Endpoint::parse(url).map_err(|reason| SettingsError::Url { flag, reason })
-}
-
-fn requests(
-    flag: &'static str,
-    paths: Vec<String>,
-    request: impl Fn(String) -> RequestTemplate,
-) -> Result<Vec<RequestTemplate>, SettingsError> {
-    let is_path =
-        |path: &str| path.starts_with('/') && path.bytes().all(|byte| byte.is_ascii_graphic());
-    match paths.iter().find(|path| !is_path(path)) {
-        Some(wrong) => Err(value(
-            flag,
-            wrong.clone(),
-            "expected a path that starts with `/`, without spaces, like /work?ms=20",
-        )),
-        None => Ok(paths.into_iter().map(request).collect()),
-    }
-}
-
-fn duration(
-    flag: &'static str,
-    text: Option<String>,
-    unset: Duration,
-) -> Result<Duration, SettingsError> {
-    match text {
-        Some(text) => humantime::parse_duration(&text).map_err(|_| {
-            value(
-                flag,
-                text,
-                "expected a number with its unit, like 30s, 1m or 40ms",
-            )
-        }),
-        None => Ok(unset),
-    }
-}
-
-fn value(flag: &'static str, value: String, expected: impl Into<String>) -> SettingsError {
-    SettingsError::Value {
-        flag,
-        value,
-        expected: expected.into(),
     }
 }
 
@@ -325,7 +336,7 @@ mod tests {
     #[test]
     fn each_wrong_value_is_named_with_what_was_expected() {
         type Change = fn(&mut Settings);
-        let cases: [(Change, &[&str]); 9] = [
+        let cases: [(Change, &[&str]); 14] = [
             (|s| s.get.clear(), &["--get", "/health"]),
             (
                 |s| s.rtt = Some("40".to_owned()),
@@ -345,6 +356,26 @@ mod tests {
                 |s| s.signal = Some("KILL".to_owned()),
                 &["--signal", "`KILL`", "TERM"],
             ),
+            (
+                |s| s.post = vec!["orders={}".to_owned()],
+                &["--post", "`orders={}`", "/orders {"],
+            ),
+            (
+                |s| s.ledger = Some("cat 'books".to_owned()),
+                &["--ledger", "`cat 'books`", "quote"],
+            ),
+            (
+                |s| s.settle = Some("1s".to_owned()),
+                &["--ledger", "--settle"],
+            ),
+            (
+                |s| (s.ledger, s.settle) = (Some("cat x".to_owned()), Some("ten".to_owned())),
+                &["--settle", "`ten`", "30s"],
+            ),
+            (
+                |s| s.postgres_log = Some("/tmp/log".into()),
+                &["--postgres-log", "--postgres URL"],
+            ),
             (|s| s.rounds = Some(0), &["--rounds", "1 or more"]),
             (
                 |s| s.ready = Some("readyz".to_owned()),
@@ -359,6 +390,28 @@ mod tests {
                 assert!(error.contains(part), "{error} should say {part}");
             }
         }
+    }
+
+    #[test]
+    fn with_a_ledger_orders_are_posted_to_the_usual_place_unless_told_otherwise() {
+        let with = |post: &[&str]| {
+            let settings = Settings {
+                get: Vec::new(),
+                ledger: Some("shop ledger --data '/tmp/my shop'".to_owned()),
+                post: post.iter().map(|&post| post.to_owned()).collect(),
+                ..minimal()
+            };
+            settings.into_plan().unwrap()
+        };
+        let usual = with(&[]);
+        assert_eq!(
+            usual.ledger.unwrap(),
+            ["shop", "ledger", "--data", "/tmp/my shop"]
+        );
+        assert_eq!(usual.post[0].path(), "/orders");
+        let told = with(&[r#"/buy?ms=5 {"sku": 7}"#]);
+        assert_eq!(told.post[0].path(), "/buy?ms=5");
+        assert_eq!(&told.post[0].body()[..], br#"{"sku": 7}"#);
     }
 
     #[test]

@@ -86,6 +86,20 @@ impl Finding {
         }
     }
 
+    /// So many trials that went well.
+    pub(crate) fn kept_times(&mut self, trials: u64) {
+        self.trials += trials;
+    }
+
+    /// So many trials that went wrong in the same way; none when there are none.
+    pub(crate) fn broken_times(&mut self, failures: u64, evidence: Evidence) {
+        if failures > 0 {
+            self.broken(evidence);
+            self.trials += failures - 1;
+            self.failures += failures - 1;
+        }
+    }
+
     /// The verdict; `skipped` says why there was nothing to try, if so.
     pub(crate) fn verdict(
         self,

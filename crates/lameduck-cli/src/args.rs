@@ -27,6 +27,10 @@ Examples:
         --upload /upload --stream '/stream?ms=1500' \\
         --ready http://127.0.0.1:9090/readyz --live http://127.0.0.1:9090/livez -- ./server
 
+  Orders and their jobs: none may vanish; database sessions: each says goodbye
+    lameduck check --url http://127.0.0.1:8080 --ledger 'shop ledger --database postgres://shop@db/shop' \\
+        --postgres postgres://shop@db/shop -- shop --database postgres://shop@db/shop
+
   HTTP/2, with the verdicts as JSON for a pipeline
     lameduck check --url http://127.0.0.1:8080 --get /health --h2 --json out.json -- ./server
 
@@ -101,6 +105,10 @@ pub(crate) struct CheckArgs {
     /// A path whose response takes about a second, half read at the signal (may be repeated)
     #[arg(long, value_name = "PATH", help_heading = "Load")]
     stream: Vec<String>,
+    /// What places an order: a path, a space, the JSON to post (may be repeated) [default with --ledger: /orders
+    /// {"item":"tea","quantity":1}]
+    #[arg(long, value_name = "PATH BODY", help_heading = "Load")]
+    post: Vec<String>,
     /// Send --get and --slow over cleartext HTTP/2 too
     #[arg(long, help_heading = "Load")]
     h2: bool,
@@ -110,6 +118,27 @@ pub(crate) struct CheckArgs {
     /// The liveness probe
     #[arg(long, value_name = "URL", help_heading = "Probes")]
     live: Option<String>,
+    /// A command that prints the target's books as JSON, whether it runs or not, like 'shop ledger --data DIR'
+    ///
+    /// It prints {"orders":n,"receipts":n,"duplicates":n,"pending":n,"running":n}: orders committed, those with
+    /// their receipt, receipts sent again, jobs waiting, jobs that a worker holds. It is run before the load, after
+    /// the target's end, and after its next start, which has to finish what was left. No shell reads it: write
+    /// sh -c '…' for pipes and variables.
+    #[arg(long, value_name = "COMMAND", help_heading = "Jobs and database")]
+    ledger: Option<String>,
+    /// What the next start has to finish the jobs that a stop left; 0s for a target that begins with empty books
+    /// each time [default: 10s]
+    #[arg(long, value_name = "TIME", help_heading = "Jobs and database")]
+    settle: Option<String>,
+    /// The target's PostgreSQL database, to see how its sessions end
+    ///
+    /// Watches pg_stat_activity and reads the server's log, with a line of its own to know that it is the right
+    /// one. Best with the target's own role, or a superuser: others see less.
+    #[arg(long, value_name = "URL", help_heading = "Jobs and database")]
+    postgres: Option<String>,
+    /// Where that server writes its log, if it does not say or show it
+    #[arg(long, value_name = "FILE", help_heading = "Jobs and database")]
+    postgres_log: Option<PathBuf>,
     /// What the target has from signal to end; when given, told to it as LAMEDUCK_GRACE [default: 30s]
     #[arg(long, value_name = "TIME", help_heading = "Shutdown")]
     grace: Option<String>,
@@ -146,6 +175,9 @@ pub(crate) struct CheckArgs {
     /// Downloads half read at the signal [default: 5]
     #[arg(long, value_name = "N", help_heading = "Counts")]
     stream_clients: Option<u32>,
+    /// Clients that place orders [default: 5]
+    #[arg(long, value_name = "N", help_heading = "Counts")]
+    post_clients: Option<u32>,
     /// HTTP/2 connections, each with four streams at once [default: 4]
     #[arg(long, value_name = "N", help_heading = "Counts")]
     h2_connections: Option<u32>,
@@ -176,6 +208,11 @@ impl CheckArgs {
             slow: self.slow,
             upload: self.upload,
             stream: self.stream,
+            post: self.post,
+            ledger: self.ledger,
+            settle: self.settle,
+            postgres: self.postgres,
+            postgres_log: self.postgres_log,
             h2: self.h2.then_some(true),
             ready: self.ready,
             live: self.live,
@@ -191,6 +228,7 @@ impl CheckArgs {
             slow_clients: self.slow_clients,
             upload_clients: self.upload_clients,
             stream_clients: self.stream_clients,
+            post_clients: self.post_clients,
             h2_connections: self.h2_connections,
             idle: self.idle,
         }

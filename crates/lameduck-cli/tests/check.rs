@@ -235,7 +235,7 @@ fn a_target_that_dies_by_the_signal_breaks_promises_with_exit_1_and_json() {
     let json = std::fs::read_to_string(folder.path().join("out.json")).unwrap();
     let json: serde_json::Value = serde_json::from_str(&json).unwrap();
     assert_eq!(json["exit"], serde_json::json!([143]));
-    assert_eq!(json["promises"].as_array().unwrap().len(), 17);
+    assert_eq!(json["promises"].as_array().unwrap().len(), 19);
 }
 
 #[test]
@@ -305,6 +305,8 @@ fn help_has_an_example_for_each_job() {
         "--rtt 40ms --rounds 5",
         "--ready http://",
         "--h2",
+        "--ledger 'shop ledger",
+        "--postgres postgres://",
         "--json out.json",
         "lameduck-check.toml",
         "Exit status: 0",

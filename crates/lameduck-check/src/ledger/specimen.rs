@@ -40,6 +40,8 @@ pub(crate) fn round(kind: RoundKind) -> Round {
         connections: Vec::new(),
         readiness: Vec::new(),
         liveness: Vec::new(),
+        audit: None,
+        sessions: None,
     };
     round.exit.at = round.moment(1000.0);
     round

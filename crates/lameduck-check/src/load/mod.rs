@@ -10,6 +10,7 @@ pub(crate) mod http1;
 pub(crate) mod idle;
 pub(crate) mod keep_alive;
 pub(crate) mod notebook;
+pub(crate) mod order;
 pub(crate) mod per_request;
 pub(crate) mod probe;
 pub(crate) mod slow;

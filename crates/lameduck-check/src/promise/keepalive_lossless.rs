@@ -7,7 +7,9 @@ pub(super) fn judge(ledger: &Ledger) -> Verdict {
     let mut finding = Finding::new();
     for round in ledger.load_rounds() {
         let reused = round.since_signal().filter(|exchange| {
-            exchange.lane == Lane::KeepAlive && exchange.reused && exchange.written.is_some()
+            matches!(exchange.lane, Lane::KeepAlive | Lane::Order)
+                && exchange.reused
+                && exchange.written.is_some()
         });
         for exchange in reused {
             match exchange.ending.is_lost() {

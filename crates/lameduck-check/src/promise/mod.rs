@@ -2,11 +2,13 @@
 
 mod accept_lossless;
 mod close_announced;
+mod db_closed;
 mod download_completes;
 mod exits_zero;
 mod h2_lossless;
 mod idle_exits;
 mod inflight_completes;
+mod jobs_accounted;
 mod keepalive_lossless;
 mod lame_duck_serves;
 mod live_holds;
@@ -39,6 +41,8 @@ const PROMISES: &[(&str, Judge)] = &[
     ("download-completes", download_completes::judge),
     ("h2-lossless", h2_lossless::judge),
     ("idle-exits", idle_exits::judge),
+    ("jobs-accounted", jobs_accounted::judge),
+    ("db-closed", db_closed::judge),
     ("startup-signal", startup_signal::judge),
     ("within-grace", within_grace::judge),
     ("exits-zero", exits_zero::judge),

@@ -5,11 +5,13 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
 use super::scene::Scene;
+use crate::books::{Accountant, Books};
+use crate::database::Watch;
 use crate::error::CheckError;
 use crate::ledger::{Exchange, Lane, Round, RoundKind};
 use crate::load::h2::Script;
 use crate::load::upload::Rest;
-use crate::load::{download, h2, keep_alive, per_request, probe, slow, upload};
+use crate::load::{download, h2, keep_alive, order, per_request, probe, slow, upload};
 use crate::observer::Observer;
 use crate::plan::Plan;
 use crate::request::RequestTemplate;
@@ -23,12 +25,17 @@ pub(crate) async fn run(
     plan: &Plan,
     observer: &dyn Observer,
     number: u32,
+    known: Option<Books>,
 ) -> Result<Round, CheckError> {
+    let watch = Watch::open(plan).await?;
     let mut scene = Scene::open(plan, observer, number, RoundKind::Load).await?;
     scene.ready().await?;
     if number == 1 {
         paths_exist(plan).await?;
         liveness_is_good(plan).await?;
+    }
+    if let Some(accountant) = Accountant::of(plan) {
+        scene.open_books(accountant, known, true).await?;
     }
     scene.watch_probes();
     let (tell_slow_at, slow_at) = watch::channel(None);
@@ -43,6 +50,12 @@ pub(crate) async fn run(
             |stage, client| per_request::run(stage, client, get.clone()),
         );
     }
+    let post = &plan.post;
+    if !post.is_empty() {
+        scene.clients(Lane::Order, plan.clients.orders, |stage, client| {
+            order::run(stage, client, post.clone())
+        });
+    }
     if plan.h2 {
         let script = Script {
             quick: get.clone(),
@@ -54,6 +67,9 @@ pub(crate) async fn run(
         });
     }
     warm_up(&mut scene).await;
+    if let Some(watch) = watch {
+        scene.watch_sessions(watch);
+    }
     // Late enough for what must be in flight to get on its way.
     let lead = Duration::from_millis(400) + plan.rtt * 2;
     let signal = scene.moment(lead, lead + Duration::from_millis(100));

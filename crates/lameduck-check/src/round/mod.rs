@@ -4,5 +4,6 @@ pub(crate) mod idle;
 pub(crate) mod load;
 pub(crate) mod scene;
 pub(crate) mod second_signal;
+pub(crate) mod settle;
 pub(crate) mod startup;
 pub(crate) mod stuck;

@@ -7,6 +7,8 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use tokio::task::{JoinHandle, JoinSet};
 
+use crate::books::{Accountant, Books, OpenBooks};
+use crate::database::{UnderWatch, Watch};
 use crate::error::CheckError;
 use crate::ledger::{Lane, Round, RoundKind, Sample};
 use crate::load::notebook::Client;
@@ -36,6 +38,8 @@ pub(crate) struct Scene<'a> {
     clients: JoinSet<()>,
     readiness: Option<JoinHandle<Vec<Sample>>>,
     liveness: Option<JoinHandle<Vec<Sample>>>,
+    books: Option<OpenBooks>,
+    sessions: Option<UnderWatch>,
 }
 
 impl<'a> Scene<'a> {
@@ -63,6 +67,8 @@ impl<'a> Scene<'a> {
             clients: JoinSet::new(),
             readiness: None,
             liveness: None,
+            books: None,
+            sessions: None,
         })
     }
 
@@ -81,6 +87,23 @@ impl<'a> Scene<'a> {
         };
         self.readiness = watch(&self.plan.ready);
         self.liveness = watch(&self.plan.live);
+    }
+
+    /// Looks into the target's books, once it had time to finish what it found in them.
+    pub(crate) async fn open_books(
+        &mut self,
+        accountant: Accountant,
+        known: Option<Books>,
+        is_to_be_closed: bool,
+    ) -> Result<(), CheckError> {
+        let books = OpenBooks::open(accountant, self.plan, known, is_to_be_closed).await?;
+        self.books = Some(books);
+        Ok(())
+    }
+
+    /// From here on the target's database sessions are watched.
+    pub(crate) fn watch_sessions(&mut self, watch: Watch) {
+        self.sessions = Some(watch.begin());
     }
 
     /// Starts `count` clients of a load.
@@ -142,6 +165,15 @@ impl<'a> Scene<'a> {
         let readiness = collect(self.readiness.take()).await;
         let liveness = collect(self.liveness.take()).await;
         self.target.drain().await;
+        // First the sessions, then the books: whoever reads those may need a session of its own.
+        let sessions = match self.sessions.take() {
+            Some(watch) => Some(watch.finish(from, exit.at).await),
+            None => None,
+        };
+        let audit = match self.books.take() {
+            Some(books) => Some(books.close().await?),
+            None => None,
+        };
         let (exchanges, connections) = self.stage.notebook().take().map_err(CheckError::Local)?;
         let round = Round {
             number: self.number,
@@ -157,6 +189,8 @@ impl<'a> Scene<'a> {
             connections,
             readiness,
             liveness,
+            audit,
+            sessions,
         };
         self.observer.on(&Event::RoundEnded { round: &round });
         Ok(round)

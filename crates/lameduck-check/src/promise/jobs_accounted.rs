@@ -1,0 +1,145 @@
+//! `jobs-accounted`: every accepted job is done once acknowledged, or back in its queue; none vanishes.
+//!
+//! Tried by every order that was acknowledged (any 2xx). After the target's end each must be in its books, with a
+//! receipt or with a job; a job that somebody still holds then is stuck, unless the next start gets it done in
+//! time. Orders that were not answered may be there or not. Receipts sent twice are counted, not judged: jobs are
+//! done at least once.
+
+use std::time::Instant;
+
+use crate::books::{Audit, Books};
+use crate::ledger::{Lane, Ledger, Round};
+use crate::verdict::{Finding, Verdict};
+
+/// What went wrong with how many orders, and when it showed.
+struct Complaint {
+    orders: u64,
+    at: Instant,
+    place: &'static str,
+    what: String,
+}
+
+pub(super) fn judge(ledger: &Ledger) -> Verdict {
+    let mut finding = Finding::new();
+    let (mut twice, mut left) = (0, 0);
+    let mut is_audited = false;
+    let audited: Vec<(&Round, &Audit)> = ledger
+        .rounds
+        .iter()
+        .filter_map(|round| Some((round, round.audit.as_ref()?)))
+        .collect();
+    for (index, &(round, audit)) in audited.iter().enumerate() {
+        let Some(closed) = audit.closed else { continue };
+        is_audited = true;
+        let acknowledged = acknowledged(round);
+        let next = audited.get(index + 1).map(|(_, next)| *next);
+        let next = next.filter(|_| audit.goes_on);
+        let complaints = complaints(round, audit, &closed, next, acknowledged);
+        let broken: u64 = complaints.iter().map(|complaint| complaint.orders).sum();
+        finding.kept_times(acknowledged.saturating_sub(broken));
+        for complaint in complaints {
+            let evidence = round.evidence(complaint.at, complaint.place, complaint.what);
+            finding.broken_times(complaint.orders, evidence);
+        }
+        let last = next.map_or(closed, |next| next.opened);
+        twice += last.duplicates.saturating_sub(audit.opened.duplicates);
+        left += closed.pending + closed.running;
+    }
+    let figures = format!("{left} jobs were left to the next start, {twice} receipts sent again");
+    finding.verdict(
+        format!("every acknowledged order has its receipt or its job; {figures}"),
+        format!("acknowledged orders were lost, or their jobs; {figures}"),
+        match is_audited {
+            true => "no order was acknowledged: does --post name what places one?",
+            false => "give --ledger COMMAND to test it",
+        },
+    )
+}
+
+/// Orders that the target said it has. The head of the answer is enough: it says so.
+fn acknowledged(round: &Round) -> u64 {
+    let orders = round
+        .exchanges
+        .iter()
+        .filter(|exchange| exchange.lane == Lane::Order);
+    orders
+        .filter(|exchange| {
+            exchange
+                .status
+                .is_some_and(|status| (200..300).contains(&status))
+        })
+        .count() as u64
+}
+
+fn complaints(
+    round: &Round,
+    audit: &Audit,
+    closed: &Books,
+    next: Option<&Audit>,
+    acknowledged: u64,
+) -> Vec<Complaint> {
+    const AFTER_END: &str = "ledger after the end";
+    const AFTER_START: &str = "ledger after the next start";
+    let opened = &audit.opened;
+    let at = round.exit.at;
+    let mut complaints = Vec::new();
+    let mut complain = |orders, place, what| {
+        if orders > 0 {
+            complaints.push(Complaint {
+                orders,
+                at,
+                place,
+                what,
+            });
+        }
+    };
+    let came = closed.orders.saturating_sub(opened.orders);
+    let missing = acknowledged.saturating_sub(came);
+    complain(
+        missing,
+        AFTER_END,
+        format!(
+            "{missing} of {acknowledged} acknowledged orders are not in it: it had {} before them and has {}",
+            opened.orders, closed.orders
+        ),
+    );
+    let vanished = closed.vanished().saturating_sub(opened.vanished());
+    complain(
+        vanished,
+        AFTER_END,
+        format!("{vanished} orders have neither receipt nor job ({closed})"),
+    );
+    let Some(next) = next else {
+        let held = closed.running.saturating_sub(opened.running);
+        complain(
+            held,
+            AFTER_END,
+            format!("{held} jobs are held by a process that is gone ({closed})"),
+        );
+        return complaints;
+    };
+    let dropped = closed.orders.saturating_sub(next.found.orders);
+    complain(
+        dropped,
+        AFTER_START,
+        format!(
+            "{dropped} orders are gone: it had {} and has {}; a target that begins anew each time needs --settle 0s",
+            closed.orders, next.found.orders
+        ),
+    );
+    // What had vanished before, or with its order, was complained of.
+    let after = &next.opened;
+    let undone = after
+        .owed()
+        .saturating_sub(opened.owed() + vanished)
+        .max((after.pending + after.running).saturating_sub(opened.pending + opened.running));
+    complain(
+        undone,
+        AFTER_START,
+        format!(
+            "{undone} jobs were still not done {:.1} s after it ({after}; after the end: {closed})",
+            next.settling.as_secs_f64()
+        ),
+    );
+    complaints
+}
