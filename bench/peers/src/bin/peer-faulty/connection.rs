@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use socket2::SockRef;
 
+use crate::orders::Orders;
 use crate::state::{Fault, State};
 
 /// How long a read waits before the thread looks round.
@@ -25,6 +26,7 @@ struct Request {
 struct Connection {
     stream: TcpStream,
     state: &'static State,
+    orders: Option<&'static Orders>,
     buffer: Vec<u8>,
     last_byte: Instant,
 }
@@ -32,7 +34,7 @@ struct Connection {
 /// Why there is no further request.
 struct Over;
 
-pub fn serve(stream: TcpStream, state: &'static State) {
+pub fn serve(stream: TcpStream, state: &'static State, orders: Option<&'static Orders>) {
     // Without these the first read shows that the connection is of no use.
     let _ = stream.set_nonblocking(false);
     let _ = stream.set_nodelay(true);
@@ -40,6 +42,7 @@ pub fn serve(stream: TcpStream, state: &'static State) {
     let mut connection = Connection {
         stream,
         state,
+        orders,
         buffer: Vec::new(),
         last_byte: Instant::now(),
     };
@@ -145,7 +148,13 @@ impl Connection {
             }
             _ => {}
         }
-        self.answer("200 OK", "done")
+        match self.orders.filter(|_| route == "/orders") {
+            None => self.answer("200 OK", "done"),
+            Some(orders) => match orders.enter() {
+                Ok(()) => self.answer("201 Created", "done"),
+                Err(_) => self.answer("500 Internal Server Error", "books"),
+            },
+        }
     }
 
     fn answer(&mut self, status: &str, body: &str) -> Result<(), Over> {

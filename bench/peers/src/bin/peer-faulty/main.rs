@@ -7,10 +7,12 @@
 //! they have been quiet for a while, and what is stuck at the end is named.
 
 mod connection;
+mod orders;
 mod state;
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -18,6 +20,7 @@ use std::time::{Duration, Instant};
 use clap::Parser;
 use socket2::{SockFilter, SockRef};
 
+use orders::Orders;
 use state::{Fault, State};
 
 #[derive(Parser)]
@@ -34,6 +37,9 @@ struct Args {
     /// Seconds from signal to end.
     #[arg(long, default_value_t = 30.0)]
     grace: f64,
+    /// Takes orders at /orders, and keeps its books in this file.
+    #[arg(long)]
+    books: Option<PathBuf>,
     /// Milliseconds from start to ready.
     #[arg(long, default_value_t = 0)]
     start_up: u64,
@@ -70,15 +76,19 @@ fn main() -> io::Result<()> {
             }
         });
     }
+    let orders = match args.books {
+        Some(file) => Some(Orders::open(file, state)?),
+        None => None,
+    };
     let listener = TcpListener::bind(args.listen)?;
     listener.set_nonblocking(true)?;
-    accept_until(&listener, state, || {
+    accept_until(&listener, state, orders, || {
         state.stopping_for().is_some_and(|since| since >= LAME_DUCK)
     })?;
     SockRef::from(&listener).attach_filter(&drop_bare_syns())?;
     let mut arrived = state.accepted.load(Ordering::Relaxed);
     let mut quiet_since = Instant::now();
-    accept_until(&listener, state, || {
+    accept_until(&listener, state, orders, || {
         let now_arrived = state.accepted.load(Ordering::Relaxed);
         if now_arrived != arrived {
             (arrived, quiet_since) = (now_arrived, Instant::now());
@@ -94,6 +104,9 @@ fn main() -> io::Result<()> {
         }
         thread::sleep(TICK);
     }
+    if let Some(orders) = orders {
+        orders.close()?;
+    }
     std::process::exit(if state.fault == Fault::ExitThree {
         3
     } else {
@@ -104,6 +117,7 @@ fn main() -> io::Result<()> {
 fn accept_until(
     listener: &TcpListener,
     state: &'static State,
+    orders: Option<&'static Orders>,
     mut over: impl FnMut() -> bool,
 ) -> io::Result<()> {
     while !over() {
@@ -112,7 +126,7 @@ fn accept_until(
                 state.accepted.fetch_add(1, Ordering::Relaxed);
                 state.open.fetch_add(1, Ordering::Relaxed);
                 thread::spawn(move || {
-                    connection::serve(stream, state);
+                    connection::serve(stream, state, orders);
                     state.open.fetch_sub(1, Ordering::Relaxed);
                 });
             }

@@ -44,6 +44,14 @@ pub enum Fault {
     OneSignal,
     /// A signal during start-up is an error.
     StartUpFails,
+    /// Acknowledges orders without entering them, once signalled.
+    LosesOrders,
+    /// Forgets the jobs that wait, at its end.
+    DropsJobs,
+    /// Ends in the middle of a job, and nobody takes that up again.
+    HoldsJob,
+    /// Begins with empty books.
+    Forgets,
 }
 
 pub struct State {
