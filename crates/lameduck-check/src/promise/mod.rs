@@ -1,6 +1,8 @@
 //! The promises: one file each, from the ledger to a verdict. Adding one is a file, and a line in each list here.
 
 mod accept_lossless;
+#[cfg(test)]
+mod accounts_tests;
 mod close_announced;
 mod db_closed;
 mod download_completes;
