@@ -89,6 +89,7 @@ pub use component::BoxError;
 pub use config::LameDuck;
 pub use exit::Exit;
 pub use handle::Handle;
+pub use jobs::adapters as queue;
 pub use jobs::{Job, Jobs, Lost, Outcome, Queue, Settled, Taken};
 pub use lifecycle::Lifecycle;
 pub use phase::Phase;

@@ -17,6 +17,8 @@
 //! 6. Nothing here waits without an end for a queue that is gone: what could not be settled is in
 //!    the report by name, and the queue hands it out again when the lease or the connection ends.
 
+#[cfg(any(feature = "apalis-postgres", feature = "apalis-sqlite"))]
+mod apalis;
 mod component;
 mod handler;
 mod held;
@@ -31,9 +33,17 @@ mod worker;
 #[cfg(test)]
 mod tests;
 
+pub use self::queue::{Lost, Queue, Settled, Taken};
 pub use component::Jobs;
 pub use job::{Job, Outcome};
-pub use queue::{Lost, Queue, Settled, Taken};
+
+/// The queues that there is an adapter for, each behind the feature of its name.
+pub mod adapters {
+    #[cfg(feature = "apalis-postgres")]
+    pub use super::apalis::postgres::ApalisPostgres;
+    #[cfg(feature = "apalis-sqlite")]
+    pub use super::apalis::sqlite::ApalisSqlite;
+}
 
 /// The kind under which a job is in the ledger from its start until it is settled.
 pub(crate) const JOB: &str = "job";

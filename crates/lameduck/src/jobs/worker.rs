@@ -72,23 +72,18 @@ impl<Q: Queue> Worker<Q> {
                 }
                 tokio::join!(desk.unsubscribe(), desk.unstarted(unstarted));
             };
-            let finished = async { while running.join_next().await.is_some() {} };
-            tokio::join!(unstarted, finished);
+            // Not the end of the running tasks: what is let go is still to be given back after its
+            // task has ended, and the task of one that ignores it never ends.
+            tokio::join!(unstarted, desk.roster.empty());
         };
         let let_go = async {
             self.handle.let_go().await;
             desk.let_go().await;
         };
-        // Once all are settled there is nothing to let go; once all were let go, some may still be
-        // about to be settled, and some will never notice.
         tokio::pin!(settled);
         tokio::select! {
-            () = &mut settled => return,
-            () = let_go => {}
-        }
-        tokio::select! {
-            () = settled => {}
-            () = desk.roster.empty() => {}
+            () = &mut settled => {}
+            () = let_go => settled.await,
         }
     }
 }

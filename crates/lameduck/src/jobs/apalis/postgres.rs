@@ -1,0 +1,179 @@
+//! Jobs in PostgreSQL, through `apalis-postgres`.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::time::Duration;
+
+use apalis_core::backend::TaskResult;
+use apalis_core::task::builder::TaskBuilder;
+use apalis_postgres::{Config, PostgresStorage, queries};
+use serde::Serialize;
+use sqlx::{PgConnection, PgPool};
+
+use super::group::Group;
+use super::{Fetched, Seat};
+use crate::component::BoxError;
+use crate::jobs::queue::{Lost, Queue, Settled, Taken};
+
+/// A queue in the tables of `apalis-postgres`. Several processes may work on it at the same time.
+///
+/// Failed jobs are tried again at once, until they have been tried `max_attempts` times (25 unless
+/// the task says otherwise); then they stay in the table as `Failed`.
+pub struct ApalisPostgres {
+    pool: PgPool,
+    seat: Seat,
+    acks: Group<TaskResult<serde_json::Value>, Settled>,
+}
+
+impl ApalisPostgres {
+    /// Jobs that were pushed to `queue`.
+    pub fn new(pool: &PgPool, queue: &str) -> ApalisPostgres {
+        ApalisPostgres {
+            pool: pool.clone(),
+            seat: Seat::new(queue),
+            acks: Group::new(),
+        }
+    }
+
+    /// How long the jobs of a worker that is not heard of any more stay its own: 15 s unless told,
+    /// at least 3 s. A heartbeat comes three times as often.
+    pub fn lease(mut self, lease: Duration) -> Self {
+        self.seat.set_lease(lease);
+        self
+    }
+
+    /// How often an idle worker looks for jobs: each 100 ms unless told.
+    pub fn poll_every(mut self, interval: Duration) -> Self {
+        self.seat.poll = interval;
+        self
+    }
+
+    /// Makes the schema `apalis`, or brings it up to date.
+    ///
+    /// # Errors
+    ///
+    /// Those of the migrations of `apalis-postgres`.
+    pub async fn set_up(pool: &PgPool) -> Result<(), BoxError> {
+        Ok(PostgresStorage::setup(pool).await?)
+    }
+
+    /// Pushes a job, as JSON, on a connection of yours: within a transaction it is committed, or
+    /// not, with everything else in it.
+    ///
+    /// # Errors
+    ///
+    /// When `job` cannot be written as JSON, or the database refuses.
+    pub async fn push(
+        connection: &mut PgConnection,
+        queue: &str,
+        job: &(impl Serialize + Sync),
+    ) -> Result<(), BoxError> {
+        let task = TaskBuilder::new(serde_json::to_vec(job)?).build();
+        Ok(queries::push_tasks(connection, queue, vec![task]).await?)
+    }
+
+    /// Has the jobs of workers that are gone handed out again.
+    async fn take_over_from_the_dead(&self, connection: &mut PgConnection) -> Result<(), BoxError> {
+        let dead_for = self.seat.lease.as_secs();
+        queries::reenqueue_orphaned(connection, &self.seat.queue, dead_for).await?;
+        Ok(())
+    }
+
+    /// Writes the results of many jobs at once.
+    async fn settle(&self, result: TaskResult<serde_json::Value>) -> Result<Settled, BoxError> {
+        let write = async |results: Vec<TaskResult<serde_json::Value>>| {
+            let mut tx = self.pool.begin().await?;
+            let all: Vec<_> = results.iter().collect();
+            let worker = self.seat.worker.name();
+            let n = queries::handle_results(&mut *tx, &all, worker).await?;
+            let mut settled = vec![Settled::Ours; results.len()];
+            if n as usize != results.len() {
+                // Somebody else has some of them; which ones shows when they are told one by one.
+                for (result, settled) in all.iter().zip(&mut settled) {
+                    if queries::handle_results(&mut *tx, &[result], worker).await? == 0 {
+                        *settled = Settled::NotOurs;
+                    }
+                }
+            }
+            tx.commit().await?;
+            Ok(settled)
+        };
+        self.acks.write(result, write).await
+    }
+}
+
+impl fmt::Debug for ApalisPostgres {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ApalisPostgres")
+            .field("seat", &self.seat)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Queue for ApalisPostgres {
+    type Lease = Fetched;
+
+    async fn open(&self, _most: usize) -> Result<(), BoxError> {
+        let mut connection = self.pool.acquire().await?;
+        let (queue, worker) = (&self.seat.queue, &self.seat.worker);
+        if queries::keep_alive(&mut *connection, queue, worker)
+            .await
+            .is_err()
+        {
+            sqlx::query(
+                "INSERT INTO apalis.workers (id, worker_type, storage_name, layers, last_seen) \
+                 VALUES ($1, $2, 'lameduck', '', now()) ON CONFLICT (id) DO NOTHING",
+            )
+            .bind(worker.name())
+            .bind(queue)
+            .execute(&mut *connection)
+            .await?;
+        }
+        self.take_over_from_the_dead(&mut connection).await
+    }
+
+    async fn ready(&self) -> Result<(), BoxError> {
+        tokio::time::sleep(self.seat.poll).await;
+        Ok(())
+    }
+
+    async fn take(&self, most: usize) -> Result<Vec<Taken<Fetched>>, BoxError> {
+        let config = Config::default().queue(&self.seat.queue).batch_size(most);
+        let mut connection = self.pool.acquire().await?;
+        let tasks = queries::fetch_next(&mut *connection, &config, &self.seat.worker).await?;
+        Ok(tasks.into_iter().filter_map(super::taken).collect())
+    }
+
+    async fn done(&self, it: &Fetched) -> Result<Settled, BoxError> {
+        self.settle(it.done()).await
+    }
+
+    async fn failed(&self, it: &Fetched, why: &str) -> Result<Settled, BoxError> {
+        self.settle(it.failed(why)).await
+    }
+
+    async fn give_back(&self, them: &[&Fetched]) -> Result<(), BoxError> {
+        let ids: Vec<String> = them.iter().map(|it| it.id.to_string()).collect();
+        let (queue, worker) = (&self.seat.queue, self.seat.worker.name());
+        let mut connection = self.pool.acquire().await?;
+        queries::reenqueue_abandoned(&mut *connection, queue, worker, &ids).await?;
+        Ok(())
+    }
+
+    fn keep_every(&self) -> Option<Duration> {
+        Some(self.seat.heartbeat())
+    }
+
+    async fn keep(&self, them: &[&Fetched]) -> Result<Lost, BoxError> {
+        let mut connection = self.pool.acquire().await?;
+        queries::keep_alive(&mut *connection, &self.seat.queue, &self.seat.worker).await?;
+        self.take_over_from_the_dead(&mut connection).await?;
+        let ours: Vec<String> = sqlx::query_scalar(
+            "SELECT id FROM apalis.jobs WHERE lock_by = $1 AND status = 'Queued'",
+        )
+        .bind(self.seat.worker.name())
+        .fetch_all(&mut *connection)
+        .await?;
+        Ok(super::lost(them, &ours.into_iter().collect::<HashSet<_>>()))
+    }
+}
