@@ -1,27 +1,85 @@
-//! `sqlx` pools: every idle connection says goodbye, and those still checked out are counted
-//! instead of waited for without end (sqlx#1764, sqlx#1773).
+//! `sqlx` pools.
+//!
+//! `Pool::close` waits for every connection that is checked out before it ends the first idle one,
+//! so a single listener or leaked connection costs all of them their goodbye (sqlx#1764, sqlx#1773).
+//! Here the idle ones are taken out first, all at the same time; then the pool is closed, and ends
+//! each of the others as it comes back. Whatever does not come back is counted, and PostgreSQL is
+//! asked what it is doing.
 
-use std::future::Future;
+use std::time::Duration;
 
-use sqlx::{Database, Pool};
+use ::sqlx::pool::PoolConnection;
+use ::sqlx::{ConnectOptions, Connection, Database, Pool};
+use tokio::task::JoinSet;
 
 use super::Close;
 use crate::component::BoxError;
 
+/// How long a server may take to answer before it counts as gone.
+const ANSWERS_WITHIN: Duration = Duration::from_millis(500);
+
 impl<DB: Database> Close for Pool<DB> {
-    fn close(&mut self) -> impl Future<Output = Result<(), BoxError>> + Send {
-        let (closed, pool) = (Pool::close(self), self.clone());
-        async move {
-            closed.await;
-            match pool.size() {
-                0 => Ok(()),
-                left => Err(format!("{left} connections still open").into()),
-            }
+    async fn close(&mut self) -> Result<(), BoxError> {
+        let mut idle = Vec::new();
+        while let Some(connection) = self.try_acquire() {
+            idle.push(connection);
         }
+        let all = idle.len();
+        // From this call on nobody gets a connection, and what comes back is ended instead of kept.
+        let closed = Pool::close(self);
+        let goodbyes: JoinSet<_> = idle.into_iter().map(say_goodbye).collect();
+        let goodbyes = goodbyes.join_all().await;
+        let dead: Vec<_> = goodbyes.into_iter().filter_map(Result::err).collect();
+        if let Some(last) = dead.last()
+            && let Err(error) = server_answers(self).await
+        {
+            let dead = dead.len();
+            return Err(format!(
+                "{dead} of {all} sessions had no goodbye: {last}; and now: {error}"
+            )
+            .into());
+        }
+        closed.await;
+        Ok(())
     }
 
-    fn waits_for(&self) -> Option<String> {
-        let (all, idle) = (self.size() as usize, self.num_idle());
-        (all > idle).then(|| format!("{} of {all} connections still checked out", all - idle))
+    async fn waits_for(&self) -> Option<String> {
+        let in_use = self.size() as usize - self.num_idle().min(self.size() as usize);
+        if in_use == 0 {
+            return None;
+        }
+        let most = self.options().get_max_connections();
+        let count = format!("{in_use} of at most {most} connections still checked out");
+        #[cfg(feature = "sqlx-postgres")]
+        if let Some(sessions) = super::sqlx_postgres::sessions(self).await {
+            return Some(format!("{count}: {sessions}"));
+        }
+        Some(count)
+    }
+}
+
+/// Ends one session. An error if its server did not answer: a goodbye that is written to a dead
+/// connection looks like any other.
+async fn say_goodbye<DB: Database>(mut connection: PoolConnection<DB>) -> Result<(), String> {
+    let answer = tokio::time::timeout(ANSWERS_WITHIN, connection.ping()).await;
+    let ended = tokio::time::timeout(ANSWERS_WITHIN, connection.close()).await;
+    match (answer, ended) {
+        (Ok(Ok(())), Ok(Ok(()))) => Ok(()),
+        (Ok(Err(error)), _) | (_, Ok(Err(error))) => Err(error.to_string()),
+        _ => Err(format!("no answer within {ANSWERS_WITHIN:?}")),
+    }
+}
+
+/// Whether the server is there. If it is, then a dead connection had only been idle for too long:
+/// its session had ended before, and there was nobody left to say goodbye to.
+async fn server_answers<DB: Database>(pool: &Pool<DB>) -> Result<(), String> {
+    let connect = async {
+        let connection = pool.connect_options().connect().await?;
+        connection.close().await
+    };
+    match tokio::time::timeout(ANSWERS_WITHIN, connect).await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(error)) => Err(error.to_string()),
+        Err(_) => Err(format!("no answer within {ANSWERS_WITHIN:?}")),
     }
 }

@@ -1,0 +1,129 @@
+//! What PostgreSQL says of the sessions that a pool could not end: a connection that is checked out
+//! does not say by whom, but the server knows what it is doing and since when.
+
+use std::any::Any;
+
+use ::sqlx::postgres::{PgConnectOptions, PgPool, PgRow};
+use ::sqlx::{ConnectOptions, Connection, Database, Pool, Row};
+
+use super::own_ports::own_ports;
+
+/// How many sessions are told.
+const TOLD: i32 = 5;
+/// How much of a query is told, in characters.
+const QUERY: usize = 80;
+
+/// The sessions of this process that are still open, the longest in its state first; `None` if this
+/// is no PostgreSQL, or it does not say.
+pub(super) async fn sessions<DB: Database>(pool: &Pool<DB>) -> Option<String> {
+    let pool = (pool as &dyn Any).downcast_ref::<PgPool>()?;
+    let options = pool.connect_options();
+    let asked = ask(&options).await;
+    let sessions = asked
+        .inspect_err(|error| tracing::debug!(target: "lameduck", %error, "pg_stat_activity"))
+        .ok()?;
+    let told: Vec<String> = sessions.iter().map(ToString::to_string).collect();
+    (!told.is_empty()).then(|| told.join("; "))
+}
+
+async fn ask(options: &PgConnectOptions) -> Result<Vec<Session>, sqlx::Error> {
+    let mut connection = options.connect().await?;
+    // Other processes on this machine may have sessions of the same user: by the port of the socket
+    // they can be told apart, unless it is a Unix socket or there is a proxy in between.
+    let rows = sqlx::query(
+        "SELECT pid, state, query,
+                extract(epoch FROM clock_timestamp() - state_change)::float8 AS seconds
+         FROM pg_stat_activity
+         WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()
+           AND usename = current_user AND datname = current_database()
+           AND client_addr IS NOT DISTINCT FROM inet_client_addr()
+           AND application_name = current_setting('application_name')
+           AND (client_port = -1 OR $1::int4[] IS NULL OR client_port = ANY($1))
+         ORDER BY state_change LIMIT $2",
+    )
+    .bind(own_ports())
+    .bind(TOLD)
+    .fetch_all(&mut connection)
+    .await?;
+    connection.close().await?;
+    let session = |row: &PgRow| {
+        Ok(Session {
+            pid: row.try_get("pid")?,
+            state: row.try_get("state")?,
+            query: row.try_get("query")?,
+            seconds: row.try_get("seconds")?,
+        })
+    };
+    rows.iter().map(session).collect()
+}
+
+struct Session {
+    pid: i32,
+    state: Option<String>,
+    query: Option<String>,
+    seconds: Option<f64>,
+}
+
+impl std::fmt::Display for Session {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "session {}", self.pid)?;
+        let state = self.state.as_deref().unwrap_or("in an unknown state");
+        write!(f, ", {state}")?;
+        if let Some(seconds) = self.seconds {
+            write!(f, " for {seconds:.0} s")?;
+        }
+        let words: Vec<&str> = self
+            .query
+            .as_deref()
+            .unwrap_or_default()
+            .split_whitespace()
+            .collect();
+        let query = words.join(" ");
+        let which = if state == "active" {
+            "query"
+        } else {
+            "last query"
+        };
+        match query.char_indices().nth(QUERY) {
+            _ if query.is_empty() => Ok(()),
+            None => write!(f, ", {which} {query:?}"),
+            Some((end, _)) => write!(f, ", {which} {:?}…", &query[..end]),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn session(state: &str, query: &str) -> String {
+        let session = Session {
+            pid: 4711,
+            state: Some(state.to_owned()),
+            query: Some(query.to_owned()),
+            seconds: Some(12.3),
+        };
+        session.to_string()
+    }
+
+    #[test]
+    fn a_session_is_told_by_what_it_does_and_since_when() {
+        assert_eq!(
+            session("idle in transaction", "LISTEN\n  orders"),
+            "session 4711, idle in transaction for 12 s, last query \"LISTEN orders\""
+        );
+        assert_eq!(
+            session("active", "SELECT pg_sleep(60)"),
+            "session 4711, active for 12 s, query \"SELECT pg_sleep(60)\""
+        );
+    }
+
+    #[test]
+    fn a_long_query_is_cut_between_characters() {
+        let told = session("active", &"é".repeat(200));
+        assert!(
+            told.ends_with("é\"…") && told.chars().count() < 150,
+            "{told}"
+        );
+    }
+}
