@@ -276,6 +276,7 @@ impl Round {
             at_ms,
             r#where: place.into(),
             what: what.into(),
+            failures: 1,
         }
     }
 

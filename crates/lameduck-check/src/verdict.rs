@@ -28,6 +28,9 @@ pub struct Evidence {
     pub r#where: String,
     /// What it saw.
     pub what: String,
+    /// How many failures it stands for.
+    #[serde(skip)]
+    pub(crate) failures: u64,
 }
 
 /// The verdict on one promise.
@@ -94,7 +97,10 @@ impl Finding {
     /// So many trials that went wrong in the same way; none when there are none.
     pub(crate) fn broken_times(&mut self, failures: u64, evidence: Evidence) {
         if failures > 0 {
-            self.broken(evidence);
+            self.broken(Evidence {
+                failures,
+                ..evidence
+            });
             self.trials += failures - 1;
             self.failures += failures - 1;
         }

@@ -235,7 +235,66 @@ fn a_target_that_dies_by_the_signal_breaks_promises_with_exit_1_and_json() {
     let json = std::fs::read_to_string(folder.path().join("out.json")).unwrap();
     let json: serde_json::Value = serde_json::from_str(&json).unwrap();
     assert_eq!(json["exit"], serde_json::json!([143]));
-    assert_eq!(json["promises"].as_array().unwrap().len(), 19);
+    let promises = json["promises"].as_array().unwrap();
+    assert_eq!(promises.len(), 19);
+    for (name, fix) in [("jobs-accounted", "--ledger"), ("db-closed", "--postgres")] {
+        let verdict = promises.iter().find(|it| it["name"] == name).unwrap();
+        assert_eq!(verdict["verdict"], "skipped");
+        assert!(verdict["why"].as_str().unwrap().contains(fix), "{verdict}");
+    }
+}
+
+#[test]
+fn books_that_cannot_be_read_are_told_before_any_load() {
+    let folder = folder();
+    let url = free_url();
+    let itself = std::env::current_exe().unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_lameduck"))
+        .args([
+            "check",
+            "--url",
+            &url,
+            "--ledger",
+            "cat no-such-books",
+            "--",
+        ])
+        .arg(itself)
+        .args(["--exact", "serves_when_another_test_asks_for_it"])
+        .env(SERVE_ON, url.trim_start_matches("http://"))
+        .current_dir(folder.path())
+        .output()
+        .unwrap();
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{error}");
+    for part in [
+        "--ledger `cat no-such-books`",
+        "No such file",
+        "\"orders\":2",
+        "while the target was running",
+    ] {
+        assert!(error.contains(part), "should say {part}:\n{error}");
+    }
+}
+
+#[test]
+fn a_database_that_does_not_answer_is_told_before_anything_is_started() {
+    let folder = folder();
+    let touched = folder.path().join("started");
+    let place = free_url();
+    let place = place.trim_start_matches("http://");
+    let postgres = format!("postgres://me:secret@{place}/shop");
+    let arguments = |postgres| {
+        let command = ["--", "touch", touched.to_str().unwrap()];
+        let check = ["check", "--url", "http://127.0.0.1:1", "--get", "/"];
+        [&check[..], &["--postgres", postgres], &command[..]].concat()
+    };
+    let says = ["--postgres", &format!("me@{place}/shop"), "refused"];
+    is_unusable(folder.path(), &arguments(&postgres), &says);
+    let shown = lameduck(folder.path(), &arguments(&postgres)).stderr;
+    assert!(!String::from_utf8_lossy(&shown).contains("secret"));
+    let says = ["--postgres", "postgres://user@"];
+    is_unusable(folder.path(), &arguments("mysql://x:y@z/w"), &says);
+    assert!(!touched.exists());
 }
 
 #[test]

@@ -96,8 +96,12 @@ pub enum DatabaseError {
     },
 }
 
-/// An error with all its causes.
-fn in_words(error: &(dyn std::error::Error + 'static)) -> String {
+/// What the server said, or else the error with all its causes.
+fn in_words(error: &tokio_postgres::Error) -> String {
+    if let Some(said) = error.as_db_error() {
+        return said.message().to_owned();
+    }
+    let error: &dyn std::error::Error = error;
     let mut words = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

@@ -4,8 +4,6 @@
 //! holds against a session, by one that is still there 2 s after its process, and by each that the server counts as
 //! abandoned although its log names none: it is silent about idle ones.
 
-use std::time::Instant;
-
 use crate::database::{Session, Sessions};
 use crate::ledger::{Ledger, Round};
 use crate::verdict::{Finding, Verdict};
@@ -75,32 +73,28 @@ fn judge_round(round: &Round, watched: &Sessions, finding: &mut Finding) {
     // Others use the database too: never more than there were.
     let untold = counted.saturating_sub(told).min(silent.len() as u64);
     finding.kept_times(silent.len() as u64 - untold);
-    if untold > 0 {
-        let pids: Vec<String> = silent
-            .iter()
-            .map(|session| session.pid.to_string())
-            .collect();
-        let at: Option<Instant> = silent.iter().filter_map(|session| session.gone).max();
-        let place = format!(
-            "postgres, {}",
-            match pids.len() {
-                1 => format!("session {}", pids[0]),
-                _ => format!("{untold} of the sessions {}", pids.join(", ")),
-            }
-        );
-        let last = silent.iter().max_by_key(|session| session.last_seen);
-        let what = format!(
-            "without a goodbye: the server counts {untold} as abandoned{}; its log names them at log_min_messages = debug1",
-            last.map_or(String::new(), |session| format!(
-                ", the last one {}",
+    if untold == silent.len() as u64 {
+        for session in silent {
+            let what = format!(
+                "without a goodbye: the server counts {counted} as abandoned; last seen {}",
                 doing(round, session)
-            ))
-        );
-        finding.broken_times(
-            untold,
-            round.evidence(at.unwrap_or(round.exit.at), place, what),
-        );
+            );
+            let end = session.gone.unwrap_or(session.last_seen);
+            finding.broken(round.evidence(end, place(session), what));
+        }
+        return;
     }
+    let pids: Vec<String> = silent
+        .iter()
+        .map(|session| session.pid.to_string())
+        .collect();
+    let end = silent.iter().filter_map(|session| session.gone).max();
+    let what = format!(
+        "without a goodbye: the server counts {untold} as abandoned; its log names them at log_min_messages = debug1"
+    );
+    let place = format!("postgres, {untold} of sessions {}", pids.join(", "));
+    let evidence = round.evidence(end.unwrap_or(round.exit.at), place, what);
+    finding.broken_times(untold, evidence);
 }
 
 fn place(session: &Session) -> String {

@@ -60,9 +60,9 @@ fn write_all(text: &mut String, outcome: &Outcome, look: Look) -> std::fmt::Resu
                 evidence.round, evidence.at_ms, evidence.r#where, evidence.what
             )?;
         }
-        let more = verdict
-            .failures
-            .saturating_sub(verdict.evidence.len().min(SHOWN) as u64);
+        let shown = verdict.evidence.iter().take(SHOWN);
+        let told: u64 = shown.map(|evidence| evidence.failures).sum();
+        let more = verdict.failures.saturating_sub(told);
         if more > 0 {
             writeln!(text, "    and {more} more")?;
         }
