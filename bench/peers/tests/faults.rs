@@ -60,6 +60,11 @@ async fn keeps_everything(rtt: Duration) {
     plan.slow.push(RequestTemplate::get("/work?ms=700"));
     plan.downloads.push(RequestTemplate::get("/stream?ms=1000"));
     uploads(&mut plan);
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let books = folder.path().join("books.json").display().to_string();
+    plan.command.extend(["--books".to_owned(), books.clone()]);
+    plan.post.push(RequestTemplate::post("/orders", "{}"));
+    plan.ledger = Some(vec!["cat".to_owned(), books]);
     plan.rounds = 2;
     plan.startup_rounds = 3;
     plan.clients.idle = 12;
@@ -71,7 +76,7 @@ async fn keeps_everything(rtt: Duration) {
         .filter(|verdict| verdict.judgement == Judgement::Skipped)
         .map(|verdict| verdict.name)
         .collect();
-    assert_eq!(skipped, ["h2-lossless"], "{}", told(&outcome));
+    assert_eq!(skipped, ["h2-lossless", "db-closed"], "{}", told(&outcome));
 }
 
 #[tokio::test(flavor = "multi_thread")]

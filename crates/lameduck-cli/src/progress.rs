@@ -82,5 +82,9 @@ fn in_words(round: &Round) -> String {
         .filter(|exchange| exchange.ending.is_lost())
         .count();
     let Tally { ok, ok_close, .. } = Tally::of([round]);
-    format!("{} answered, {lost} lost, {end}", ok + ok_close)
+    let books = match round.audit.and_then(|audit| audit.closed) {
+        Some(books) => format!("; its books then: {books}"),
+        None => String::new(),
+    };
+    format!("{} answered, {lost} lost, {end}{books}", ok + ok_close)
 }

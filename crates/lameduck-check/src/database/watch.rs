@@ -16,6 +16,8 @@ use crate::plan::Plan;
 const INTERVAL: Duration = Duration::from_millis(10);
 /// A session that outlives its process by so long is left behind.
 const LINGERS: Duration = Duration::from_secs(2);
+/// Our own goodbye takes no longer.
+const GOODBYE: Duration = Duration::from_secs(1);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A connection to the target's database, made before the target is started: sessions that are there already are
@@ -24,8 +26,8 @@ pub(crate) struct Watch {
     client: Client,
     strangers: HashSet<Key>,
     log: Result<ServerLog, String>,
-    // Ends with the client.
-    _driver: JoinSet<()>,
+    /// The connection's own task; ends with the client.
+    driver: JoinSet<()>,
 }
 
 impl Watch {
@@ -65,7 +67,7 @@ impl Watch {
             log: ServerLog::find(&client, plan.postgres_log.as_deref()).await?,
             client,
             strangers: seen.into_iter().map(|seen| seen.key).collect(),
-            _driver: driver,
+            driver,
         }))
     }
 
@@ -77,7 +79,16 @@ impl Watch {
         UnderWatch { tell_end, task }
     }
 
-    async fn follow(mut self, mut end: watch::Receiver<Option<End>>) -> Sessions {
+    async fn follow(mut self, end: watch::Receiver<Option<End>>) -> Sessions {
+        let sessions = self.record(end).await;
+        // Who asks others for a goodbye says one.
+        drop(self.client);
+        let ended = self.driver.join_next();
+        drop(tokio::time::timeout(GOODBYE, ended).await);
+        sessions
+    }
+
+    async fn record(&mut self, mut end: watch::Receiver<Option<End>>) -> Sessions {
         let trouble = |error: tokio_postgres::Error| Sessions {
             trouble: Some(format!(
                 "the database could not be watched: {}",
