@@ -14,6 +14,7 @@ use clap::{Args as ClapArgs, Parser, Subcommand};
     after_help = "Examples:\n  \
         shop                                       serve on 127.0.0.1:8080, probes on :9090\n  \
         shop --data /var/lib/shop --grace 10s      keep the orders, stop within 10 s\n  \
+        shop --database postgres://localhost/shop  orders and receipts' jobs in PostgreSQL\n  \
         shop ledger --data /var/lib/shop           what is in the books when no shop runs"
 )]
 pub(crate) struct Args {
@@ -48,16 +49,34 @@ pub(crate) struct Serve {
     #[arg(long, env = "SHOP_GRACE", default_value = "30s", value_name = "DURATION",
           value_parser = humantime::parse_duration)]
     pub grace: Duration,
+    /// How many receipts are sent at the same time.
+    #[arg(long, env = "SHOP_WORKERS", default_value_t = 16, value_name = "N")]
+    pub workers: usize,
+    /// How long the jobs of a shop that is gone without a word stay its own.
+    #[arg(long, env = "SHOP_LEASE", default_value = "15s", value_name = "DURATION",
+          value_parser = humantime::parse_duration)]
+    pub lease: Duration,
     #[command(flatten)]
     pub place: Place,
 }
 
-/// Where the orders are.
+/// Where the orders are, and the jobs to send their receipts.
 #[derive(Clone, Debug, ClapArgs)]
 pub(crate) struct Place {
     /// The folder for the orders; a fresh temporary one unless given.
-    #[arg(long, env = "SHOP_DATA", value_name = "DIR")]
+    #[arg(
+        long,
+        env = "SHOP_DATA",
+        value_name = "DIR",
+        conflicts_with = "database"
+    )]
     pub data: Option<PathBuf>,
+    /// Keep the orders in PostgreSQL (postgres://…) instead.
+    #[arg(long, env = "SHOP_DATABASE", value_name = "URL")]
+    pub database: Option<String>,
+    /// Where the jobs are: beside the orders unless given.
+    #[arg(long, env = "SHOP_QUEUE", value_name = "URL")]
+    pub queue: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]

@@ -4,13 +4,23 @@
 //! | room | what is in it |
 //! |---|---|
 //! | `args` | the command line |
-//! | `store` | orders in SQLite |
+//! | `database` | SQLite or PostgreSQL |
+//! | `store` | orders and receipts |
+//! | `queue` | where the jobs are that send receipts |
+//! | `outbox` | the way to a queue that is not beside the orders |
+//! | `receipts` | sending them |
 //! | `routes` | what it serves |
 //! | `events` | the event stream |
+//! | `books` | what was sold, while no shop runs |
 //! | `serve` | the service's life |
 
 mod args;
+mod books;
+mod database;
 mod events;
+mod outbox;
+mod queue;
+mod receipts;
 mod routes;
 mod serve;
 mod store;
@@ -35,7 +45,7 @@ pub async fn main(args: impl IntoIterator<Item = OsString>) -> Exit {
     };
     match args.command {
         None => serve::run(args.serve).await,
-        Some(args::Command::Ledger(place)) => match store::print_ledger(&place).await {
+        Some(args::Command::Ledger(place)) => match books::print(&place).await {
             Ok(()) => Exit::CLEAN,
             Err(e) => {
                 eprintln!("shop: {e:#}");
@@ -43,4 +53,9 @@ pub async fn main(args: impl IntoIterator<Item = OsString>) -> Exit {
             }
         },
     }
+}
+
+/// An error of a queue's, as one of ours.
+fn anyhow(error: lameduck::BoxError) -> anyhow::Error {
+    anyhow::Error::from_boxed(error)
 }

@@ -16,7 +16,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::events;
-use crate::store::{Ledger, Store};
+use crate::store::{Ledger, NewOrder, Store};
 
 /// What every handler may use.
 #[derive(Clone)]
@@ -56,21 +56,33 @@ async fn work(Query(takes): Query<Takes>) -> &'static str {
 }
 
 #[derive(Deserialize)]
-struct NewOrder {
+struct Wanted {
     item: String,
     quantity: i64,
+    /// How long it takes to send the receipt; so that there are jobs of every length.
+    #[serde(default = "shortly")]
+    receipt_ms: u64,
+}
+
+fn shortly() -> u64 {
+    5
 }
 
 async fn order(
     State(shop): State<Shop>,
-    Json(new): Json<NewOrder>,
+    Json(wanted): Json<Wanted>,
 ) -> Result<(StatusCode, Json<Value>), Problem> {
-    if new.quantity < 1 || new.item.is_empty() {
+    if wanted.quantity < 1 || wanted.item.is_empty() {
         return Err(Problem::Bad(
             "item must not be empty, quantity must be at least 1",
         ));
     }
-    let id = shop.store.order(&new.item, new.quantity).await?;
+    let new = NewOrder {
+        item: &wanted.item,
+        quantity: wanted.quantity,
+        receipt_ms: wanted.receipt_ms,
+    };
+    let id = shop.store.order(&new).await?;
     Ok((StatusCode::CREATED, Json(json!({ "id": id }))))
 }
 
@@ -116,12 +128,12 @@ async fn stream(Query(takes): Query<Takes>) -> Body {
 /// What can go wrong.
 enum Problem {
     Bad(&'static str),
-    Database(sqlx::Error),
+    Database(anyhow::Error),
 }
 
-impl From<sqlx::Error> for Problem {
-    fn from(error: sqlx::Error) -> Problem {
-        Problem::Database(error)
+impl<E: Into<anyhow::Error>> From<E> for Problem {
+    fn from(error: E) -> Problem {
+        Problem::Database(error.into())
     }
 }
 

@@ -7,7 +7,10 @@ use lameduck::{Exit, Lifecycle};
 use tempfile::TempDir;
 use tracing_subscriber::EnvFilter;
 
-use crate::args::Serve;
+use crate::args::{Place, Serve};
+use crate::database::{Database, on};
+use crate::queue::{Jobs, Work};
+use crate::receipts;
 use crate::routes::{Shop, router};
 use crate::store::Store;
 
@@ -20,24 +23,36 @@ pub(crate) async fn run(args: Serve) -> Exit {
         .init();
 
     let mut life = Lifecycle::new().grace(args.grace).probes(&args.admin);
-    let (folder, temporary) = match folder(args.place.data) {
+    let (folder, temporary) = match folder(&args.place) {
         Ok(it) => it,
         Err(e) => return bad(&e),
     };
-    match life.starting("sqlite", Store::open(&folder)).await {
-        Some(Ok(store)) => {
-            let ping = store.clone();
+    match life
+        .starting("database and queue", open(&args.place, folder))
+        .await
+    {
+        Some(Ok((database, jobs))) => {
+            let store = Store::new(database.clone(), jobs.clone());
+            let work = Work {
+                workers: args.workers,
+                lease: args.lease,
+            };
             let shop = Shop {
                 store: store.clone(),
                 handle: life.handle(),
             };
+            let ping = database.clone();
             life = life
-                .check("sqlite", move || {
-                    let store = ping.clone();
-                    async move { store.ping().await }
+                .check(database.name(), move || {
+                    let database = ping.clone();
+                    async move { database.ping().await }
                 })
-                .http("http", args.listen, router(shop))
-                .close("sqlite", store.pool());
+                .http("http", args.listen, router(shop));
+            let send = move |receipt, job| receipts::send(store.clone(), receipt, job);
+            life = jobs.serve(life, work, &database, send);
+            life = jobs.close(life);
+            let name = database.name();
+            life = on!(database, pool => life.close(name, pool));
         }
         Some(Err(e)) => return bad(&e),
         // Stopped while it started: what there is gets closed.
@@ -51,11 +66,25 @@ pub(crate) async fn run(args: Serve) -> Exit {
     exit
 }
 
-/// The folder for the orders, and what deletes it if it is only for this run.
-fn folder(data: Option<PathBuf>) -> anyhow::Result<(PathBuf, Option<TempDir>)> {
-    match data {
-        Some(folder) => Ok((folder, None)),
-        None => {
+/// Opens what the shop keeps its orders and jobs in.
+async fn open(place: &Place, folder: Option<PathBuf>) -> anyhow::Result<(Database, Jobs)> {
+    let url = place.database.as_deref();
+    let database = match (folder, url) {
+        (Some(folder), _) => Database::in_folder(&folder, true).await?,
+        (None, url) => Database::at(url.unwrap_or_default()).await?,
+    };
+    Store::set_up(&database).await?;
+    let jobs = Jobs::open(place.queue.as_deref(), &database, url).await?;
+    Ok((database, jobs))
+}
+
+/// The folder for the orders, unless they are in a database; and what deletes it if it is only for
+/// this run.
+fn folder(place: &Place) -> anyhow::Result<(Option<PathBuf>, Option<TempDir>)> {
+    match (&place.data, &place.database) {
+        (None, Some(_)) => Ok((None, None)),
+        (Some(folder), _) => Ok((Some(folder.clone()), None)),
+        (None, None) => {
             let temporary = tempfile::Builder::new()
                 .prefix("shop-")
                 .tempdir()
@@ -65,7 +94,7 @@ fn folder(data: Option<PathBuf>) -> anyhow::Result<(PathBuf, Option<TempDir>)> {
                 "shop: keeps its orders in {} for this run",
                 folder.display()
             );
-            Ok((folder, Some(temporary)))
+            Ok((Some(folder), Some(temporary)))
         }
     }
 }

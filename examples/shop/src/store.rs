@@ -1,23 +1,18 @@
-//! Orders in SQLite.
+//! Orders and their receipts.
 
-use std::path::Path;
-use std::str::FromStr;
-use std::time::Duration;
-
-use anyhow::{Context, bail};
+use anyhow::Context;
 use serde::Serialize;
-use sqlx::SqlitePool;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{Acquire, PgConnection, SqliteConnection};
 
-use crate::args::Place;
-
-/// The orders' file in the data folder.
-const FILE: &str = "shop.sqlite";
+use crate::database::{Database, on};
+use crate::outbox;
+use crate::queue::{Jobs, Receipt};
 
 /// The orders.
 #[derive(Clone, Debug)]
 pub(crate) struct Store {
-    pool: SqlitePool,
+    database: Database,
+    jobs: Jobs,
 }
 
 /// One order.
@@ -30,112 +25,165 @@ pub(crate) struct Order {
     pub receipt_sent: bool,
 }
 
+/// What is asked for.
+#[derive(Debug)]
+pub(crate) struct NewOrder<'a> {
+    pub item: &'a str,
+    pub quantity: i64,
+    /// How long it takes to send the receipt.
+    pub receipt_ms: u64,
+}
+
 /// The books.
 #[derive(Debug, Default, PartialEq, Eq, Serialize)]
 pub(crate) struct Ledger {
     pub orders: i64,
+    /// Orders whose receipt was sent.
     pub receipts: i64,
+    /// Receipts that were sent again.
     pub duplicates: i64,
+    /// Orders whose receipt waits to be sent.
     pub pending: i64,
+    /// Orders whose receipt is being sent; or is neither sent nor waiting, when nobody works.
     pub running: i64,
 }
 
+const ORDERS_IN_SQLITE: &str = "CREATE TABLE IF NOT EXISTS orders (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    item TEXT NOT NULL,
+    quantity INTEGER NOT NULL CHECK (quantity > 0))";
+const ORDERS_IN_POSTGRES: &str = "CREATE TABLE IF NOT EXISTS orders (
+    id BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    item TEXT NOT NULL,
+    quantity BIGINT NOT NULL CHECK (quantity > 0))";
+/// One row each time that a receipt was sent.
+const RECEIPTS: &str =
+    "CREATE TABLE IF NOT EXISTS receipts (order_id BIGINT NOT NULL REFERENCES orders (id))";
+const RECEIPTS_BY_ORDER: &str =
+    "CREATE INDEX IF NOT EXISTS receipts_by_order ON receipts (order_id)";
+const INSERT_ORDER: &str = "INSERT INTO orders (item, quantity) VALUES ($1, $2) RETURNING id";
+
 impl Store {
-    /// Opens the orders in `folder`, and makes what is not there yet.
-    pub(crate) async fn open(folder: &Path) -> anyhow::Result<Store> {
-        std::fs::create_dir_all(folder)
-            .with_context(|| format!("--data {}: cannot make the folder", folder.display()))?;
-        let options = SqliteConnectOptions::new()
-            .filename(folder.join(FILE))
-            .create_if_missing(true)
-            // An answer of 201 promises that the order survives a crash of the process, which the
-            // write-ahead log does without a disk flush for each order.
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Normal)
-            .busy_timeout(Duration::from_secs(10));
-        let store = Store {
-            pool: SqlitePoolOptions::new()
-                .max_connections(4)
-                .connect_with(options)
-                .await
-                .with_context(|| format!("--data {}: cannot open {FILE}", folder.display()))?,
+    /// The orders in `database`, whose receipts are `jobs`.
+    pub(crate) fn new(database: Database, jobs: Jobs) -> Store {
+        Store { database, jobs }
+    }
+
+    /// Makes the tables that are not there yet.
+    pub(crate) async fn set_up(database: &Database) -> anyhow::Result<()> {
+        let made = match database {
+            Database::Sqlite(pool) => {
+                let mut tx = pool.begin_with("BEGIN IMMEDIATE").await?;
+                for table in [
+                    ORDERS_IN_SQLITE,
+                    RECEIPTS,
+                    RECEIPTS_BY_ORDER,
+                    outbox::IN_SQLITE,
+                ] {
+                    sqlx::query(table).execute(&mut *tx).await?;
+                }
+                tx.commit().await
+            }
+            Database::Postgres(pool) => {
+                let mut tx = pool.begin().await?;
+                // Two shops that start at the same time make the tables one after the other.
+                sqlx::query("SELECT pg_advisory_xact_lock(5407)")
+                    .execute(&mut *tx)
+                    .await?;
+                for table in [
+                    ORDERS_IN_POSTGRES,
+                    RECEIPTS,
+                    RECEIPTS_BY_ORDER,
+                    outbox::IN_POSTGRES,
+                ] {
+                    sqlx::query(table).execute(&mut *tx).await?;
+                }
+                tx.commit().await
+            }
         };
-        sqlx::query(
-            "CREATE TABLE IF NOT EXISTS orders (
-                id INTEGER PRIMARY KEY AUTOINCREMENT,
-                item TEXT NOT NULL,
-                quantity INTEGER NOT NULL CHECK (quantity > 0),
-                receipts INTEGER NOT NULL DEFAULT 0)",
-        )
-        .execute(&store.pool)
-        .await
-        .context("cannot make the table of orders")?;
-        Ok(store)
+        made.context("cannot make the tables")
     }
 
-    /// The pool, to be closed at the end.
-    pub(crate) fn pool(&self) -> SqlitePool {
-        self.pool.clone()
+    /// Takes an order; it and the job to send its receipt are committed when this returns.
+    pub(crate) async fn order(&self, new: &NewOrder<'_>) -> anyhow::Result<i64> {
+        let id = match &self.database {
+            Database::Sqlite(pool) => {
+                let mut tx = pool.begin_with("BEGIN IMMEDIATE").await?;
+                let id = self.order_in_sqlite(tx.acquire().await?, new).await?;
+                tx.commit().await?;
+                id
+            }
+            Database::Postgres(pool) => {
+                let mut tx = pool.begin().await?;
+                let id = self.order_in_postgres(tx.acquire().await?, new).await?;
+                tx.commit().await?;
+                id
+            }
+        };
+        self.jobs.committed();
+        Ok(id)
     }
 
-    /// Takes an order; it is committed when this returns.
-    pub(crate) async fn order(&self, item: &str, quantity: i64) -> sqlx::Result<i64> {
-        let done = sqlx::query("INSERT INTO orders (item, quantity) VALUES (?, ?)")
-            .bind(item)
-            .bind(quantity)
-            .execute(&self.pool)
+    async fn order_in_sqlite(
+        &self,
+        tx: &mut SqliteConnection,
+        new: &NewOrder<'_>,
+    ) -> anyhow::Result<i64> {
+        let insert = sqlx::query_scalar(INSERT_ORDER)
+            .bind(new.item)
+            .bind(new.quantity);
+        let order = insert.fetch_one(&mut *tx).await?;
+        self.jobs
+            .push_in_sqlite(tx, &Receipt::new(order, new.receipt_ms))
             .await?;
-        Ok(done.last_insert_rowid())
+        Ok(order)
+    }
+
+    async fn order_in_postgres(
+        &self,
+        tx: &mut PgConnection,
+        new: &NewOrder<'_>,
+    ) -> anyhow::Result<i64> {
+        let insert = sqlx::query_scalar(INSERT_ORDER)
+            .bind(new.item)
+            .bind(new.quantity);
+        let order = insert.fetch_one(&mut *tx).await?;
+        self.jobs
+            .push_in_postgres(tx, &Receipt::new(order, new.receipt_ms))
+            .await?;
+        Ok(order)
     }
 
     pub(crate) async fn get(&self, id: i64) -> sqlx::Result<Option<Order>> {
-        sqlx::query_as(
-            "SELECT id, item, quantity, receipts > 0 AS receipt_sent FROM orders WHERE id = ?",
-        )
-        .bind(id)
-        .fetch_optional(&self.pool)
-        .await
+        const GET: &str = "SELECT id, item, quantity, \
+            EXISTS (SELECT 1 FROM receipts WHERE order_id = orders.id) AS receipt_sent \
+            FROM orders WHERE id = $1";
+        on!(&self.database, pool => sqlx::query_as(GET).bind(id).fetch_optional(pool).await)
     }
 
-    pub(crate) async fn ledger(&self) -> sqlx::Result<Ledger> {
-        let (orders,) = sqlx::query_as("SELECT count(*) FROM orders")
-            .fetch_one(&self.pool)
-            .await?;
+    /// The receipt of `order` was sent.
+    pub(crate) async fn sent(&self, order: i64) -> sqlx::Result<()> {
+        const SENT: &str = "INSERT INTO receipts (order_id) VALUES ($1)";
+        on!(&self.database, pool => sqlx::query(SENT).bind(order).execute(pool).await.map(drop))
+    }
+
+    pub(crate) async fn ledger(&self) -> anyhow::Result<Ledger> {
+        const COUNT: &str = "SELECT (SELECT count(*) FROM orders), \
+            (SELECT count(DISTINCT order_id) FROM receipts), (SELECT count(*) FROM receipts), \
+            (SELECT count(*) FROM outbox)";
+        // What waits is counted first: what is taken or finished meanwhile then shows as running.
+        let waiting = self.jobs.waiting().await?;
+        let (orders, receipts, sent, outbox): (i64, i64, i64, i64) =
+            on!(&self.database, pool => sqlx::query_as(COUNT).fetch_one(pool).await)?;
+        let open = orders - receipts;
+        // A job can wait whose receipt was sent already: it was not acknowledged.
+        let pending = (waiting + outbox).min(open);
         Ok(Ledger {
             orders,
-            ..Ledger::default()
+            receipts,
+            duplicates: sent - receipts,
+            pending,
+            running: open - pending,
         })
     }
-
-    /// Whether the database answers.
-    pub(crate) async fn ping(&self) -> sqlx::Result<()> {
-        sqlx::query("SELECT 1").execute(&self.pool).await.map(drop)
-    }
-}
-
-/// Prints the books of a shop that does not run.
-pub(crate) async fn print_ledger(place: &Place) -> anyhow::Result<()> {
-    let Some(folder) = &place.data else {
-        bail!("ledger: where are the orders? Give --data DIR, the folder the shop was given");
-    };
-    let file = folder.join(FILE);
-    if !file.is_file() {
-        bail!(
-            "--data {}: there is no {FILE} in it, so no shop has kept orders there",
-            folder.display()
-        );
-    }
-    let options = SqliteConnectOptions::from_str("sqlite:")?
-        .filename(&file)
-        .busy_timeout(Duration::from_secs(10));
-    let store = Store {
-        pool: SqlitePoolOptions::new()
-            .max_connections(1)
-            .connect_with(options)
-            .await?,
-    };
-    let ledger = store.ledger().await;
-    store.pool.close().await;
-    println!("{}", serde_json::to_string(&ledger?)?);
-    Ok(())
 }

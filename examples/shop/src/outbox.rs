@@ -1,0 +1,126 @@
+//! Jobs on their way to a queue that takes no part in the transactions of the orders' database.
+//!
+//! An order and its job must be committed together, and no broker can be part of that. So the job
+//! goes into a table beside the orders, in their transaction, and from there to the broker: taken
+//! out of the table in a transaction that is committed only after the broker has confirmed. A crash
+//! in between leaves the job in the table, and it is published again: at least once, never not at
+//! all.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use lameduck::Handle;
+use sqlx::{PgConnection, SqliteConnection};
+use tokio::sync::Notify;
+
+use crate::database::Database;
+use crate::queue::{Elsewhere, Receipt};
+
+pub(crate) const IN_SQLITE: &str = "CREATE TABLE IF NOT EXISTS outbox (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, job TEXT NOT NULL)";
+pub(crate) const IN_POSTGRES: &str = "CREATE TABLE IF NOT EXISTS outbox (
+    id BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY, job TEXT NOT NULL)";
+
+const PUT: &str = "INSERT INTO outbox (job) VALUES ($1)";
+
+/// How many are published at a time.
+const BATCH: i64 = 100;
+
+/// How often to look without being told that there is something, for what another shop has left.
+const LOOK: Duration = Duration::from_secs(1);
+
+pub(crate) async fn put_in_sqlite(tx: &mut SqliteConnection, job: &Receipt) -> anyhow::Result<()> {
+    let job = serde_json::to_string(job)?;
+    sqlx::query(PUT).bind(job).execute(tx).await?;
+    Ok(())
+}
+
+pub(crate) async fn put_in_postgres(tx: &mut PgConnection, job: &Receipt) -> anyhow::Result<()> {
+    let job = serde_json::to_string(job)?;
+    sqlx::query(PUT).bind(job).execute(tx).await?;
+    Ok(())
+}
+
+/// Carries jobs from the outbox to the queue.
+pub(crate) struct Relay {
+    pub(crate) database: Database,
+    pub(crate) to: Elsewhere,
+    pub(crate) committed: Arc<Notify>,
+}
+
+impl Relay {
+    /// Runs until nobody can put anything into the outbox any more, and it is empty.
+    pub(crate) async fn run(self, handle: Handle) -> anyhow::Result<()> {
+        loop {
+            let last = tokio::select! {
+                biased;
+                () = handle.no_longer_used() => true,
+                () = self.committed.notified() => false,
+                () = tokio::time::sleep(LOOK) => false,
+            };
+            match self.empty().await {
+                Ok(()) if last => return Ok(()),
+                Ok(()) => {}
+                // What is left stays in its table, for this shop's next try or for another shop.
+                Err(error) if handle.is_letting_go() => {
+                    tracing::warn!(%error, "jobs are left in the outbox");
+                    return Ok(());
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "cannot publish what is in the outbox");
+                    tokio::select! {
+                        () = handle.let_go() => {}
+                        () = tokio::time::sleep(Duration::from_millis(200)) => {}
+                    }
+                }
+            }
+        }
+    }
+
+    /// Publishes everything that is there.
+    async fn empty(&self) -> anyhow::Result<()> {
+        while self.publish_some().await? == BATCH as usize {}
+        Ok(())
+    }
+
+    async fn publish_some(&self) -> anyhow::Result<usize> {
+        match &self.database {
+            Database::Sqlite(pool) => {
+                const TAKE: &str = "DELETE FROM outbox WHERE id IN \
+                    (SELECT id FROM outbox ORDER BY id LIMIT $1) RETURNING job";
+                let mut tx = pool.begin_with("BEGIN IMMEDIATE").await?;
+                let jobs = sqlx::query_scalar(TAKE)
+                    .bind(BATCH)
+                    .fetch_all(&mut *tx)
+                    .await?;
+                let n = self.publish(jobs).await?;
+                tx.commit().await?;
+                Ok(n)
+            }
+            Database::Postgres(pool) => {
+                // What another shop is publishing is left to it.
+                const TAKE: &str = "DELETE FROM outbox WHERE id IN (SELECT id FROM outbox \
+                    ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED) RETURNING job";
+                let mut tx = pool.begin().await?;
+                let jobs = sqlx::query_scalar(TAKE)
+                    .bind(BATCH)
+                    .fetch_all(&mut *tx)
+                    .await?;
+                let n = self.publish(jobs).await?;
+                tx.commit().await?;
+                Ok(n)
+            }
+        }
+    }
+
+    async fn publish(&self, jobs: Vec<String>) -> anyhow::Result<usize> {
+        let jobs: Vec<Receipt> = jobs
+            .iter()
+            .map(|job| serde_json::from_str(job))
+            .collect::<Result<_, _>>()?;
+        if !jobs.is_empty() {
+            self.to.publish(&jobs).await?;
+        }
+        Ok(jobs.len())
+    }
+}

@@ -1,0 +1,247 @@
+//! Where the jobs are that send receipts: beside the orders, or with a broker.
+
+mod postgres;
+mod sqlite;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::bail;
+use lameduck::{BoxError, Job, Lifecycle};
+use serde::{Deserialize, Serialize};
+use sqlx::{PgConnection, SqliteConnection};
+use tokio::sync::Notify;
+
+use crate::database::{Database, is_postgres};
+use crate::outbox;
+
+/// The name of the queue, and of the worker on it.
+pub(crate) const RECEIPTS: &str = "receipts";
+
+/// The job: send the receipt of an order.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(crate) struct Receipt {
+    pub(crate) order: i64,
+    /// How long that takes.
+    pub(crate) ms: u64,
+}
+
+impl Receipt {
+    pub(crate) fn new(order: i64, ms: u64) -> Receipt {
+        Receipt { order, ms }
+    }
+}
+
+/// The queue of receipts.
+#[derive(Clone, Debug)]
+pub(crate) struct Jobs {
+    place: Place,
+    /// Something was put in the outbox.
+    committed: Arc<Notify>,
+}
+
+#[derive(Clone, Debug)]
+enum Place {
+    /// In the database of the orders: a job is committed with its order.
+    BesideTheOrders(Database),
+    /// Elsewhere: what is to go there is committed with its order to the outbox first.
+    Elsewhere(Elsewhere),
+}
+
+/// A queue that takes no part in the transactions of the orders' database.
+#[derive(Clone, Debug)]
+pub(crate) enum Elsewhere {
+    Postgres(sqlx::PgPool),
+}
+
+/// How the work is done.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Work {
+    pub(crate) workers: usize,
+    pub(crate) lease: Duration,
+}
+
+impl Jobs {
+    /// The queue at `url`, or beside the orders in `database`, whose address is `database_url`.
+    pub(crate) async fn open(
+        url: Option<&str>,
+        database: &Database,
+        database_url: Option<&str>,
+    ) -> anyhow::Result<Jobs> {
+        let place = match url {
+            None => Place::BesideTheOrders(database.clone()),
+            Some(url) if Some(url) == database_url => Place::BesideTheOrders(database.clone()),
+            Some(url) => Place::Elsewhere(Elsewhere::connect(url).await?),
+        };
+        match &place {
+            Place::BesideTheOrders(Database::Sqlite(pool)) => sqlite::set_up(pool).await?,
+            Place::BesideTheOrders(Database::Postgres(pool)) => postgres::set_up(pool).await?,
+            Place::Elsewhere(it) => it.set_up().await?,
+        }
+        Ok(Jobs {
+            place,
+            committed: Arc::default(),
+        })
+    }
+
+    /// Pushes a job within a transaction of the orders' database.
+    pub(crate) async fn push_in_sqlite(
+        &self,
+        tx: &mut SqliteConnection,
+        job: &Receipt,
+    ) -> anyhow::Result<()> {
+        match &self.place {
+            Place::BesideTheOrders(_) => sqlite::push(tx, job).await,
+            Place::Elsewhere(_) => outbox::put_in_sqlite(tx, job).await,
+        }
+    }
+
+    /// The same in PostgreSQL.
+    pub(crate) async fn push_in_postgres(
+        &self,
+        tx: &mut PgConnection,
+        job: &Receipt,
+    ) -> anyhow::Result<()> {
+        match &self.place {
+            Place::BesideTheOrders(_) => postgres::push(tx, job).await,
+            Place::Elsewhere(_) => outbox::put_in_postgres(tx, job).await,
+        }
+    }
+
+    /// A transaction with a job in it was committed.
+    pub(crate) fn committed(&self) {
+        self.committed.notify_one();
+    }
+
+    /// How many jobs wait for a worker.
+    pub(crate) async fn waiting(&self) -> anyhow::Result<i64> {
+        match &self.place {
+            Place::BesideTheOrders(Database::Sqlite(pool)) => sqlite::waiting(pool).await,
+            Place::BesideTheOrders(Database::Postgres(pool)) => postgres::waiting(pool).await,
+            Place::Elsewhere(it) => it.waiting().await,
+        }
+    }
+
+    /// Adds to the life of the shop whatever works on the jobs, and what brings them here.
+    pub(crate) fn serve<F>(
+        &self,
+        life: Lifecycle,
+        work: Work,
+        database: &Database,
+        handler: impl Fn(Receipt, Job) -> F + Send + Sync + 'static,
+    ) -> Lifecycle
+    where
+        F: Future<Output = Result<(), BoxError>> + Send + 'static,
+    {
+        match &self.place {
+            Place::BesideTheOrders(Database::Sqlite(pool)) => {
+                life.work(work.on(sqlite::queue(pool, work), handler))
+            }
+            Place::BesideTheOrders(Database::Postgres(pool)) => {
+                life.work(work.on(postgres::queue(pool, work), handler))
+            }
+            Place::Elsewhere(it) => {
+                let relay = outbox::Relay {
+                    database: database.clone(),
+                    to: it.clone(),
+                    committed: self.committed.clone(),
+                };
+                it.serve(life, work, handler)
+                    .task("outbox", |handle| relay.run(handle))
+                    // A request in flight may still put something into it.
+                    .uses("http", "outbox")
+            }
+        }
+    }
+
+    /// Has the queue closed after everything that uses it.
+    pub(crate) fn close(&self, life: Lifecycle) -> Lifecycle {
+        match &self.place {
+            Place::BesideTheOrders(_) => life,
+            Place::Elsewhere(it) => it.close(life),
+        }
+    }
+
+    /// Closes it, where there is no lifecycle.
+    pub(crate) async fn close_now(&self) {
+        if let Place::Elsewhere(it) = &self.place {
+            it.close_now().await;
+        }
+    }
+}
+
+impl Work {
+    fn on<Q: lameduck::Queue, F>(
+        &self,
+        queue: Q,
+        handler: impl Fn(Receipt, Job) -> F + Send + Sync + 'static,
+    ) -> lameduck::Jobs<Q>
+    where
+        F: Future<Output = Result<(), BoxError>> + Send + 'static,
+    {
+        lameduck::Jobs::new(RECEIPTS, queue, handler).concurrency(self.workers)
+    }
+}
+
+impl Elsewhere {
+    async fn connect(url: &str) -> anyhow::Result<Elsewhere> {
+        if is_postgres(url) {
+            return Ok(Elsewhere::Postgres(postgres::connect(url).await?));
+        }
+        bail!(
+            "--queue {url}: not a queue that the shop knows; \
+             give postgres://…, redis://…, amqp://… or nats://…"
+        )
+    }
+
+    async fn set_up(&self) -> anyhow::Result<()> {
+        match self {
+            Elsewhere::Postgres(pool) => postgres::set_up(pool).await,
+        }
+    }
+
+    async fn waiting(&self) -> anyhow::Result<i64> {
+        match self {
+            Elsewhere::Postgres(pool) => postgres::waiting(pool).await,
+        }
+    }
+
+    /// Publishes jobs; they are with the queue when this returns.
+    pub(crate) async fn publish(&self, jobs: &[Receipt]) -> anyhow::Result<()> {
+        match self {
+            Elsewhere::Postgres(pool) => {
+                let mut tx = pool.begin().await?;
+                for job in jobs {
+                    postgres::push(&mut tx, job).await?;
+                }
+                Ok(tx.commit().await?)
+            }
+        }
+    }
+
+    fn serve<F>(
+        &self,
+        life: Lifecycle,
+        work: Work,
+        handler: impl Fn(Receipt, Job) -> F + Send + Sync + 'static,
+    ) -> Lifecycle
+    where
+        F: Future<Output = Result<(), BoxError>> + Send + 'static,
+    {
+        match self {
+            Elsewhere::Postgres(pool) => life.work(work.on(postgres::queue(pool, work), handler)),
+        }
+    }
+
+    fn close(&self, life: Lifecycle) -> Lifecycle {
+        match self {
+            Elsewhere::Postgres(pool) => life.close("queue in postgres", pool.clone()),
+        }
+    }
+
+    async fn close_now(&self) {
+        match self {
+            Elsewhere::Postgres(pool) => pool.close().await,
+        }
+    }
+}

@@ -1,0 +1,22 @@
+//! Sending receipts: the job of the shop.
+
+use std::time::Duration;
+
+use lameduck::{BoxError, Job};
+
+use crate::queue::Receipt;
+use crate::store::Store;
+
+/// Sends one, which takes as long as the order said, and books it.
+pub(crate) async fn send(store: Store, receipt: Receipt, job: Job) -> Result<(), BoxError> {
+    if job.attempt() > 1 {
+        tracing::info!(
+            order = receipt.order,
+            attempt = job.attempt(),
+            "receipt once more"
+        );
+    }
+    tokio::time::sleep(Duration::from_millis(receipt.ms)).await;
+    store.sent(receipt.order).await?;
+    Ok(())
+}
