@@ -93,7 +93,7 @@ async fn jobs_accounted_is_broken_by_a_job_that_stays_with_the_process_that_is_g
 async fn jobs_accounted_is_broken_by_a_start_with_empty_books_unless_that_was_said() {
     let folder = folder();
     let mut plan = plan("forgets", folder.path());
-    breaks(plan.clone(), "orders are gone").await;
+    breaks(plan.clone(), "orders gone: it had ").await;
     plan.settle = Duration::ZERO;
     plan.rounds = 2;
     let outcome = outcome(&plan).await;

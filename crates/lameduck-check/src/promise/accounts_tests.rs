@@ -140,7 +140,7 @@ fn receipts_sent_again_are_counted_and_not_judged() {
         vec![orders(5, empty, left), settled(left, again)],
     );
     assert_eq!(verdict.judgement, Kept);
-    let figures = "2 jobs were left to the next start, 2 receipts sent again";
+    let figures = "2 jobs left to the next start, 2 receipts sent again";
     assert!(verdict.why.contains(figures), "{}", verdict.why);
 }
 

@@ -45,7 +45,11 @@ pub(super) fn judge(ledger: &Ledger) -> Verdict {
         twice += last.duplicates.saturating_sub(audit.opened.duplicates);
         left += closed.pending + closed.running;
     }
-    let figures = format!("{left} jobs were left to the next start, {twice} receipts sent again");
+    let figures = format!(
+        "{} left to the next start, {} sent again",
+        counted(left, "job"),
+        counted(twice, "receipt")
+    );
     finding.verdict(
         format!("every acknowledged order has its receipt or its job; {figures}"),
         format!("acknowledged orders were lost, or their jobs; {figures}"),
@@ -107,14 +111,20 @@ fn complaints(
     complain(
         vanished,
         AFTER_END,
-        format!("{vanished} orders have neither receipt nor job ({closed})"),
+        format!(
+            "neither receipt nor job for {} ({closed})",
+            counted(vanished, "order")
+        ),
     );
     let Some(next) = next else {
         let held = closed.running.saturating_sub(opened.running);
         complain(
             held,
             AFTER_END,
-            format!("{held} jobs are held by a process that is gone ({closed})"),
+            format!(
+                "{} held by a process that is gone ({closed})",
+                counted(held, "job")
+            ),
         );
         return complaints;
     };
@@ -123,8 +133,10 @@ fn complaints(
         dropped,
         AFTER_START,
         format!(
-            "{dropped} orders are gone: it had {} and has {}; a target that begins anew each time needs --settle 0s",
-            closed.orders, next.found.orders
+            "{} gone: it had {} and has {}; a target that begins anew each time needs --settle 0s",
+            counted(dropped, "order"),
+            closed.orders,
+            next.found.orders
         ),
     );
     // What had vanished before, or with its order, was complained of.
@@ -137,9 +149,17 @@ fn complaints(
         undone,
         AFTER_START,
         format!(
-            "{undone} jobs were still not done {:.1} s after it ({after}; after the end: {closed})",
+            "{} still not done {:.1} s after it ({after}; after the end: {closed})",
+            counted(undone, "job"),
             next.settling.as_secs_f64()
         ),
     );
     complaints
+}
+
+fn counted(number: u64, what: &str) -> String {
+    match number {
+        1 => format!("1 {what}"),
+        _ => format!("{number} {what}s"),
+    }
 }
