@@ -20,12 +20,12 @@ async fn end(
 ) -> Result<(), BoxError> {
     let ended = off_runtime(|| {
         let flushed = flush();
-        flushed.and(shutdown())
+        match shutdown() {
+            Err(OTelSdkError::AlreadyShutdown) => Ok(()),
+            ended => flushed.and(ended),
+        }
     });
-    match ended.await? {
-        Ok(()) | Err(OTelSdkError::AlreadyShutdown) => Ok(()),
-        Err(error) => Err(error.into()),
-    }
+    Ok(ended.await??)
 }
 
 impl Close for SdkTracerProvider {

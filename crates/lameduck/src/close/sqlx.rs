@@ -51,7 +51,7 @@ impl<DB: Database> Close for Pool<DB> {
         let most = self.options().get_max_connections();
         let count = format!("{in_use} of at most {most} connections still checked out");
         #[cfg(feature = "sqlx-postgres")]
-        if let Some(sessions) = super::sqlx_postgres::sessions(self).await {
+        if let Some(sessions) = super::sqlx_postgres::sessions(self, in_use).await {
             return Some(format!("{count}: {sessions}"));
         }
         Some(count)

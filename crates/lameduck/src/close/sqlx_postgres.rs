@@ -13,17 +13,26 @@ const TOLD: i32 = 5;
 /// How much of a query is told, in characters.
 const QUERY: usize = 80;
 
-/// The sessions of this process that are still open, the longest in its state first; `None` if this
-/// is no PostgreSQL, or it does not say.
-pub(super) async fn sessions<DB: Database>(pool: &Pool<DB>) -> Option<String> {
+/// The sessions behind the `in_use` connections that are still checked out: those at work first, then
+/// by how long they have been in their state. `None` if this is no PostgreSQL, or it does not say.
+pub(super) async fn sessions<DB: Database>(pool: &Pool<DB>, in_use: usize) -> Option<String> {
     let pool = (pool as &dyn Any).downcast_ref::<PgPool>()?;
     let options = pool.connect_options();
     let asked = ask(&options).await;
     let sessions = asked
         .inspect_err(|error| tracing::debug!(target: "lameduck", %error, "pg_stat_activity"))
         .ok()?;
+    tell(&sessions, in_use)
+}
+
+fn tell(sessions: &[Session], in_use: usize) -> Option<String> {
     let told: Vec<String> = sessions.iter().map(ToString::to_string).collect();
-    (!told.is_empty()).then(|| told.join("; "))
+    match told.len() {
+        0 => None,
+        all if all <= in_use => Some(told.join("; ")),
+        // Another pool of this process, to the same database and under the same name.
+        all => Some(format!("{in_use} of these {all}: {}", told.join("; "))),
+    }
 }
 
 async fn ask(options: &PgConnectOptions) -> Result<Vec<Session>, sqlx::Error> {
@@ -39,7 +48,7 @@ async fn ask(options: &PgConnectOptions) -> Result<Vec<Session>, sqlx::Error> {
            AND client_addr IS NOT DISTINCT FROM inet_client_addr()
            AND application_name = current_setting('application_name')
            AND (client_port = -1 OR $1::int4[] IS NULL OR client_port = ANY($1))
-         ORDER BY state_change LIMIT $2",
+         ORDER BY state = 'idle', state_change LIMIT $2",
     )
     .bind(own_ports())
     .bind(TOLD)
@@ -97,13 +106,25 @@ mod tests {
     use super::*;
 
     fn session(state: &str, query: &str) -> String {
-        let session = Session {
+        new(state, query).to_string()
+    }
+
+    fn new(state: &str, query: &str) -> Session {
+        Session {
             pid: 4711,
             state: Some(state.to_owned()),
             query: Some(query.to_owned()),
             seconds: Some(12.3),
-        };
-        session.to_string()
+        }
+    }
+
+    #[test]
+    fn what_may_be_another_pools_is_told_as_that() {
+        assert_eq!(tell(&[], 1), None);
+        let one = tell(&[new("idle", "")], 1).unwrap();
+        assert_eq!(one, "session 4711, idle for 12 s");
+        let two = tell(&[new("idle", ""), new("idle", "")], 1).unwrap();
+        assert!(two.starts_with("1 of these 2: session 4711, "), "{two}");
     }
 
     #[test]

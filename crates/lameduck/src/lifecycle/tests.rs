@@ -11,6 +11,7 @@ use super::Lifecycle;
 use crate::report::Report;
 use crate::{Exit, Handle};
 
+mod close;
 mod uses;
 
 type Never = Result<(), std::io::Error>;
