@@ -17,7 +17,11 @@
 //! 6. Nothing here waits without an end for a queue that is gone: what could not be settled is in
 //!    the report by name, and the queue hands it out again when the lease or the connection ends.
 
-#[cfg(any(feature = "apalis-postgres", feature = "apalis-sqlite"))]
+#[cfg(any(
+    feature = "apalis",
+    feature = "apalis-postgres",
+    feature = "apalis-sqlite"
+))]
 mod apalis;
 mod component;
 mod handler;
@@ -39,6 +43,8 @@ pub use job::{Job, Outcome};
 
 /// The queues that there is an adapter for, each behind the feature of its name.
 pub mod adapters {
+    #[cfg(feature = "apalis")]
+    pub use super::apalis::monitor::apalis_monitor;
     #[cfg(feature = "apalis-postgres")]
     pub use super::apalis::postgres::ApalisPostgres;
     #[cfg(feature = "apalis-sqlite")]

@@ -9,13 +9,13 @@ use tempfile::TempDir;
 
 use crate::scenario::{self, LEASE, Place};
 
-struct File {
-    pool: SqlitePool,
+pub struct File {
+    pub pool: SqlitePool,
     _folder: TempDir,
 }
 
 impl File {
-    async fn new() -> File {
+    pub async fn new() -> File {
         let folder = tempfile::tempdir().unwrap();
         let options = SqliteConnectOptions::new()
             .filename(folder.path().join("jobs.db"))

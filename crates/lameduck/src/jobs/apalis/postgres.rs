@@ -11,7 +11,7 @@ use serde::Serialize;
 use sqlx::{PgConnection, PgPool};
 
 use super::group::Group;
-use super::{Fetched, Seat};
+use super::seat::{self, Fetched, Seat};
 use crate::component::BoxError;
 use crate::jobs::queue::{Lost, Queue, Settled, Taken};
 
@@ -141,7 +141,7 @@ impl Queue for ApalisPostgres {
         let config = Config::default().queue(&self.seat.queue).batch_size(most);
         let mut connection = self.pool.acquire().await?;
         let tasks = queries::fetch_next(&mut *connection, &config, &self.seat.worker).await?;
-        Ok(tasks.into_iter().filter_map(super::taken).collect())
+        Ok(tasks.into_iter().filter_map(seat::taken).collect())
     }
 
     async fn done(&self, it: &Fetched) -> Result<Settled, BoxError> {
@@ -174,6 +174,6 @@ impl Queue for ApalisPostgres {
         .bind(self.seat.worker.name())
         .fetch_all(&mut *connection)
         .await?;
-        Ok(super::lost(them, &ours.into_iter().collect::<HashSet<_>>()))
+        Ok(seat::lost(them, &ours.into_iter().collect::<HashSet<_>>()))
     }
 }

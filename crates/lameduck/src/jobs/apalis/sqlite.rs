@@ -11,7 +11,7 @@ use serde::Serialize;
 use sqlx::{SqliteConnection, SqlitePool};
 
 use super::group::Group;
-use super::{Fetched, Seat};
+use super::seat::{self, Fetched, Seat};
 use crate::component::BoxError;
 use crate::jobs::queue::{Lost, Queue, Settled, Taken};
 
@@ -161,7 +161,7 @@ impl Queue for ApalisSqlite {
     async fn take(&self, most: usize) -> Result<Vec<Taken<Fetched>>, BoxError> {
         let config = self.config().batch_size(most);
         let tasks = queries::fetch_next(&self.pool, &config, &self.seat.worker).await?;
-        Ok(tasks.into_iter().filter_map(super::taken).collect())
+        Ok(tasks.into_iter().filter_map(seat::taken).collect())
     }
 
     async fn done(&self, it: &Fetched) -> Result<Settled, BoxError> {
@@ -191,6 +191,6 @@ impl Queue for ApalisSqlite {
                 .bind(self.seat.worker.name())
                 .fetch_all(&self.pool)
                 .await?;
-        Ok(super::lost(them, &ours.into_iter().collect::<HashSet<_>>()))
+        Ok(seat::lost(them, &ours.into_iter().collect::<HashSet<_>>()))
     }
 }
