@@ -18,6 +18,7 @@ const FAR: Duration = Duration::from_millis(40);
 /// Ports that systems do not hand out to clients: between two rounds nobody else takes them.
 const PORTS: Range<u16> = 20_000..32_000;
 const UPLOAD_BYTES: usize = 64 * 1024;
+const ORDER: &str = r#"{"item":"tea","quantity":1}"#;
 
 /// The plan. The shop writes its report of each shutdown into `report`, and keeps its orders in `folder`.
 pub(super) fn plan(folder: &Path, report: &Path) -> Result<Plan> {
@@ -47,6 +48,10 @@ pub(super) fn plan(folder: &Path, report: &Path) -> Result<Plan> {
     plan.slow = vec![RequestTemplate::get("/work?ms=1500")];
     plan.uploads = vec![RequestTemplate::post("/upload", vec![b'u'; UPLOAD_BYTES])];
     plan.downloads = vec![RequestTemplate::get("/stream?ms=1500")];
+    plan.post =
+        vec![RequestTemplate::post("/orders", ORDER).header("content-type", "application/json")];
+    let ledger = [&text(&itself), "shop", "ledger", "--data", &text(&data)];
+    plan.ledger = Some(ledger.map(str::to_owned).to_vec());
     plan.h2 = true;
     plan.ready = Some(url(&admin, "/readyz")?);
     plan.live = Some(url(&admin, "/livez")?);
