@@ -127,7 +127,7 @@ impl Handle {
     ///
     /// Should the users not end before the time for draining is over, it completes then, with
     /// [`let_go`](Handle::let_go): all are let go together, and there is a fifth of the
-    /// [reserve](crate::Budget::reserve) (1 s of 30 s) left to finish.
+    /// [reserve](Budget::reserve) (1 s of 30 s) left to finish.
     ///
     /// # Cancel safety
     ///

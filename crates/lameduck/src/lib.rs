@@ -41,7 +41,15 @@
 //!
 //! | feature | brings |
 //! |---|---|
+//! | `async-nats` | [`Close`] for `async_nats::Client` |
+//! | `bb8` | [`Close`] for `bb8::Pool` |
+//! | `deadpool` | [`Close`] for `deadpool::managed::Pool` |
+//! | `lapin` | [`Close`] for `lapin::Connection` |
+//! | `opentelemetry` | [`Close`] for the providers of `opentelemetry_sdk`: give them to [`Lifecycle::flush`] |
+//! | `redis` | [`Close`] for `redis::aio::MultiplexedConnection` and `ConnectionManager` |
 //! | `sqlx` | [`Close`] for `sqlx::Pool` |
+//! | `sqlx-postgres` | the same, and PostgreSQL is asked what the sessions do that cannot be closed |
+//! | `tracing-appender` | [`Close`] for `tracing_appender`'s `WorkerGuard`: give it to [`Lifecycle::flush`] |
 //!
 //! # Platforms
 //!

@@ -330,10 +330,11 @@ impl Lifecycle {
     /// # }
     /// ```
     ///
-    /// A component that is used should stop at
-    /// [`Handle::no_longer_used`] instead of [`Handle::lame_duck`]; servers and job workers do.
-    /// Until then it is served by others as before. If the users have not ended when the time for
-    /// draining is over, everybody is let go at the same time.
+    /// A component that is used should stop at [`Handle::no_longer_used`] instead of
+    /// [`Handle::lame_duck`]; servers do. Until then the others are served as before. Job workers
+    /// stop taking jobs when the shutdown begins, whoever uses them: what is enqueued after that
+    /// waits in its queue. If the users have not ended when the time for draining is over,
+    /// everybody is let go at the same time.
     ///
     /// A name that nobody has or that two have, a circle, and a closer or flusher that uses what is
     /// gone before it are bad configuration: [`run`](Lifecycle::run) says so before anything is
