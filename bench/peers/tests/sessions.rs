@@ -116,6 +116,23 @@ async fn db_closed_names_each_session_without_goodbye_when_the_log_does() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn db_closed_is_broken_by_a_query_that_outlives_its_process() {
+    let Some(postgres) = or_skip(Postgres::start()) else {
+        return;
+    };
+    let outcome = outcome(&plan(&postgres, "leaves-query")).await;
+    let verdict = verdict(&outcome, "db-closed");
+    assert_eq!(verdict.judgement, Judgement::Broken, "{}", told(&outcome));
+    assert!(
+        verdict.evidence[0]
+            .what
+            .contains("still there 2 s after the process, active in `select pg_sleep(20)`"),
+        "{}",
+        told(&outcome)
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn db_closed_and_jobs_accounted_are_broken_by_an_answer_before_the_commit() {
     let Some(postgres) = or_skip(Postgres::start()) else {
         return;

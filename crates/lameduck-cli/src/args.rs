@@ -133,7 +133,7 @@ pub(crate) struct CheckArgs {
     /// The target's PostgreSQL database, to see how its sessions end
     ///
     /// Watches pg_stat_activity and reads the server's log, with a line of its own to know that it is the right
-    /// one. Best with the target's own role, or a superuser: others see less.
+    /// one. Best with the target's own role, or a superuser: others see less. Spoken to without TLS.
     #[arg(long, value_name = "URL", help_heading = "Jobs and database")]
     postgres: Option<String>,
     /// Where that server writes its log, if it does not say or show it

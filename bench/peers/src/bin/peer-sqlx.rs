@@ -36,6 +36,8 @@ enum Manner {
     Closes,
     /// Answers 201 and commits after it, in a task that nobody waits for.
     AnswersEarly,
+    /// Leaves a long query running with each order: the server does not notice that nobody waits for it.
+    LeavesQuery,
 }
 
 #[derive(Clone)]
@@ -86,6 +88,13 @@ async fn order(
     Query(takes): Query<Takes>,
 ) -> Result<StatusCode, StatusCode> {
     let takes = Duration::from_millis(takes.ms);
+    if shop.manner == Manner::LeavesQuery {
+        tokio::spawn(async move {
+            let long = sqlx::query("select pg_sleep(20)").execute(&shop.db);
+            long.await.is_ok()
+        });
+        return Ok(StatusCode::CREATED);
+    }
     let entered = enter(shop.db, takes);
     if shop.manner == Manner::AnswersEarly {
         tokio::spawn(entered);
