@@ -1,6 +1,8 @@
 //! What a user may set, by flags or by file, before it is a [`Plan`].
 
 mod parse;
+#[cfg(test)]
+mod tests;
 
 use std::path::PathBuf;
 
@@ -293,134 +295,5 @@ impl Settings {
         clients.h2 = self.h2_connections.unwrap_or(clients.h2);
         clients.idle = self.idle.unwrap_or(clients.idle);
         Ok(plan)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn minimal() -> Settings {
-        Settings {
-            command: vec!["./server".to_owned()],
-            url: Some("http://127.0.0.1:8080".to_owned()),
-            get: vec!["/".to_owned()],
-            ..Settings::default()
-        }
-    }
-
-    #[test]
-    fn what_is_set_in_front_wins() {
-        let front = Settings {
-            rounds: Some(7),
-            ..Settings::default()
-        };
-        let back = Settings {
-            rounds: Some(2),
-            seed: Some(5),
-            ..minimal()
-        };
-        let plan = front.over(back).into_plan().unwrap();
-        assert_eq!((plan.rounds, plan.seed), (7, 5));
-    }
-
-    #[test]
-    fn an_unknown_key_is_named() {
-        let error = Settings::from_toml("round = 3").unwrap_err().to_string();
-        assert!(
-            error.contains("`round`") && error.contains("`rounds`"),
-            "{error}"
-        );
-    }
-
-    #[test]
-    fn each_wrong_value_is_named_with_what_was_expected() {
-        type Change = fn(&mut Settings);
-        let cases: [(Change, &[&str]); 14] = [
-            (|s| s.get.clear(), &["--get", "/health"]),
-            (
-                |s| s.rtt = Some("40".to_owned()),
-                &["--rtt", "`40`", "40ms"],
-            ),
-            (|s| s.url = None, &["--url", "http://"]),
-            (|s| s.command.clear(), &["the command", "--"]),
-            (
-                |s| s.get = vec!["work".to_owned()],
-                &["--get", "`work`", "starts with `/`"],
-            ),
-            (
-                |s| s.grace = Some("30".to_owned()),
-                &["--grace", "`30`", "30s"],
-            ),
-            (
-                |s| s.signal = Some("KILL".to_owned()),
-                &["--signal", "`KILL`", "TERM"],
-            ),
-            (
-                |s| s.post = vec!["orders={}".to_owned()],
-                &["--post", "`orders={}`", "/orders {"],
-            ),
-            (
-                |s| s.ledger = Some("cat 'books".to_owned()),
-                &["--ledger", "`cat 'books`", "quote"],
-            ),
-            (
-                |s| s.settle = Some("1s".to_owned()),
-                &["--ledger", "--settle"],
-            ),
-            (
-                |s| (s.ledger, s.settle) = (Some("cat x".to_owned()), Some("ten".to_owned())),
-                &["--settle", "`ten`", "30s"],
-            ),
-            (
-                |s| s.postgres_log = Some("/tmp/log".into()),
-                &["--postgres-log", "--postgres URL"],
-            ),
-            (|s| s.rounds = Some(0), &["--rounds", "1 or more"]),
-            (
-                |s| s.ready = Some("readyz".to_owned()),
-                &["--ready", "`readyz`", "http://"],
-            ),
-        ];
-        for (change, expected) in cases {
-            let mut settings = minimal();
-            change(&mut settings);
-            let error = settings.into_plan().unwrap_err().to_string();
-            for part in expected {
-                assert!(error.contains(part), "{error} should say {part}");
-            }
-        }
-    }
-
-    #[test]
-    fn with_a_ledger_orders_are_posted_to_the_usual_place_unless_told_otherwise() {
-        let with = |post: &[&str]| {
-            let settings = Settings {
-                get: Vec::new(),
-                ledger: Some("shop ledger --data '/tmp/my shop'".to_owned()),
-                post: post.iter().map(|&post| post.to_owned()).collect(),
-                ..minimal()
-            };
-            settings.into_plan().unwrap()
-        };
-        let usual = with(&[]);
-        assert_eq!(
-            usual.ledger.unwrap(),
-            ["shop", "ledger", "--data", "/tmp/my shop"]
-        );
-        assert_eq!(usual.post[0].path(), "/orders");
-        let told = with(&[r#"/buy?ms=5 {"sku": 7}"#]);
-        assert_eq!(told.post[0].path(), "/buy?ms=5");
-        assert_eq!(&told.post[0].body()[..], br#"{"sku": 7}"#);
-    }
-
-    #[test]
-    fn the_target_is_told_its_grace_only_when_it_was_set() {
-        assert!(!minimal().into_plan().unwrap().tell_grace);
-        let set = Settings {
-            grace: Some("5s".to_owned()),
-            ..minimal()
-        };
-        assert!(set.into_plan().unwrap().tell_grace);
     }
 }
