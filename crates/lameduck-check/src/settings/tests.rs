@@ -125,3 +125,26 @@ fn the_target_is_told_its_grace_only_when_it_was_set() {
     };
     assert!(set.into_plan().unwrap().tell_grace);
 }
+
+#[test]
+fn the_file_has_a_key_for_each_flag_about_jobs_and_the_database() {
+    let settings = Settings::from_toml(
+        r#"
+        command = ["./server"]
+        url = "http://127.0.0.1:8080"
+        post = ['/orders {"item":"pen","quantity":2}']
+        post-clients = 3
+        ledger = "sh -c 'curl -s $BOOKS | jq .books'"
+        settle = "3s"
+        postgres = "postgres://shop@127.0.0.1/shop"
+        postgres-log = "/var/log/postgresql.log"
+        "#,
+    );
+    let plan = settings.unwrap().into_plan().unwrap();
+    assert_eq!(
+        plan.ledger.unwrap(),
+        ["sh", "-c", "curl -s $BOOKS | jq .books"]
+    );
+    assert_eq!((plan.settle.as_secs(), plan.clients.orders), (3, 3));
+    assert!(plan.postgres.is_some() && plan.postgres_log.is_some());
+}
