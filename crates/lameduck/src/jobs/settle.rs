@@ -45,13 +45,13 @@ impl<Q: Queue> Desk<Q> {
         let failed = match ended {
             Ok(Ok(Outcome::Done)) => {
                 let settled = self.until_settled("acknowledging", || self.queue.done(&it.lease));
-                self.close(it, "done, but not acknowledged", settled.await);
+                self.close(it, "done", settled.await);
                 return;
             }
             Ok(Ok(Outcome::GiveBack)) => {
                 let leases = [&it.lease];
                 let given = self.until_settled("giving back", || self.queue.give_back(&leases));
-                self.close(it, "not given back", given.await.map(|()| Settled::Ours));
+                self.close(it, "to be given back", given.await.map(|()| Settled::Ours));
                 return;
             }
             Ok(Err(error)) => error.to_string(),
@@ -70,14 +70,14 @@ impl<Q: Queue> Desk<Q> {
             attempt = it.job.attempt(), error = failed, "job failed"
         );
         let settled = self.until_settled("failing a job", || self.queue.failed(&it.lease, &failed));
-        self.close(it, "failed, and the queue was not told", settled.await);
+        self.close(it, "failed", settled.await);
     }
 
     /// The lease of a job is no longer ours.
     pub(super) fn lost(&self, it: &Held<Q::Lease>) {
         if it.claim() {
             it.cancel();
-            self.close(it, "", Ok(Settled::NotOurs));
+            self.close(it, "cancelled", Ok(Settled::NotOurs));
         }
     }
 
@@ -150,19 +150,24 @@ impl<Q: Queue> Desk<Q> {
         }
     }
 
-    /// Removes a job, and writes down what is to be said about it.
-    fn close(&self, it: &Held<Q::Lease>, problem: &str, settled: Result<Settled, String>) {
+    /// Removes a job, and writes down what is to be said about it: how far it had come, and what
+    /// its queue makes of it.
+    fn close(&self, it: &Held<Q::Lease>, how_far: &str, settled: Result<Settled, String>) {
         let why = match settled {
             Ok(Settled::Ours) => None,
-            Ok(Settled::NotOurs) => {
-                let why = "its lease had ended, so that another worker has it or will";
-                tracing::warn!(target: "lameduck", worker = &*self.name, job = it.job.id(), "{why}");
-                Some(why.to_owned())
-            }
-            Err(why) => Some(format!("{problem}: {why}")),
+            Ok(Settled::NotOurs) => Some(format!(
+                "{how_far}, but its lease had ended: another worker has it, or will"
+            )),
+            Err(why) => Some(format!("{how_far}, but the queue could not be told: {why}")),
         };
-        if let (Some(why), Some(entry), true) = (why, it.entry(), self.handle.has_begun()) {
-            self.handle.journal().cut(&entry, &why);
+        if let Some(why) = why {
+            match it.entry() {
+                Some(entry) if self.handle.has_begun() => self.handle.journal().cut(&entry, &why),
+                _ => {
+                    let (worker, job) = (&*self.name, it.job.id());
+                    tracing::warn!(target: "lameduck", worker, job, "{why}");
+                }
+            }
         }
         self.roster.remove(it);
     }

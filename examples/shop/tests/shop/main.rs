@@ -1,0 +1,10 @@
+//! The shop as a process: what it was trusted with is there when it is gone.
+#![cfg(unix)]
+#![allow(clippy::unwrap_used, reason = "everything in here is a test")]
+
+mod service;
+
+mod faults;
+mod orders;
+mod receipts;
+mod streams_and_flags;
