@@ -13,6 +13,9 @@ impl Close for Connection {
         if self.status().closed() {
             return Ok(());
         }
+        if self.status().errored() {
+            return Err("no goodbye: the connection was lost before".into());
+        }
         Connection::close(self, SUCCESS, "shutting down".into())
             .await
             .map_err(|error| format!("no goodbye: {error}").into())

@@ -6,6 +6,7 @@ use lameduck::{Exit, Lifecycle};
 use lapin::{Connection, ConnectionProperties};
 use real_servers::{RabbitMq, or_skip};
 
+use crate::frozen::Frozen;
 use crate::life::{end, within};
 
 async fn connection(server: &RabbitMq) -> Connection {
@@ -40,6 +41,18 @@ async fn the_broker_sees_a_closing_handshake_and_is_named_when_it_is_gone() {
         .await
         .cleanly();
 
+    let silent = connection(&server).await;
+    let frozen = Frozen::new(server.processes());
+    let life = Lifecycle::embedded()
+        .grace(Duration::from_secs(6))
+        .close("rabbitmq", silent);
+    let ended = end(life).await;
+    drop(frozen);
+    assert_eq!(ended.exit, Exit::LET_GO);
+    let error = ended.error("rabbitmq").unwrap();
+    assert!(error.contains("the broker has not answered"), "{error}");
+    assert!(ended.took < Duration::from_secs(2), "{:?}", ended.took);
+
     let lost = connection(&server).await;
     server.kill();
     let life = Lifecycle::embedded()
@@ -47,8 +60,9 @@ async fn the_broker_sees_a_closing_handshake_and_is_named_when_it_is_gone() {
         .close("rabbitmq", lost)
         .close_with("cache", || async { Ok::<_, std::io::Error>(()) });
     let ended = end(life).await;
-    assert_ne!(ended.exit, Exit::CLEAN);
-    assert!(ended.error("rabbitmq").is_some());
+    assert_eq!(ended.exit, Exit::FAILED);
+    let error = ended.error("rabbitmq").unwrap();
+    assert!(error.contains("no goodbye: "), "{error}");
     assert_eq!(ended.error("cache"), None);
     assert!(ended.took < Duration::from_secs(2), "{:?}", ended.took);
 }

@@ -11,6 +11,8 @@ mod async_nats;
 mod bb8;
 #[cfg(all(feature = "deadpool", feature = "redis"))]
 mod deadpool;
+#[cfg(any(feature = "lapin", feature = "redis", feature = "sqlx-postgres"))]
+mod frozen;
 #[cfg(feature = "lapin")]
 mod lapin;
 mod life;
@@ -22,5 +24,7 @@ mod redis;
 mod relay;
 #[cfg(feature = "sqlx-postgres")]
 mod sqlx_postgres;
+#[cfg(all(feature = "sqlx", feature = "apalis-sqlite"))]
+mod sqlx_sqlite;
 #[cfg(feature = "tracing-appender")]
 mod tracing_appender;

@@ -6,6 +6,7 @@ use lameduck::{Exit, Lifecycle};
 use real_servers::{Redis, or_skip};
 use redis::aio::MultiplexedConnection;
 
+use crate::frozen::Frozen;
 use crate::life::{end, within};
 use crate::relay::{End, Relay};
 
@@ -85,7 +86,7 @@ async fn what_was_sent_before_the_goodbye_is_answered() {
     let mut clone = connection.clone();
     let long = tokio::spawn(async move {
         let mut cmd = redis::cmd("EVAL");
-        let cmd = cmd.arg("for i = 1, 20000000 do end return 17").arg(0);
+        let cmd = cmd.arg("for i = 1, 5000000 do end return 17").arg(0);
         cmd.query_async::<i64>(&mut clone).await
     });
     tokio::task::yield_now().await;
@@ -111,4 +112,24 @@ async fn a_server_that_is_gone_is_named_and_holds_nobody_up() {
     assert!(error.contains("no goodbye"), "{error}");
     assert_eq!(ended.error("cache"), None);
     assert!(ended.took < Duration::from_secs(2), "{:?}", ended.took);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_hangs_is_named_and_holds_nobody_up() {
+    let Some(server) = or_skip(Redis::start()) else {
+        return;
+    };
+    let connection = connection(&server.url(), "shop").await;
+    let frozen = Frozen::new(server.processes());
+    let life = Lifecycle::embedded()
+        .grace(Duration::from_secs(12))
+        .close("redis", connection)
+        .close_with("cache", || async { Ok::<_, std::io::Error>(()) });
+    let ended = end(life).await;
+    drop(frozen);
+    assert_eq!(ended.exit, Exit::FAILED);
+    let error = ended.error("redis").unwrap();
+    assert!(error.contains("no goodbye: "), "{error}");
+    assert_eq!(ended.error("cache"), None);
+    assert!(ended.took < Duration::from_secs(3), "{:?}", ended.took);
 }

@@ -7,6 +7,7 @@ use real_servers::{Postgres, or_skip};
 use sqlx::Connection;
 use sqlx::postgres::{PgConnectOptions, PgListener, PgPool, PgPoolOptions};
 
+use crate::frozen::Frozen;
 use crate::life::{end, within};
 
 const CONNECTIONS: u32 = 5;
@@ -226,4 +227,27 @@ async fn sessions_that_ended_long_ago_are_no_failure_if_the_server_is_there() {
     end(Lifecycle::embedded().close("postgres", pool))
         .await
         .cleanly();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_hangs_is_named_and_holds_nobody_up() {
+    let Some(server) = or_skip(Postgres::start()) else {
+        return;
+    };
+    let pool = pool(&server).await;
+    let frozen = Frozen::new(server.processes());
+    let life = Lifecycle::embedded()
+        .grace(Duration::from_secs(12))
+        .close("postgres", pool)
+        .close_with("cache", || async { Ok::<_, std::io::Error>(()) });
+    let ended = end(life).await;
+    drop(frozen);
+    assert_eq!(ended.exit, Exit::FAILED);
+    let error = ended.error("postgres").unwrap();
+    assert!(
+        error.contains("5 of 5 sessions had no goodbye: no answer"),
+        "{error}"
+    );
+    assert_eq!(ended.error("cache"), None);
+    assert!(ended.took < Duration::from_secs(3), "{:?}", ended.took);
 }
