@@ -41,10 +41,11 @@
 //!
 //! | feature | brings |
 //! |---|---|
-//! | `async-nats` | [`Close`] for `async_nats::Client` |
+//! | `apalis-redis` | jobs in Redis: `queue::ApalisRedis` |
+//! | `async-nats` | jobs in NATS JetStream: `queue::JetStream`; [`Close`] for `async_nats::Client` |
 //! | `bb8` | [`Close`] for `bb8::Pool` |
 //! | `deadpool` | [`Close`] for `deadpool::managed::Pool` |
-//! | `lapin` | [`Close`] for `lapin::Connection` |
+//! | `lapin` | jobs in RabbitMQ: `queue::RabbitMq`; [`Close`] for `lapin::Connection` |
 //! | `opentelemetry` | [`Close`] for the providers of `opentelemetry_sdk`: give them to [`Lifecycle::flush`] |
 //! | `redis` | [`Close`] for `redis::aio::MultiplexedConnection` and `ConnectionManager` |
 //! | `sqlx` | [`Close`] for `sqlx::Pool` |

@@ -23,12 +23,18 @@
     feature = "apalis-sqlite"
 ))]
 mod apalis;
+#[cfg(feature = "apalis-redis")]
+mod apalis_redis;
+#[cfg(feature = "async-nats")]
+mod async_nats;
 mod component;
 mod handler;
 mod held;
 mod intake;
 mod job;
 mod keeper;
+#[cfg(feature = "lapin")]
+mod lapin;
 mod pause;
 mod queue;
 mod settle;
@@ -49,6 +55,12 @@ pub mod adapters {
     pub use super::apalis::postgres::ApalisPostgres;
     #[cfg(feature = "apalis-sqlite")]
     pub use super::apalis::sqlite::ApalisSqlite;
+    #[cfg(feature = "apalis-redis")]
+    pub use super::apalis_redis::ApalisRedis;
+    #[cfg(feature = "async-nats")]
+    pub use super::async_nats::JetStream;
+    #[cfg(feature = "lapin")]
+    pub use super::lapin::RabbitMq;
 }
 
 /// The kind under which a job is in the ledger from its start until it is settled.

@@ -1,0 +1,397 @@
+//! Jobs in Redis, in the keys of `apalis-redis`.
+//!
+//! Of the scripts of `apalis-redis` only those that push and fetch are public, and the one that
+//! fetches loses sight of jobs whose answer is lost on the way. So the scripts here are our own, on
+//! the same keys.
+//!
+//! # What must hold
+//!
+//! 1. A job is in exactly one place: waiting, scheduled, in the set of one worker, done or dead. Each
+//!    script moves it from one to another, or finds it gone and says so.
+//! 2. What is in a worker's set is held by a lease, or given back when the worker looks after an
+//!    error ([`Queue::open`]) and at the end ([`Queue::close`]).
+//! 3. A worker that has been taken for dead comes back under a new name, so that the jobs it lost
+//!    cannot be mistaken for jobs it has.
+
+mod scripts;
+
+use std::collections::HashSet;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use apalis_core::task::builder::TaskBuilder;
+use apalis_core::task::task_id::TaskId;
+use apalis_core::worker::context::WorkerContext;
+use apalis_redis::{Config, queries};
+use bytes::Bytes;
+use redis::aio::ConnectionLike;
+use serde::Serialize;
+use tokio::time::Instant;
+
+use self::scripts::{FETCH, HEARTBEAT, PUT_BACK, REGISTER, SETTLE};
+use super::queue::{Lost, Queue, Settled, Taken};
+use crate::component::BoxError;
+
+/// A queue in the keys of `apalis-redis`. Several processes may work on it at the same time.
+///
+/// - **Connection.** One that connects again by itself, such as `redis::aio::ConnectionManager`; it is
+///   yours to close, after the worker has ended.
+/// - **A failed job** comes again after as many seconds as it has failed times, until it has failed
+///   `max_attempts` times (25 unless the task says otherwise); then it is in the set of dead jobs.
+/// - **Durability** is that of the server: without `appendonly yes`, or with a replica that takes over,
+///   Redis may forget jobs that it has accepted.
+pub struct ApalisRedis<C> {
+    connection: C,
+    config: Config,
+    queue: String,
+    lease: Duration,
+    poll: Duration,
+    here: Mutex<Option<Arc<Registration>>>,
+}
+
+const TAKEN_FOR_DEAD: &str =
+    "this worker was not heard of for the time of its lease, and taken for dead";
+
+/// A worker as Redis knows it.
+struct Registration {
+    name: String,
+    /// The key of what it holds.
+    set: String,
+    held: Mutex<HashSet<String>>,
+    /// When Redis last heard of it.
+    kept: Mutex<Instant>,
+}
+
+impl<C> ApalisRedis<C>
+where
+    C: ConnectionLike + Clone + Send + Sync + 'static,
+{
+    /// Jobs that were pushed to `queue`.
+    pub fn new(connection: &C, queue: &str) -> ApalisRedis<C> {
+        ApalisRedis {
+            connection: connection.clone(),
+            config: Config::default().queue(queue),
+            queue: queue.to_owned(),
+            lease: Duration::from_secs(15),
+            poll: Duration::from_millis(100),
+            here: Mutex::new(None),
+        }
+    }
+
+    /// How long the jobs of a worker that is not heard of any more stay its own: 15 s unless told,
+    /// at least 3 s. A heartbeat comes three times as often. All workers of the queue should have
+    /// the same, those of `apalis` too (`heartbeat_interval` times `missed_heartbeats`).
+    pub fn lease(mut self, lease: Duration) -> Self {
+        // Whole seconds are all that the storage knows; with less than three a heartbeat that is on
+        // time could look late.
+        self.lease = lease.max(Duration::from_secs(3));
+        self
+    }
+
+    /// How often an idle worker looks for jobs: each 100 ms unless told.
+    pub fn poll_every(mut self, interval: Duration) -> Self {
+        self.poll = interval;
+        self
+    }
+
+    /// Pushes a job, as JSON.
+    ///
+    /// # Errors
+    ///
+    /// When `job` cannot be written as JSON, or Redis refuses. After an error of the connection the
+    /// job may have been pushed all the same.
+    pub async fn push(
+        connection: &C,
+        queue: &str,
+        job: &(impl Serialize + Sync),
+    ) -> Result<(), BoxError> {
+        let id = TaskId::from_ulid(ulid::Ulid::generate());
+        let task = TaskBuilder::new(serde_json::to_vec(job)?)
+            .task_id(id)
+            .build();
+        let config = Config::default().queue(queue);
+        queries::push_tasks(&mut connection.clone(), &config, &[task]).await?;
+        Ok(())
+    }
+
+    fn here(&self) -> MutexGuard<'_, Option<Arc<Registration>>> {
+        self.here.lock().unwrap_or_else(|e| e.into_inner())
+    }
+
+    fn registration(&self) -> Result<Arc<Registration>, BoxError> {
+        let here = self.here().clone();
+        here.ok_or_else(|| TAKEN_FOR_DEAD.into())
+    }
+
+    /// Says that the worker is there, and has the jobs of those that are gone handed out again.
+    /// False if it has been taken for dead itself.
+    async fn heartbeat(&self, it: &Registration) -> Result<bool, BoxError> {
+        let before = Instant::now();
+        let known: bool = HEARTBEAT
+            .key(self.config.workers_set())
+            .key(self.config.active_jobs_list())
+            .key(self.config.signal_list())
+            .key(self.config.inflight_jobs_set())
+            .key(self.config.job_meta_hash())
+            .arg(&it.name)
+            .arg(self.lease.as_secs())
+            .invoke_async(&mut self.connection.clone())
+            .await?;
+        if known {
+            *it.kept() = before;
+        }
+        Ok(known)
+    }
+
+    async fn register(&self) -> Result<Arc<Registration>, BoxError> {
+        let name = format!("{}-{}", self.queue, ulid::Ulid::generate());
+        let worker = WorkerContext::new(&name);
+        let it = Arc::new(Registration {
+            set: self.config.inflight_set_for(&worker),
+            name,
+            held: Mutex::default(),
+            kept: Mutex::new(Instant::now()),
+        });
+        let () = REGISTER
+            .key(self.config.workers_set())
+            .key(self.config.worker_metadata_key(&worker))
+            .arg(&it.name)
+            .invoke_async(&mut self.connection.clone())
+            .await?;
+        Ok(it)
+    }
+
+    /// Gives back `ids`, those of them that `it` has.
+    async fn put_back(&self, it: &Registration, ids: &[&str]) -> Result<(), BoxError> {
+        if ids.is_empty() {
+            return Ok(());
+        }
+        let mut call = PUT_BACK.key(&it.set);
+        call.key(self.config.active_jobs_list())
+            .key(self.config.signal_list())
+            .key(self.config.job_meta_hash());
+        for id in ids {
+            call.arg(*id);
+        }
+        Ok(call.invoke_async(&mut self.connection.clone()).await?)
+    }
+
+    /// Gives back what Redis believes that we have, and we know nothing of.
+    async fn put_back_unknown(&self, it: &Registration) -> Result<(), BoxError> {
+        let mut call = redis::cmd("SMEMBERS");
+        let members: Vec<String> = call
+            .arg(&it.set)
+            .query_async(&mut self.connection.clone())
+            .await?;
+        let unknown: Vec<&str> = {
+            let held = it.held();
+            let unknown = members.iter().filter(|id| !held.contains(*id));
+            unknown.map(String::as_str).collect()
+        };
+        self.put_back(it, &unknown).await
+    }
+
+    /// Moves a job out of the worker's set, to where `result` says.
+    async fn settle(
+        &self,
+        lease: &ApalisRedisLease,
+        status: &str,
+        result: &serde_json::Value,
+    ) -> Result<Settled, BoxError> {
+        let ours: bool = SETTLE
+            .key(&lease.by.set)
+            .key(self.config.done_jobs_set())
+            .key(self.config.dead_jobs_set())
+            .key(self.config.scheduled_jobs_set())
+            .key(self.config.job_meta_hash())
+            .arg(&lease.id)
+            .arg(&lease.by.name)
+            .arg(status)
+            .arg(result.to_string())
+            .invoke_async(&mut self.connection.clone())
+            .await?;
+        Ok(if ours {
+            Settled::Ours
+        } else {
+            Settled::NotOurs
+        })
+    }
+}
+
+impl<C> fmt::Debug for ApalisRedis<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ApalisRedis")
+            .field("queue", &self.queue)
+            .field("lease", &self.lease)
+            .field("poll_every", &self.poll)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<C> Queue for ApalisRedis<C>
+where
+    C: ConnectionLike + Clone + Send + Sync + 'static,
+{
+    type Lease = ApalisRedisLease;
+
+    async fn open(&self, _most: usize) -> Result<(), BoxError> {
+        let here = self.here().clone();
+        if let Some(it) = here
+            && self.heartbeat(&it).await?
+        {
+            return self.put_back_unknown(&it).await;
+        }
+        let it = self.register().await?;
+        *self.here() = Some(it);
+        Ok(())
+    }
+
+    async fn ready(&self) -> Result<(), BoxError> {
+        tokio::time::sleep(self.poll).await;
+        Ok(())
+    }
+
+    async fn take(&self, most: usize) -> Result<Vec<Taken<ApalisRedisLease>>, BoxError> {
+        let by = self.registration()?;
+        let fetched: Option<Vec<(String, Vec<u8>, u32)>> = FETCH
+            .key(self.config.workers_set())
+            .key(self.config.active_jobs_list())
+            .key(&by.set)
+            .key(self.config.job_data_hash())
+            .key(self.config.job_meta_hash())
+            .key(self.config.scheduled_jobs_set())
+            .arg(&by.name)
+            .arg(most)
+            .invoke_async(&mut self.connection.clone())
+            .await?;
+        let Some(fetched) = fetched else {
+            *self.here() = None;
+            return Err(TAKEN_FOR_DEAD.into());
+        };
+        let mut held = by.held();
+        let taken = fetched.into_iter().map(|(id, payload, attempt)| {
+            held.insert(id.clone());
+            Taken {
+                id: id.clone(),
+                attempt,
+                payload: Bytes::from(payload),
+                lease: ApalisRedisLease { id, by: by.clone() },
+            }
+        });
+        Ok(taken.collect())
+    }
+
+    async fn close(&self) -> Result<(), BoxError> {
+        // What holds jobs stays registered until it is not heard of any more.
+        let here = self.here().clone();
+        match here {
+            Some(it) => self.put_back_unknown(&it).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn done(&self, lease: &ApalisRedisLease) -> Result<Settled, BoxError> {
+        self.settle(lease, "Done", &serde_json::json!({ "Ok": null }))
+            .await
+    }
+
+    async fn failed(&self, lease: &ApalisRedisLease, why: &str) -> Result<Settled, BoxError> {
+        self.settle(lease, "Failed", &serde_json::json!({ "Err": why }))
+            .await
+    }
+
+    async fn give_back(&self, leases: &[&ApalisRedisLease]) -> Result<(), BoxError> {
+        for it in registrations(leases) {
+            let its = leases.iter().filter(|lease| Arc::ptr_eq(&lease.by, &it));
+            let ids: Vec<&str> = its.map(|lease| lease.id.as_str()).collect();
+            self.put_back(&it, &ids).await?;
+        }
+        Ok(())
+    }
+
+    fn keep_every(&self) -> Option<Duration> {
+        Some(self.lease / 3)
+    }
+
+    async fn keep(&self, leases: &[&ApalisRedisLease]) -> Result<Lost, BoxError> {
+        let mut all = registrations(leases);
+        let here = self.here().clone();
+        if let Some(here) = here
+            && !all.iter().any(|it| Arc::ptr_eq(it, &here))
+        {
+            all.push(here);
+        }
+        let mut gone = Vec::new();
+        let mut failure = None;
+        for it in all {
+            // One that Redis has not heard of for so long has lost its jobs, or may at any moment.
+            if it.kept().elapsed() > self.lease {
+                gone.push(it);
+                continue;
+            }
+            match self.heartbeat(&it).await {
+                Ok(true) => {}
+                Ok(false) => gone.push(it),
+                Err(error) => failure = Some(error),
+            }
+        }
+        for it in &gone {
+            // The next `take` fails and has us register anew.
+            self.here().take_if(|here| Arc::ptr_eq(here, it));
+        }
+        let is_gone = |lease: &ApalisRedisLease| gone.iter().any(|it| Arc::ptr_eq(it, &lease.by));
+        let lost = leases
+            .iter()
+            .enumerate()
+            .filter(|(_, lease)| is_gone(lease));
+        let lost: Vec<usize> = lost.map(|(position, _)| position).collect();
+        match failure {
+            // To be tried again; those that are lost by now still are then.
+            Some(error) if lost.is_empty() => Err(error),
+            _ => Ok(Lost(lost)),
+        }
+    }
+}
+
+/// The workers that these belong to: one, except after it was taken for dead.
+fn registrations(leases: &[&ApalisRedisLease]) -> Vec<Arc<Registration>> {
+    let mut all: Vec<Arc<Registration>> = Vec::new();
+    for lease in leases {
+        if !all.iter().any(|it| Arc::ptr_eq(it, &lease.by)) {
+            all.push(lease.by.clone());
+        }
+    }
+    all
+}
+
+impl Registration {
+    fn held(&self) -> MutexGuard<'_, HashSet<String>> {
+        self.held.lock().unwrap_or_else(|e| e.into_inner())
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Instant> {
+        self.kept.lock().unwrap_or_else(|e| e.into_inner())
+    }
+}
+
+/// A job that a worker has fetched.
+pub struct ApalisRedisLease {
+    id: String,
+    by: Arc<Registration>,
+}
+
+impl Drop for ApalisRedisLease {
+    fn drop(&mut self) {
+        self.by.held().remove(&self.id);
+    }
+}
+
+impl fmt::Debug for ApalisRedisLease {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ApalisRedisLease")
+            .field("id", &self.id)
+            .field("worker", &self.by.name)
+            .finish_non_exhaustive()
+    }
+}

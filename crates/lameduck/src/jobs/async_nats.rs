@@ -1,0 +1,424 @@
+//! Jobs in NATS JetStream, from a durable pull consumer.
+//!
+//! # What must hold
+//!
+//! 1. A message that the server has sent us is in the buffer, held by a lease, or settled: messages
+//!    are asked for by a pull request whose answers come to one inbox, which lives as long as the
+//!    subscription, and no stream of messages is ever dropped with some in it.
+//! 2. Never more is asked for than there is room for: pulled, buffered and held together are at most
+//!    what the worker has said it holds.
+//! 3. The end of the subscription is confirmed by the server, so that what it had sent by then has
+//!    arrived, and goes back.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use async_nats::jetstream::consumer::{AckPolicy, PullConsumer, pull};
+use async_nats::jetstream::{self, AckKind};
+use async_nats::{Client, Message, Request, StatusCode, Subject, Subscriber};
+use futures_util::StreamExt;
+use futures_util::future::join_all;
+use tokio::time::Instant;
+
+use super::queue::{Lost, Queue, Settled, Taken};
+use crate::component::BoxError;
+
+/// How long the server remembers that we want messages.
+const PULL: Duration = Duration::from_secs(20);
+
+/// How long after that its answer may take.
+const LATE: Duration = Duration::from_secs(2);
+
+/// How often is looked whether the connection is still the one that we pulled on: the server
+/// forgets what was wanted on one that has ended.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// The longest that the server may take to confirm.
+const ANSWER: Duration = Duration::from_secs(2);
+
+/// A durable pull consumer of NATS JetStream, which must acknowledge explicitly.
+///
+/// - **Attempts** are those that the server counts, in which being given back counts too. A consumer
+///   with `max_deliver` should leave room for some shutdowns: a message that has used it up stays in
+///   the stream and is handed out no more.
+/// - **A failed job** is handed out again after the consumer's own `backoff` for its attempt, or after
+///   [`retry_after`](JetStream::retry_after) if the consumer has none, until `max_deliver`.
+/// - **Lease.** `ack_wait`, renewed each third of it while the job runs. One that could not be renewed
+///   in time is lost, and the handler cancelled.
+/// - **A server that goes away**: the client connects again by itself.
+/// - **TLS and credentials** are features of `async-nats` (`ring`, `nkeys`), which this crate does not
+///   turn on.
+pub struct JetStream {
+    client: Client,
+    context: jetstream::Context,
+    consumer: PullConsumer,
+    lease: Duration,
+    retry: Duration,
+    state: Mutex<State>,
+    /// One clone for each lease.
+    held: Arc<()>,
+}
+
+#[derive(Default)]
+struct State {
+    inbox: Option<Inbox>,
+    arrived: VecDeque<Message>,
+    most: usize,
+}
+
+struct Inbox {
+    subject: Subject,
+    subscriber: Subscriber,
+    pull: Option<Pull>,
+}
+
+/// What the server has been asked for.
+struct Pull {
+    left: usize,
+    until: Instant,
+    /// The how-manieth connection it was asked on.
+    connection: u64,
+}
+
+impl JetStream {
+    /// Jobs from `consumer`, over `client`. The client is yours to close, after the worker has ended:
+    /// `.close("nats", client)`.
+    pub fn new(client: Client, consumer: PullConsumer) -> JetStream {
+        let config = &consumer.cached_info().config;
+        let shortest = config
+            .backoff
+            .iter()
+            .copied()
+            .chain([config.ack_wait])
+            .min();
+        JetStream {
+            context: jetstream::new(client.clone()),
+            client,
+            // What the server takes if nothing is said.
+            lease: shortest
+                .filter(|lease| !lease.is_zero())
+                .unwrap_or(Duration::from_secs(30)),
+            consumer,
+            retry: Duration::from_secs(1),
+            state: Mutex::default(),
+            held: Arc::new(()),
+        }
+    }
+
+    /// How long a failed job waits for its next attempt if the consumer has no `backoff`: 1 s unless
+    /// told.
+    pub fn retry_after(mut self, pause: Duration) -> Self {
+        self.retry = pause;
+        self
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Every change of it is complete before anything that could panic.
+        self.state.lock().unwrap_or_else(|e| e.into_inner())
+    }
+
+    fn connections(&self) -> u64 {
+        let statistics = self.client.statistics();
+        statistics.connects.load(Ordering::Relaxed)
+    }
+
+    /// Asks for as much as there is room for, if nothing is asked for already.
+    async fn pull(&self) -> Result<(), BoxError> {
+        let (batch, inbox) = {
+            let mut state = self.state();
+            let used = state.arrived.len() + Arc::strong_count(&self.held) - 1;
+            let batch = state.most.saturating_sub(used);
+            let connection = self.connections();
+            let inbox = state.inbox.as_mut().ok_or("not subscribed")?;
+            let under_way = inbox.pull.as_ref().is_some_and(|pull| {
+                pull.left > 0 && pull.connection == connection && Instant::now() < pull.until
+            });
+            if under_way || batch == 0 {
+                return Ok(());
+            }
+            inbox.pull = Some(Pull {
+                left: batch,
+                until: Instant::now() + PULL + LATE,
+                connection,
+            });
+            (batch, inbox.subject.clone())
+        };
+        let request = pull::BatchConfig {
+            batch,
+            expires: Some(PULL),
+            ..pull::BatchConfig::default()
+        };
+        if let Err(error) = self.consumer.request_batch(request, inbox).await {
+            if let Some(inbox) = &mut self.state().inbox {
+                inbox.pull = None;
+            }
+            return Err(error.into());
+        }
+        Ok(())
+    }
+
+    /// Tells the server what has become of a message, and waits until it has noted it.
+    async fn tell(&self, lease: &JetStreamLease, kind: AckKind) -> Result<(), BoxError> {
+        let request = Request::new().payload(kind.into()).timeout(Some(ANSWER));
+        let answer = self.client.send_request(lease.ack.clone(), request).await;
+        answer.map(drop).map_err(Into::into)
+    }
+
+    /// The pause before the next attempt, as the consumer has it.
+    fn pause_after(&self, attempt: u32) -> Duration {
+        let backoff = &self.consumer.cached_info().config.backoff;
+        let step = usize::try_from(attempt.saturating_sub(1)).unwrap_or(usize::MAX);
+        let pause = backoff.get(step).or(backoff.last()).copied();
+        pause.unwrap_or(self.retry)
+    }
+
+    fn taken(&self, message: Message) -> Option<Taken<JetStreamLease>> {
+        let message = jetstream::Message {
+            message,
+            context: self.context.clone(),
+        };
+        let info = message.info().ok()?;
+        let id = match message
+            .headers
+            .as_ref()
+            .and_then(|headers| headers.get("Nats-Msg-Id"))
+        {
+            Some(id) => id.to_string(),
+            None => format!("{} {}", info.stream, info.stream_sequence),
+        };
+        let attempt = u32::try_from(info.delivered).unwrap_or(1).max(1);
+        let ack = message.reply.clone()?;
+        Some(Taken {
+            id,
+            attempt,
+            payload: message.message.payload,
+            lease: JetStreamLease {
+                ack,
+                attempt,
+                kept: Mutex::new(Instant::now()),
+                _held: self.held.clone(),
+            },
+        })
+    }
+}
+
+impl fmt::Debug for JetStream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let info = self.consumer.cached_info();
+        f.debug_struct("JetStream")
+            .field("stream", &info.stream_name)
+            .field("consumer", &info.name)
+            .field("lease", &self.lease)
+            .field("retry_after", &self.retry)
+            .finish_non_exhaustive()
+    }
+}
+
+impl State {
+    /// Moves what has arrived into the buffer, until there is nothing more for the moment.
+    fn collect(&mut self, cx: &mut Context<'_>) -> Result<(), BoxError> {
+        let inbox = self.inbox.as_mut().ok_or("not subscribed")?;
+        while let Poll::Ready(message) = inbox.subscriber.poll_next_unpin(cx) {
+            let message = message.ok_or("the client has been closed")?;
+            if inbox.note(&message)? {
+                self.arrived.push_back(message);
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Inbox {
+    /// Keeps account of what was asked for. Whether the message is a job.
+    fn note(&mut self, message: &Message) -> Result<bool, BoxError> {
+        let status = match message.status {
+            None => {
+                if let Some(pull) = &mut self.pull {
+                    pull.left = pull.left.saturating_sub(1);
+                }
+                return Ok(true);
+            }
+            Some(status) => status,
+        };
+        if status == StatusCode::IDLE_HEARTBEAT {
+            return Ok(false);
+        }
+        // Whatever it says, it is the server's last word on the pull.
+        self.pull = None;
+        let why = message.description.as_deref().unwrap_or("no reason given");
+        match status {
+            StatusCode::TIMEOUT | StatusCode::NOT_FOUND => Ok(false),
+            StatusCode::NO_RESPONDERS => Err("the server has no JetStream, or not yet".into()),
+            status => Err(format!("the server does not hand out messages: {status} {why}").into()),
+        }
+    }
+}
+
+impl Queue for JetStream {
+    type Lease = JetStreamLease;
+
+    async fn open(&self, most: usize) -> Result<(), BoxError> {
+        if self.consumer.cached_info().config.ack_policy != AckPolicy::Explicit {
+            let name = &self.consumer.cached_info().name;
+            return Err(format!(
+                "the consumer {name:?} does not acknowledge each message: create it with AckPolicy::Explicit"
+            )
+            .into());
+        }
+        self.state().most = most;
+        // One inbox for good: what a pull that failed still brings is not lost.
+        if self.state().inbox.is_none() {
+            let subject = Subject::from(self.client.new_inbox());
+            let subscriber = self.client.subscribe(subject.clone()).await?;
+            self.state().inbox = Some(Inbox {
+                subject,
+                subscriber,
+                pull: None,
+            });
+        }
+        Ok(())
+    }
+
+    async fn ready(&self) -> Result<(), BoxError> {
+        loop {
+            self.pull().await?;
+            let arrived = std::future::poll_fn(|cx| {
+                let mut state = self.state();
+                match state.collect(cx) {
+                    // An error comes again when there is nothing else to tell.
+                    _ if !state.arrived.is_empty() => Poll::Ready(Ok(())),
+                    Err(error) => Poll::Ready(Err(error)),
+                    Ok(()) => Poll::Pending,
+                }
+            });
+            if let Ok(arrived) = tokio::time::timeout(LOOK, arrived).await {
+                return arrived;
+            }
+        }
+    }
+
+    async fn take(&self, most: usize) -> Result<Vec<Taken<JetStreamLease>>, BoxError> {
+        let arrived: Vec<Message> = {
+            let mut state = self.state();
+            let collected = state.collect(&mut Context::from_waker(Waker::noop()));
+            if state.arrived.is_empty() {
+                collected?;
+            }
+            let n = most.min(state.arrived.len());
+            state.arrived.drain(..n).collect()
+        };
+        let taken = arrived
+            .into_iter()
+            .filter_map(|message| self.taken(message))
+            .collect();
+        // The next ones travel while these run. If it fails, `ready` tries again and says so.
+        let _ = self.pull().await;
+        Ok(taken)
+    }
+
+    async fn close(&self) -> Result<(), BoxError> {
+        let inbox = self.state().inbox.take();
+        if let Some(mut inbox) = inbox {
+            let rest = async {
+                if inbox.subscriber.drain().await.is_ok() {
+                    while let Some(message) = inbox.subscriber.next().await {
+                        if message.status.is_none() {
+                            self.state().arrived.push_back(message);
+                        }
+                    }
+                }
+            };
+            // Without a connection nothing more arrives, and what was under way comes to somebody
+            // else when its lease is over.
+            let _ = tokio::time::timeout(ANSWER, rest).await;
+        }
+        let back = self.state().arrived.clone();
+        let back: Vec<_> = back
+            .into_iter()
+            .filter_map(|message| self.taken(message))
+            .collect();
+        let leases: Vec<&JetStreamLease> = back.iter().map(|taken| &taken.lease).collect();
+        self.give_back(&leases).await?;
+        self.state().arrived.clear();
+        Ok(())
+    }
+
+    async fn done(&self, lease: &JetStreamLease) -> Result<Settled, BoxError> {
+        self.tell(lease, AckKind::Ack).await?;
+        Ok(Settled::Ours)
+    }
+
+    async fn failed(&self, lease: &JetStreamLease, _why: &str) -> Result<Settled, BoxError> {
+        let pause = self.pause_after(lease.attempt);
+        self.tell(lease, AckKind::Nak(Some(pause))).await?;
+        Ok(Settled::Ours)
+    }
+
+    async fn give_back(&self, leases: &[&JetStreamLease]) -> Result<(), BoxError> {
+        let given = leases
+            .iter()
+            .map(|lease| self.tell(lease, AckKind::Nak(None)));
+        join_all(given).await.into_iter().collect()
+    }
+
+    fn keep_every(&self) -> Option<Duration> {
+        Some(self.lease / 3)
+    }
+
+    async fn keep(&self, leases: &[&JetStreamLease]) -> Result<Lost, BoxError> {
+        let now = Instant::now();
+        let kept = leases
+            .iter()
+            .enumerate()
+            .map(|(position, lease)| async move {
+                if now.duration_since(*lease.kept()) > self.lease {
+                    return Ok(Some(position));
+                }
+                self.tell(lease, AckKind::Progress).await?;
+                *lease.kept() = now;
+                Ok(None)
+            });
+        let mut lost = Vec::new();
+        let mut failure = None;
+        for kept in join_all(kept).await {
+            match kept {
+                Ok(position) => lost.extend(position),
+                Err(error) => failure = Some(error),
+            }
+        }
+        match failure {
+            // To be tried again; those that are lost by now still are then.
+            Some(error) if lost.is_empty() => Err(error),
+            _ => Ok(Lost(lost)),
+        }
+    }
+}
+
+/// A message that has to be acknowledged.
+pub struct JetStreamLease {
+    /// Where the server listens for what becomes of it.
+    ack: Subject,
+    attempt: u32,
+    /// When the server last knew that we work on it.
+    kept: Mutex<Instant>,
+    _held: Arc<()>,
+}
+
+impl JetStreamLease {
+    fn kept(&self) -> MutexGuard<'_, Instant> {
+        self.kept.lock().unwrap_or_else(|e| e.into_inner())
+    }
+}
+
+impl fmt::Debug for JetStreamLease {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("JetStreamLease")
+            .field("ack", &self.ack)
+            .field("attempt", &self.attempt)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,89 @@
+//! NATS JetStream.
+
+use std::ops::Range;
+use std::time::Duration;
+
+use async_nats::jetstream::{self, consumer, stream};
+use lameduck::queue::JetStream;
+use real_servers::{Nats, or_skip};
+
+use crate::server::Server;
+
+struct Orders {
+    server: Nats,
+}
+
+impl Orders {
+    async fn client(&self) -> async_nats::Client {
+        async_nats::ConnectOptions::new()
+            .retry_on_initial_connect()
+            .connect(self.server.url())
+            .await
+            .expect("it connects when it can")
+    }
+
+    async fn stream(&self) -> stream::Stream {
+        let context = jetstream::new(self.client().await);
+        let config = stream::Config {
+            name: "ORDERS".to_owned(),
+            subjects: vec!["orders".to_owned()],
+            retention: stream::RetentionPolicy::WorkQueue,
+            ..stream::Config::default()
+        };
+        loop {
+            // JetStream is there a moment after the server.
+            if let Ok(stream) = context.get_or_create_stream(config.clone()).await {
+                return stream;
+            }
+        }
+    }
+}
+
+impl Server for Orders {
+    type Queue = JetStream;
+    const LEASE: Duration = Duration::from_secs(1);
+
+    async fn start(_alone: bool) -> Option<Orders> {
+        let server = or_skip(Nats::start())?;
+        let orders = Orders { server };
+        orders.stream().await;
+        Some(orders)
+    }
+
+    async fn queue(&self) -> JetStream {
+        let config = consumer::pull::Config {
+            durable_name: Some("receipts".to_owned()),
+            ack_wait: Self::LEASE,
+            ..consumer::pull::Config::default()
+        };
+        let stream = self.stream().await;
+        let consumer = stream.get_or_create_consumer("receipts", config).await;
+        JetStream::new(self.client().await, consumer.expect("the stream is there"))
+    }
+
+    async fn push(&self, jobs: Range<u64>) {
+        let context = jetstream::new(self.client().await);
+        for job in jobs {
+            let sent = context.publish("orders", job.to_string().into()).await;
+            sent.expect("the stream is there")
+                .await
+                .expect("it is kept");
+        }
+    }
+
+    async fn left(&self) -> usize {
+        let mut stream = self.stream().await;
+        let info = stream.info().await.expect("the stream is there");
+        usize::try_from(info.state.messages).expect("not many")
+    }
+
+    fn kill(&mut self) {
+        self.server.kill();
+    }
+
+    fn start_again(&mut self) {
+        self.server.start_again();
+    }
+}
+
+crate::promises::promises!(Orders);

@@ -1,0 +1,192 @@
+//! RabbitMQ.
+
+use std::ops::Range;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use lameduck::queue::RabbitMq;
+use lameduck::{Exit, Queue};
+use lapin::options::{
+    BasicGetOptions, BasicPublishOptions, ConfirmSelectOptions, QueueDeclareOptions,
+};
+use lapin::types::{AMQPValue, FieldTable};
+use lapin::{BasicProperties, Channel, Connection, ConnectionProperties};
+use real_servers::or_skip;
+
+use crate::diary::{Diary, Takes, What, work};
+use crate::server::Server;
+
+/// One broker for all tests that let it live: it takes 8 s to start. It ends with this process.
+static SHARED: OnceLock<Option<real_servers::RabbitMq>> = OnceLock::new();
+
+/// Each test has a queue of its own.
+static QUEUES: AtomicUsize = AtomicUsize::new(0);
+
+struct Orders {
+    url: String,
+    queue: String,
+    alone: Option<real_servers::RabbitMq>,
+}
+
+impl Orders {
+    /// A quorum queue, because it counts attempts. But a broker that is killed within a second of
+    /// its declaration never finds the leader of one again.
+    async fn declare(&self, channel: &Channel) -> lapin::Queue {
+        let kind = if self.alone.is_some() {
+            "classic"
+        } else {
+            "quorum"
+        };
+        let mut arguments = FieldTable::default();
+        arguments.insert("x-queue-type".into(), AMQPValue::LongString(kind.into()));
+        let options = QueueDeclareOptions {
+            durable: true,
+            ..QueueDeclareOptions::default()
+        };
+        let queue = channel.queue_declare(self.queue.as_str().into(), options, arguments);
+        queue.await.expect("it is declared the same each time")
+    }
+
+    async fn connection(&self) -> Connection {
+        let connection = Connection::connect(&self.url, ConnectionProperties::default()).await;
+        connection.expect("the broker is there")
+    }
+}
+
+impl Server for Orders {
+    type Queue = RabbitMq;
+    const LEASE: Duration = Duration::ZERO;
+
+    async fn start(alone: bool) -> Option<Orders> {
+        let start = || or_skip(real_servers::RabbitMq::start());
+        let (url, alone) = if alone {
+            let server = start()?;
+            (server.url(), Some(server))
+        } else {
+            (SHARED.get_or_init(start).as_ref()?.url(), None)
+        };
+        let number = QUEUES.fetch_add(1, Ordering::Relaxed);
+        let orders = Orders {
+            url,
+            queue: format!("receipts-{number}"),
+            alone,
+        };
+        let connection = orders.connection().await;
+        let channel = connection.create_channel().await.expect("a channel");
+        orders.declare(&channel).await;
+        connection
+            .close(200, "declared".into())
+            .await
+            .expect("a goodbye");
+        Some(orders)
+    }
+
+    async fn queue(&self) -> RabbitMq {
+        RabbitMq::new(&self.url, &self.queue)
+    }
+
+    async fn push(&self, jobs: Range<u64>) {
+        let connection = self.connection().await;
+        let channel = connection.create_channel().await.expect("a channel");
+        let confirm = channel.confirm_select(ConfirmSelectOptions::default());
+        confirm.await.expect("the broker is there");
+        for job in jobs {
+            let payload = job.to_string();
+            let sent = channel.basic_publish(
+                "".into(),
+                self.queue.as_str().into(),
+                BasicPublishOptions::default(),
+                payload.as_bytes(),
+                BasicProperties::default().with_delivery_mode(2),
+            );
+            sent.await
+                .expect("the broker is there")
+                .await
+                .expect("it is kept");
+        }
+        connection
+            .close(200, "pushed".into())
+            .await
+            .expect("a goodbye");
+    }
+
+    async fn left(&self) -> usize {
+        // The queue's own count lags behind. What was got goes back when the connection ends.
+        let connection = self.connection().await;
+        let channel = connection.create_channel().await.expect("a channel");
+        let mut left = 0;
+        loop {
+            let got = channel.basic_get(self.queue.as_str().into(), BasicGetOptions::default());
+            match got.await.expect("the broker is there") {
+                Some(_) => left += 1,
+                None => break,
+            }
+        }
+        connection
+            .close(200, "counted".into())
+            .await
+            .expect("a goodbye");
+        left
+    }
+
+    fn kill(&mut self) {
+        self.alone.as_mut().expect("alone").kill();
+    }
+
+    fn start_again(&mut self) {
+        self.alone.as_mut().expect("alone").start_again();
+    }
+}
+
+crate::promises::promises!(Orders);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_session_ends_with_a_goodbye() {
+    let Some(server) = Orders::start(true).await else {
+        return;
+    };
+    server.push(0..20).await;
+    let diary = Diary::new();
+    let grace = Duration::from_secs(1);
+    let worker = work(
+        server.queue().await,
+        &diary,
+        "a",
+        Takes::Forever,
+        (4, 4),
+        grace,
+    );
+    diary
+        .until("some run", |diary| diary.of("a", What::Started).len() == 4)
+        .await;
+    assert_eq!(worker.stop().await.code(), 124);
+    let idle = work(
+        server.queue().await,
+        &diary,
+        "b",
+        Takes::Time(Duration::ZERO),
+        (4, 4),
+        grace,
+    );
+    diary
+        .until("all are done", |diary| diary.done().len() == 20)
+        .await;
+    assert_eq!(idle.stop().await, Exit::CLEAN);
+
+    let log = server.alone.as_ref().expect("alone").log();
+    assert!(!log.contains("unexpectedly closed"), "{log}");
+    let accepted = log.matches("accepting AMQP connection").count();
+    let closed = log.matches("closing AMQP connection").count();
+    assert_eq!((accepted, closed), (4, 4), "{log}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_queue_that_is_not_there_is_an_error_that_names_it() {
+    let Some(server) = Orders::start(false).await else {
+        return;
+    };
+    let queue = RabbitMq::new(&server.url, "no-such-queue");
+    let error = queue.open(1).await.expect_err("it is not there");
+    assert!(error.to_string().contains("no-such-queue"), "{error}");
+}
