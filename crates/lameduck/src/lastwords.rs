@@ -21,13 +21,36 @@ const PATIENCE: Duration = Duration::from_millis(300);
 pub(crate) fn end(handle: &Handle, why: &'static str, code: u8) -> ! {
     let patience = PATIENCE.min(handle.budget().margin() / 2);
     let handle = handle.clone();
-    patiently(patience, move || speak(&handle.report(why, Some(code))));
+    patiently(patience, move || {
+        let report = handle.report(why, Some(code));
+        speak(&report);
+        report.trace();
+    });
     exit_now(code)
 }
 
-/// Tells `report` in its three forms: lines, file, event.
-pub(crate) fn tell(report: Report) {
-    patiently(PATIENCE, move || speak(&report));
+/// The exit code of a report that has gone out as an event.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Traced(u8);
+
+/// Sends the report as an event only. For the time before telemetry is flushed: an event that comes
+/// after that gets nowhere.
+pub(crate) fn trace(report: Report, handle: &Handle) -> Traced {
+    let traced = Traced(report.exit);
+    let patience = PATIENCE.min(handle.budget().margin() / 2);
+    patiently(patience, move || report.trace());
+    traced
+}
+
+/// Tells `report` in its three forms: lines, file, and event, unless that has gone out and said the
+/// same of the end.
+pub(crate) fn tell(report: Report, traced: Option<Traced>) {
+    patiently(PATIENCE, move || {
+        speak(&report);
+        if traced != Some(Traced(report.exit)) {
+            report.trace();
+        }
+    });
 }
 
 /// Does something that may hang, on a thread of its own.
@@ -59,7 +82,6 @@ fn speak(report: &Report) {
             path.display()
         ));
     }
-    report.trace();
 }
 
 /// Writes a file so that nobody ever reads half of it. A pipe or a terminal is written to as it is.

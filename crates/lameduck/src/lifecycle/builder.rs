@@ -284,7 +284,8 @@ impl Lifecycle {
 
     /// Flushes telemetry, such as a log or the provider of traces: after all closers, in the order
     /// in which flushers are named, with a reserve of its own that no closer can use up (a fifth of
-    /// [`Budget::reserve`]: 1 s of 30 s).
+    /// [`Budget::reserve`]: 1 s of 30 s). The report goes out as an event just before, so that it is
+    /// in what is flushed.
     pub fn flush(mut self, name: impl Into<String>, it: impl Close) -> Self {
         self.flushers.push(Closer::new(name.into(), it));
         self

@@ -19,7 +19,6 @@ use crate::close::{Closer, close_all};
 use crate::component::StartError;
 use crate::config::Window;
 use crate::exit::Exit;
-use crate::handle::Handle;
 use crate::lastwords;
 use crate::phase::Phase;
 use crate::reason::{Reason, SIGINT};
@@ -98,13 +97,16 @@ impl Lifecycle {
 
         let driver = driver.close();
         handle.journal().entered(Phase::Closing);
-        close(self.closers, self.flushers, &handle).await;
+        close_all(self.closers, handle.budget().close_until(), &handle).await;
+        let report = || handle.report("still under way at the end", None);
+        let traced = (!self.flushers.is_empty()).then(|| lastwords::trace(report(), &handle));
+        close_all(self.flushers, handle.budget().flush_until(), &handle).await;
 
         driver.stop();
         handle.journal().entered(Phase::Stopped);
-        let report = handle.report("still under way at the end", None);
+        let report = report();
         let exit = Exit::from_code(report.exit);
-        lastwords::tell(report);
+        lastwords::tell(report, traced);
         if let Some(probes) = probes {
             probes.stop().await;
         }
@@ -122,7 +124,9 @@ impl Lifecycle {
         }
         self.handle
             .begin(Reason::Asked("a refusal to start".to_owned()));
-        close(self.closers, self.flushers, &self.handle).await;
+        let budget = self.handle.budget();
+        close_all(self.closers, budget.close_until(), &self.handle).await;
+        close_all(self.flushers, budget.flush_until(), &self.handle).await;
         exit
     }
 
@@ -168,10 +172,4 @@ impl Window {
         min: Duration::ZERO,
         max: Duration::ZERO,
     };
-}
-
-async fn close(closers: Vec<Closer>, flushers: Vec<Closer>, handle: &Handle) {
-    let budget = handle.budget();
-    close_all(closers, budget.close_until(), handle).await;
-    close_all(flushers, budget.flush_until(), handle).await;
 }

@@ -49,6 +49,15 @@ pub async fn end(life: Lifecycle) -> Ended {
     Ended { exit, report, took }
 }
 
+/// Whether a report with this closer in it has gone out as an event by now.
+pub fn reported(closer: &str) -> bool {
+    let has = |report: &Value| {
+        let closed = report["closed"].as_array();
+        closed.is_some_and(|all| all.iter().any(|it| it["name"] == closer))
+    };
+    REPORTS.lock().unwrap().values().any(has)
+}
+
 /// The first `Some` of `look`.
 ///
 /// # Panics

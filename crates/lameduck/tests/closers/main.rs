@@ -11,6 +11,7 @@ mod async_nats;
 mod bb8;
 #[cfg(all(feature = "deadpool", feature = "redis"))]
 mod deadpool;
+mod flush;
 #[cfg(any(feature = "lapin", feature = "redis", feature = "sqlx-postgres"))]
 mod frozen;
 #[cfg(feature = "lapin")]
