@@ -252,7 +252,9 @@ impl Inbox {
         let why = message.description.as_deref().unwrap_or("no reason given");
         match status {
             StatusCode::TIMEOUT | StatusCode::NOT_FOUND => Ok(false),
-            StatusCode::NO_RESPONDERS => Err("the server has no JetStream, or not yet".into()),
+            StatusCode::NO_RESPONDERS => {
+                Err("nobody answers: the consumer is gone, or JetStream is not there yet".into())
+            }
             status => Err(format!("the server does not hand out messages: {status} {why}").into()),
         }
     }

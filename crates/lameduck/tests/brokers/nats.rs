@@ -7,6 +7,7 @@ use async_nats::jetstream::{self, consumer, stream};
 use lameduck::queue::JetStream;
 use real_servers::{Nats, or_skip};
 
+use crate::diary::{Diary, Takes, What, work};
 use crate::server::Server;
 
 struct Orders {
@@ -87,3 +88,42 @@ impl Server for Orders {
 }
 
 crate::promises::promises!(Orders);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lease_that_cannot_be_renewed_is_lost_and_its_handler_cancelled() {
+    let Some(mut server) = Orders::start(true).await else {
+        return;
+    };
+    server.push(0..2).await;
+    let diary = Diary::new();
+    let grace = Duration::from_secs(30);
+    let first = work(
+        server.queue().await,
+        &diary,
+        "first",
+        Takes::Forever,
+        (2, 0),
+        grace,
+    );
+    diary
+        .until("both run", |diary| {
+            diary.of("first", What::Started).len() == 2
+        })
+        .await;
+    server.kill();
+    diary
+        .until("both are cancelled", |diary| {
+            diary.of("first", What::Cancelled).len() == 2
+        })
+        .await;
+    server.start_again();
+    // Taken anew, by whoever is there.
+    diary
+        .until("both run again", |diary| {
+            diary.of("first", What::Started).len() == 4
+        })
+        .await;
+    let again = diary.of("first", What::Started).split_off(2);
+    assert!(again.iter().all(|entry| entry.attempt >= 2), "{again:?}");
+    first.handle.shutdown("test");
+}
