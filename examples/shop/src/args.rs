@@ -52,10 +52,6 @@ pub(crate) struct Serve {
     /// How many receipts are sent at the same time.
     #[arg(long, env = "SHOP_WORKERS", default_value_t = 16, value_name = "N")]
     pub workers: usize,
-    /// How long the jobs of a shop that is gone without a word stay its own.
-    #[arg(long, env = "SHOP_LEASE", default_value = "15s", value_name = "DURATION",
-          value_parser = humantime::parse_duration)]
-    pub lease: Duration,
     #[command(flatten)]
     pub place: Place,
 }
@@ -77,6 +73,10 @@ pub(crate) struct Place {
     /// Where the jobs are: beside the orders unless given.
     #[arg(long, env = "SHOP_QUEUE", value_name = "URL")]
     pub queue: Option<String>,
+    /// How long the jobs of a shop that is gone without a word stay its own; at least 3s.
+    #[arg(long, env = "SHOP_LEASE", default_value = "15s", value_name = "DURATION",
+          value_parser = humantime::parse_duration)]
+    pub lease: Duration,
 }
 
 #[derive(Debug, Subcommand)]

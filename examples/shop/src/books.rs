@@ -18,7 +18,7 @@ pub(crate) async fn print(place: &Place) -> anyhow::Result<()> {
     };
     Store::set_up(&database).await?;
     let (queue, url) = (place.queue.as_deref(), place.database.as_deref());
-    let jobs = Jobs::open(queue, &database, url).await?;
+    let jobs = Jobs::open(queue, &database, url, place.lease).await?;
     let ledger = Store::new(database.clone(), jobs.clone()).ledger().await;
     jobs.close_now().await;
     database.close().await;

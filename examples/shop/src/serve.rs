@@ -1,6 +1,7 @@
 //! The shop's life.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::Context;
 use lameduck::{Exit, Lifecycle};
@@ -28,14 +29,17 @@ pub(crate) async fn run(args: Serve) -> Exit {
         Err(e) => return bad(&e),
     };
     match life
-        .starting("database and queue", open(&args.place, folder))
+        .starting(
+            "database and queue",
+            open(&args.place, folder, args.place.lease),
+        )
         .await
     {
         Some(Ok((database, jobs))) => {
             let store = Store::new(database.clone(), jobs.clone());
             let work = Work {
                 workers: args.workers,
-                lease: args.lease,
+                lease: args.place.lease,
             };
             let shop = Shop {
                 store: store.clone(),
@@ -67,14 +71,18 @@ pub(crate) async fn run(args: Serve) -> Exit {
 }
 
 /// Opens what the shop keeps its orders and jobs in.
-async fn open(place: &Place, folder: Option<PathBuf>) -> anyhow::Result<(Database, Jobs)> {
+async fn open(
+    place: &Place,
+    folder: Option<PathBuf>,
+    lease: Duration,
+) -> anyhow::Result<(Database, Jobs)> {
     let url = place.database.as_deref();
     let database = match (folder, url) {
         (Some(folder), _) => Database::in_folder(&folder, true).await?,
         (None, url) => Database::at(url.unwrap_or_default()).await?,
     };
     Store::set_up(&database).await?;
-    let jobs = Jobs::open(place.queue.as_deref(), &database, url).await?;
+    let jobs = Jobs::open(place.queue.as_deref(), &database, url, lease).await?;
     Ok((database, jobs))
 }
 

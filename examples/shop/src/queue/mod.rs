@@ -1,6 +1,9 @@
 //! Where the jobs are that send receipts: beside the orders, or with a broker.
 
+mod nats;
 mod postgres;
+mod rabbitmq;
+mod redis;
 mod sqlite;
 
 use std::sync::Arc;
@@ -12,6 +15,10 @@ use serde::{Deserialize, Serialize};
 use sqlx::{PgConnection, SqliteConnection};
 use tokio::sync::Notify;
 
+use self::nats::Nats;
+use self::postgres::Postgres;
+use self::rabbitmq::RabbitMq;
+use self::redis::Redis;
 use crate::database::{Database, is_postgres};
 use crate::outbox;
 
@@ -51,7 +58,10 @@ enum Place {
 /// A queue that takes no part in the transactions of the orders' database.
 #[derive(Clone, Debug)]
 pub(crate) enum Elsewhere {
-    Postgres(sqlx::PgPool),
+    Postgres(Postgres),
+    Redis(Redis),
+    RabbitMq(RabbitMq),
+    Nats(Nats),
 }
 
 /// How the work is done.
@@ -62,21 +72,23 @@ pub(crate) struct Work {
 }
 
 impl Jobs {
-    /// The queue at `url`, or beside the orders in `database`, whose address is `database_url`.
+    /// The queue at `url`, or beside the orders in `database`, whose address is `database_url`. The
+    /// jobs of a worker that is gone without a word stay its own for as long as `lease`.
     pub(crate) async fn open(
         url: Option<&str>,
         database: &Database,
         database_url: Option<&str>,
+        lease: Duration,
     ) -> anyhow::Result<Jobs> {
         let place = match url {
             None => Place::BesideTheOrders(database.clone()),
             Some(url) if Some(url) == database_url => Place::BesideTheOrders(database.clone()),
-            Some(url) => Place::Elsewhere(Elsewhere::connect(url).await?),
+            Some(url) => Place::Elsewhere(Elsewhere::connect(url, lease).await?),
         };
         match &place {
             Place::BesideTheOrders(Database::Sqlite(pool)) => sqlite::set_up(pool).await?,
             Place::BesideTheOrders(Database::Postgres(pool)) => postgres::set_up(pool).await?,
-            Place::Elsewhere(it) => it.set_up().await?,
+            Place::Elsewhere(_) => {}
         }
         Ok(Jobs {
             place,
@@ -183,40 +195,40 @@ impl Work {
     }
 }
 
-impl Elsewhere {
-    async fn connect(url: &str) -> anyhow::Result<Elsewhere> {
-        if is_postgres(url) {
-            return Ok(Elsewhere::Postgres(postgres::connect(url).await?));
+/// Runs the same on whichever it is.
+macro_rules! each {
+    ($elsewhere:expr, $it:ident => $run:expr) => {
+        match $elsewhere {
+            Elsewhere::Postgres($it) => $run,
+            Elsewhere::Redis($it) => $run,
+            Elsewhere::RabbitMq($it) => $run,
+            Elsewhere::Nats($it) => $run,
         }
-        bail!(
-            "--queue {url}: not a queue that the shop knows; \
-             give postgres://…, redis://…, amqp://… or nats://…"
-        )
-    }
+    };
+}
 
-    async fn set_up(&self) -> anyhow::Result<()> {
-        match self {
-            Elsewhere::Postgres(pool) => postgres::set_up(pool).await,
-        }
+impl Elsewhere {
+    async fn connect(url: &str, lease: Duration) -> anyhow::Result<Elsewhere> {
+        let (scheme, _) = url.split_once("://").unwrap_or_default();
+        Ok(match scheme {
+            _ if is_postgres(url) => Elsewhere::Postgres(Postgres::connect(url).await?),
+            "redis" => Elsewhere::Redis(Redis::connect(url).await?),
+            "amqp" => Elsewhere::RabbitMq(RabbitMq::connect(url).await?),
+            "nats" => Elsewhere::Nats(Nats::connect(url, lease).await?),
+            _ => bail!(
+                "--queue {url}: not a queue that the shop knows; \
+                 give postgres://…, redis://…, amqp://… or nats://…"
+            ),
+        })
     }
 
     async fn waiting(&self) -> anyhow::Result<i64> {
-        match self {
-            Elsewhere::Postgres(pool) => postgres::waiting(pool).await,
-        }
+        each!(self, it => it.waiting().await)
     }
 
     /// Publishes jobs; they are with the queue when this returns.
     pub(crate) async fn publish(&self, jobs: &[Receipt]) -> anyhow::Result<()> {
-        match self {
-            Elsewhere::Postgres(pool) => {
-                let mut tx = pool.begin().await?;
-                for job in jobs {
-                    postgres::push(&mut tx, job).await?;
-                }
-                Ok(tx.commit().await?)
-            }
-        }
+        each!(self, it => it.publish(jobs).await)
     }
 
     fn serve<F>(
@@ -229,19 +241,18 @@ impl Elsewhere {
         F: Future<Output = Result<(), BoxError>> + Send + 'static,
     {
         match self {
-            Elsewhere::Postgres(pool) => life.work(work.on(postgres::queue(pool, work), handler)),
+            Elsewhere::Postgres(it) => life.work(work.on(it.queue(work), handler)),
+            Elsewhere::Redis(it) => life.work(work.on(it.queue(work), handler)),
+            Elsewhere::RabbitMq(it) => life.work(work.on(it.queue(work), handler)),
+            Elsewhere::Nats(it) => life.work(work.on(it.queue(work), it.counted(handler))),
         }
     }
 
     fn close(&self, life: Lifecycle) -> Lifecycle {
-        match self {
-            Elsewhere::Postgres(pool) => life.close("queue in postgres", pool.clone()),
-        }
+        each!(self, it => it.close(life))
     }
 
     async fn close_now(&self) {
-        match self {
-            Elsewhere::Postgres(pool) => pool.close().await,
-        }
+        each!(self, it => it.close_now().await);
     }
 }

@@ -1,6 +1,7 @@
 //! Jobs in PostgreSQL, beside the orders or in a database of their own.
 
 use anyhow::Context;
+use lameduck::Lifecycle;
 use lameduck::queue::ApalisPostgres;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{PgConnection, PgPool};
@@ -8,15 +9,49 @@ use sqlx::{PgConnection, PgPool};
 use super::{RECEIPTS, Receipt, Work};
 use crate::anyhow;
 
-pub(super) async fn connect(url: &str) -> anyhow::Result<PgPool> {
-    let options: PgConnectOptions = url
-        .parse()
-        .with_context(|| format!("--queue {url}: not an address"))?;
-    PgPoolOptions::new()
-        .max_connections(4)
-        .connect_with(options.application_name("shop-queue"))
-        .await
-        .with_context(|| format!("--queue {url}: cannot connect"))
+/// A database of its own for the jobs.
+#[derive(Clone, Debug)]
+pub(crate) struct Postgres {
+    pool: PgPool,
+}
+
+impl Postgres {
+    pub(super) async fn connect(url: &str) -> anyhow::Result<Postgres> {
+        let options: PgConnectOptions = url
+            .parse()
+            .with_context(|| format!("--queue {url}: not an address"))?;
+        let pool = PgPoolOptions::new()
+            .max_connections(4)
+            .connect_with(options.application_name("shop-queue"))
+            .await
+            .with_context(|| format!("--queue {url}: cannot connect"))?;
+        set_up(&pool).await?;
+        Ok(Postgres { pool })
+    }
+
+    pub(super) fn queue(&self, work: Work) -> ApalisPostgres {
+        queue(&self.pool, work)
+    }
+
+    pub(super) async fn publish(&self, jobs: &[Receipt]) -> anyhow::Result<()> {
+        let mut tx = self.pool.begin().await?;
+        for job in jobs {
+            push(&mut tx, job).await?;
+        }
+        Ok(tx.commit().await?)
+    }
+
+    pub(super) async fn waiting(&self) -> anyhow::Result<i64> {
+        waiting(&self.pool).await
+    }
+
+    pub(super) fn close(&self, life: Lifecycle) -> Lifecycle {
+        life.close("queue in postgres", self.pool.clone())
+    }
+
+    pub(super) async fn close_now(&self) {
+        self.pool.close().await;
+    }
 }
 
 pub(super) async fn set_up(pool: &PgPool) -> anyhow::Result<()> {

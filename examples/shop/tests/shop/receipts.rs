@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use real_servers::{Postgres, or_skip};
+use real_servers::{Nats, Postgres, RabbitMq, Redis, or_skip};
 use rustix::process::Signal;
 use serde_json::json;
 
@@ -101,8 +101,38 @@ fn jobs_accounted_in_postgres_after_a_kill() {
 #[test]
 fn jobs_accounted_from_sqlite_through_the_outbox_to_postgres() {
     if let Some(postgres) = or_skip(Postgres::start()) {
+        through_the_outbox(&postgres.url());
+    }
+}
+
+#[test]
+fn jobs_accounted_from_sqlite_through_the_outbox_to_redis() {
+    if let Some(redis) = or_skip(Redis::start()) {
+        through_the_outbox(&redis.url());
+    }
+}
+
+#[test]
+fn jobs_accounted_from_sqlite_through_the_outbox_to_rabbitmq() {
+    if let Some(rabbitmq) = or_skip(RabbitMq::start()) {
+        through_the_outbox(&rabbitmq.url());
+    }
+}
+
+#[test]
+fn jobs_accounted_from_sqlite_through_the_outbox_to_nats() {
+    if let Some(nats) = or_skip(Nats::start()) {
+        through_the_outbox(&nats.url());
+    }
+}
+
+/// A shutdown and a kill, one after the other, on the same broker.
+fn through_the_outbox(queue: &str) {
+    for scenario in [
+        every_order_gets_its_receipt,
+        no_order_is_without_its_receipt_after_a_kill,
+    ] {
         let folder = tempfile::tempdir().unwrap();
-        let folder = folder.path().to_str().unwrap();
-        every_order_gets_its_receipt(&["--data", folder, "--queue", &postgres.url()]);
+        scenario(&["--data", folder.path().to_str().unwrap(), "--queue", queue]);
     }
 }
