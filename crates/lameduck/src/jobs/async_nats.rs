@@ -7,7 +7,9 @@
 //!    subscription, and no stream of messages is ever dropped with some in it.
 //! 2. Never more is asked for than there is room for: pulled, buffered and held together are at most
 //!    what the worker has said it holds.
-//! 3. The end of the subscription is confirmed by the server, so that what it had sent by then has
+//! 3. The lease of what is in the buffer is kept like that of what is held: a busy worker may leave
+//!    it there for long.
+//! 4. The end of the subscription is confirmed by the server, so that what it had sent by then has
 //!    arrived, and goes back.
 
 use std::collections::VecDeque;
@@ -21,7 +23,7 @@ use async_nats::jetstream::consumer::{AckPolicy, PullConsumer, pull};
 use async_nats::jetstream::{self, AckKind};
 use async_nats::{Client, Message, Request, StatusCode, Subject, Subscriber};
 use futures_util::StreamExt;
-use futures_util::future::join_all;
+use futures_util::future::{join, join_all};
 use tokio::time::Instant;
 
 use super::queue::{Lost, Queue, Settled, Taken};
@@ -66,7 +68,8 @@ pub struct JetStream {
 #[derive(Default)]
 struct State {
     inbox: Option<Inbox>,
-    arrived: VecDeque<Message>,
+    /// What has come and has not been taken yet. Its lease runs, and is kept, from here on.
+    arrived: VecDeque<Taken<JetStreamLease>>,
     most: usize,
 }
 
@@ -130,8 +133,7 @@ impl JetStream {
     async fn pull(&self) -> Result<(), BoxError> {
         let (batch, inbox) = {
             let mut state = self.state();
-            let used = state.arrived.len() + Arc::strong_count(&self.held) - 1;
-            let batch = state.most.saturating_sub(used);
+            let batch = state.most.saturating_sub(Arc::strong_count(&self.held) - 1);
             let connection = self.connections();
             let inbox = state.inbox.as_mut().ok_or("not subscribed")?;
             let under_way = inbox.pull.as_ref().is_some_and(|pull| {
@@ -162,9 +164,9 @@ impl JetStream {
     }
 
     /// Tells the server what has become of a message, and waits until it has noted it.
-    async fn tell(&self, lease: &JetStreamLease, kind: AckKind) -> Result<(), BoxError> {
+    async fn tell(&self, ack: &Subject, kind: AckKind) -> Result<(), BoxError> {
         let request = Request::new().payload(kind.into()).timeout(Some(ANSWER));
-        let answer = self.client.send_request(lease.ack.clone(), request).await;
+        let answer = self.client.send_request(ack.clone(), request).await;
         answer.map(drop).map_err(Into::into)
     }
 
@@ -174,6 +176,45 @@ impl JetStream {
         let step = usize::try_from(attempt.saturating_sub(1)).unwrap_or(usize::MAX);
         let pause = backoff.get(step).or(backoff.last()).copied();
         pause.unwrap_or(self.retry)
+    }
+
+    /// Moves what has arrived into the buffer, until there is nothing more for the moment.
+    fn collect(&self, state: &mut State, cx: &mut Context<'_>) -> Result<(), BoxError> {
+        let inbox = state.inbox.as_mut().ok_or("not subscribed")?;
+        while let Poll::Ready(message) = inbox.subscriber.poll_next_unpin(cx) {
+            let message = message.ok_or("the client has been closed")?;
+            if inbox.note(&message)? {
+                state.arrived.extend(self.taken(message));
+            }
+        }
+        Ok(())
+    }
+
+    /// Keeps the leases of what has not been taken yet; what has lost its lease is somebody else's.
+    async fn keep_arrived(&self, now: Instant) -> Result<(), BoxError> {
+        let arrived: Vec<Subject> = {
+            let mut state = self.state();
+            let _ = self.collect(&mut state, &mut Context::from_waker(Waker::noop()));
+            let late =
+                |it: &Taken<JetStreamLease>| now.duration_since(*it.lease.kept()) > self.lease;
+            state.arrived.retain(|it| !late(it));
+            state
+                .arrived
+                .iter()
+                .map(|it| it.lease.ack.clone())
+                .collect()
+        };
+        let kept = arrived.iter().map(|ack| self.tell(ack, AckKind::Progress));
+        join_all(kept)
+            .await
+            .into_iter()
+            .collect::<Result<(), BoxError>>()?;
+        for it in &self.state().arrived {
+            if arrived.contains(&it.lease.ack) {
+                *it.lease.kept() = now;
+            }
+        }
+        Ok(())
     }
 
     fn taken(&self, message: Message) -> Option<Taken<JetStreamLease>> {
@@ -215,20 +256,6 @@ impl fmt::Debug for JetStream {
             .field("lease", &self.lease)
             .field("retry_after", &self.retry)
             .finish_non_exhaustive()
-    }
-}
-
-impl State {
-    /// Moves what has arrived into the buffer, until there is nothing more for the moment.
-    fn collect(&mut self, cx: &mut Context<'_>) -> Result<(), BoxError> {
-        let inbox = self.inbox.as_mut().ok_or("not subscribed")?;
-        while let Poll::Ready(message) = inbox.subscriber.poll_next_unpin(cx) {
-            let message = message.ok_or("the client has been closed")?;
-            if inbox.note(&message)? {
-                self.arrived.push_back(message);
-            }
-        }
-        Ok(())
     }
 }
 
@@ -290,7 +317,7 @@ impl Queue for JetStream {
             self.pull().await?;
             let arrived = std::future::poll_fn(|cx| {
                 let mut state = self.state();
-                match state.collect(cx) {
+                match self.collect(&mut state, cx) {
                     // An error comes again when there is nothing else to tell.
                     _ if !state.arrived.is_empty() => Poll::Ready(Ok(())),
                     Err(error) => Poll::Ready(Err(error)),
@@ -304,19 +331,15 @@ impl Queue for JetStream {
     }
 
     async fn take(&self, most: usize) -> Result<Vec<Taken<JetStreamLease>>, BoxError> {
-        let arrived: Vec<Message> = {
+        let taken = {
             let mut state = self.state();
-            let collected = state.collect(&mut Context::from_waker(Waker::noop()));
+            let collected = self.collect(&mut state, &mut Context::from_waker(Waker::noop()));
             if state.arrived.is_empty() {
                 collected?;
             }
             let n = most.min(state.arrived.len());
             state.arrived.drain(..n).collect()
         };
-        let taken = arrived
-            .into_iter()
-            .filter_map(|message| self.taken(message))
-            .collect();
         // The next ones travel while these run. If it fails, `ready` tries again and says so.
         let _ = self.pull().await;
         Ok(taken)
@@ -329,7 +352,8 @@ impl Queue for JetStream {
                 if inbox.subscriber.drain().await.is_ok() {
                     while let Some(message) = inbox.subscriber.next().await {
                         if message.status.is_none() {
-                            self.state().arrived.push_back(message);
+                            let taken = self.taken(message);
+                            self.state().arrived.extend(taken);
                         }
                     }
                 }
@@ -338,32 +362,38 @@ impl Queue for JetStream {
             // else when its lease is over.
             let _ = tokio::time::timeout(ANSWER, rest).await;
         }
-        let back = self.state().arrived.clone();
-        let back: Vec<_> = back
+        let arrived: Vec<Subject> = {
+            let state = self.state();
+            state
+                .arrived
+                .iter()
+                .map(|it| it.lease.ack.clone())
+                .collect()
+        };
+        let back = arrived.iter().map(|ack| self.tell(ack, AckKind::Nak(None)));
+        join_all(back)
+            .await
             .into_iter()
-            .filter_map(|message| self.taken(message))
-            .collect();
-        let leases: Vec<&JetStreamLease> = back.iter().map(|taken| &taken.lease).collect();
-        self.give_back(&leases).await?;
+            .collect::<Result<(), BoxError>>()?;
         self.state().arrived.clear();
         Ok(())
     }
 
     async fn done(&self, lease: &JetStreamLease) -> Result<Settled, BoxError> {
-        self.tell(lease, AckKind::Ack).await?;
+        self.tell(&lease.ack, AckKind::Ack).await?;
         Ok(Settled::Ours)
     }
 
     async fn failed(&self, lease: &JetStreamLease, _why: &str) -> Result<Settled, BoxError> {
         let pause = self.pause_after(lease.attempt);
-        self.tell(lease, AckKind::Nak(Some(pause))).await?;
+        self.tell(&lease.ack, AckKind::Nak(Some(pause))).await?;
         Ok(Settled::Ours)
     }
 
     async fn give_back(&self, leases: &[&JetStreamLease]) -> Result<(), BoxError> {
         let given = leases
             .iter()
-            .map(|lease| self.tell(lease, AckKind::Nak(None)));
+            .map(|lease| self.tell(&lease.ack, AckKind::Nak(None)));
         join_all(given).await.into_iter().collect()
     }
 
@@ -380,13 +410,14 @@ impl Queue for JetStream {
                 if now.duration_since(*lease.kept()) > self.lease {
                     return Ok(Some(position));
                 }
-                self.tell(lease, AckKind::Progress).await?;
+                self.tell(&lease.ack, AckKind::Progress).await?;
                 *lease.kept() = now;
                 Ok(None)
             });
         let mut lost = Vec::new();
-        let mut failure = None;
-        for kept in join_all(kept).await {
+        let (arrived, kept) = join(self.keep_arrived(now), join_all(kept)).await;
+        let mut failure = arrived.err();
+        for kept in kept {
             match kept {
                 Ok(position) => lost.extend(position),
                 Err(error) => failure = Some(error),

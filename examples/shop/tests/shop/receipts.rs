@@ -44,11 +44,12 @@ fn every_order_gets_its_receipt(place: &[&str]) {
     let after = shop.until("all are sent", |books| books["receipts"] == 20);
     assert_eq!(after["pending"], 0, "{after}");
     shop.term();
-    let (said, code) = shop.last_words();
-    assert_eq!(code, Some(0), "{said}");
+    let (then, code) = shop.last_words();
+    assert_eq!(code, Some(0), "{then}");
     assert_eq!(
         books(place),
-        json!({"orders": 20, "receipts": 20, "duplicates": 0, "pending": 0, "running": 0})
+        json!({"orders": 20, "receipts": 20, "duplicates": 0, "pending": 0, "running": 0}),
+        "{said}\nand then\n{then}"
     );
 }
 
