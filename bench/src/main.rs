@@ -7,6 +7,7 @@ mod client;
 mod exit;
 mod flood;
 mod http;
+mod jobs;
 mod pairs;
 mod process;
 mod serve;
@@ -42,6 +43,8 @@ enum Command {
     Shutdowns(shutdowns::Options),
     /// Stop the shop in a flood of short connections, and axum for contrast
     Flood(flood::Options),
+    /// Stop the shop again and again while it sends receipts, and account for every job
+    Jobs(jobs::Options),
     /// Be one of the servers under measurement
     #[command(hide = true)]
     Serve(serve::Options),
@@ -84,6 +87,7 @@ impl Command {
             Command::Exit(options) => exit::run(&options),
             Command::Shutdowns(options) => shutdowns::run(&options),
             Command::Flood(options) => flood::run(&options),
+            Command::Jobs(options) => jobs::run(&options),
             Command::Serve(options) => serve::run(&options),
             Command::Shop(options) => shop::run(&options),
         }

@@ -34,10 +34,19 @@ pub fn run(options: &Options) -> anyhow::Result<ExitCode> {
     Ok(exit.report())
 }
 
+/// This program's own file.
+pub fn this_program() -> anyhow::Result<String> {
+    let this = std::env::current_exe().context("cannot find this program's own file")?;
+    Ok(this.display().to_string())
+}
+
 /// Where a shop serves.
+#[derive(Clone, Copy)]
 pub struct Place {
-    listen: SocketAddr,
-    admin: SocketAddr,
+    /// Customers.
+    pub listen: SocketAddr,
+    /// Probes.
+    pub admin: SocketAddr,
 }
 
 impl Place {
@@ -52,24 +61,23 @@ impl Place {
         })
     }
 
-    /// The command that starts a shop here.
+    /// The command that starts a shop here with its orders in `folder`.
     pub fn command(&self, folder: &Path, grace: Duration) -> anyhow::Result<Vec<String>> {
-        let this = std::env::current_exe().context("cannot find this program's own file")?;
         let folder = folder.display().to_string();
+        let mut command = vec![this_program()?];
+        command.extend(self.arguments(grace));
+        command.extend(["--data".to_owned(), folder]);
+        Ok(command)
+    }
+
+    /// What a shop is told to serve here, without where its orders are.
+    pub fn arguments(&self, grace: Duration) -> Vec<String> {
         let grace = format!("{}ms", grace.as_millis());
-        let command = [
-            &this.display().to_string(),
-            "shop",
-            "--listen",
-            &self.listen.to_string(),
-            "--admin",
-            &self.admin.to_string(),
-            "--data",
-            &folder,
-            "--grace",
-            &grace,
+        let (listen, admin) = (self.listen.to_string(), self.admin.to_string());
+        let arguments = [
+            "shop", "--listen", &listen, "--admin", &admin, "--grace", &grace,
         ];
-        Ok(command.map(str::to_owned).to_vec())
+        arguments.map(str::to_owned).to_vec()
     }
 
     /// What clients ask.
@@ -147,25 +155,40 @@ impl Drop for Shop {
     }
 }
 
+/// The books.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+pub struct Ledger {
+    /// Orders taken.
+    pub orders: u64,
+    /// Orders whose receipt was sent.
+    pub receipts: u64,
+    /// Receipts that were sent again.
+    pub duplicates: u64,
+    /// Orders whose receipt waits to be sent.
+    pub pending: u64,
+    /// Orders whose receipt is being sent.
+    pub running: u64,
+}
+
 /// How many orders the books of `folder` hold, by `shop ledger`.
 pub fn booked(folder: &Path) -> anyhow::Result<u64> {
-    #[derive(Deserialize)]
-    struct Ledger {
-        orders: u64,
+    let data = ["--data".to_owned(), folder.display().to_string()];
+    Ok(ledger(&data)?.orders)
+}
+
+/// The books, by `shop ledger`, of the shop that is told `place`.
+pub fn ledger(place: &[String]) -> anyhow::Result<Ledger> {
+    let mut command = Command::new(this_program()?);
+    command.args(["shop", "ledger"]).args(place);
+    for variable in not_for_shops() {
+        command.env_remove(variable);
     }
-    let this = std::env::current_exe().context("cannot find this program's own file")?;
-    let output = Command::new(this)
-        .args(["shop", "ledger", "--data"])
-        .arg(folder)
-        .output()
-        .context("cannot run `shop ledger`")?;
+    let output = command.output().context("cannot run `shop ledger`")?;
     if !output.status.success() {
         let said = String::from_utf8_lossy(&output.stderr);
         bail!("`shop ledger` ended with {}: {said}", output.status);
     }
-    let ledger: Ledger =
-        serde_json::from_slice(&output.stdout).context("`shop ledger` printed no ledger")?;
-    Ok(ledger.orders)
+    serde_json::from_slice(&output.stdout).context("`shop ledger` printed no ledger")
 }
 
 fn quiet(command: &[String]) -> Command {
@@ -174,14 +197,17 @@ fn quiet(command: &[String]) -> Command {
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null());
-    for (variable, _) in std::env::vars_os() {
-        let text = variable.to_string_lossy();
-        if ["LAMEDUCK_", "LISTEN_", "SHOP_"]
-            .iter()
-            .any(|p| text.starts_with(p))
-        {
-            it.env_remove(&variable);
-        }
+    for variable in not_for_shops() {
+        it.env_remove(variable);
     }
     it
+}
+
+/// Variables in our environment that would change what a shop does.
+pub fn not_for_shops() -> impl Iterator<Item = OsString> {
+    std::env::vars_os().map(|(name, _)| name).filter(|name| {
+        let text = name.to_string_lossy();
+        let prefixes = ["LAMEDUCK_", "LISTEN_", "SHOP_", "RUST_LOG"];
+        prefixes.iter().any(|prefix| text.starts_with(prefix))
+    })
 }
