@@ -29,6 +29,7 @@
 //! # The parts
 //!
 //! - [`Lifecycle`] puts a process together and runs it. [`Http`] is a server with settings.
+//! - [`Jobs`] works on a [`Queue`], for which there are [adapters](queue).
 //! - [`Handle`] is what every part of the process knows about the shutdown: the [`Phase`], the time
 //!   left, and the [ledger](inflight) of everything in flight. [`Handle::layer`] brings servers
 //!   that are not ours into it.
@@ -41,7 +42,10 @@
 //!
 //! | feature | brings |
 //! |---|---|
+//! | `apalis` | a whole `Monitor` as a task: `queue::apalis_monitor` |
+//! | `apalis-postgres` | jobs in PostgreSQL: `queue::ApalisPostgres` |
 //! | `apalis-redis` | jobs in Redis: `queue::ApalisRedis` |
+//! | `apalis-sqlite` | jobs in SQLite: `queue::ApalisSqlite` |
 //! | `async-nats` | jobs in NATS JetStream: `queue::JetStream`; [`Close`] for `async_nats::Client` |
 //! | `bb8` | [`Close`] for `bb8::Pool` |
 //! | `deadpool` | [`Close`] for `deadpool::managed::Pool` |

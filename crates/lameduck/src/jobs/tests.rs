@@ -320,14 +320,13 @@ async fn jobs_accounted_when_the_queue_comes_back_during_the_drain() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn jobs_accounted_when_one_ignores_its_cancellation() {
     let shelf = Shelf::with(2);
-    let release = Arc::new(Mutex::new(()));
-    let blocked = release.clone();
-    let held = release.lock().unwrap();
+    let (release, blocked) = std::sync::mpsc::channel::<()>();
+    let blocked = Arc::new(Mutex::new(blocked));
     let jobs = Jobs::raw("test", shelf.clone(), move |payload: Bytes, _| {
         let blocked = blocked.clone();
         async move {
             if payload == "0" {
-                drop(blocked.lock());
+                let _ = blocked.lock().unwrap().recv();
             }
             Ok::<_, BoxError>(())
         }
@@ -347,5 +346,5 @@ async fn jobs_accounted_when_one_ignores_its_cancellation() {
         .unwrap();
     assert_eq!(exit.code(), 124);
     assert_eq!(shelf.told(Told::Back), [0]);
-    drop(held);
+    drop(release);
 }

@@ -61,7 +61,7 @@ pub(crate) enum Elsewhere {
     Postgres(Postgres),
     Redis(Redis),
     RabbitMq(RabbitMq),
-    Nats(Nats),
+    Nats(Box<Nats>),
 }
 
 /// How the work is done.
@@ -214,7 +214,7 @@ impl Elsewhere {
             _ if is_postgres(url) => Elsewhere::Postgres(Postgres::connect(url).await?),
             "redis" => Elsewhere::Redis(Redis::connect(url).await?),
             "amqp" => Elsewhere::RabbitMq(RabbitMq::connect(url).await?),
-            "nats" => Elsewhere::Nats(Nats::connect(url, lease).await?),
+            "nats" => Elsewhere::Nats(Box::new(Nats::connect(url, lease).await?)),
             _ => bail!(
                 "--queue {url}: not a queue that the shop knows; \
                  give postgres://…, redis://…, amqp://… or nats://…"
