@@ -14,26 +14,26 @@
 //! 5. The connection is closed, by handshake, when the subscription has ended and the last job is
 //!    settled.
 
-use std::collections::VecDeque;
+mod lease;
+mod subscription;
+
 use std::fmt;
 use std::future::{Future, poll_fn};
-use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::Bytes;
-use futures_util::Stream;
-use lapin::message::Delivery;
 use lapin::options::{
     BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicNackOptions, BasicQosOptions,
     BasicRejectOptions,
 };
-use lapin::types::{AMQPValue, FieldTable};
-use lapin::{Acker, Channel, Connection, ConnectionProperties, Consumer};
+use lapin::types::FieldTable;
+use lapin::{Connection, ConnectionProperties};
 use tokio::sync::Notify;
 
+use self::lease::RabbitMqLease;
+use self::subscription::{State, Subscription};
 use super::queue::{Lost, Queue, Settled, Taken};
 use crate::component::{BoxError, BoxFuture};
 
@@ -73,21 +73,6 @@ pub struct RabbitMq {
 }
 
 type Connect = Box<dyn Fn() -> BoxFuture<Result<Connection, lapin::Error>> + Send + Sync>;
-
-#[derive(Default)]
-struct State {
-    connection: Option<Arc<Connection>>,
-    /// The channel of the subscription that has ended.
-    last_channel: Option<Channel>,
-    subscription: Option<Subscription>,
-    /// Delivered, and not taken yet.
-    arrived: VecDeque<(Delivery, Channel)>,
-}
-
-struct Subscription {
-    channel: Channel,
-    consumer: Consumer,
-}
 
 impl RabbitMq {
     /// The queue called `queue` at `uri`, for example `amqp://user:password@localhost:5672/%2f`.
@@ -156,28 +141,6 @@ impl RabbitMq {
         Ok(connection)
     }
 
-    /// Settles `lease` by `call`, unless the broker has taken it back.
-    async fn settle(
-        &self,
-        lease: &RabbitMqLease,
-        call: impl Future<Output = lapin::Result<bool>>,
-    ) -> Settled {
-        let mut settled = call.await;
-        if matches!(settled, Ok(true)) && self.stopping.load(Ordering::SeqCst) {
-            // Any question will do; this one has no effect on a channel without a new consumer.
-            let question = lease.channel.basic_qos(1, BasicQosOptions::default());
-            settled = question.await.map(|()| true);
-        }
-        let settled = match settled {
-            Ok(true) => Settled::Ours,
-            // Whatever the error, it is the end of the channel, and the broker has the job again.
-            Ok(false) | Err(_) => Settled::NotOurs,
-        };
-        lease.over();
-        self.goodbye_if_last().await;
-        settled
-    }
-
     /// Ends the connection once nothing needs it any more.
     async fn goodbye_if_last(&self) {
         if !self.closed.load(Ordering::SeqCst) || self.held.load(Ordering::SeqCst) > 0 {
@@ -202,31 +165,6 @@ impl fmt::Debug for RabbitMq {
             .field("retry_after", &self.pause)
             .field("dead_letter_failed", &self.dead_letter)
             .finish_non_exhaustive()
-    }
-}
-
-impl State {
-    /// Moves what has arrived into the buffer, up to `most` in all. Pending if nothing more is there.
-    fn collect(&mut self, most: usize, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        let Some(Subscription { channel, consumer }) = &mut self.subscription else {
-            return Poll::Ready(Err("not subscribed".into()));
-        };
-        while self.arrived.len() < most {
-            match std::task::ready!(Pin::new(&mut *consumer).poll_next(cx)) {
-                Some(Ok(delivery)) => self.arrived.push_back((delivery, channel.clone())),
-                Some(Err(error)) => return Poll::Ready(Err(error.into())),
-                None => {
-                    let why = "the broker has ended the subscription: was the queue deleted?";
-                    return Poll::Ready(Err(why.into()));
-                }
-            }
-        }
-        Poll::Ready(Ok(()))
-    }
-
-    /// Forgets what was delivered on channels that are gone.
-    fn forget_lost(&mut self) {
-        self.arrived.retain(|(delivery, _)| delivery.acker.usable());
     }
 }
 
@@ -360,78 +298,9 @@ impl Queue for RabbitMq {
     }
 }
 
-impl RabbitMq {
-    fn taken(&self, delivery: Delivery, channel: Channel) -> Taken<RabbitMqLease> {
-        self.held.fetch_add(1, Ordering::SeqCst);
-        let id = match delivery.properties.message_id() {
-            Some(id) => id.to_string(),
-            None => format!("delivery {}", delivery.delivery_tag),
-        };
-        Taken {
-            id,
-            attempt: attempt(&delivery),
-            payload: Bytes::from(delivery.data),
-            lease: RabbitMqLease {
-                acker: delivery.acker,
-                channel,
-                held: self.held.clone(),
-                over: AtomicBool::new(false),
-            },
-        }
-    }
-}
-
 fn requeue() -> BasicNackOptions {
     BasicNackOptions {
         multiple: false,
         requeue: true,
-    }
-}
-
-/// A quorum queue counts how often it has handed a message out before; others say whether.
-fn attempt(delivery: &Delivery) -> u32 {
-    let headers = delivery.properties.headers().as_ref();
-    let before = headers.and_then(|headers| headers.inner().get("x-delivery-count"));
-    let before = match before {
-        Some(AMQPValue::LongLongInt(n)) => u32::try_from(*n).ok(),
-        Some(AMQPValue::LongInt(n)) => u32::try_from(*n).ok(),
-        Some(AMQPValue::LongUInt(n)) => Some(*n),
-        Some(AMQPValue::ShortInt(n)) => u32::try_from(*n).ok(),
-        Some(AMQPValue::ShortUInt(n)) => Some(u32::from(*n)),
-        Some(AMQPValue::ShortShortInt(n)) => u32::try_from(*n).ok(),
-        Some(AMQPValue::ShortShortUInt(n)) => Some(u32::from(*n)),
-        _ => None,
-    };
-    let before = before.unwrap_or(0).max(u32::from(delivery.redelivered));
-    before.saturating_add(1)
-}
-
-/// A delivery that has to be acknowledged.
-pub struct RabbitMqLease {
-    acker: Acker,
-    /// Keeps it open: when it closes, everything delivered on it goes back.
-    channel: Channel,
-    held: Arc<AtomicUsize>,
-    over: AtomicBool,
-}
-
-impl RabbitMqLease {
-    fn is_lost(&self) -> bool {
-        self.acker.poisoned() || !self.channel.status().connected()
-    }
-
-    /// It needs the connection no longer.
-    fn over(&self) {
-        if !self.over.swap(true, Ordering::SeqCst) {
-            self.held.fetch_sub(1, Ordering::SeqCst);
-        }
-    }
-}
-
-impl fmt::Debug for RabbitMqLease {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RabbitMqLease")
-            .field("lost", &self.is_lost())
-            .finish_non_exhaustive()
     }
 }

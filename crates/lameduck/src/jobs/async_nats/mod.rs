@@ -12,28 +12,25 @@
 //! 4. The end of the subscription is confirmed by the server, so that what it had sent by then has
 //!    arrived, and goes back.
 
-use std::collections::VecDeque;
+mod inbox;
+mod lease;
+
 use std::fmt;
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use async_nats::jetstream::consumer::{AckPolicy, PullConsumer, pull};
+use async_nats::Client;
+use async_nats::jetstream::consumer::{AckPolicy, PullConsumer};
 use async_nats::jetstream::{self, AckKind};
-use async_nats::{Client, Message, Request, StatusCode, Subject, Subscriber};
 use futures_util::StreamExt;
 use futures_util::future::{join, join_all};
 use tokio::time::Instant;
 
+use self::inbox::{Inbox, State};
+use self::lease::JetStreamLease;
 use super::queue::{Lost, Queue, Settled, Taken};
 use crate::component::BoxError;
-
-/// How long the server remembers that we want messages.
-const PULL: Duration = Duration::from_secs(20);
-
-/// How long after that its answer may take.
-const LATE: Duration = Duration::from_secs(2);
 
 /// How often is looked whether the connection is still the one that we pulled on: the server
 /// forgets what was wanted on one that has ended.
@@ -63,28 +60,6 @@ pub struct JetStream {
     state: Mutex<State>,
     /// One clone for each lease.
     held: Arc<()>,
-}
-
-#[derive(Default)]
-struct State {
-    inbox: Option<Inbox>,
-    /// What has come and has not been taken yet. Its lease runs, and is kept, from here on.
-    arrived: VecDeque<Taken<JetStreamLease>>,
-    most: usize,
-}
-
-struct Inbox {
-    subject: Subject,
-    subscriber: Subscriber,
-    pull: Option<Pull>,
-}
-
-/// What the server has been asked for.
-struct Pull {
-    left: usize,
-    until: Instant,
-    /// The how-manieth connection it was asked on.
-    connection: u64,
 }
 
 impl JetStream {
@@ -124,126 +99,12 @@ impl JetStream {
         self.state.lock().unwrap_or_else(|e| e.into_inner())
     }
 
-    fn connections(&self) -> u64 {
-        let statistics = self.client.statistics();
-        statistics.connects.load(Ordering::Relaxed)
-    }
-
-    /// Asks for as much as there is room for, if nothing is asked for already.
-    async fn pull(&self) -> Result<(), BoxError> {
-        let (batch, inbox) = {
-            let mut state = self.state();
-            let batch = state.most.saturating_sub(Arc::strong_count(&self.held) - 1);
-            let connection = self.connections();
-            let inbox = state.inbox.as_mut().ok_or("not subscribed")?;
-            let under_way = inbox.pull.as_ref().is_some_and(|pull| {
-                pull.left > 0 && pull.connection == connection && Instant::now() < pull.until
-            });
-            if under_way || batch == 0 {
-                return Ok(());
-            }
-            inbox.pull = Some(Pull {
-                left: batch,
-                until: Instant::now() + PULL + LATE,
-                connection,
-            });
-            (batch, inbox.subject.clone())
-        };
-        let request = pull::BatchConfig {
-            batch,
-            expires: Some(PULL),
-            ..pull::BatchConfig::default()
-        };
-        if let Err(error) = self.consumer.request_batch(request, inbox).await {
-            if let Some(inbox) = &mut self.state().inbox {
-                inbox.pull = None;
-            }
-            return Err(error.into());
-        }
-        Ok(())
-    }
-
-    /// Tells the server what has become of a message, and waits until it has noted it.
-    async fn tell(&self, ack: &Subject, kind: AckKind) -> Result<(), BoxError> {
-        let request = Request::new().payload(kind.into()).timeout(Some(ANSWER));
-        let answer = self.client.send_request(ack.clone(), request).await;
-        answer.map(drop).map_err(Into::into)
-    }
-
     /// The pause before the next attempt, as the consumer has it.
     fn pause_after(&self, attempt: u32) -> Duration {
         let backoff = &self.consumer.cached_info().config.backoff;
         let step = usize::try_from(attempt.saturating_sub(1)).unwrap_or(usize::MAX);
         let pause = backoff.get(step).or(backoff.last()).copied();
         pause.unwrap_or(self.retry)
-    }
-
-    /// Moves what has arrived into the buffer, until there is nothing more for the moment.
-    fn collect(&self, state: &mut State, cx: &mut Context<'_>) -> Result<(), BoxError> {
-        let inbox = state.inbox.as_mut().ok_or("not subscribed")?;
-        while let Poll::Ready(message) = inbox.subscriber.poll_next_unpin(cx) {
-            let message = message.ok_or("the client has been closed")?;
-            if inbox.note(&message)? {
-                state.arrived.extend(self.taken(message));
-            }
-        }
-        Ok(())
-    }
-
-    /// Keeps the leases of what has not been taken yet; what has lost its lease is somebody else's.
-    async fn keep_arrived(&self, now: Instant) -> Result<(), BoxError> {
-        let arrived: Vec<Subject> = {
-            let mut state = self.state();
-            let _ = self.collect(&mut state, &mut Context::from_waker(Waker::noop()));
-            let late =
-                |it: &Taken<JetStreamLease>| now.duration_since(*it.lease.kept()) > self.lease;
-            state.arrived.retain(|it| !late(it));
-            state
-                .arrived
-                .iter()
-                .map(|it| it.lease.ack.clone())
-                .collect()
-        };
-        let kept = arrived.iter().map(|ack| self.tell(ack, AckKind::Progress));
-        join_all(kept)
-            .await
-            .into_iter()
-            .collect::<Result<(), BoxError>>()?;
-        for it in &self.state().arrived {
-            if arrived.contains(&it.lease.ack) {
-                *it.lease.kept() = now;
-            }
-        }
-        Ok(())
-    }
-
-    fn taken(&self, message: Message) -> Option<Taken<JetStreamLease>> {
-        let message = jetstream::Message {
-            message,
-            context: self.context.clone(),
-        };
-        let info = message.info().ok()?;
-        let id = match message
-            .headers
-            .as_ref()
-            .and_then(|headers| headers.get("Nats-Msg-Id"))
-        {
-            Some(id) => id.to_string(),
-            None => format!("{} {}", info.stream, info.stream_sequence),
-        };
-        let attempt = u32::try_from(info.delivered).unwrap_or(1).max(1);
-        let ack = message.reply.clone()?;
-        Some(Taken {
-            id,
-            attempt,
-            payload: message.message.payload,
-            lease: JetStreamLease {
-                ack,
-                attempt,
-                kept: Mutex::new(Instant::now()),
-                _held: self.held.clone(),
-            },
-        })
     }
 }
 
@@ -256,34 +117,6 @@ impl fmt::Debug for JetStream {
             .field("lease", &self.lease)
             .field("retry_after", &self.retry)
             .finish_non_exhaustive()
-    }
-}
-
-impl Inbox {
-    /// Keeps account of what was asked for. Whether the message is a job.
-    fn note(&mut self, message: &Message) -> Result<bool, BoxError> {
-        let status = match message.status {
-            None => {
-                if let Some(pull) = &mut self.pull {
-                    pull.left = pull.left.saturating_sub(1);
-                }
-                return Ok(true);
-            }
-            Some(status) => status,
-        };
-        if status == StatusCode::IDLE_HEARTBEAT {
-            return Ok(false);
-        }
-        // Whatever it says, it is the server's last word on the pull.
-        self.pull = None;
-        let why = message.description.as_deref().unwrap_or("no reason given");
-        match status {
-            StatusCode::TIMEOUT | StatusCode::NOT_FOUND => Ok(false),
-            StatusCode::NO_RESPONDERS => {
-                Err("nobody answers: the consumer is gone, or JetStream is not there yet".into())
-            }
-            status => Err(format!("the server does not hand out messages: {status} {why}").into()),
-        }
     }
 }
 
@@ -301,13 +134,8 @@ impl Queue for JetStream {
         self.state().most = most;
         // One inbox for good: what a pull that failed still brings is not lost.
         if self.state().inbox.is_none() {
-            let subject = Subject::from(self.client.new_inbox());
-            let subscriber = self.client.subscribe(subject.clone()).await?;
-            self.state().inbox = Some(Inbox {
-                subject,
-                subscriber,
-                pull: None,
-            });
+            let inbox = Inbox::open(&self.client).await?;
+            self.state().inbox = Some(inbox);
         }
         Ok(())
     }
@@ -362,14 +190,7 @@ impl Queue for JetStream {
             // else when its lease is over.
             let _ = tokio::time::timeout(ANSWER, rest).await;
         }
-        let arrived: Vec<Subject> = {
-            let state = self.state();
-            state
-                .arrived
-                .iter()
-                .map(|it| it.lease.ack.clone())
-                .collect()
-        };
+        let arrived = self.state().acks();
         let back = arrived.iter().map(|ack| self.tell(ack, AckKind::Nak(None)));
         join_all(back)
             .await
@@ -428,30 +249,5 @@ impl Queue for JetStream {
             Some(error) if lost.is_empty() => Err(error),
             _ => Ok(Lost(lost)),
         }
-    }
-}
-
-/// A message that has to be acknowledged.
-pub struct JetStreamLease {
-    /// Where the server listens for what becomes of it.
-    ack: Subject,
-    attempt: u32,
-    /// When the server last knew that we work on it.
-    kept: Mutex<Instant>,
-    _held: Arc<()>,
-}
-
-impl JetStreamLease {
-    fn kept(&self) -> MutexGuard<'_, Instant> {
-        self.kept.lock().unwrap_or_else(|e| e.into_inner())
-    }
-}
-
-impl fmt::Debug for JetStreamLease {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("JetStreamLease")
-            .field("ack", &self.ack)
-            .field("attempt", &self.attempt)
-            .finish_non_exhaustive()
     }
 }

@@ -1,0 +1,76 @@
+//! What a message is settled by.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use async_nats::jetstream::{self, AckKind};
+use async_nats::{Message, Request, Subject};
+use tokio::time::Instant;
+
+use super::{ANSWER, JetStream};
+use crate::component::BoxError;
+use crate::jobs::queue::Taken;
+
+/// A message that has to be acknowledged.
+pub struct JetStreamLease {
+    /// Where the server listens for what becomes of it.
+    pub(super) ack: Subject,
+    pub(super) attempt: u32,
+    /// When the server last knew that we work on it.
+    kept: Mutex<Instant>,
+    _held: Arc<()>,
+}
+
+impl JetStreamLease {
+    pub(super) fn kept(&self) -> MutexGuard<'_, Instant> {
+        self.kept.lock().unwrap_or_else(|e| e.into_inner())
+    }
+}
+
+impl fmt::Debug for JetStreamLease {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("JetStreamLease")
+            .field("ack", &self.ack)
+            .field("attempt", &self.attempt)
+            .finish_non_exhaustive()
+    }
+}
+
+impl JetStream {
+    /// A message as the worker knows it. `None` for one that JetStream has not sent.
+    pub(super) fn taken(&self, message: Message) -> Option<Taken<JetStreamLease>> {
+        let message = jetstream::Message {
+            message,
+            context: self.context.clone(),
+        };
+        let info = message.info().ok()?;
+        let id = match message
+            .headers
+            .as_ref()
+            .and_then(|headers| headers.get("Nats-Msg-Id"))
+        {
+            Some(id) => id.to_string(),
+            None => format!("{} {}", info.stream, info.stream_sequence),
+        };
+        let attempt = u32::try_from(info.delivered).unwrap_or(1).max(1);
+        let ack = message.reply.clone()?;
+        Some(Taken {
+            id,
+            attempt,
+            payload: message.message.payload,
+            lease: JetStreamLease {
+                ack,
+                attempt,
+                kept: Mutex::new(Instant::now()),
+                _held: self.held.clone(),
+            },
+        })
+    }
+
+    /// Tells the server what has become of a message, and waits until it has noted it.
+    pub(super) async fn tell(&self, ack: &Subject, kind: AckKind) -> Result<(), BoxError> {
+        let request = Request::new().payload(kind.into()).timeout(Some(ANSWER));
+        let answer = self.client.send_request(ack.clone(), request).await;
+        answer.map(drop).map_err(Into::into)
+    }
+}
