@@ -104,14 +104,16 @@ async fn live(mut life: Lifecycle, args: Args) -> Exit {
             return life.run().await;
         }
     }
-    life = life
-        .http("api", args.listen, routes::router())
-        .task("greeter", |handle| async move {
+    let handle = life.handle();
+    life = life.http("api", args.listen, routes::router(handle)).task(
+        "greeter",
+        |handle| async move {
             handle.phases().reached(Phase::Ready).await;
             let address = |name| handle.address(name).unwrap_or_else(|| "none".to_owned());
             println!("ready api={} probes={}", address("api"), address("probes"));
             Ok::<_, Infallible>(())
-        });
+        },
+    );
     for fault in args.faults {
         life = fault.put_into(life);
     }

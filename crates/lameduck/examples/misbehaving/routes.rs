@@ -10,6 +10,7 @@
 //! | `POST /locked` | `401`, without having read the body |
 //! | `GET /nap?ms=N` | `done` after it has blocked its thread for N ms |
 //! | `GET /block` | blocks its thread for ever |
+//! | `GET /block-all` | has every thread of the runtime blocked for ever |
 //! | `GET /never` | never answers |
 //! | `GET /endless` | a chunk each 10 ms, for ever |
 //! | `GET /firehose` | one chunk after the other, for ever |
@@ -31,10 +32,12 @@ use axum::routing::{get, post};
 use futures_util::stream;
 use http_body_util::BodyExt;
 use hyper_util::rt::TokioIo;
+use lameduck::Handle;
 use tokio::io::AsyncWriteExt;
 
-pub fn router() -> Router {
+pub fn router(handle: Handle) -> Router {
     Router::new()
+        .route("/block-all", get(move || block_all(handle.clone())))
         .route("/", get(|| async { "hello" }))
         .route("/work", get(work))
         .route("/stream", get(ten_chunks))
@@ -112,6 +115,25 @@ async fn nap(Query(ask): Query<Ask>) -> &'static str {
 
 async fn block() -> &'static str {
     std::thread::sleep(Duration::from_secs(3600));
+    "at last"
+}
+
+/// As many tasks as there are threads: whichever thread runs one never runs another, and those that
+/// wait behind it are taken over by the rest.
+async fn block_all(handle: Handle) -> &'static str {
+    let threads = tokio::runtime::Handle::current().metrics().num_workers();
+    let blocked: Vec<_> = (0..threads)
+        .map(|_| {
+            let handle = handle.clone();
+            tokio::spawn(async move {
+                let _guard = handle.track("thread", "blocked");
+                std::thread::sleep(Duration::from_secs(3600));
+            })
+        })
+        .collect();
+    for it in blocked {
+        let _ = it.await;
+    }
     "at last"
 }
 

@@ -2,39 +2,31 @@
 
 use std::time::Duration;
 
-use crate::client::Client;
 use crate::service::{Service, Start};
-
-/// Clients that keep `count` requests for `path` in flight.
-fn keep_asking(service: &Service, path: &str, count: usize) -> Vec<Client> {
-    let mut clients: Vec<Client> = (0..count).map(|_| service.client()).collect();
-    // One after the other: two that wake the same thread of the runtime at once would both be its
-    // own, and the second would never begin once the first blocks it.
-    for (before, client) in clients.iter_mut().enumerate() {
-        client.ask(path);
-        service.in_flight("request", &format!("GET {path}"), before + 1);
-    }
-    clients
-}
 
 #[test]
 fn within_grace_when_every_runtime_thread_is_blocked() {
     let service = Start::new(&["--threads", "2"]).serve();
-    let _clients = keep_asking(&service, "/block", 2);
+    let mut client = service.client();
+    client.ask("/block-all");
+    service.in_flight("thread", "blocked", 2);
     service.term();
     let ended = service.ended();
     ended
         .within_grace()
         .exit(124)
-        .let_go("request", "GET /block");
-    assert_eq!(ended.list("let_go").len(), 2);
+        .let_go("request", "GET /block-all")
+        .let_go("thread", "blocked");
+    assert_eq!(ended.list("let_go").len(), 3);
     assert_eq!(ended.report["forced"], true);
 }
 
 #[test]
 fn within_grace_when_the_only_thread_is_blocked() {
     let service = Start::new(&["--threads", "0"]).serve();
-    let _client = keep_asking(&service, "/block", 1);
+    let mut client = service.client();
+    client.ask("/block");
+    service.in_flight("request", "GET /block", 1);
     service.term();
     let ended = service.ended();
     ended
