@@ -13,16 +13,14 @@ use lameduck::{Exit, Lifecycle};
 use tokio::sync::Semaphore;
 
 use crate::apalis_sqlite::File;
-use crate::scenario::Place;
+use crate::server::Server;
 
 /// A monitor whose tasks take `time`, ten of which wait; and how many have begun and ended.
 async fn monitor(time: Duration) -> (Monitor, Arc<Semaphore>, Arc<AtomicUsize>, File) {
     let file = File::new().await;
-    for n in 0..10 {
-        file.push(n).await;
-    }
+    file.push(0..10).await;
     let storage =
-        SqliteStorage::<u64>::new(&file.pool).with_config(Config::default().queue("test"));
+        SqliteStorage::<u64>::new(&file.pool).with_config(Config::default().queue("receipts"));
     let (begun, ended) = (Arc::new(Semaphore::new(0)), Arc::new(AtomicUsize::new(0)));
     let (begins, ends) = (begun.clone(), ended.clone());
     let work = move |_task: u64| {

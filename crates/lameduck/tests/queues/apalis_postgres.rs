@@ -1,59 +1,65 @@
-//! PostgreSQL.
+//! PostgreSQL, through the tables of `apalis`.
+
+use std::ops::Range;
+use std::time::Duration;
 
 use lameduck::queue::ApalisPostgres;
 use real_servers::{Postgres, or_skip};
 use sqlx::PgPool;
 
-use crate::scenario::{self, LEASE, Place};
+use crate::server::{Mortal, Server};
 
 struct Database {
     pool: PgPool,
-    _server: Postgres,
+    server: Postgres,
 }
 
-impl Database {
-    async fn new() -> Option<Database> {
-        let server = or_skip(Postgres::start())?;
-        let pool = PgPool::connect(&server.url()).await.unwrap();
-        ApalisPostgres::set_up(&pool).await.unwrap();
-        Some(Database {
-            pool,
-            _server: server,
-        })
-    }
-}
-
-impl Place for Database {
+impl Server for Database {
     type Queue = ApalisPostgres;
+    const LEASE: Duration = Duration::from_secs(3);
+
+    async fn start() -> Option<Database> {
+        let server = or_skip(Postgres::start())?;
+        let pool = PgPool::connect(&server.url()).await;
+        let pool = pool.expect("the server is there");
+        let set_up = ApalisPostgres::set_up(&pool).await;
+        set_up.expect("a new database");
+        Some(Database { pool, server })
+    }
 
     async fn queue(&self) -> ApalisPostgres {
-        ApalisPostgres::new(&self.pool, "test").lease(LEASE)
+        let pool = PgPool::connect(&self.server.url()).await;
+        ApalisPostgres::new(&pool.expect("the server is there"), "receipts").lease(Self::LEASE)
     }
 
-    async fn push(&self, n: u64) {
-        let mut connection = self.pool.acquire().await.unwrap();
-        ApalisPostgres::push(&mut connection, "test", &n)
-            .await
-            .unwrap();
-    }
-}
-
-/// Runs a scenario, if there is a server to run it on.
-macro_rules! scenarios {
-    ($($name:ident),* $(,)?) => {$(
-        #[tokio::test(flavor = "multi_thread")]
-        async fn $name() {
-            if let Some(database) = Database::new().await {
-                scenario::$name(database).await;
-            }
+    async fn push(&self, jobs: Range<u64>) {
+        let mut connection = self.pool.acquire().await.expect("the server is there");
+        for job in jobs {
+            let pushed = ApalisPostgres::push(&mut connection, "receipts", &job).await;
+            pushed.expect("the table is there");
         }
-    )*};
+    }
+
+    async fn left(&self) -> usize {
+        let left = "SELECT count(*) FROM apalis.jobs WHERE status <> 'Done'";
+        let left = sqlx::query_scalar::<_, i64>(left).fetch_one(&self.pool);
+        usize::try_from(left.await.expect("the table is there")).expect("a count")
+    }
 }
 
-scenarios!(
-    acknowledged_only_after_success,
-    given_back_at_the_deadline,
-    fetched_ahead_goes_back_at_once,
-    leases_are_kept_throughout_the_drain,
-    a_crash_leaves_all_redeliverable,
-);
+impl Mortal for Database {
+    async fn start_alone() -> Option<Database> {
+        Self::start().await
+    }
+
+    fn kill(&mut self) {
+        self.server.kill();
+    }
+
+    fn start_again(&mut self) {
+        self.server.start_again();
+    }
+}
+
+crate::statements::workers!(Database);
+crate::statements::killed_servers!(Database);

@@ -7,8 +7,9 @@ use async_nats::jetstream::{self, consumer, stream};
 use lameduck::queue::JetStream;
 use real_servers::{Nats, or_skip};
 
-use crate::diary::{Diary, Takes, What, work};
-use crate::server::Server;
+use crate::diary::{Diary, What};
+use crate::server::{Mortal, Server};
+use crate::worker::{Takes, Worker};
 
 struct Orders {
     server: Nats,
@@ -44,7 +45,7 @@ impl Server for Orders {
     type Queue = JetStream;
     const LEASE: Duration = Duration::from_secs(1);
 
-    async fn start(_alone: bool) -> Option<Orders> {
+    async fn start() -> Option<Orders> {
         let server = or_skip(Nats::start())?;
         let orders = Orders { server };
         orders.stream().await;
@@ -77,6 +78,12 @@ impl Server for Orders {
         let info = stream.info().await.expect("the stream is there");
         usize::try_from(info.state.messages).expect("not many")
     }
+}
+
+impl Mortal for Orders {
+    async fn start_alone() -> Option<Orders> {
+        Self::start().await
+    }
 
     fn kill(&mut self) {
         self.server.kill();
@@ -87,43 +94,25 @@ impl Server for Orders {
     }
 }
 
-crate::promises::promises!(Orders);
+crate::statements::workers!(Orders);
+crate::statements::killed_servers!(Orders);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lease_that_cannot_be_renewed_is_lost_and_its_handler_cancelled() {
-    let Some(mut server) = Orders::start(true).await else {
+    let Some(mut server) = Orders::start().await else {
         return;
     };
     server.push(0..2).await;
     let diary = Diary::new();
-    let grace = Duration::from_secs(30);
-    let first = work(
-        server.queue().await,
-        &diary,
-        "first",
-        Takes::Forever,
-        (2, 0),
-        grace,
-    );
-    diary
-        .until("both run", |diary| {
-            diary.of("first", What::Started).len() == 2
-        })
-        .await;
+    let worker = Worker::new("a", Takes::Forever).holds(2, 0);
+    let worker = worker.start(server.queue().await, &diary);
+    diary.until("a", What::Started, 2).await;
     server.kill();
-    diary
-        .until("both are cancelled", |diary| {
-            diary.of("first", What::Cancelled).len() == 2
-        })
-        .await;
+    diary.until("a", What::Cancelled, 2).await;
     server.start_again();
     // Taken anew, by whoever is there.
-    diary
-        .until("both run again", |diary| {
-            diary.of("first", What::Started).len() == 4
-        })
-        .await;
-    let again = diary.of("first", What::Started).split_off(2);
+    diary.until("a", What::Started, 4).await;
+    let again = diary.of("a", What::Started).split_off(2);
     assert!(again.iter().all(|entry| entry.attempt >= 2), "{again:?}");
-    first.handle.shutdown("test");
+    worker.handle.shutdown("test");
 }

@@ -9,8 +9,9 @@ use real_servers::{Redis, or_skip};
 use redis::aio::ConnectionManager;
 use tokio::sync::watch;
 
-use crate::diary::{Diary, Takes, What, work};
-use crate::server::Server;
+use crate::diary::{Diary, What};
+use crate::server::{Mortal, Server};
+use crate::worker::{Takes, Worker};
 
 struct Orders {
     server: Redis,
@@ -30,7 +31,7 @@ impl Server for Orders {
     type Queue = ApalisRedis<ConnectionManager>;
     const LEASE: Duration = Duration::from_secs(3);
 
-    async fn start(_alone: bool) -> Option<Orders> {
+    async fn start() -> Option<Orders> {
         let server = or_skip(Redis::start())?;
         Some(Orders { server })
     }
@@ -61,6 +62,12 @@ impl Server for Orders {
             .expect("the server is there");
         all - done
     }
+}
+
+impl Mortal for Orders {
+    async fn start_alone() -> Option<Orders> {
+        Self::start().await
+    }
 
     fn kill(&mut self) {
         self.server.kill();
@@ -71,28 +78,20 @@ impl Server for Orders {
     }
 }
 
-crate::promises::promises!(Orders);
+crate::statements::workers!(Orders);
+crate::statements::killed_servers!(Orders);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_worker_taken_for_dead_gives_up_its_jobs_and_comes_back() {
-    let Some(server) = Orders::start(false).await else {
+    let Some(server) = Orders::start().await else {
         return;
     };
     server.push(0..2).await;
     let diary = Diary::new();
     let (open, door) = watch::channel(false);
-    let grace = Duration::from_secs(30);
-    let worker = work(
-        server.queue().await,
-        &diary,
-        "a",
-        Takes::Until(door),
-        (2, 0),
-        grace,
-    );
-    diary
-        .until("both run", |diary| diary.of("a", What::Started).len() == 2)
-        .await;
+    let worker = Worker::new("a", Takes::Until(door)).holds(2, 0);
+    let worker = worker.start(server.queue().await, &diary);
+    diary.until("a", What::Started, 2).await;
     // It was last heard of long ago, so another worker has its jobs handed out again.
     let mut connection = server.connection().await;
     let names: Vec<String> = redis::cmd("ZRANGE")
@@ -107,44 +106,23 @@ async fn a_worker_taken_for_dead_gives_up_its_jobs_and_comes_back() {
         .query_async(&mut connection)
         .await
         .expect("the server is there");
-    let other = work(
-        server.queue().await,
-        &diary,
-        "b",
-        Takes::Time(Duration::ZERO),
-        (2, 0),
-        grace,
-    );
-    diary
-        .until("both are done elsewhere", |diary| {
-            diary.of("b", What::Done).len() == 2
-        })
-        .await;
-    diary
-        .until("both are cancelled here", |diary| {
-            diary.of("a", What::Cancelled).len() == 2
-        })
-        .await;
+    let other = Worker::new("b", Takes::NO_TIME).holds(2, 0);
+    let other = other.start(server.queue().await, &diary);
+    diary.until("b", What::Done, 2).await;
+    diary.until("a", What::Cancelled, 2).await;
     assert_eq!(other.stop().await, Exit::CLEAN);
 
     open.send_replace(true);
     server.push(2..3).await;
-    diary
-        .until("it works again", |diary| {
-            diary.of("a", What::Done).len() == 1
-        })
-        .await;
+    diary.until("a", What::Done, 1).await;
     assert_eq!(worker.stop().await, Exit::CLEAN);
-    assert_eq!(
-        diary.done().values().copied().collect::<Vec<_>>(),
-        [1, 1, 1]
-    );
+    diary.assert_once_each(What::Done, 3);
     assert_eq!(server.left().await, 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn jobs_accounted_when_they_fail_for_good() {
-    let Some(server) = Orders::start(false).await else {
+    let Some(server) = Orders::start().await else {
         return;
     };
     server.push(0..1).await;
@@ -160,18 +138,9 @@ async fn jobs_accounted_when_they_fail_for_good() {
         .await
         .expect("the server is there");
     let diary = Diary::new();
-    let grace = Duration::from_secs(30);
-    let worker = work(
-        server.queue().await,
-        &diary,
-        "a",
-        Takes::Failing,
-        (1, 0),
-        grace,
-    );
-    diary
-        .until("it runs", |diary| diary.of("a", What::Started).len() == 1)
-        .await;
+    let worker = Worker::new("a", Takes::TwoAttempts).holds(1, 0);
+    let worker = worker.start(server.queue().await, &diary);
+    diary.until("a", What::Failed, 1).await;
     assert_eq!(worker.stop().await, Exit::CLEAN);
     let dead: Vec<String> = redis::cmd("SMEMBERS")
         .arg("receipts:dead")

@@ -14,8 +14,9 @@ use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, Channel, Connection, ConnectionProperties};
 use real_servers::or_skip;
 
-use crate::diary::{Diary, Takes, What, work};
-use crate::server::Server;
+use crate::diary::{Diary, What};
+use crate::server::{Mortal, Server};
+use crate::worker::{Takes, Worker};
 
 /// One broker for all tests that let it live: it takes 8 s to start. It ends with this process.
 static SHARED: OnceLock<Option<real_servers::RabbitMq>> = OnceLock::new();
@@ -30,6 +31,21 @@ struct Orders {
 }
 
 impl Orders {
+    async fn on(url: String, alone: Option<real_servers::RabbitMq>) -> Orders {
+        let number = QUEUES.fetch_add(1, Ordering::Relaxed);
+        let orders = Orders {
+            url,
+            queue: format!("receipts-{number}"),
+            alone,
+        };
+        let connection = orders.connection().await;
+        let channel = connection.create_channel().await.expect("a channel");
+        orders.declare(&channel).await;
+        let goodbye = connection.close(200, "declared".into()).await;
+        goodbye.expect("a goodbye");
+        orders
+    }
+
     /// A quorum queue, because it counts attempts. But a broker that is killed within a second of
     /// its declaration never finds the leader of one again.
     async fn declare(&self, channel: &Channel) -> lapin::Queue {
@@ -58,28 +74,9 @@ impl Server for Orders {
     type Queue = RabbitMq;
     const LEASE: Duration = Duration::ZERO;
 
-    async fn start(alone: bool) -> Option<Orders> {
-        let start = || or_skip(real_servers::RabbitMq::start());
-        let (url, alone) = if alone {
-            let server = start()?;
-            (server.url(), Some(server))
-        } else {
-            (SHARED.get_or_init(start).as_ref()?.url(), None)
-        };
-        let number = QUEUES.fetch_add(1, Ordering::Relaxed);
-        let orders = Orders {
-            url,
-            queue: format!("receipts-{number}"),
-            alone,
-        };
-        let connection = orders.connection().await;
-        let channel = connection.create_channel().await.expect("a channel");
-        orders.declare(&channel).await;
-        connection
-            .close(200, "declared".into())
-            .await
-            .expect("a goodbye");
-        Some(orders)
+    async fn start() -> Option<Orders> {
+        let shared = SHARED.get_or_init(|| or_skip(real_servers::RabbitMq::start()));
+        Some(Orders::on(shared.as_ref()?.url(), None).await)
     }
 
     async fn queue(&self) -> RabbitMq {
@@ -129,6 +126,13 @@ impl Server for Orders {
             .expect("a goodbye");
         left
     }
+}
+
+impl Mortal for Orders {
+    async fn start_alone() -> Option<Orders> {
+        let server = or_skip(real_servers::RabbitMq::start())?;
+        Some(Orders::on(server.url(), Some(server)).await)
+    }
 
     fn kill(&mut self) {
         self.alone.as_mut().expect("alone").kill();
@@ -139,39 +143,22 @@ impl Server for Orders {
     }
 }
 
-crate::promises::promises!(Orders);
+crate::statements::workers!(Orders);
+crate::statements::killed_servers!(Orders);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_session_ends_with_a_goodbye() {
-    let Some(server) = Orders::start(true).await else {
+    let Some(server) = Orders::start_alone().await else {
         return;
     };
     server.push(0..20).await;
     let diary = Diary::new();
-    let grace = Duration::from_secs(1);
-    let worker = work(
-        server.queue().await,
-        &diary,
-        "a",
-        Takes::Forever,
-        (4, 4),
-        grace,
-    );
-    diary
-        .until("some run", |diary| diary.of("a", What::Started).len() == 4)
-        .await;
-    assert_eq!(worker.stop().await.code(), 124);
-    let idle = work(
-        server.queue().await,
-        &diary,
-        "b",
-        Takes::Time(Duration::ZERO),
-        (4, 4),
-        grace,
-    );
-    diary
-        .until("all are done", |diary| diary.done().len() == 20)
-        .await;
+    let worker = Worker::new("a", Takes::Forever).grace(Duration::from_secs(1));
+    let worker = worker.start(server.queue().await, &diary);
+    diary.until("a", What::Started, 4).await;
+    assert_eq!(worker.stop().await, Exit::LET_GO);
+    let idle = Worker::new("b", Takes::NO_TIME).start(server.queue().await, &diary);
+    diary.until_done(20).await;
     assert_eq!(idle.stop().await, Exit::CLEAN);
 
     let log = server.alone.as_ref().expect("alone").log();
@@ -183,7 +170,7 @@ async fn every_session_ends_with_a_goodbye() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_queue_that_is_not_there_is_an_error_that_names_it() {
-    let Some(server) = Orders::start(false).await else {
+    let Some(server) = Orders::start().await else {
         return;
     };
     let queue = RabbitMq::new(&server.url, "no-such-queue");
