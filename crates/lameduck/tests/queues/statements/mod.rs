@@ -1,0 +1,46 @@
+//! The statements, each for any queue and named after the promise that it is about.
+
+pub mod crashes;
+pub mod done;
+pub mod gone_back;
+pub mod leases;
+
+/// A test for each statement about workers.
+macro_rules! workers {
+    ($server:ty) => {
+        $crate::statements::tests! { $server:
+            done::jobs_accounted_done_once_each
+            done::jobs_accounted_acknowledged_only_after_success
+            done::jobs_accounted_a_failed_one_comes_again
+            leases::jobs_accounted_and_its_lease_kept_however_long_it_runs
+            leases::jobs_accounted_and_none_handed_out_twice_by_a_busy_worker
+            gone_back::jobs_accounted_let_go_ones_start_elsewhere_within_a_second
+            gone_back::jobs_accounted_ones_that_give_themselves_back_start_elsewhere_within_a_second
+            crashes::jobs_accounted_when_a_worker_crashes
+        }
+    };
+}
+pub(crate) use workers;
+
+/// A test for each statement about a server that is killed.
+macro_rules! killed_servers {
+    ($server:ty) => {
+        $crate::statements::tests! { $server:
+            crashes::jobs_accounted_when_the_server_is_killed_and_comes_back
+            crashes::stuck_told_in_time_when_the_server_does_not_come_back
+        }
+    };
+}
+pub(crate) use killed_servers;
+
+macro_rules! tests {
+    ($server:ty: $($room:ident::$name:ident)*) => {
+        $(
+            #[tokio::test(flavor = "multi_thread")]
+            async fn $name() {
+                $crate::statements::$room::$name::<$server>().await;
+            }
+        )*
+    };
+}
+pub(crate) use tests;
