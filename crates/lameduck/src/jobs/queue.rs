@@ -49,9 +49,10 @@ pub trait Queue: Send + Sync + 'static {
     ) -> impl Future<Output = Result<Vec<Taken<Self::Lease>>, BoxError>> + Send;
 
     /// Takes no more: unsubscribes, and gives back what was fetched ahead and not handed out.
-    /// Called when the shutdown has begun and the last `take` has ended. Jobs that were taken are
-    /// still settled after it. An error says that something fetched ahead may not have gone back,
-    /// and is tried again; a connection that is gone has taken that back by itself, and is none.
+    /// Called when the shutdown has begun, perhaps while the last [`take`](Queue::take) is under way;
+    /// what that one brings is given back after this. Jobs that were taken are still settled after
+    /// it. An error says that something fetched ahead may not have gone back, and is tried again; a
+    /// connection that is gone has taken that back by itself, and is none.
     fn close(&self) -> impl Future<Output = Result<(), BoxError>> + Send {
         async { Ok(()) }
     }

@@ -65,12 +65,14 @@ impl<Q: Queue> Worker<Q> {
 
         let settled = async {
             let unstarted = async {
+                // First, or a queue that pushes would push at us what we give back.
+                desk.unsubscribe().await;
                 let mut unstarted = Vec::new();
-                // Ends when the intake has.
-                while let Some(it) = taken.recv().await {
-                    unstarted.push(it);
+                // What is here goes back at once, what is being taken right now as soon as it
+                // comes. Ends when the intake has.
+                while taken.recv_many(&mut unstarted, most).await > 0 {
+                    desk.unstarted(std::mem::take(&mut unstarted)).await;
                 }
-                tokio::join!(desk.unsubscribe(), desk.unstarted(unstarted));
             };
             // Not the end of the running tasks: what is let go is still to be given back after its
             // task has ended, and the task of one that ignores it never ends.
