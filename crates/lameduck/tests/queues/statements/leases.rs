@@ -36,19 +36,22 @@ pub async fn jobs_accounted_and_none_handed_out_twice_by_a_busy_worker<S: Server
     let diary = Diary::new();
     // Without a lease there is nothing to outlast.
     let longer_than_the_lease = (S::LEASE * 3 / 2).max(Duration::from_millis(300));
-    let worker = |name| Worker::new(name, Takes::Time(longer_than_the_lease)).holds(3, 3);
+    let worker = |name| Worker::new(name, Takes::Time(longer_than_the_lease)).holds(5, 5);
     let busy = worker("busy").start(server.queue().await, &diary);
-    // One by one: the last of them come when there is too little room left to be worth asking, so
-    // they wait wherever the adapter leaves them.
-    for job in 0..6 {
+    // One by one: the last of them come when too little room is left to be worth asking, so they
+    // wait wherever the adapter leaves them.
+    for job in 0..10 {
         server.push(job..job + 1).await;
     }
-    diary.until("busy", What::Started, 3).await;
+    diary.until("busy", What::Started, 5).await;
+    // One that has nothing else to do gets at once whatever is handed out again.
     let other = worker("other").start(server.queue().await, &diary);
-    server.push(6..18).await;
-    diary.until_done(18).await;
+    diary.until("busy", What::Started, 10).await;
+    // And the same when both are busy.
+    server.push(10..30).await;
+    diary.until_done(30).await;
     assert_eq!(busy.stop().await, Exit::CLEAN);
     assert_eq!(other.stop().await, Exit::CLEAN);
-    diary.assert_once_each(What::Started, 18);
+    diary.assert_once_each(What::Started, 30);
     assert_left(&server, 0).await;
 }
