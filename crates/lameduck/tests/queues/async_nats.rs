@@ -1,9 +1,10 @@
 //! NATS JetStream.
 
 use std::ops::Range;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_nats::jetstream::{self, consumer, stream};
+use lameduck::Exit;
 use lameduck::queue::JetStream;
 use real_servers::{Nats, or_skip};
 
@@ -115,4 +116,31 @@ async fn a_lease_that_cannot_be_renewed_is_lost_and_its_handler_cancelled() {
     let again = diary.of("a", What::Started).split_off(2);
     assert!(again.iter().all(|entry| entry.attempt >= 2), "{again:?}");
     worker.handle.shutdown("test");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_idle_worker_hears_of_each_message_at_once() {
+    let Some(server) = Orders::start().await else {
+        return;
+    };
+    let diary = Diary::new();
+    let worker = Worker::new("a", Takes::Time(Duration::from_millis(40)));
+    let worker = worker.start(server.queue().await, &diary);
+    let mut late = Vec::new();
+    // Long enough for the leases to be kept several times.
+    for job in 0..30 {
+        server.push(job..job + 1).await;
+        let pushed = Instant::now();
+        diary
+            .until_done(usize::try_from(job).expect("few") + 1)
+            .await;
+        let started = diary.of("a", What::Started).pop().expect("it is done");
+        late.push(started.at.saturating_duration_since(pushed));
+    }
+    assert_eq!(worker.stop().await, Exit::CLEAN);
+    let slow = late
+        .iter()
+        .filter(|late| **late > Duration::from_millis(250));
+    // One may be the fault of a busy machine.
+    assert!(slow.count() <= 1, "{late:?}");
 }

@@ -30,6 +30,8 @@ pub(super) struct State {
     /// What has come and has not been taken yet. Its lease runs, and is kept, from here on.
     pub(super) arrived: VecDeque<Taken<JetStreamLease>>,
     pub(super) most: usize,
+    /// Who waits for messages. Looking for some on behalf of anybody else would leave it asleep.
+    pub(super) waiting: Option<Waker>,
 }
 
 pub(super) struct Inbox {
@@ -110,7 +112,11 @@ impl JetStream {
     pub(super) async fn keep_arrived(&self, now: Instant) -> Result<(), BoxError> {
         let arrived: Vec<Subject> = {
             let mut state = self.state();
-            let _ = self.collect(&mut state, &mut Context::from_waker(Waker::noop()));
+            let waiting = state.waiting.clone();
+            let waiting = waiting.as_ref().unwrap_or(Waker::noop());
+            // An error comes again with the next pull.
+            let _ = self.collect(&mut state, &mut Context::from_waker(waiting));
+            waiting.wake_by_ref();
             let late =
                 |it: &Taken<JetStreamLease>| now.duration_since(*it.lease.kept()) > self.lease;
             state.arrived.retain(|it| !late(it));

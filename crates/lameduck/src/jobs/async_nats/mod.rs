@@ -145,6 +145,7 @@ impl Queue for JetStream {
             self.pull().await?;
             let arrived = std::future::poll_fn(|cx| {
                 let mut state = self.state();
+                state.waiting = Some(cx.waker().clone());
                 match self.collect(&mut state, cx) {
                     // An error comes again when there is nothing else to tell.
                     _ if !state.arrived.is_empty() => Poll::Ready(Ok(())),
