@@ -3,8 +3,8 @@
 use std::ops::Range;
 use std::time::Duration;
 
-use lameduck::Exit;
 use lameduck::queue::ApalisRedis;
+use lameduck::{Exit, Queue};
 use real_servers::{Redis, or_skip};
 use redis::aio::ConnectionManager;
 use tokio::sync::watch;
@@ -92,22 +92,33 @@ async fn a_worker_taken_for_dead_gives_up_its_jobs_and_comes_back() {
     let worker = Worker::new("a", Takes::Until(door)).holds(2, 0);
     let worker = worker.start(server.queue().await, &diary);
     diary.until("a", What::Started, 2).await;
-    // It was last heard of long ago, so another worker has its jobs handed out again.
+    let other = Worker::new("b", Takes::NO_TIME).holds(2, 0);
     let mut connection = server.connection().await;
     let names: Vec<String> = redis::cmd("ZRANGE")
         .arg(&["receipts:workers", "0", "-1"])
         .query_async(&mut connection)
         .await
         .expect("the server is there");
-    let () = redis::cmd("ZADD")
-        .arg("receipts:workers")
-        .arg(1)
-        .arg(&names[0])
-        .query_async(&mut connection)
-        .await
-        .expect("the server is there");
-    let other = Worker::new("b", Takes::NO_TIME).holds(2, 0);
     let other = other.start(server.queue().await, &diary);
+    // It was last heard of long ago, so whoever looks has its jobs handed out again; unless its next
+    // heartbeat comes first.
+    let third = server.queue().await;
+    third.open(1).await.expect("the server is there");
+    let mut known = true;
+    while known {
+        let () = redis::cmd("ZADD")
+            .arg(&["receipts:workers", "1", &names[0]])
+            .query_async(&mut connection)
+            .await
+            .expect("the server is there");
+        third.keep(&[]).await.expect("the server is there");
+        let heard_of: Option<f64> = redis::cmd("ZSCORE")
+            .arg(&["receipts:workers", &names[0]])
+            .query_async(&mut connection)
+            .await
+            .expect("the server is there");
+        known = heard_of.is_some();
+    }
     diary.until("b", What::Done, 2).await;
     diary.until("a", What::Cancelled, 2).await;
     assert_eq!(other.stop().await, Exit::CLEAN);
