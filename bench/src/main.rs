@@ -10,6 +10,7 @@ mod http;
 mod jobs;
 mod pairs;
 mod process;
+mod queues;
 mod serve;
 mod shop;
 mod shutdowns;
@@ -37,6 +38,8 @@ enum Command {
     Track(track::Options),
     /// What serving HTTP/1.1 costs, beside `axum::serve` with the same router
     Http(http::Options),
+    /// What the worker loop costs, beside the bare consumers of apalis, lapin and async-nats
+    Queues(queues::Options),
     /// How soon a process is gone after SIGTERM, beside axum's `with_graceful_shutdown`
     Exit(exit::Options),
     /// Stop the shop again and again under mixed load, and account for every request and order
@@ -84,6 +87,7 @@ impl Command {
         match self {
             Command::Track(options) => track::run(&options),
             Command::Http(options) => http::run(&options),
+            Command::Queues(options) => queues::run(&options),
             Command::Exit(options) => exit::run(&options),
             Command::Shutdowns(options) => shutdowns::run(&options),
             Command::Flood(options) => flood::run(&options),

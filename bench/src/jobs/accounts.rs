@@ -1,10 +1,10 @@
 //! What the papers of the shops that are gone prove, and what they show that must not be.
 
-use std::collections::HashMap;
+use std::collections::BTreeSet;
 use std::time::{Duration, SystemTime};
 
 use super::log::What;
-use super::worker::Gone;
+use super::worker::{Gone, LetGo};
 
 /// How soon a job that was given back must start at another shop.
 const STARTS_WITHIN: Duration = Duration::from_secs(1);
@@ -45,6 +45,11 @@ pub fn of_the_end(gone: &Gone, grace: Duration) -> Vec<String> {
     for it in let_go {
         if it.kind != "job" || !it.why.ends_with(", given back") {
             wrong.push(format!("{shop} let go {} {}: {}", it.kind, it.name, it.why));
+        } else if order_of(gone, it).is_none() {
+            wrong.push(format!(
+                "{shop} let go {}, which it has never begun",
+                it.name
+            ));
         }
     }
     wrong
@@ -56,29 +61,33 @@ pub fn let_go(gone: &[Gone], drain: Duration) -> Vec<Unfinished> {
     for shop in gone {
         let report = shop.report.iter().flat_map(|report| &report.let_go);
         for it in report.filter(|it| it.kind == "job") {
-            let job = it.name.split_once(' ').map_or("", |(_queue, job)| job);
-            let line = shop.lines.iter().find(|line| line.job == job);
-            all.extend(line.map(|line| unfinished(gone, shop, line.order, drain)));
+            let order = order_of(shop, it);
+            all.extend(order.map(|order| unfinished(gone, shop, order, drain)));
         }
     }
     all
+}
+
+/// The order whose receipt this job is, by the shop's own log.
+fn order_of(shop: &Gone, let_go: &LetGo) -> Option<i64> {
+    let (_queue, job) = let_go.name.split_once(' ')?;
+    let line = shop.lines.iter().find(|line| line.job == job)?;
+    Some(line.order)
 }
 
 /// The jobs that ran when shops were killed.
 pub fn killed(gone: &[Gone]) -> Vec<Unfinished> {
     let mut all = Vec::new();
     for shop in gone.iter().filter(|it| it.exit.is_none()) {
-        let mut running: HashMap<&str, i64> = HashMap::new();
+        let mut running = BTreeSet::new();
         for line in &shop.lines {
             match line.what {
-                What::Begun => running.insert(&line.job, line.order),
-                What::Sent => running.remove(line.job.as_str()),
+                What::Begun => running.insert(line.order),
+                What::Sent => running.remove(&line.order),
             };
         }
-        let mut orders: Vec<i64> = running.into_values().collect();
-        orders.sort_unstable();
         let unfinished = |order| unfinished(gone, shop, order, Duration::ZERO);
-        all.extend(orders.into_iter().map(unfinished));
+        all.extend(running.into_iter().map(unfinished));
     }
     all
 }
@@ -148,7 +157,7 @@ pub fn of_the_duplicates(sent_again: &[(i64, i64)], let_go: &[Unfinished]) -> Ve
 mod tests {
     use super::*;
     use crate::jobs::log::Line;
-    use crate::jobs::worker::{LetGo, Report};
+    use crate::jobs::worker::Report;
 
     fn at(ms: u64) -> SystemTime {
         SystemTime::UNIX_EPOCH + Duration::from_millis(ms)
@@ -198,9 +207,12 @@ mod tests {
     fn an_exit_of_124_needs_a_job_that_was_given_back() {
         let fine = shop(1, 0, 9);
         assert!(of_the_end(&fine, GRACE).is_empty());
-        let fine = lets_go(shop(1, 0, 9), "receipts job7", GIVEN_BACK);
+        let fine = says(shop(1, 0, 9), 5, What::Begun, 7);
+        let fine = lets_go(fine, "receipts job7", GIVEN_BACK);
         assert!(of_the_end(&fine, GRACE).is_empty());
 
+        let wrong = lets_go(shop(1, 0, 9), "receipts job7", GIVEN_BACK);
+        assert_eq!(of_the_end(&wrong, GRACE).len(), 1, "it has no such job");
         let mut wrong = shop(1, 0, 9);
         wrong.exit = Some(124);
         assert_eq!(of_the_end(&wrong, GRACE).len(), 1);

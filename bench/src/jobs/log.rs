@@ -38,19 +38,16 @@ fn line(text: &str) -> Option<Line> {
     } else {
         return None;
     };
-    let field = |name: &str| {
-        let words = rest.split_ascii_whitespace();
-        words
-            .filter_map(|word| word.split_once('='))
-            .find(|(n, _)| *n == name)
-    };
-    // The last field: with it the line is whole.
-    field("attempt")?;
+    // The id may have spaces in it.
+    let (_, rest) = rest.split_once(" order=")?;
+    let (order, rest) = rest.split_once(" job=\"")?;
+    // The attempt is the last field: with it the line is whole.
+    let (job, _) = rest.split_once("\" attempt=")?;
     Some(Line {
         at: humantime::parse_rfc3339(time).ok()?,
         what,
-        order: field("order")?.1.parse().ok()?,
-        job: field("job")?.1.trim_matches('"').to_owned(),
+        order: order.parse().ok()?,
+        job: job.to_owned(),
     })
 }
 
@@ -60,14 +57,14 @@ mod tests {
 
     #[test]
     fn a_line_says_what_happened_to_which_job_and_when() {
-        let log = "2026-01-02T03:04:05.250000Z DEBUG shop::receipts: receipt begun order=7 job=\"01K\" attempt=2\n\
-                   2026-01-02T03:04:05.250100Z  INFO shop::receipts: receipt once more order=7 job=\"01K\" attempt=2\n\
-                   2026-01-02T03:04:05.300000Z DEBUG shop::receipts: receipt sent order=7 job=\"01K\" attempt=2\n\
+        let log = "2026-01-02T03:04:05.250000Z DEBUG shop::receipts: receipt begun order=7 job=\"jobs 9\" attempt=2\n\
+                   2026-01-02T03:04:05.250100Z  INFO shop::receipts: receipt once more order=7 job=\"jobs 9\" attempt=2\n\
+                   2026-01-02T03:04:05.300000Z DEBUG shop::receipts: receipt sent order=7 job=\"jobs 9\" attempt=2\n\
                    2026-01-02T03:04:05.310000Z DEBUG shop::receipts: receipt begun order=7";
         let lines = lines(log);
         assert_eq!(lines.len(), 2);
         assert_eq!((lines[0].what, lines[1].what), (What::Begun, What::Sent));
-        assert_eq!((lines[0].order, lines[0].job.as_str()), (7, "01K"));
+        assert_eq!((lines[0].order, lines[0].job.as_str()), (7, "jobs 9"));
         let between = lines[1].at.duration_since(lines[0].at).unwrap();
         assert_eq!(between.as_millis(), 50);
     }
