@@ -64,9 +64,9 @@ impl Budget {
         self.grace
     }
 
-    /// What is kept for the stages after the drain: a sixth of the grace, at most 5 s.
+    /// What is kept for the stages after the drain: a fifth of the grace, at most 5 s.
     pub fn reserve(&self) -> Duration {
-        (self.grace / 6).min(Duration::from_secs(5))
+        (self.grace / 5).min(Duration::from_secs(5))
     }
 
     /// When the watchdog ends the process by force: 1 s before the grace is over, or a tenth of
@@ -87,9 +87,9 @@ impl Budget {
     }
 
     /// Until when what is let go has time to be told: `503` answers, jobs given back (25 s of 30 s).
-    /// Two fifths of the reserve, at most 1 s.
+    /// Half of the reserve, at most 1 s.
     pub fn let_go_until(&self) -> Duration {
-        self.drain_until() + (self.reserve() * 2 / 5).min(Duration::from_secs(1))
+        self.drain_until() + (self.reserve() / 2).min(Duration::from_secs(1))
     }
 
     /// Until when pools and clients may close (27.9 s of 30 s).

@@ -15,8 +15,11 @@ use crate::report::{LetGo, Step, short};
 /// The most of a closer's time that is kept back for asking what it waits for.
 const ASKING: Duration = Duration::from_millis(300);
 
-/// What a closer that does not even notice its time-out costs on top.
-const OVERRUN: Duration = Duration::from_millis(20);
+/// What a closer that does not even notice its time-out costs on top: long enough that one that
+/// only waits for a busy processor is not taken for one that blocks its thread.
+fn overrun(share: Duration) -> Duration {
+    (share / 20).clamp(Duration::from_millis(20), Duration::from_millis(200))
+}
 
 /// How much of what is still in the ledger is named by a closer that was held up.
 const NAMED: usize = 5;
@@ -106,7 +109,7 @@ pub(crate) async fn close_all(closers: Vec<Closer>, until: Duration, handle: &Ha
         let began = now();
         // A task of its own: a closer that blocks its thread does not block the others.
         let closed = tokio::spawn((closer.run)(share));
-        let closed = match tokio::time::timeout(share + OVERRUN, closed).await {
+        let closed = match tokio::time::timeout(share + overrun(share), closed).await {
             Ok(Ok(closed)) => closed,
             Ok(Err(lost)) => Err(Open {
                 error: lost.to_string(),
