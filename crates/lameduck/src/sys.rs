@@ -41,3 +41,25 @@ pub(crate) fn adopt(fd: i32) -> std::io::Result<std::os::fd::OwnedFd> {
     // us alone; `inherited::Sockets` hands each number out once.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
+
+/// The local port of a TCP or UDP socket, by the number of its descriptor. `None` if it is none.
+#[cfg(all(unix, feature = "sqlx-postgres"))]
+pub(crate) fn local_port(descriptor: i32) -> Option<u16> {
+    use std::os::fd::BorrowedFd;
+    if descriptor < 0 {
+        return None;
+    }
+    // SAFETY: another thread may close it meanwhile, or open something else under the same number.
+    // It is only asked for its name, and what is no socket answers with an error.
+    let socket = unsafe { BorrowedFd::borrow_raw(descriptor) };
+    let name = rustix::net::getsockname(socket).ok()?;
+    std::net::SocketAddr::try_from(name)
+        .ok()
+        .map(|name| name.port())
+}
+
+/// The same where there is no such thing.
+#[cfg(all(not(unix), feature = "sqlx-postgres"))]
+pub(crate) fn local_port(_descriptor: i32) -> Option<u16> {
+    None
+}
