@@ -52,6 +52,7 @@
 //! | `lapin` | jobs in RabbitMQ: `queue::RabbitMq`; [`Close`] for `lapin::Connection` |
 //! | `opentelemetry` | [`Close`] for the providers of `opentelemetry_sdk`: give them to [`Lifecycle::flush`] |
 //! | `redis` | [`Close`] for `redis::aio::MultiplexedConnection` and `ConnectionManager` |
+//! | `rustls` | TLS for [`Http`]: `Http::tls`, `Tls` |
 //! | `sqlx` | [`Close`] for `sqlx::Pool` |
 //! | `sqlx-postgres` | the same, and PostgreSQL is asked what the sessions do that cannot be closed |
 //! | `tracing-appender` | [`Close`] for `tracing_appender`'s `WorkerGuard`: give it to [`Lifecycle::flush`] |
@@ -97,6 +98,8 @@ mod watchdog;
 pub use self::http::bind::Bind;
 pub use self::http::component::Http;
 pub use self::http::layer::{Track, TrackBody, TrackFuture, TrackLayer};
+#[cfg(feature = "rustls")]
+pub use self::http::tls::Tls;
 pub use close::Close;
 pub use component::BoxError;
 pub use config::LameDuck;

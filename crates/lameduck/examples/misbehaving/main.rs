@@ -17,7 +17,7 @@ use std::io;
 use std::time::Duration;
 
 use fault::Fault;
-use lameduck::{Exit, Lifecycle, Phase};
+use lameduck::{Exit, Http, Lifecycle, Phase, Tls};
 
 /// Nobody may be stuck with a service whose trade is to be stuck: 2 min after its start it is gone.
 const LIFETIME: Duration = Duration::from_secs(120);
@@ -28,6 +28,9 @@ struct Args {
     /// Threads of the runtime; zero for the one of `main`.
     threads: usize,
     drain_route: bool,
+    /// The files of a certificate and its key.
+    tls_cert: Option<String>,
+    tls_key: Option<String>,
     faults: Vec<Fault>,
 }
 
@@ -36,6 +39,8 @@ fn args() -> Result<Args, String> {
         listen: "127.0.0.1:0".to_owned(),
         threads: 2,
         drain_route: false,
+        tls_cert: None,
+        tls_key: None,
         faults: Vec::new(),
     };
     let mut words = std::env::args().skip(1);
@@ -53,11 +58,14 @@ fn args() -> Result<Args, String> {
                     .parse()
                     .map_err(|_| format!("--threads {value}: expected a number, for example 2"))?;
             }
+            "--tls-cert" => args.tls_cert = Some(value()?),
+            "--tls-key" => args.tls_key = Some(value()?),
             "--drain-route" => args.drain_route = true,
             "--fault" => args.faults.push(value()?.parse()?),
             _ => {
                 return Err(format!(
-                    "{word}: expected --listen ADDRESS, --threads N, --drain-route or --fault NAME"
+                    "{word}: expected --listen ADDRESS, --threads N, --tls-cert FILE, --tls-key FILE, \
+                     --drain-route or --fault NAME"
                 ));
             }
         }
@@ -105,15 +113,16 @@ async fn live(mut life: Lifecycle, args: Args) -> Exit {
         }
     }
     let handle = life.handle();
-    life = life.http("api", args.listen, routes::router(handle)).task(
-        "greeter",
-        |handle| async move {
-            handle.phases().reached(Phase::Ready).await;
-            let address = |name| handle.address(name).unwrap_or_else(|| "none".to_owned());
-            println!("ready api={} probes={}", address("api"), address("probes"));
-            Ok::<_, Infallible>(())
-        },
-    );
+    let mut api = Http::new("api", args.listen, routes::router(handle));
+    if let (Some(cert), Some(key)) = (args.tls_cert, args.tls_key) {
+        api = api.tls(Tls::files(cert, key));
+    }
+    life = life.serve(api).task("greeter", |handle| async move {
+        handle.phases().reached(Phase::Ready).await;
+        let address = |name| handle.address(name).unwrap_or_else(|| "none".to_owned());
+        println!("ready api={} probes={}", address("api"), address("probes"));
+        Ok::<_, Infallible>(())
+    });
     for fault in args.faults {
         life = fault.put_into(life);
     }

@@ -124,11 +124,17 @@ where
                         _in_flight: if last { this.in_flight.take() } else { None },
                     }))))
                 }
-                Poll::Ready(Some(Err(error))) => Poll::Ready(Some(Err(error.into()))),
+                Poll::Ready(Some(Err(error))) => {
+                    if let Some(it) = this.in_flight {
+                        it.conn.breaks_off();
+                    }
+                    Poll::Ready(Some(Err(error.into())))
+                }
                 Poll::Ready(None) => Poll::Ready(None),
                 Poll::Pending => match this.in_flight {
                     Some(it) if time_is_over(it.handle(), this.let_go, cx) => {
                         it.let_go("cut in the middle of its response");
+                        it.conn.breaks_off();
                         *this.in_flight = None;
                         Poll::Ready(Some(Err(Cut.into())))
                     }

@@ -1,5 +1,9 @@
 //! The HTTP server as a component of a lifecycle, and its settings.
 
+#[cfg(feature = "rustls")]
+use std::convert::Infallible;
+#[cfg(feature = "rustls")]
+use std::future::pending;
 use std::io;
 use std::time::Duration;
 
@@ -10,11 +14,16 @@ use tower_service::Service;
 
 use super::bind::Bind;
 use super::listener::Listener;
-use super::server::Server;
+use super::server::{Limits, Server};
+use super::stream::Opening;
+#[cfg(feature = "rustls")]
+use super::tls::Tls;
+#[cfg(feature = "rustls")]
+use crate::component::BoxFuture;
 use crate::component::{BoxError, Component, Running, Start, StartError};
 
-/// An HTTP/1.1 and HTTP/2 (cleartext) server with settings that differ from the defaults. For the
-/// defaults there is [`Lifecycle::http`](crate::Lifecycle::http).
+/// An HTTP/1.1 and HTTP/2 server with settings that differ from the defaults. For the defaults, which
+/// are cleartext, there is [`Lifecycle::http`](crate::Lifecycle::http).
 ///
 /// ```
 /// # use lameduck::Http;
@@ -29,6 +38,8 @@ pub struct Http<S> {
     bind: Bind,
     service: S,
     head_timeout: Duration,
+    #[cfg(feature = "rustls")]
+    tls: Option<Tls>,
 }
 
 impl<S> Http<S> {
@@ -40,6 +51,8 @@ impl<S> Http<S> {
             bind: bind.into(),
             service,
             head_timeout: Duration::from_secs(30),
+            #[cfg(feature = "rustls")]
+            tls: None,
         }
     }
 
@@ -48,6 +61,13 @@ impl<S> Http<S> {
     /// during a shutdown, after one second.
     pub fn head_timeout(mut self, timeout: Duration) -> Self {
         self.head_timeout = timeout;
+        self
+    }
+
+    /// Speaks TLS, and nothing else, on this address.
+    #[cfg(feature = "rustls")]
+    pub fn tls(mut self, tls: impl Into<Tls>) -> Self {
+        self.tls = Some(tls.into());
         self
     }
 }
@@ -70,19 +90,48 @@ where
     }
 
     fn start(self: Box<Self>, start: Start<'_>) -> Result<Running, StartError> {
+        #[cfg(feature = "rustls")]
+        let (opening, handshake, watch) = opening(self.tls.clone())?;
+        #[cfg(not(feature = "rustls"))]
+        let (opening, handshake) = (Opening::Plain, Duration::MAX);
         #[cfg(unix)]
         let listener = self.listener(start.sockets, start.only_server)?;
         #[cfg(not(unix))]
         let listener = self.bind()?;
-        let server = Server::new(start.handle.clone(), self.head_timeout, start.lame_duck_min);
         start
             .handle
             .journal()
             .listens(&self.name, listener.local_addr());
+        let limits = Limits {
+            head: self.head_timeout,
+            handshake,
+        };
+        let server = Server::new(start.handle.clone(), limits, start.lame_duck_min);
         Ok(Box::pin(async move {
-            server.run(listener, self.service).await;
+            let serving = server.run(listener, opening, self.service);
+            #[cfg(feature = "rustls")]
+            tokio::select! {
+                () = serving => {}
+                never = watch => match never {},
+            }
+            #[cfg(not(feature = "rustls"))]
+            serving.await;
             Ok(())
         }))
+    }
+}
+
+/// What every connection begins with, how long that may take, and what keeps the certificate up to
+/// date, which does not end.
+#[cfg(feature = "rustls")]
+fn opening(tls: Option<Tls>) -> Result<(Opening, Duration, BoxFuture<Infallible>), StartError> {
+    let Some(tls) = tls else {
+        return Ok((Opening::Plain, Duration::MAX, Box::pin(pending())));
+    };
+    let handshake = tls.handshake_timeout;
+    match tls.start() {
+        Ok((acceptor, watch)) => Ok((Opening::Tls(acceptor), handshake, Box::pin(watch))),
+        Err(e) => Err(StartError::BadConfiguration(format!("TLS: {e}"))),
     }
 }
 

@@ -17,7 +17,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use super::pace::{Pace, counts};
-use super::socket::Socket;
+use super::stream::Stream;
 use crate::clock::Millis;
 use crate::handle::Handle;
 use crate::inflight::Guard;
@@ -47,6 +47,10 @@ pub(crate) struct Conn {
     last_byte: AtomicU64,
     /// When the first byte of a request came that has not been dispatched yet, plus one; or zero.
     head_since: AtomicU64,
+    /// Since when the peer shakes hands, plus one; or zero.
+    shaking: AtomicU64,
+    /// When the first part of a TLS record came whose last has not, plus one; or zero.
+    record_since: AtomicU64,
     /// How much of the HTTP/2 preface has been seen, or [`NOT_HTTP2`].
     preface: AtomicU8,
     in_flight: AtomicU32,
@@ -54,6 +58,11 @@ pub(crate) struct Conn {
     /// The longest time between a response and the next request, in ms.
     turnaround: AtomicU32,
     write_blocked: AtomicBool,
+    /// Whether bytes that hyper has written are not with the kernel yet (TLS has a buffer of its
+    /// own).
+    held_back: AtomicBool,
+    /// Whether a response was broken off.
+    broken_off: AtomicBool,
     order: AtomicU8,
     /// When GOAWAY was sent, plus one; or zero.
     told: AtomicU64,
@@ -70,8 +79,10 @@ pub(crate) struct Conn {
 
 #[derive(Default)]
 struct Leftover {
-    socket: Option<Socket>,
+    stream: Option<Stream>,
     upgraded: Option<Guard>,
+    /// The requests whose last bytes are held back.
+    unflushed: Vec<Guard>,
 }
 
 impl Conn {
@@ -82,11 +93,15 @@ impl Conn {
             pace,
             last_byte: AtomicU64::new(now.0),
             head_since: AtomicU64::new(0),
+            shaking: AtomicU64::new(0),
+            record_since: AtomicU64::new(0),
             preface: AtomicU8::new(0),
             in_flight: AtomicU32::new(0),
             used: AtomicBool::new(false),
             turnaround: AtomicU32::new(0),
             write_blocked: AtomicBool::new(false),
+            held_back: AtomicBool::new(false),
+            broken_off: AtomicBool::new(false),
             order: AtomicU8::new(Order::Serve as u8),
             told: AtomicU64::new(0),
             unread: AtomicBool::new(false),
@@ -148,22 +163,42 @@ impl Conn {
         }
     }
 
-    /// hyper, or whoever it gave the connection to, is done with the socket.
-    pub(super) fn give_back(&self, socket: Socket) {
+    /// Bytes that hyper has written wait for the peer to take others first.
+    pub(super) fn holds_back(&self) {
+        self.held_back.store(true, Relaxed);
+        self.write_blocked.store(true, Relaxed);
+    }
+
+    /// Everything that hyper has written is with the kernel.
+    #[inline]
+    pub(super) fn flushed(&self) {
+        if self.held_back.load(Relaxed) {
+            self.held_back.store(false, Relaxed);
+            self.wrote(false);
+            drop(std::mem::take(&mut self.leftover().unflushed));
+        }
+    }
+
+    /// hyper, or whoever it gave the connection to, is done with the stream.
+    pub(super) fn give_back(&self, stream: Stream) {
         let mut leftover = self.leftover();
-        leftover.socket = Some(socket);
+        leftover.stream = Some(stream);
         let upgraded = leftover.upgraded.take();
+        let unflushed = std::mem::take(&mut leftover.unflushed);
         drop(leftover);
         drop(upgraded);
+        for guard in unflushed {
+            self.cut_short(&guard);
+        }
         self.bell.ring();
     }
 
-    /// The socket, once everybody is done with it; `None` if the connection is to be cut first.
-    pub(super) async fn given_back(&self) -> Option<Socket> {
+    /// The stream, once everybody is done with it; `None` if the connection is to be cut first.
+    pub(super) async fn given_back(&self) -> Option<Stream> {
         poll_fn(|cx| {
             self.bell.hear(cx);
-            match self.leftover().socket.take() {
-                Some(socket) => Poll::Ready(Some(socket)),
+            match self.leftover().stream.take() {
+                Some(stream) => Poll::Ready(Some(stream)),
                 None if self.order() == Order::Cut => Poll::Ready(None),
                 None => Poll::Pending,
             }
@@ -173,6 +208,45 @@ impl Conn {
 
     fn leftover(&self) -> MutexGuard<'_, Leftover> {
         self.leftover.lock().unwrap_or_else(|e| e.into_inner())
+    }
+
+    // What TLS sees.
+
+    /// The connection begins with a handshake.
+    #[cfg(feature = "rustls")]
+    pub(super) fn shakes_hands(&self) {
+        self.shaking
+            .store(self.last_byte.load(Relaxed) + 1, Relaxed);
+    }
+
+    /// The handshake's first byte has come.
+    #[cfg(feature = "rustls")]
+    pub(super) fn first_of_handshake(&self) {
+        let now = Millis::now();
+        let connected = Millis(self.last_byte.load(Relaxed));
+        self.pace.first_byte.saw(connected.until(now), now);
+        self.last_byte.store(now.0, Relaxed);
+        self.head_since.store(now.0 + 1, Relaxed);
+    }
+
+    /// From here on it is as if the peer had just connected.
+    #[cfg(feature = "rustls")]
+    pub(super) fn shook_hands(&self) {
+        self.last_byte.store(Millis::now().0, Relaxed);
+        self.head_since.store(0, Relaxed);
+        self.shaking.store(0, Relaxed);
+    }
+
+    /// Whether what was read last ends within a record.
+    #[cfg(feature = "rustls")]
+    #[inline]
+    pub(super) fn within_record(&self, within: bool) {
+        let since = self.record_since.load(Relaxed);
+        if within && since == 0 {
+            self.record_since.store(Millis::now().0 + 1, Relaxed);
+        } else if !within && since != 0 {
+            self.record_since.store(0, Relaxed);
+        }
     }
 
     // What the requests see.
@@ -188,9 +262,44 @@ impl Conn {
         Millis(self.last_byte.load(Relaxed))
     }
 
+    /// A request's last byte was written; `guard` is what had it in the ledger.
     #[inline]
-    pub(super) fn request_ended(&self) {
+    pub(super) fn request_ended(&self, guard: Option<Guard>) {
+        match guard {
+            Some(guard) if self.order() == Order::Cut => self.cut_short(&guard),
+            Some(guard) if self.held_back.load(Relaxed) => {
+                // Looked at again under the lock: another thread may just have flushed.
+                let mut leftover = self.leftover();
+                if self.held_back.load(Relaxed) {
+                    leftover.unflushed.push(guard);
+                }
+            }
+            _ => {}
+        }
         self.in_flight.fetch_sub(1, Relaxed);
+    }
+
+    /// Writes down that a request does not come to its end, if that is our doing.
+    fn cut_short(&self, guard: &Guard) {
+        if self.order() == Order::Cut {
+            self.broken_off.store(true, Relaxed);
+            self.handle
+                .journal()
+                .cut(&guard.entry(), "cut in the middle of its response");
+        }
+    }
+
+    /// A response over HTTP/1.x ends before its end.
+    pub(super) fn breaks_off(&self) {
+        if !self.is_http2() {
+            self.broken_off.store(true, Relaxed);
+        }
+    }
+
+    /// Whether a response was broken off, so that the connection must not look as if it had ended
+    /// well.
+    pub(super) fn is_broken_off(&self) -> bool {
+        self.broken_off.load(Relaxed)
     }
 
     /// The connection stops being HTTP; `guard` keeps it in the ledger until it is over.
@@ -214,9 +323,15 @@ impl Conn {
         self.in_flight.load(Relaxed) > 0 || self.write_blocked.load(Relaxed)
     }
 
-    /// How long the head of a request has been arriving.
+    /// How long the head of a request has been arriving, or the record that may have its first byte
+    /// in it, or a handshake.
     pub(super) fn reading_head_for(&self, now: Millis) -> Option<Duration> {
-        since(&self.head_since, now)
+        since(&self.head_since, now).or_else(|| since(&self.record_since, now))
+    }
+
+    /// How long ago a peer connected that has not finished its handshake.
+    pub(super) fn shaking_hands_for(&self, now: Millis) -> Option<Duration> {
+        since(&self.shaking, now)
     }
 
     /// How long ago GOAWAY was sent.
@@ -309,7 +424,10 @@ impl Conn {
 
     /// Whether closing now would lose nothing that has reached this machine.
     pub(super) fn may_close(&self) -> bool {
-        !self.is_busy() && self.head_since.load(Relaxed) == 0 && self.nothing_unread.load(Relaxed)
+        !self.is_busy()
+            && self.head_since.load(Relaxed) == 0
+            && self.record_since.load(Relaxed) == 0
+            && self.nothing_unread.load(Relaxed)
     }
 }
 

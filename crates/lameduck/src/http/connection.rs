@@ -7,7 +7,7 @@
 //! 2. A connection is only closed as idle if, at that moment, the kernel holds nothing from the
 //!    peer. What the peer sends later than that is lost whatever we do; the
 //!    [`sweep`](super::sweep) picks the moment at which it is least likely to.
-//! 3. Every connection ends with FIN. It is read until the peer's own FIN, or for a bounded time,
+//! 3. Every connection ends with FIN, over TLS with close_notify before it. It is read until the peer's own FIN, or for a bounded time,
 //!    because closing a socket with unread bytes sends RST, and an RST destroys the response that
 //!    the peer has not read yet (RFC 9112, 9.6).
 
@@ -28,6 +28,7 @@ use super::linger::linger;
 use super::request::Tracked;
 use super::roster::Roster;
 use super::socket::Socket;
+use super::stream::Opening;
 use super::tap::Tap;
 use crate::component::BoxError;
 
@@ -37,6 +38,7 @@ pub(crate) async fn serve<S, B>(
     conn: Arc<Conn>,
     roster: Arc<Roster>,
     protocol: Arc<auto::Builder<TokioExecutor>>,
+    opening: Opening,
     service: S,
 ) where
     S: Service<Request<Incoming>, Response = http::Response<B>> + Clone + Send + 'static,
@@ -47,8 +49,11 @@ pub(crate) async fn serve<S, B>(
     B::Error: Into<BoxError>,
 {
     let _listed = roster.enter(conn.clone());
+    let Some(stream) = opening.open(socket, &conn).await else {
+        return;
+    };
     {
-        let io = TokioIo::new(Tap::new(socket, conn.clone()));
+        let io = TokioIo::new(Tap::new(stream, conn.clone()));
         let service = Tracked::new(service, conn.clone());
         drive(
             &conn,
@@ -57,8 +62,8 @@ pub(crate) async fn serve<S, B>(
         .await
     };
     // An upgraded connection comes back when its new owner is done with it.
-    if let Some(socket) = conn.given_back().await {
-        linger(socket, &conn).await;
+    if let Some(stream) = conn.given_back().await {
+        linger(stream, &conn).await;
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::task::Context;
 
 use super::REQUEST;
-use super::conn::{Conn, Order};
+use super::conn::Conn;
 use crate::handle::Handle;
 use crate::inflight::{Guard, Name};
 use crate::report::LetGo as LetGoLine;
@@ -51,14 +51,7 @@ impl InFlight {
 impl Drop for InFlight {
     #[inline]
     fn drop(&mut self) {
-        if let Some(guard) = &self.guard
-            && self.conn.order() == Order::Cut
-        {
-            self.handle()
-                .journal()
-                .cut(&guard.entry(), "cut in the middle of its response");
-        }
-        self.conn.request_ended();
+        self.conn.request_ended(self.guard.take());
     }
 }
 

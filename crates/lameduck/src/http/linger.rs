@@ -1,4 +1,4 @@
-//! The end of a connection: FIN, then read until the peer's own.
+//! The end of a connection: over TLS close_notify, then FIN, then read until the peer's own.
 //!
 //! # What must hold
 //!
@@ -8,18 +8,20 @@
 //! 2. A peer that is still taking bytes may go on taking them until the time for draining is over.
 //!    Inside a container the kernel does not finish the work after the process: its network goes
 //!    with it.
-//! 3. A peer that does nothing holds a connection for at most [`LINGER`], and once it has
+//! 3. A response that was broken off is not followed by close_notify, which would say that it was
+//!    whole (RFC 8446, 6.1).
+//! 4. A peer that does nothing holds a connection for at most [`LINGER`], and once it has
 //!    everything and nothing else is in flight, the process for no longer than
 //!    [`DELIVERED`](super::sweep::DELIVERED).
 
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use super::conn::Conn;
 use super::pace::LINGER;
-use super::socket::Socket;
+use super::stream::Stream;
 use crate::phase::Phase;
 
 /// The same for a peer that goes on sending what nobody will read: 5 s.
@@ -28,7 +30,18 @@ const LINGER_READING: Duration = Duration::from_secs(5);
 const LOOK: Duration = Duration::from_millis(10);
 
 /// Ends the connection in an orderly way; returns when the socket may be closed.
-pub(super) async fn linger(mut socket: Socket, conn: &Conn) {
+pub(super) async fn linger(mut stream: Stream, conn: &Conn) {
+    if !conn.is_broken_off() {
+        // A socket takes a FIN at once; close_notify may have to wait for the peer to take what is
+        // before it.
+        tokio::select! {
+            biased;
+            ended = stream.shutdown() => if ended.is_err() { return },
+            () = conn.cut() => return,
+            () = sleep(LINGER) => return,
+        }
+    }
+    let mut socket = stream.into_socket();
     if socket.shutdown().await.is_err() {
         return;
     }

@@ -10,7 +10,8 @@
 //! | [`request`], [`body`], [`in_flight`] | one request and its response, in the ledger |
 //! | [`sweep`], [`pace`] | who is closed when, by how long peers pause |
 //! | [`roster`], [`conn`] | all connections, and what is known of one |
-//! | [`tap`], [`socket`] | the bytes, and the tap that notes them |
+//! | [`tap`], [`stream`], [`socket`] | the bytes, and the tap that notes them |
+//! | `tls` | TLS between the socket and the tap |
 //! | [`layer`] | the same bookkeeping for servers that are not ours |
 
 /// The kind under which a request is in the ledger.
@@ -32,5 +33,8 @@ mod request;
 mod roster;
 pub(crate) mod server;
 mod socket;
+mod stream;
 mod sweep;
 mod tap;
+#[cfg(feature = "rustls")]
+pub(crate) mod tls;

@@ -24,6 +24,7 @@ use super::listener::{Listener, exhausted};
 use super::pace::Pace;
 use super::roster::Roster;
 use super::socket::Socket;
+use super::stream::Opening;
 use super::sweep::{Circumstances, judge};
 use crate::clock::Millis;
 use crate::component::BoxError;
@@ -33,10 +34,18 @@ use crate::phase::Phase;
 /// What the connections of one server share.
 pub(crate) struct Server {
     handle: Handle,
-    head_timeout: Duration,
+    limits: Limits,
     lame_duck_min: Duration,
     roster: Arc<Roster>,
     pace: Arc<Pace>,
+}
+
+/// How long a peer may take.
+pub(crate) struct Limits {
+    /// For the head of a request.
+    pub(crate) head: Duration,
+    /// For a TLS handshake.
+    pub(crate) handshake: Duration,
 }
 
 /// How often the sweep looks while nothing is being shut down, and while something is.
@@ -44,14 +53,10 @@ const SWEEP_SERVING: Duration = Duration::from_secs(1);
 const SWEEP_DRAINING: Duration = Duration::from_millis(10);
 
 impl Server {
-    pub(crate) fn new(
-        handle: Handle,
-        head_timeout: Duration,
-        lame_duck_min: Duration,
-    ) -> Arc<Server> {
+    pub(crate) fn new(handle: Handle, limits: Limits, lame_duck_min: Duration) -> Arc<Server> {
         Arc::new(Server {
             handle,
-            head_timeout,
+            limits,
             lame_duck_min,
             roster: Arc::default(),
             pace: Arc::default(),
@@ -59,7 +64,7 @@ impl Server {
     }
 
     /// Serves until the shutdown is over; see the module's doc.
-    pub(crate) async fn run<S, B>(self: Arc<Self>, listener: Listener, service: S)
+    pub(crate) async fn run<S, B>(self: Arc<Self>, listener: Listener, opening: Opening, service: S)
     where
         S: Service<Request<Incoming>, Response = http::Response<B>> + Clone + Send + 'static,
         S::Future: Send + 'static,
@@ -79,6 +84,7 @@ impl Server {
                 conn,
                 roster,
                 protocol.clone(),
+                opening.clone(),
                 service.clone(),
             ));
         };
@@ -184,7 +190,8 @@ impl Server {
             in_a_hurry: self.handle.is_letting_go() || self.handle.is_hurried(),
             turnaround: self.pace.turnaround.longest(),
             first_byte: self.pace.first_byte.longest(),
-            head_timeout: self.head_timeout,
+            head_timeout: self.limits.head,
+            handshake_timeout: self.limits.handshake,
         }
     }
 }

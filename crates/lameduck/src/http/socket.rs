@@ -16,6 +16,16 @@ pub(crate) enum Socket {
     Unix(UnixStream),
 }
 
+macro_rules! each {
+    ($self:expr, $s:ident => $do:expr) => {
+        match $self {
+            Socket::Tcp($s) => $do,
+            #[cfg(unix)]
+            Socket::Unix($s) => $do,
+        }
+    };
+}
+
 impl Socket {
     /// Whether the kernel holds bytes from the peer that nobody has read yet. Asks the kernel, not
     /// the runtime, which may not have been told yet.
@@ -43,6 +53,13 @@ impl Socket {
         matches!(peeked, Ok(1..))
     }
 
+    /// Whether there is something to read, an end included; if not, the task is woken when there
+    /// is.
+    #[cfg(feature = "rustls")]
+    pub(super) fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<()> {
+        each!(self, s => s.poll_read_ready(cx)).map(|_| ())
+    }
+
     /// Bytes written that the peer has not acknowledged yet. Zero where the system does not say.
     pub(crate) fn unacknowledged(&self) -> usize {
         #[cfg(target_os = "linux")]
@@ -51,16 +68,6 @@ impl Socket {
         }
         0
     }
-}
-
-macro_rules! each {
-    ($self:expr, $s:ident => $do:expr) => {
-        match $self {
-            Socket::Tcp($s) => $do,
-            #[cfg(unix)]
-            Socket::Unix($s) => $do,
-        }
-    };
 }
 
 impl AsyncRead for Socket {

@@ -27,6 +27,8 @@ use crate::phase::Phase;
 const FIRST_BYTE: Duration = Duration::from_millis(500);
 /// A request's head may take this once nothing else is in flight: 1 s.
 const HEAD: Duration = Duration::from_secs(1);
+/// So may a TLS handshake, in which the peer has to wait for round trips: 2 s.
+const HANDSHAKE: Duration = Duration::from_secs(2);
 /// How long a peer that has everything may keep the process, once nothing else is in flight, by
 /// not closing its side: 10 ms. It has all of our bytes, and we have all of its.
 pub(super) const DELIVERED: Duration = Duration::from_millis(10);
@@ -48,18 +50,24 @@ pub(crate) struct Circumstances {
     pub first_byte: Duration,
     /// How long a head may take at any time.
     pub head_timeout: Duration,
+    /// How long a TLS handshake may take at any time, from the connection on.
+    pub handshake_timeout: Duration,
 }
 
 /// What `conn`, the `nth` of the server, should do.
 pub(crate) fn judge(conn: &Conn, nth: usize, c: &Circumstances) -> Order {
+    let shaking = conn.shaking_hands_for(c.now);
+    if shaking.is_some_and(|it| it > c.handshake_timeout) {
+        return Order::Cut;
+    }
     if let Some(head) = conn.reading_head_for(c.now)
         && !conn.is_http2()
         && !conn.is_busy()
         && head
-            > if c.phase >= Phase::Draining && !c.others_busy {
-                HEAD
-            } else {
-                c.head_timeout
+            > match (c.phase >= Phase::Draining && !c.others_busy, shaking) {
+                (true, None) => HEAD,
+                (true, Some(_)) => HANDSHAKE,
+                (false, _) => c.head_timeout,
             }
     {
         return Order::Cut;
@@ -117,5 +125,85 @@ fn judge_http2(conn: &Conn, nth: usize, c: &Circumstances) -> Order {
                 Order::Serve
             }
         }
+    }
+}
+
+#[cfg(all(test, feature = "rustls"))]
+mod tests {
+    use super::*;
+    use crate::Lifecycle;
+
+    const fn seconds(n: u64) -> Duration {
+        Duration::from_secs(n)
+    }
+
+    fn judged(conn: &Conn, phase: Phase, others_busy: bool, after: Duration) -> Order {
+        let now = Millis(Millis::now().0 + after.as_millis() as u64);
+        let circumstances = Circumstances {
+            now,
+            phase,
+            lame_duck_for: Duration::ZERO,
+            lame_duck_min: Duration::ZERO,
+            others_busy,
+            in_a_hurry: false,
+            turnaround: Duration::ZERO,
+            first_byte: Duration::ZERO,
+            head_timeout: seconds(30),
+            handshake_timeout: seconds(10),
+        };
+        judge(conn, 0, &circumstances)
+    }
+
+    #[test]
+    fn a_handshake_is_bounded_at_any_time_and_tightly_when_nothing_else_is_in_flight() {
+        let conn = Conn::new(Lifecycle::embedded().handle(), Default::default());
+        conn.shakes_hands();
+        for phase in [Phase::Ready, Phase::LameDuck, Phase::Draining] {
+            assert_eq!(judged(&conn, phase, true, seconds(9)), Order::Serve);
+            assert_eq!(judged(&conn, phase, true, seconds(11)), Order::Cut);
+        }
+        // Without a byte it is a connection like any other.
+        assert_eq!(
+            judged(&conn, Phase::Draining, false, seconds(1)),
+            Order::CloseIdle
+        );
+        conn.first_of_handshake();
+        assert_eq!(
+            judged(&conn, Phase::Draining, false, seconds(1)),
+            Order::Serve
+        );
+        assert_eq!(
+            judged(&conn, Phase::Draining, false, seconds(3)),
+            Order::Cut
+        );
+        assert_eq!(
+            judged(&conn, Phase::Draining, true, seconds(3)),
+            Order::Serve
+        );
+        assert_eq!(judged(&conn, Phase::Ready, false, seconds(3)), Order::Serve);
+        conn.shook_hands();
+        assert_eq!(
+            judged(&conn, Phase::Ready, false, seconds(60)),
+            Order::Serve
+        );
+    }
+
+    #[test]
+    fn half_a_record_is_a_request_on_its_way_and_bounded_as_one() {
+        let conn = Conn::new(Lifecycle::embedded().handle(), Default::default());
+        conn.within_record(true);
+        assert_eq!(
+            judged(&conn, Phase::Draining, false, Duration::from_millis(900)),
+            Order::Serve
+        );
+        assert_eq!(
+            judged(&conn, Phase::Draining, false, seconds(2)),
+            Order::Cut
+        );
+        conn.within_record(false);
+        assert_eq!(
+            judged(&conn, Phase::Draining, false, seconds(2)),
+            Order::CloseIdle
+        );
     }
 }

@@ -1,8 +1,8 @@
-//! The tap between hyper and the socket.
+//! The tap between hyper and the connection's bytes.
 //!
 //! hyper does not say whether a connection is fresh, half way through a request or idle, nor since
 //! when. The tap sees the bytes and writes that down in the connection's [`Conn`]. When hyper is
-//! done it hands the socket back, so that the last word, an orderly end that destroys nothing under
+//! done it hands the stream back, so that the last word, an orderly end that destroys nothing under
 //! way, is ours.
 
 use std::io::{self, IoSlice};
@@ -13,29 +13,29 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::conn::Conn;
-use super::socket::Socket;
+use super::stream::Stream;
 
 /// What hyper gets to hold. Handed back through [`Conn::give_back`] when dropped, by whomever:
 /// hyper, a panic, or the owner of an upgraded connection.
 pub(crate) struct Tap {
     /// Only empty during `drop`.
-    socket: Option<Socket>,
+    stream: Option<Stream>,
     conn: Arc<Conn>,
 }
 
 impl Tap {
     #[inline]
-    pub(crate) fn new(socket: Socket, conn: Arc<Conn>) -> Tap {
+    pub(crate) fn new(stream: Stream, conn: Arc<Conn>) -> Tap {
         Tap {
-            socket: Some(socket),
+            stream: Some(stream),
             conn,
         }
     }
 
     #[inline]
-    fn parts(&mut self) -> io::Result<(Pin<&mut Socket>, &Conn)> {
-        match &mut self.socket {
-            Some(socket) => Ok((Pin::new(socket), &self.conn)),
+    fn parts(&mut self) -> io::Result<(Pin<&mut Stream>, &Conn)> {
+        match &mut self.stream {
+            Some(stream) => Ok((Pin::new(stream), &self.conn)),
             None => Err(io::ErrorKind::NotConnected.into()),
         }
     }
@@ -43,8 +43,8 @@ impl Tap {
 
 impl Drop for Tap {
     fn drop(&mut self) {
-        if let Some(socket) = self.socket.take() {
-            self.conn.give_back(socket);
+        if let Some(stream) = self.stream.take() {
+            self.conn.give_back(stream);
         }
     }
 }
@@ -56,10 +56,10 @@ impl AsyncRead for Tap {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let (socket, conn) = self.parts()?;
-        conn.looked(|| socket.has_unread());
+        let (stream, conn) = self.parts()?;
+        conn.looked(|| stream.has_unread());
         let before = buf.filled().len();
-        let polled = socket.poll_read(cx, buf);
+        let polled = stream.poll_read(cx, buf);
         if polled.is_ready() {
             conn.read(&buf.filled()[before..]);
         }
@@ -69,8 +69,16 @@ impl AsyncRead for Tap {
 
 impl Tap {
     #[inline]
-    fn wrote(conn: &Conn, polled: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
-        conn.wrote(polled.is_pending());
+    fn wrote(
+        stream: &Stream,
+        conn: &Conn,
+        polled: Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
+        if stream.holds_back() {
+            conn.holds_back();
+        } else {
+            conn.wrote(polled.is_pending());
+        }
         polled
     }
 }
@@ -82,8 +90,9 @@ impl AsyncWrite for Tap {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let (socket, conn) = self.parts()?;
-        Tap::wrote(conn, socket.poll_write(cx, buf))
+        let (mut stream, conn) = self.parts()?;
+        let polled = stream.as_mut().poll_write(cx, buf);
+        Tap::wrote(&stream, conn, polled)
     }
 
     #[inline]
@@ -92,23 +101,34 @@ impl AsyncWrite for Tap {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let (socket, conn) = self.parts()?;
-        Tap::wrote(conn, socket.poll_write_vectored(cx, bufs))
+        let (mut stream, conn) = self.parts()?;
+        let polled = stream.as_mut().poll_write_vectored(cx, bufs);
+        Tap::wrote(&stream, conn, polled)
     }
 
     #[inline]
     fn is_write_vectored(&self) -> bool {
-        self.socket.as_ref().is_some_and(Socket::is_write_vectored)
+        self.stream.as_ref().is_some_and(Stream::is_write_vectored)
     }
 
     #[inline]
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let (socket, _) = self.parts()?;
-        socket.poll_flush(cx)
+        let (stream, conn) = self.parts()?;
+        let polled = stream.poll_flush(cx);
+        if polled.is_ready() {
+            conn.flushed();
+        }
+        polled
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let (socket, _) = self.parts()?;
-        socket.poll_shutdown(cx)
+        let (stream, conn) = self.parts()?;
+        let polled = stream.poll_shutdown(cx);
+        if polled.is_ready() {
+            conn.flushed();
+        } else {
+            conn.holds_back();
+        }
+        polled
     }
 }

@@ -6,12 +6,15 @@ use std::net::{Shutdown, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
+use rustls::{ClientConnection, StreamOwned};
+
 /// No read or write takes longer.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 enum Stream {
     Tcp(TcpStream),
     Unix(UnixStream),
+    Tls(Box<StreamOwned<ClientConnection, TcpStream>>),
 }
 
 /// One connection.
@@ -74,6 +77,25 @@ impl Client {
         })
     }
 
+    /// Over TLS, which may be half way through its handshake.
+    pub fn tls(session: ClientConnection, stream: TcpStream) -> Client {
+        stream.set_nodelay(true).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_write_timeout(Some(PATIENCE)).unwrap();
+        Client {
+            stream: Stream::Tls(Box::new(StreamOwned::new(session, stream))),
+            buffer: Vec::new(),
+        }
+    }
+
+    /// The TLS session and the socket under it.
+    pub fn session(&mut self) -> &mut StreamOwned<ClientConnection, TcpStream> {
+        match &mut self.stream {
+            Stream::Tls(stream) => stream,
+            _ => panic!("not over TLS"),
+        }
+    }
+
     pub fn send(&mut self, bytes: impl AsRef<[u8]>) {
         self.try_send(bytes).unwrap();
     }
@@ -82,6 +104,7 @@ impl Client {
         match &mut self.stream {
             Stream::Tcp(stream) => stream.write_all(bytes.as_ref()),
             Stream::Unix(stream) => stream.write_all(bytes.as_ref()),
+            Stream::Tls(stream) => stream.write_all(bytes.as_ref()),
         }
     }
 
@@ -169,16 +192,23 @@ impl Client {
         match &mut self.stream {
             Stream::Tcp(stream) => stream.read_to_end(&mut rest)?,
             Stream::Unix(stream) => stream.read_to_end(&mut rest)?,
+            // Without close_notify it is an error.
+            Stream::Tls(stream) => stream.read_to_end(&mut rest)?,
         };
         Ok(rest)
     }
 
-    /// The connection ends here, with FIN and without another byte.
+    /// The connection ends here, with FIN and without another byte; over TLS with close_notify
+    /// before it.
     #[track_caller]
     pub fn ends_with_fin(&mut self) {
         let rest = self.rest();
         let rest = rest.unwrap_or_else(|e| panic!("expected FIN, got {e}"));
         assert_eq!(String::from_utf8_lossy(&rest), "");
+        if let Stream::Tls(stream) = &mut self.stream {
+            let after = stream.sock.read(&mut [0]);
+            assert!(matches!(after, Ok(0)), "expected FIN, got {after:?}");
+        }
     }
 
     /// Whether neither a byte nor an end has come so far.
@@ -194,9 +224,14 @@ impl Client {
 
     /// Sends our FIN.
     pub fn finish(&mut self) {
-        match &self.stream {
+        match &mut self.stream {
             Stream::Tcp(stream) => stream.shutdown(Shutdown::Write).unwrap(),
             Stream::Unix(stream) => stream.shutdown(Shutdown::Write).unwrap(),
+            Stream::Tls(stream) => {
+                stream.conn.send_close_notify();
+                stream.flush().unwrap();
+                stream.sock.shutdown(Shutdown::Write).unwrap();
+            }
         }
     }
 
@@ -205,6 +240,7 @@ impl Client {
         let n = match &mut self.stream {
             Stream::Tcp(stream) => stream.read(&mut some)?,
             Stream::Unix(stream) => stream.read(&mut some)?,
+            Stream::Tls(stream) => stream.read(&mut some)?,
         };
         if n == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());

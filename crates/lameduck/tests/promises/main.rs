@@ -3,6 +3,7 @@
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, reason = "everything in here is a test")]
 
+mod certificates;
 mod client;
 mod service;
 
@@ -20,4 +21,6 @@ mod startup;
 mod streams;
 mod stuck;
 mod systemd;
+mod tls;
+mod tls_handshake;
 mod upgrade;

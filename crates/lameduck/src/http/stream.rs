@@ -1,0 +1,126 @@
+//! A connection's bytes as hyper sees them: the socket's own, or what TLS makes of them.
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::conn::Conn;
+use super::socket::Socket;
+#[cfg(feature = "rustls")]
+use super::tls::{Session, handshake};
+
+/// What comes between the socket and HTTP.
+#[derive(Clone)]
+pub(crate) enum Opening {
+    /// Nothing.
+    Plain,
+    /// A handshake.
+    #[cfg(feature = "rustls")]
+    Tls(tokio_rustls::TlsAcceptor),
+}
+
+impl Opening {
+    /// Has HTTP begin on this socket; `None` if the connection is over before it could.
+    pub(super) async fn open(&self, socket: Socket, conn: &Arc<Conn>) -> Option<Stream> {
+        #[cfg(not(feature = "rustls"))]
+        let _ = conn;
+        match self {
+            Opening::Plain => Some(Stream::Plain(socket)),
+            // Boxed, so that connections without TLS need no room for it.
+            #[cfg(feature = "rustls")]
+            Opening::Tls(acceptor) => Box::pin(handshake(socket, conn, acceptor)).await,
+        }
+    }
+}
+
+/// A connection's bytes.
+pub(crate) enum Stream {
+    Plain(Socket),
+    #[cfg(feature = "rustls")]
+    Tls(Box<Session>),
+}
+
+macro_rules! each {
+    ($self:expr, $s:ident => $do:expr) => {
+        match $self {
+            Stream::Plain($s) => $do,
+            #[cfg(feature = "rustls")]
+            Stream::Tls($s) => $do,
+        }
+    };
+}
+
+impl Stream {
+    /// Whether the peer has sent something that hyper has not read yet.
+    #[inline]
+    pub(super) fn has_unread(&self) -> bool {
+        each!(self, s => s.has_unread())
+    }
+
+    /// Whether something that hyper has written is not with the kernel yet.
+    #[inline]
+    pub(super) fn holds_back(&self) -> bool {
+        match self {
+            Stream::Plain(_) => false,
+            #[cfg(feature = "rustls")]
+            Stream::Tls(session) => session.holds_back(),
+        }
+    }
+
+    /// The socket, for its last bytes.
+    pub(super) fn into_socket(self) -> Socket {
+        match self {
+            Stream::Plain(socket) => socket,
+            #[cfg(feature = "rustls")]
+            Stream::Tls(session) => session.into_socket(),
+        }
+    }
+}
+
+impl AsyncRead for Stream {
+    #[inline]
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        each!(self.get_mut(), s => Pin::new(s).poll_read(cx, buf))
+    }
+}
+
+impl AsyncWrite for Stream {
+    #[inline]
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        each!(self.get_mut(), s => Pin::new(s).poll_write(cx, buf))
+    }
+
+    #[inline]
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        each!(self.get_mut(), s => Pin::new(s).poll_write_vectored(cx, bufs))
+    }
+
+    #[inline]
+    fn is_write_vectored(&self) -> bool {
+        each!(self, s => s.is_write_vectored())
+    }
+
+    #[inline]
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        each!(self.get_mut(), s => Pin::new(s).poll_flush(cx))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        each!(self.get_mut(), s => Pin::new(s).poll_shutdown(cx))
+    }
+}

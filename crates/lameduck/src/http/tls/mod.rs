@@ -1,0 +1,20 @@
+//! TLS by `rustls`, between the socket and the tap.
+//!
+//! | room | what is in it |
+//! |---|---|
+//! | [`settings`] | what an application says about it |
+//! | [`files`] | a certificate and its key, as files |
+//! | [`reload`] | the pair in use, replaced when the files change |
+//! | [`handshake`] | from the connection to the first byte of HTTP |
+//! | [`session`], [`records`] | the bytes, and where one record ends and the next begins |
+
+mod files;
+mod handshake;
+mod records;
+mod reload;
+mod session;
+mod settings;
+
+pub(super) use handshake::handshake;
+pub(super) use session::Session;
+pub use settings::Tls;
