@@ -152,8 +152,8 @@ impl Server for Orders {
 impl Mortal for Orders {
     async fn start_alone() -> Option<Orders> {
         let mut orders = Orders::alone().await?;
-        // A broker that is killed right after a queue was declared has forgotten it once in a while,
-        // messages and all. One that it has found again after such an end is there to stay.
+        // A broker that is killed right after a queue was declared may have forgotten it, messages and
+        // all: one did in 54. A queue that it has found again after such an end is there to stay.
         loop {
             orders.kill();
             orders.start_again();
