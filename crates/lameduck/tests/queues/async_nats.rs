@@ -111,10 +111,9 @@ async fn a_lease_that_cannot_be_renewed_is_lost_and_its_handler_cancelled() {
     server.kill();
     diary.until("a", What::Cancelled, 2).await;
     server.start_again();
-    // Taken anew, by whoever is there.
+    // Taken anew, by whoever is there. Which attempt it is, a server that was killed may not know.
     diary.until("a", What::Started, 4).await;
-    let again = diary.of("a", What::Started).split_off(2);
-    assert!(again.iter().all(|entry| entry.attempt >= 2), "{again:?}");
+    assert_eq!(diary.jobs("a", What::Started), [0, 0, 1, 1]);
     worker.handle.shutdown("test");
 }
 
