@@ -29,7 +29,10 @@ pub fn of_the_end(gone: &Gone, grace: Duration) -> Vec<String> {
         wrong.push(format!("{shop} took {:?} of {grace:?} to end", gone.took));
     }
     let Some(report) = &gone.report else {
-        wrong.push(format!("{shop} left no report, exit {:?}", gone.exit));
+        let (exit, took) = (gone.exit, gone.took);
+        wrong.push(format!(
+            "{shop} left no report, exit {exit:?} after {took:?}"
+        ));
         return wrong;
     };
     let let_go = &report.let_go;

@@ -93,6 +93,7 @@ pub async fn run(
         books: Ledger::default(),
         to_look_up: Vec::new(),
     };
+    place.prepare().await?;
     let mut shop = campaign.start().await?;
     for round in 1..=options.rounds {
         shop = campaign.round(shop, &Round::draw(&mut rng)).await?;

@@ -86,6 +86,9 @@ pub fn run(options: &Options) -> anyhow::Result<ExitCode> {
         match runtime.block_on(campaign) {
             Ok(outcome) => {
                 if !outcome.is_well() {
+                    if let Some(log) = place.log() {
+                        std::fs::write(folder.path().join("server.log"), log)?;
+                    }
                     eprintln!("the papers are in {}", folder.keep().display());
                 }
                 outcomes.push(outcome);

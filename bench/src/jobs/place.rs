@@ -94,6 +94,33 @@ impl Place {
         }
     }
 
+    /// Has the server tell more than usual of how sessions end.
+    pub async fn prepare(&self) -> anyhow::Result<()> {
+        if let Server::Postgres(it) = &self.server {
+            let mut connection = PgConnection::connect(&it.url()).await?;
+            // Else an idle session that ends without a goodbye is in no log.
+            for statement in [
+                "ALTER SYSTEM SET log_min_messages = 'debug1'",
+                "SELECT pg_reload_conf()",
+            ] {
+                sqlx::query(statement).execute(&mut connection).await?;
+            }
+            connection.close().await?;
+        }
+        Ok(())
+    }
+
+    /// Everything that the server has said.
+    pub fn log(&self) -> Option<String> {
+        match &self.server {
+            Server::None => None,
+            Server::Postgres(it) => Some(it.log()),
+            Server::Redis(it) => Some(it.log()),
+            Server::RabbitMq(it) => Some(it.log()),
+            Server::Nats(it) => Some(it.log()),
+        }
+    }
+
     /// How the sessions of clients have ended badly, as the server says. `None` if it does not tell.
     pub async fn bad_ends(&self) -> anyhow::Result<Option<BadEnds>> {
         Ok(match &self.server {
@@ -164,7 +191,7 @@ fn grumbles(log: &str, words: &[&str]) -> Vec<String> {
     log.lines().filter(bad).map(str::to_owned).collect()
 }
 
-/// How many sessions PostgreSQL has counted that ended badly. One that was idle is in no log.
+/// How many sessions PostgreSQL has counted that ended badly. All of them, whether or not in the log.
 async fn badly_ended(url: &str) -> anyhow::Result<i64> {
     const COUNT: &str = "SELECT sessions_abandoned + sessions_fatal + sessions_killed \
         FROM pg_stat_database WHERE datname = current_database()";

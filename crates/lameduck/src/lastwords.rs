@@ -17,6 +17,10 @@ use crate::report::Report;
 /// The most the last words may take: 300 ms, or half of the watchdog's margin if that is less.
 const PATIENCE: Duration = Duration::from_millis(300);
 
+/// The most that the report at a proper end may take where there is time left until the process is
+/// ended by force: on a machine with far too much to do, a thread may wait that long for its turn.
+const PATIENCE_IN_TIME: Duration = Duration::from_secs(1);
+
 /// Ends the process with `code` after it has named everything in flight, with `why` as the reason.
 pub(crate) fn end(handle: &Handle, why: &'static str, code: u8) -> ! {
     let patience = PATIENCE.min(handle.budget().margin() / 2);
@@ -44,8 +48,9 @@ pub(crate) fn trace(report: Report, handle: &Handle) -> Traced {
 
 /// Tells `report` in its three forms: lines, file, and event, unless that has gone out and said the
 /// same of the end.
-pub(crate) fn tell(report: Report, traced: Option<Traced>) {
-    patiently(PATIENCE, move || {
+pub(crate) fn tell(report: Report, traced: Option<Traced>, handle: &Handle) {
+    let left = handle.left_until(handle.budget().forced_at());
+    patiently(left.clamp(PATIENCE, PATIENCE_IN_TIME), move || {
         speak(&report);
         if traced != Some(Traced(report.exit)) {
             report.trace();

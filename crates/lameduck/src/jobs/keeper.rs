@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::MissedTickBehavior;
+use tokio::time::{Instant, MissedTickBehavior};
 
 use super::held::Roster;
 use super::pause::Pause;
@@ -16,7 +16,10 @@ pub(super) async fn run<Q: Queue>(
     desk: Arc<Desk<Q>>,
     roster: Arc<Roster<Q::Lease>>,
 ) {
-    let mut ticks = tokio::time::interval(every.max(Duration::from_millis(1)));
+    let every = every.max(Duration::from_millis(1));
+    // Not at once: there is nothing to keep yet, and the queue may not know the worker before it is
+    // open.
+    let mut ticks = tokio::time::interval_at(Instant::now() + every, every);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut pause = Pause::new();
     loop {

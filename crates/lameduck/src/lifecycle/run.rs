@@ -106,7 +106,7 @@ impl Lifecycle {
         handle.journal().entered(Phase::Stopped);
         let report = report();
         let exit = Exit::from_code(report.exit);
-        lastwords::tell(report, traced);
+        lastwords::tell(report, traced, &handle);
         if let Some(probes) = probes {
             probes.stop().await;
         }

@@ -24,6 +24,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use lapin::options::{
     BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicNackOptions, BasicQosOptions,
     BasicRejectOptions,
@@ -272,9 +273,12 @@ impl Queue for RabbitMq {
     }
 
     async fn give_back(&self, leases: &[&RabbitMqLease]) -> Result<(), BoxError> {
-        for lease in leases {
-            self.settle(lease, lease.acker.nack(requeue())).await;
-        }
+        // All at once: one answer after the other would take as many round trips as there are jobs,
+        // of a broker that may be busy, in the little time that is left.
+        let given = leases
+            .iter()
+            .map(|lease| self.settle(lease, lease.acker.nack(requeue())));
+        join_all(given).await;
         Ok(())
     }
 
