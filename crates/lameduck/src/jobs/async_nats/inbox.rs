@@ -18,11 +18,13 @@ use super::lease::JetStreamLease;
 use crate::component::BoxError;
 use crate::jobs::queue::Taken;
 
-/// How long the server remembers that we want messages.
-const PULL: Duration = Duration::from_secs(20);
+/// How long the server remembers that we want messages. Short, because a server that has forgotten it
+/// without a word (it was seen to, rarely, after the end of another subscriber) is asked again only
+/// after this.
+const PULL: Duration = Duration::from_secs(2);
 
 /// How long after that its answer may take.
-const LATE: Duration = Duration::from_secs(2);
+const LATE: Duration = Duration::from_secs(1);
 
 #[derive(Default)]
 pub(super) struct State {
