@@ -4,6 +4,7 @@
 //! Erlang does so for what it runs. The parent is what none of them can change, so the tree is read
 //! from `/proc`, stopped from the root downwards until nobody new appears, and then killed.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -14,9 +15,9 @@ pub(crate) fn all(root: Pid) -> Vec<Pid> {
         .into_iter()
         .flatten()
         .flatten()
-        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
-        .filter_map(|number| {
-            let (_, parent) = state_and_parent(number)?;
+        .filter_map(|entry| {
+            let number = entry.file_name().to_str()?.parse().ok()?;
+            let (_, parent) = stat(&entry.path())?;
             Some((Pid::from_raw(number)?, Pid::from_raw(parent)?))
         })
         .collect();
@@ -73,13 +74,18 @@ pub(crate) fn wait_until_gone(pids: &[Pid]) {
     }
 }
 
+/// Whether any thread of it still runs. The state of the process itself is that of its first thread,
+/// which may be long gone while others still hold its ports open.
 pub(crate) fn is_alive(pid: Pid) -> bool {
-    state_and_parent(pid.as_raw_nonzero().get())
-        .is_some_and(|(state, _)| !matches!(state, 'Z' | 'X'))
+    let threads = std::fs::read_dir(format!("/proc/{}/task", pid.as_raw_nonzero()));
+    threads.into_iter().flatten().flatten().any(|thread| {
+        stat(&thread.path()).is_some_and(|(state, _)| !matches!(state, 'Z' | 'X'))
+    })
 }
 
-fn state_and_parent(pid: i32) -> Option<(char, i32)> {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+/// The state and the parent of a process or thread, from its folder in `/proc`.
+fn stat(folder: &Path) -> Option<(char, i32)> {
+    let stat = std::fs::read_to_string(folder.join("stat")).ok()?;
     // The name before it is in brackets and may itself contain some.
     let (_, fields) = stat.rsplit_once(')')?;
     let mut fields = fields.split_whitespace();
