@@ -78,9 +78,11 @@ pub(crate) fn wait_until_gone(pids: &[Pid]) {
 /// which may be long gone while others still hold its ports open.
 pub(crate) fn is_alive(pid: Pid) -> bool {
     let threads = std::fs::read_dir(format!("/proc/{}/task", pid.as_raw_nonzero()));
-    threads.into_iter().flatten().flatten().any(|thread| {
-        stat(&thread.path()).is_some_and(|(state, _)| !matches!(state, 'Z' | 'X'))
-    })
+    threads
+        .into_iter()
+        .flatten()
+        .flatten()
+        .any(|thread| stat(&thread.path()).is_some_and(|(state, _)| !matches!(state, 'Z' | 'X')))
 }
 
 /// The state and the parent of a process or thread, from its folder in `/proc`.

@@ -28,6 +28,12 @@ mod apalis_redis;
 #[cfg(feature = "async-nats")]
 mod async_nats;
 mod component;
+#[cfg(any(
+    feature = "apalis-postgres",
+    feature = "apalis-sqlite",
+    feature = "async-nats"
+))]
+mod group;
 mod handler;
 mod held;
 mod intake;

@@ -202,7 +202,7 @@ impl<Q: Queue> Desk<Q> {
     }
 
     /// Completes shortly before the components are abandoned.
-    async fn too_late(&self) {
+    pub(super) async fn too_late(&self) {
         self.handle.let_go().await;
         tokio::time::sleep(self.left_to_give_back() * 4 / 5).await;
     }

@@ -29,6 +29,8 @@ struct Inner {
     held: AtomicUsize,
     /// How long `take` takes after it has taken the jobs off the shelf.
     slow_take: Mutex<Duration>,
+    /// How long `keep` takes to answer.
+    slow_keep: Mutex<Duration>,
     /// The jobs whose leases another worker has taken.
     lost: Mutex<Vec<usize>>,
     /// Settling fails while this is set.
@@ -42,6 +44,8 @@ enum Told {
     Failed,
     Back,
     Kept,
+    /// `keep` has answered, about so many jobs.
+    KeepAnswered,
     Closed,
 }
 
@@ -142,6 +146,9 @@ impl Queue for Shelf {
         for job in jobs {
             self.tell(Told::Kept, **job);
         }
+        let slow = *self.inner.slow_keep.lock().unwrap();
+        sleep(slow).await;
+        self.tell(Told::KeepAnswered, jobs.len());
         let lost = self.inner.lost.lock().unwrap();
         let lost = jobs
             .iter()
@@ -281,6 +288,35 @@ async fn a_job_whose_lease_is_lost_is_cancelled_and_left_to_its_new_owner() {
     assert_eq!(exit.code(), 124, "a lease lost during the shutdown is told");
     assert_eq!(shelf.told(Told::Done), [0]);
     assert_eq!(shelf.told(Told::Back), [] as [usize; 0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn db_closed_after_the_lease_that_is_being_kept() {
+    let shelf = Shelf::with(1);
+    *shelf.inner.slow_keep.lock().unwrap() = Duration::from_millis(700);
+    let jobs = Jobs::raw("test", shelf.clone(), |_, _| async {
+        sleep(Duration::from_millis(1_200)).await;
+        Ok::<_, BoxError>(())
+    });
+    let (exit, took) = shut_down(jobs, async |_| sleep(Duration::from_millis(1_100)).await).await;
+    assert_eq!(exit, Exit::CLEAN);
+    assert_eq!(shelf.told(Told::Kept), [0]);
+    assert_eq!(shelf.told(Told::KeepAnswered), [1], "it was not broken off");
+    assert_eq!(took, Duration::from_millis(600));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_queue_that_does_not_answer_about_leases_holds_nobody_up() {
+    let shelf = Shelf::with(1);
+    *shelf.inner.slow_keep.lock().unwrap() = Duration::from_secs(600);
+    let jobs = Jobs::raw("test", shelf.clone(), |_, _| async {
+        sleep(Duration::from_millis(1_200)).await;
+        Ok::<_, BoxError>(())
+    });
+    let (exit, took) = shut_down(jobs, async |_| sleep(Duration::from_millis(1_100)).await).await;
+    assert_eq!(exit, Exit::CLEAN);
+    assert_eq!(took, Duration::from_millis(1_100));
+    assert_eq!(shelf.told(Told::Done), [0]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -8,7 +8,7 @@ use tokio::task::{AbortHandle, JoinSet};
 use super::handler::Handler;
 use super::held::{Held, Roster};
 use super::intake::Intake;
-use super::keeper;
+use super::keeper::Keeper;
 use super::queue::Queue;
 use super::settle::Desk;
 use crate::handle::Handle;
@@ -33,10 +33,8 @@ impl<Q: Queue> Worker<Q> {
             handle: self.handle.clone(),
             roster: roster.clone(),
         });
-        let mut beside = JoinSet::new();
-        if let Some(every) = self.queue.keep_every() {
-            beside.spawn(keeper::run(every, desk.clone(), roster.clone()));
-        }
+        let keeper = self.queue.keep_every();
+        let keeper = keeper.map(|every| Keeper::start(every, desk.clone(), roster.clone()));
         let (sender, mut taken) = mpsc::unbounded_channel();
         let most = self.concurrency + self.prefetch;
         let intake = Intake {
@@ -49,6 +47,7 @@ impl<Q: Queue> Worker<Q> {
             least: self.prefetch.div_ceil(2).max(1),
             taken: sender,
         };
+        let mut beside = JoinSet::new();
         beside.spawn(intake.run());
 
         let mut running = JoinSet::new();
@@ -86,6 +85,9 @@ impl<Q: Queue> Worker<Q> {
         tokio::select! {
             () = &mut settled => {}
             () = let_go => settled.await,
+        }
+        if let Some(keeper) = keeper {
+            keeper.end(desk.too_late()).await;
         }
     }
 }

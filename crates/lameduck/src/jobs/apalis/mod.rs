@@ -8,8 +8,6 @@
 //! has fetched is its own. `apalis` counts in whole seconds. A job that goes back counts as an
 //! attempt.
 
-#[cfg(any(feature = "apalis-postgres", feature = "apalis-sqlite"))]
-mod group;
 #[cfg(feature = "apalis")]
 pub(super) mod monitor;
 #[cfg(feature = "apalis-postgres")]

@@ -10,9 +10,9 @@ use apalis_postgres::{Config, PostgresStorage, queries};
 use serde::Serialize;
 use sqlx::{PgConnection, PgPool};
 
-use super::group::Group;
 use super::seat::{self, Fetched, Seat};
 use crate::component::BoxError;
+use crate::jobs::group::Group;
 use crate::jobs::queue::{Lost, Queue, Settled, Taken};
 
 /// A queue in the tables of `apalis-postgres`. Several processes may work on it at the same time.

@@ -10,9 +10,9 @@ use apalis_sqlite::{Config, SqliteStorage, queries};
 use serde::Serialize;
 use sqlx::{SqliteConnection, SqlitePool};
 
-use super::group::Group;
 use super::seat::{self, Fetched, Seat};
 use crate::component::BoxError;
+use crate::jobs::group::Group;
 use crate::jobs::queue::{Lost, Queue, Settled, Taken};
 
 /// A queue in the tables of `apalis-sqlite`. Several processes may work on it at the same time.

@@ -59,7 +59,8 @@ impl State {
 }
 
 impl JetStream {
-    fn connections(&self) -> u64 {
+    /// How many connections there have been. What was sent on an earlier one may not have arrived.
+    pub(super) fn connections(&self) -> u64 {
         let statistics = self.client.statistics();
         statistics.connects.load(Ordering::Relaxed)
     }

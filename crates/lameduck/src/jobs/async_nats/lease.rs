@@ -69,8 +69,26 @@ impl JetStream {
 
     /// Tells the server what has become of a message, and waits until it has noted it.
     pub(super) async fn tell(&self, ack: &Subject, kind: AckKind) -> Result<(), BoxError> {
+        let told = (ack.clone(), kind);
+        self.told.write(told, |all| self.tell_all(all)).await
+    }
+
+    /// The server deals with what one connection tells it about one consumer in the order in which it
+    /// is told. So it has noted everything once it has confirmed the last.
+    async fn tell_all(&self, mut all: Vec<(Subject, AckKind)>) -> Result<Vec<()>, BoxError> {
+        let noted = vec![(); all.len()];
+        let connection = self.connections();
+        let Some((last, kind)) = all.pop() else {
+            return Ok(noted);
+        };
+        for (ack, kind) in all {
+            self.client.publish(ack, kind.into()).await?;
+        }
         let request = Request::new().payload(kind.into()).timeout(Some(ANSWER));
-        let answer = self.client.send_request(ack.clone(), request).await;
-        answer.map(drop).map_err(Into::into)
+        self.client.send_request(last, request).await?;
+        if self.connections() != connection {
+            return Err("the connection was lost while the server was told".into());
+        }
+        Ok(noted)
     }
 }

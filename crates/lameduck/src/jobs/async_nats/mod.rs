@@ -20,15 +20,16 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use async_nats::Client;
 use async_nats::jetstream::consumer::{AckPolicy, PullConsumer};
 use async_nats::jetstream::{self, AckKind};
+use async_nats::{Client, Subject};
 use futures_util::StreamExt;
 use futures_util::future::{join, join_all};
 use tokio::time::Instant;
 
 use self::inbox::{Inbox, State};
 use self::lease::JetStreamLease;
+use super::group::Group;
 use super::queue::{Lost, Queue, Settled, Taken};
 use crate::component::BoxError;
 
@@ -58,6 +59,8 @@ pub struct JetStream {
     lease: Duration,
     retry: Duration,
     state: Mutex<State>,
+    /// What the server is told about messages.
+    told: Group<(Subject, AckKind), ()>,
     /// One clone for each lease.
     held: Arc<()>,
 }
@@ -83,6 +86,7 @@ impl JetStream {
             consumer,
             retry: Duration::from_secs(1),
             state: Mutex::default(),
+            told: Group::new(),
             held: Arc::new(()),
         }
     }

@@ -2,7 +2,7 @@
 //!
 //! Whoever comes while a write is under way waits for it to end; then one of those who wait writes
 //! for all of them. So nobody waits for company, and a busy worker writes hundreds of
-//! acknowledgements in one transaction.
+//! acknowledgements in one transaction, or has them confirmed by one answer.
 
 use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
