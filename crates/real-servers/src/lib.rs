@@ -1,4 +1,4 @@
-//! Real servers for tests: PostgreSQL, Redis, RabbitMQ and NATS with JetStream, each in a temporary
+//! Real servers for tests: PostgreSQL, MariaDB, Redis, RabbitMQ and NATS with JetStream, each in a temporary
 //! folder on a free loopback port, from the binaries that are installed.
 //!
 //! ```no_run
@@ -20,6 +20,7 @@
 //!   wrong panics with what the server itself said.
 
 mod daemon;
+mod mariadb;
 mod nats;
 mod port;
 mod postgres;
@@ -30,6 +31,7 @@ mod redis;
 
 use std::fmt;
 
+pub use mariadb::MariaDb;
 pub use nats::Nats;
 pub use postgres::Postgres;
 pub use rabbitmq::RabbitMq;

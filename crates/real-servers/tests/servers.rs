@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use real_servers::{Nats, Postgres, RabbitMq, Redis, or_skip};
+use real_servers::{MariaDb, Nats, Postgres, RabbitMq, Redis, or_skip};
 
 /// Says in the environment of a copy of this test that it is the one to be killed.
 const VICTIM: &str = "REAL_SERVERS_TEST_VICTIM";
@@ -101,6 +101,27 @@ fn postgres_comes_back_with_its_data_and_leaves_no_process() {
     assert_eq!(postgres.url(), url);
     let second = postgres.processes();
     drop(postgres);
+    assert_gone(&second);
+}
+
+#[test]
+fn mariadb_comes_back_and_leaves_no_process() {
+    let Some(mut mariadb) = or_skip(MariaDb::start()) else {
+        return;
+    };
+    let url = mariadb.url();
+    // It greets first.
+    assert!(ask(&url, "", "MariaDB").contains("MariaDB"));
+    let first = mariadb.processes();
+
+    mariadb.kill();
+    assert_gone(&first);
+    assert_refused(&url);
+
+    mariadb.start_again();
+    assert!(ask(&url, "", "MariaDB").contains("MariaDB"));
+    let second = mariadb.processes();
+    drop(mariadb);
     assert_gone(&second);
 }
 

@@ -12,7 +12,7 @@ mod bb8;
 #[cfg(all(feature = "deadpool", feature = "redis"))]
 mod deadpool;
 mod flush;
-#[cfg(any(feature = "lapin", feature = "redis", feature = "sqlx-postgres"))]
+#[cfg(any(feature = "lapin", feature = "redis", feature = "sqlx"))]
 mod frozen;
 #[cfg(feature = "lapin")]
 mod lapin;
@@ -23,6 +23,8 @@ mod opentelemetry;
 mod redis;
 #[cfg(any(feature = "async-nats", feature = "redis"))]
 mod relay;
+#[cfg(feature = "sqlx")]
+mod sqlx_mysql;
 #[cfg(feature = "sqlx-postgres")]
 mod sqlx_postgres;
 #[cfg(all(feature = "sqlx", feature = "apalis-sqlite"))]
