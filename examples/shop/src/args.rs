@@ -14,6 +14,7 @@ use clap::{Args as ClapArgs, Parser, Subcommand};
     after_help = "Examples:\n  \
         shop                                       serve on 127.0.0.1:8080, probes on :9090\n  \
         shop --data /var/lib/shop --grace 10s      keep the orders, stop within 10 s\n  \
+        shop --tls-cert tls.crt --tls-key tls.key  HTTPS instead of HTTP\n  \
         shop --database postgres://localhost/shop  orders and receipts' jobs in PostgreSQL\n  \
         shop ledger --data /var/lib/shop           what is in the books when no shop runs"
 )]
@@ -34,6 +35,12 @@ pub(crate) struct Serve {
         value_name = "ADDR"
     )]
     pub listen: String,
+    /// Speak TLS on that address, with this certificate chain (PEM); read again when it changes.
+    #[arg(long, env = "SHOP_TLS_CERT", value_name = "FILE", requires = "tls_key")]
+    pub tls_cert: Option<PathBuf>,
+    /// The certificate's private key (PEM).
+    #[arg(long, env = "SHOP_TLS_KEY", value_name = "FILE", requires = "tls_cert")]
+    pub tls_key: Option<PathBuf>,
     /// Where to answer probes.
     #[arg(
         long,

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Context;
-use lameduck::{Exit, Lifecycle};
+use axum::Router;
+use lameduck::{Exit, Http, Lifecycle, Tls};
 use tempfile::TempDir;
 use tracing_subscriber::EnvFilter;
 
@@ -28,6 +29,8 @@ pub(crate) async fn run(args: Serve) -> Exit {
         Ok(it) => it,
         Err(e) => return bad(&e),
     };
+    let tls = args.tls_cert.zip(args.tls_key);
+    let tls = tls.map(|(certificate, key)| Tls::files(certificate, key));
     match life
         .starting(
             "database and queue",
@@ -51,7 +54,7 @@ pub(crate) async fn run(args: Serve) -> Exit {
                     let database = ping.clone();
                     async move { database.ping().await }
                 })
-                .http("http", args.listen, router(shop));
+                .serve(server(args.listen, tls, router(shop)));
             let send = move |receipt, job| receipts::send(store.clone(), receipt, job);
             life = jobs.serve(life, work, &database, send);
             life = jobs.close(life);
@@ -68,6 +71,15 @@ pub(crate) async fn run(args: Serve) -> Exit {
     let exit = life.run().await;
     drop(temporary);
     exit
+}
+
+/// The server, with TLS if it was asked for.
+fn server(listen: String, tls: Option<Tls>, app: Router) -> Http<Router> {
+    let http = Http::new("http", listen, app);
+    match tls {
+        Some(tls) => http.tls(tls),
+        None => http,
+    }
 }
 
 /// Opens what the shop keeps its orders and jobs in.
