@@ -92,6 +92,8 @@ enum Neighbour {
     AsItIs,
     /// Fetches as many at a time as lameduck.
     SameBatches,
+    /// Runs each job in a task of its own, as many at a time as lameduck.
+    Tasks,
     /// Waits for the answer to each acknowledgement, as lameduck does.
     Confirmed,
 }
@@ -187,6 +189,7 @@ async fn pairs(name: &str, mut bench: impl Bench, options: &Options) -> anyhow::
         let what = match neighbour {
             Neighbour::AsItIs => format!("jobs, {name}"),
             Neighbour::SameBatches => format!("jobs, {name}, same batches"),
+            Neighbour::Tasks => format!("jobs, {name}, a task for each"),
             Neighbour::Confirmed => format!("jobs, {name}, acks confirmed"),
         };
         rows.push(Row::ratio(what, "/s", &pairs, Some(Target::AtLeast(0.95))));

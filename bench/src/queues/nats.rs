@@ -3,12 +3,13 @@
 use async_nats::Client;
 use async_nats::jetstream::consumer::{PullConsumer, pull};
 use async_nats::jetstream::stream::{self, RetentionPolicy};
-use async_nats::jetstream::{self, Context};
+use async_nats::jetstream::{self, Context, Message};
 use futures_util::StreamExt;
 use lameduck::queue::JetStream;
+use tokio::task::JoinSet;
 
 use super::counter::Counter;
-use super::{Bench, HELD, Neighbour, bare, lameduck};
+use super::{Bench, CONCURRENCY, HELD, Neighbour, bare, lameduck};
 
 pub struct Nats {
     client: Client,
@@ -40,7 +41,7 @@ impl Nats {
 
 impl Bench for Nats {
     fn neighbours(&self) -> Vec<Neighbour> {
-        vec![Neighbour::AsItIs, Neighbour::Confirmed]
+        vec![Neighbour::AsItIs, Neighbour::Tasks, Neighbour::Confirmed]
     }
 
     async fn fill(&mut self, queue: &str, jobs: u64) -> anyhow::Result<()> {
@@ -81,18 +82,32 @@ impl Bench for Nats {
             .await?;
         let counts = counter.clone();
         let consume = async move {
+            let mut running = JoinSet::new();
             while let Some(message) = messages.next().await {
-                let message = message?;
-                let _job: u64 = serde_json::from_slice(&message.payload)?;
-                counts.count();
-                let acknowledged = match neighbour {
-                    Neighbour::Confirmed => message.double_ack().await,
-                    Neighbour::AsItIs | Neighbour::SameBatches => message.ack().await,
-                };
-                acknowledged.map_err(|error| anyhow::anyhow!(error))?;
+                let job = work_off(message?, neighbour, counts.clone());
+                if neighbour == Neighbour::Tasks {
+                    if running.len() == CONCURRENCY
+                        && let Some(ended) = running.join_next().await
+                    {
+                        ended??;
+                    }
+                    running.spawn(job);
+                } else {
+                    job.await?;
+                }
             }
             anyhow::Ok(())
         };
         bare(consume, counter).await
     }
+}
+
+async fn work_off(message: Message, neighbour: Neighbour, counts: Counter) -> anyhow::Result<()> {
+    let _job: u64 = serde_json::from_slice(&message.payload)?;
+    counts.count();
+    let acknowledged = match neighbour {
+        Neighbour::Confirmed => message.double_ack().await,
+        Neighbour::AsItIs | Neighbour::SameBatches | Neighbour::Tasks => message.ack().await,
+    };
+    acknowledged.map_err(|error| anyhow::anyhow!(error))
 }

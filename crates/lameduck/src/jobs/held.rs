@@ -25,23 +25,24 @@ pub(super) struct Held<L> {
     pub(super) lease: L,
     key: usize,
     claimed: AtomicBool,
-    work: Mutex<Work>,
+    over: AtomicBool,
     ended: Notify,
-    /// The room that it takes up.
-    _room: OwnedSemaphorePermit,
+    work: Mutex<Work>,
 }
 
 #[derive(Default)]
 struct Work {
-    /// While its handler runs.
+    /// Its task, once it has been started.
     running: Option<AbortHandle>,
+    /// The room that it takes up, until its handler has ended.
+    room: Option<OwnedSemaphorePermit>,
     /// Its line in the ledger, from its start until it is settled.
     guard: Option<Guard>,
 }
 
 impl<L> Held<L> {
     fn work(&self) -> MutexGuard<'_, Work> {
-        // Both fields are set whole, so a poisoned lock hides nothing.
+        // Each field is set whole, so a poisoned lock hides nothing.
         self.work.lock().unwrap_or_else(|e| e.into_inner())
     }
 
@@ -50,19 +51,24 @@ impl<L> Held<L> {
         !self.claimed.swap(true, Ordering::AcqRel)
     }
 
+    /// Starts its task, unless somebody has claimed it already. The task can be cancelled before it
+    /// is first polled, and takes what it was given with it then.
+    pub(super) fn start(self: &Arc<Self>, task: impl FnOnce(Started<L>) -> AbortHandle) {
+        let mut work = self.work();
+        if !self.claimed.load(Ordering::Acquire) {
+            work.running = Some(task(Started(self.clone())));
+        }
+    }
+
     /// Enters it in the ledger.
     pub(super) fn begin(&self, handle: &Handle) {
         let name = format!("{} {}", self.job.queue(), self.job.id());
         self.work().guard = Some(handle.track(JOB, name));
     }
 
-    /// Its handler runs now, and can be cancelled.
-    pub(super) fn runs(&self, handler: AbortHandle) {
-        let mut work = self.work();
-        if self.claimed.load(Ordering::Acquire) {
-            handler.abort();
-        }
-        work.running = Some(handler);
+    /// Makes room for another: its handler has ended, and only its queue is to be told.
+    pub(super) fn leave_room(&self) {
+        self.work().room = None;
     }
 
     /// Cancels its handler. To be called by who has claimed it.
@@ -70,11 +76,6 @@ impl<L> Held<L> {
         if let Some(running) = &self.work().running {
             running.abort();
         }
-    }
-
-    /// Its handler has ended.
-    pub(super) fn ended(&self) {
-        self.ended.notify_waiters();
     }
 
     /// Completes when its handler has ended. Cancel safe.
@@ -85,15 +86,30 @@ impl<L> Held<L> {
         }
     }
 
-    /// Whether its handler has ended, or never begun.
+    /// Whether its handler has ended, or was never started.
     pub(super) fn is_over(&self) -> bool {
-        let work = self.work();
-        work.running.as_ref().is_none_or(AbortHandle::is_finished)
+        self.over.load(Ordering::Acquire) || self.work().running.is_none()
     }
 
     /// Its line in the ledger.
     pub(super) fn entry(&self) -> Option<Entry> {
         self.work().guard.as_ref().map(Guard::entry)
+    }
+}
+
+/// A job whose handler has not ended, to be dropped when it has.
+pub(super) struct Started<L>(Arc<Held<L>>);
+
+impl<L> Started<L> {
+    pub(super) fn held(&self) -> Arc<Held<L>> {
+        self.0.clone()
+    }
+}
+
+impl<L> Drop for Started<L> {
+    fn drop(&mut self) {
+        self.0.over.store(true, Ordering::Release);
+        self.0.ended.notify_waiters();
     }
 }
 
@@ -123,9 +139,12 @@ impl<L> Roster<L> {
             lease,
             key: entry.key(),
             claimed: AtomicBool::new(false),
-            work: Mutex::default(),
+            over: AtomicBool::new(false),
             ended: Notify::new(),
-            _room: room,
+            work: Mutex::new(Work {
+                room: Some(room),
+                ..Work::default()
+            }),
         });
         entry.insert(it.clone());
         it
@@ -139,7 +158,8 @@ impl<L> Roster<L> {
             self.emptied.notify_waiters();
         }
         drop(held);
-        it.work().guard = None;
+        let mut work = it.work();
+        (work.guard, work.room) = (None, None);
     }
 
     /// Completes when no job is held. Cancel safe.

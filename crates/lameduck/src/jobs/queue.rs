@@ -19,8 +19,9 @@ pub trait Queue: Send + Sync + 'static {
 
     /// Gets ready to hand out jobs: registers the worker, subscribes. Called before the first
     /// [`take`](Queue::take) and again after an error of [`ready`](Queue::ready) or `take`. The
-    /// worker never holds more than `most` jobs at a time, which a broker that pushes should be
-    /// told.
+    /// worker never holds more than `most` jobs that wait or run, which a broker that pushes should
+    /// be told. Those that have ended, and only wait for [`done`](Queue::done) or
+    /// [`failed`](Queue::failed) to be over, come on top, up to four times as many.
     ///
     /// # Cancel safety
     ///

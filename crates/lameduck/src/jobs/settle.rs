@@ -9,7 +9,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::task::JoinError;
+use tokio::sync::Semaphore;
 
 use super::held::{Held, Roster};
 use super::job::Outcome;
@@ -26,6 +26,8 @@ pub(super) struct Desk<Q: Queue> {
     pub(super) queue: Arc<Q>,
     pub(super) handle: Handle,
     pub(super) roster: Arc<Roster<Q::Lease>>,
+    /// One permit for each job that its queue may be told about at the same time.
+    pub(super) telling: Semaphore,
 }
 
 /// How long a cancelled handler may take to notice before its job is given back all the same; less
@@ -37,7 +39,7 @@ impl<Q: Queue> Desk<Q> {
     pub(super) async fn ended(
         &self,
         it: &Held<Q::Lease>,
-        ended: Result<Result<Outcome, BoxError>, JoinError>,
+        ended: std::thread::Result<Result<Outcome, BoxError>>,
     ) {
         if !it.claim() {
             return;
@@ -55,15 +57,12 @@ impl<Q: Queue> Desk<Q> {
                 return;
             }
             Ok(Err(error)) => error.to_string(),
-            Err(lost) => match lost.try_into_panic() {
-                Ok(panic) => {
-                    let message = panic_text(&*panic);
-                    let name = format!("{} {}", self.name, it.job.id());
-                    self.handle.journal().panicked(JOB, name, message);
-                    format!("panicked: {message}")
-                }
-                Err(lost) => lost.to_string(),
-            },
+            Err(panic) => {
+                let message = panic_text(&*panic);
+                let name = format!("{} {}", self.name, it.job.id());
+                self.handle.journal().panicked(JOB, name, message);
+                format!("panicked: {message}")
+            }
         };
         tracing::warn!(
             target: "lameduck", worker = &*self.name, job = it.job.id(),

@@ -1,17 +1,26 @@
 //! The worker's life: take and run until the shutdown begins, then finish, then let go.
 
+use std::future::{Future, poll_fn};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 
-use tokio::sync::{Semaphore, mpsc};
-use tokio::task::{AbortHandle, JoinSet};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::task::JoinSet;
 
 use super::handler::Handler;
-use super::held::{Held, Roster};
+use super::held::{Roster, Started};
 use super::intake::Intake;
 use super::keeper::Keeper;
 use super::queue::Queue;
 use super::settle::Desk;
 use crate::handle::Handle;
+
+/// How many jobs there may be whose handlers have ended and whose queue has not confirmed that, for
+/// each that may be held besides. They cost nothing but memory, and a queue that takes its time is
+/// told of many at once; but when it is away, taking more must end.
+const TELLING: usize = 4;
 
 pub(super) struct Worker<Q> {
     pub(super) name: Arc<str>,
@@ -27,16 +36,17 @@ impl<Q: Queue> Worker<Q> {
     /// where it stands.
     pub(super) async fn run(self) {
         let roster = Arc::new(Roster::new());
+        let most = self.concurrency + self.prefetch;
         let desk = Arc::new(Desk {
             name: self.name.clone(),
             queue: self.queue.clone(),
             handle: self.handle.clone(),
             roster: roster.clone(),
+            telling: Semaphore::new(TELLING * most),
         });
         let keeper = self.queue.keep_every();
         let keeper = keeper.map(|every| Keeper::start(every, desk.clone(), roster.clone()));
         let (sender, mut taken) = mpsc::unbounded_channel();
-        let most = self.concurrency + self.prefetch;
         let intake = Intake {
             name: self.name.clone(),
             queue: self.queue.clone(),
@@ -50,14 +60,20 @@ impl<Q: Queue> Worker<Q> {
         let mut beside = JoinSet::new();
         beside.spawn(intake.run());
 
+        let slots = Arc::new(Semaphore::new(self.concurrency));
         let mut running = JoinSet::new();
         loop {
+            let next = async {
+                let slot = slots.clone().acquire_owned().await.ok()?;
+                Some((slot, taken.recv().await?))
+            };
             tokio::select! {
                 biased;
                 () = self.handle.begun() => break,
                 Some(_) = running.join_next() => {}
-                Some(it) = taken.recv(), if running.len() < self.concurrency => {
-                    running.spawn(run(self.handler.clone(), desk.clone(), it));
+                Some((slot, it)) = next => {
+                    let handler = self.handler.clone();
+                    it.start(|it| running.spawn(run(handler, desk.clone(), it, slot)));
                 }
             }
         }
@@ -92,24 +108,34 @@ impl<Q: Queue> Worker<Q> {
     }
 }
 
-/// Runs one job and settles it.
-async fn run<Q: Queue>(handler: Handler, desk: Arc<Desk<Q>>, it: Arc<Held<Q::Lease>>) {
+/// Runs one job and settles it: a task of its own, so that one that blocks its thread can still be
+/// given back.
+async fn run<Q: Queue>(
+    handler: Handler,
+    desk: Arc<Desk<Q>>,
+    started: Started<Q::Lease>,
+    slot: OwnedSemaphorePermit,
+) {
+    let it = started.held();
     it.begin(&desk.handle);
     let job = it.job.clone();
-    // A task of its own, so that one that blocks its thread can still be given back.
-    let work = tokio::spawn(async move { handler(job.payload().clone(), job).await });
-    it.runs(work.abort_handle());
-    let _abandoned = AbortOnDrop(work.abort_handle());
-    let ended = work.await;
-    it.ended();
+    let ended = unless_it_panics(async move { handler(job.payload().clone(), job).await }).await;
+    drop(started);
+    let _telling = desk.telling.acquire().await;
+    drop(slot);
+    it.leave_room();
     desk.ended(&it, ended).await;
 }
 
-/// Cancels a handler whose worker is dropped.
-struct AbortOnDrop(AbortHandle);
-
-impl Drop for AbortOnDrop {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
+/// The handler's own end, or what it panicked with.
+async fn unless_it_panics<T>(handler: impl Future<Output = T>) -> std::thread::Result<T> {
+    let mut handler = pin!(handler);
+    poll_fn(|cx| {
+        // After a panic it is not polled again.
+        match catch_unwind(AssertUnwindSafe(|| handler.as_mut().poll(cx))) {
+            Ok(polled) => polled.map(Ok),
+            Err(panic) => Poll::Ready(Err(panic)),
+        }
+    })
+    .await
 }

@@ -18,10 +18,16 @@ pub struct JetStreamLease {
     pub(super) attempt: u32,
     /// When the server last knew that we work on it.
     kept: Mutex<Instant>,
-    _held: Arc<()>,
+    /// Until what has become of it is told.
+    held: Mutex<Option<Arc<()>>>,
 }
 
 impl JetStreamLease {
+    /// It is done or failed: the server may send another.
+    pub(super) fn leave_room(&self) {
+        *self.held.lock().unwrap_or_else(|e| e.into_inner()) = None;
+    }
+
     pub(super) fn kept(&self) -> MutexGuard<'_, Instant> {
         self.kept.lock().unwrap_or_else(|e| e.into_inner())
     }
@@ -62,7 +68,7 @@ impl JetStream {
                 ack,
                 attempt,
                 kept: Mutex::new(Instant::now()),
-                _held: self.held.clone(),
+                held: Mutex::new(Some(self.held.clone())),
             },
         })
     }

@@ -6,7 +6,7 @@
 //!    are asked for by a pull request whose answers come to one inbox, which lives as long as the
 //!    subscription, and no stream of messages is ever dropped with some in it.
 //! 2. Never more is asked for than there is room for: pulled, buffered and held together are at most
-//!    what the worker has said it holds.
+//!    what the worker has said it holds, but for those that are done and not confirmed yet.
 //! 3. The lease of what is in the buffer is kept like that of what is held: a busy worker may leave
 //!    it there for long.
 //! 4. The end of the subscription is confirmed by the server, so that what it had sent by then has
@@ -61,7 +61,7 @@ pub struct JetStream {
     state: Mutex<State>,
     /// What the server is told about messages.
     told: Group<(Subject, AckKind), ()>,
-    /// One clone for each lease.
+    /// One clone for each lease of what waits or runs.
     held: Arc<()>,
 }
 
@@ -206,11 +206,13 @@ impl Queue for JetStream {
     }
 
     async fn done(&self, lease: &JetStreamLease) -> Result<Settled, BoxError> {
+        lease.leave_room();
         self.tell(&lease.ack, AckKind::Ack).await?;
         Ok(Settled::Ours)
     }
 
     async fn failed(&self, lease: &JetStreamLease, _why: &str) -> Result<Settled, BoxError> {
+        lease.leave_room();
         let pause = self.pause_after(lease.attempt);
         self.tell(&lease.ack, AckKind::Nak(Some(pause))).await?;
         Ok(Settled::Ours)
