@@ -4,7 +4,9 @@ use std::net::{SocketAddr, ToSocketAddrs};
 
 use thiserror::Error;
 
-/// A plain `http://` address, resolved once.
+use crate::wire::Trust;
+
+/// An `http://` or `https://` address, resolved once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endpoint {
     /// What goes into the `Host` header: host and port as the URL wrote them.
@@ -13,6 +15,8 @@ pub struct Endpoint {
     pub address: SocketAddr,
     /// Path and query, `/` when the URL has none.
     pub path: String,
+    /// Whose certificates are believed there; `None` where no TLS is spoken.
+    pub tls: Option<Trust>,
 }
 
 /// Why a URL cannot be used.
@@ -24,10 +28,8 @@ pub enum EndpointError {
         /// The text that was given.
         url: String,
     },
-    /// A scheme other than `http`.
-    #[error(
-        "`{url}` starts with `{scheme}`; only plain http:// is spoken: give the server's cleartext port"
-    )]
+    /// A scheme other than `http` or `https`.
+    #[error("`{url}` starts with `{scheme}`; expected http:// or https://")]
     Scheme {
         /// The text that was given.
         url: String,
@@ -47,12 +49,13 @@ pub enum EndpointError {
 }
 
 impl Endpoint {
-    /// Reads `http://host[:port][/path]`; the port is 80 unless given.
+    /// Reads `http://host[:port][/path]`; the port is 80 unless given, 443 for `https`. `ws` and `wss` say the same
+    /// as `http` and `https`. No certificate is believed until [`trusting`](Self::trusting) says whose.
     ///
     /// Looks the host up, and so may block for as long as the system's resolver does.
     ///
     /// # Errors
-    /// When the text is no URL, is not `http`, or its host has no address.
+    /// When the text is no URL, is neither `http` nor `https`, or its host has no address.
     ///
     /// ```
     /// let endpoint = lameduck_check::Endpoint::parse("http://127.0.0.1:8080/readyz")?;
@@ -65,14 +68,18 @@ impl Endpoint {
         };
         let uri: http::Uri = url.parse().map_err(|_| not_a_url())?;
         let scheme = uri.scheme_str().ok_or_else(not_a_url)?;
-        if scheme != "http" {
-            return Err(EndpointError::Scheme {
-                url: url.to_owned(),
-                scheme: scheme.to_owned(),
-            });
-        }
+        let (tls, usual) = match scheme {
+            "http" | "ws" => (None, 80),
+            "https" | "wss" => (Some(Trust::default()), 443),
+            _ => {
+                return Err(EndpointError::Scheme {
+                    url: url.to_owned(),
+                    scheme: scheme.to_owned(),
+                });
+            }
+        };
         let host = uri.host().ok_or_else(not_a_url)?;
-        let port = uri.port_u16().unwrap_or(80);
+        let port = uri.port_u16().unwrap_or(usual);
         let unresolved = |reason| EndpointError::Unresolved {
             url: url.to_owned(),
             reason,
@@ -95,7 +102,30 @@ impl Endpoint {
                 .path_and_query()
                 .map_or("/", |path| path.as_str())
                 .to_owned(),
+            tls,
         })
+    }
+
+    /// The same, with these certificates believed where TLS is spoken.
+    #[must_use]
+    pub fn trusting(self, trust: &Trust) -> Self {
+        Self {
+            tls: self.tls.map(|_| trust.clone()),
+            ..self
+        }
+    }
+
+    /// `http` or `https`.
+    pub fn scheme(&self) -> &'static str {
+        match self.tls {
+            None => "http",
+            Some(_) => "https",
+        }
+    }
+
+    /// The URL again, as far as it matters.
+    pub(crate) fn url(&self) -> String {
+        format!("{}://{}{}", self.scheme(), self.authority, self.path)
     }
 }
 
@@ -111,6 +141,15 @@ mod tests {
     }
 
     #[test]
+    fn https_and_wss_speak_tls_on_their_own_port_and_believe_nobody_yet() {
+        for url in ["https://127.0.0.1", "wss://127.0.0.1"] {
+            let endpoint = Endpoint::parse(url).unwrap();
+            assert_eq!(endpoint.address.port(), 443);
+            assert!(endpoint.tls.is_some());
+        }
+    }
+
+    #[test]
     fn an_ipv6_address_is_understood() {
         let endpoint = Endpoint::parse("http://[::1]:8080/x?y=1").unwrap();
         assert_eq!(endpoint.address, "[::1]:8080".parse().unwrap());
@@ -123,7 +162,7 @@ mod tests {
         for (url, expected) in [
             ("127.0.0.1:8080", "expected something like http://"),
             ("nonsense", "expected something like http://"),
-            ("https://127.0.0.1:8443", "only plain http://"),
+            ("ftp://127.0.0.1:21", "expected http:// or https://"),
         ] {
             let error = Endpoint::parse(url).unwrap_err().to_string();
             assert!(error.contains(url) && error.contains(expected), "{error}");

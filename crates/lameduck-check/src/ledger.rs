@@ -152,8 +152,10 @@ impl Exchange {
 pub enum Parting {
     /// The client closed it.
     Client,
-    /// The server closed it with FIN.
+    /// The server closed it with FIN; over TLS, after a close_notify.
     Fin,
+    /// TLS: the server closed it with FIN alone, without a close_notify.
+    Torn,
     /// The server reset it.
     Reset,
 }

@@ -54,3 +54,4 @@ pub use run::{Outcome, run};
 pub use settings::{Settings, SettingsError};
 pub use target::{Exit, StopSignal, TargetError};
 pub use verdict::{Evidence, Judgement, Verdict, upper_bound_95};
+pub use wire::Trust;

@@ -48,7 +48,7 @@ pub struct Plan {
     pub postgres: Option<String>,
     /// Where that server writes its log, if it does not let the URL's role read it.
     pub postgres_log: Option<PathBuf>,
-    /// Whether `get` and `slow` go over HTTP/2 (cleartext, prior knowledge) too.
+    /// Whether `get` and `slow` go over HTTP/2 too: cleartext with prior knowledge, or TLS with ALPN.
     pub h2: bool,
     /// The readiness probe. Asked directly, not over the delayed wire.
     pub ready: Option<Endpoint>,

@@ -14,7 +14,7 @@ use crate::endpoint::EndpointError;
 use crate::plan::Plan;
 use crate::request::RequestTemplate;
 
-use parse::{duration, endpoint, requests, value};
+use parse::{duration, requests, value};
 
 /// Bytes of an upload, unless set.
 const UPLOAD_BYTES: usize = 64 * 1024;
@@ -63,6 +63,10 @@ pub struct Settings {
     pub postgres: Option<String>,
     /// Where that server writes its log.
     pub postgres_log: Option<PathBuf>,
+    /// Whose certificates are believed where the target speaks TLS: a file in PEM.
+    pub ca: Option<PathBuf>,
+    /// Whether any certificate is believed.
+    pub insecure: Option<bool>,
     /// Whether to speak HTTP/2 too.
     pub h2: Option<bool>,
     /// The readiness probe's URL.
@@ -161,6 +165,8 @@ impl Settings {
             settle: self.settle.or(other.settle),
             postgres: self.postgres.or(other.postgres),
             postgres_log: self.postgres_log.or(other.postgres_log),
+            ca: self.ca.or(other.ca),
+            insecure: self.insecure.or(other.insecure),
             h2: self.h2.or(other.h2),
             ready: self.ready.or(other.ready),
             live: self.live.or(other.live),
@@ -197,6 +203,8 @@ impl Settings {
                 fix: "give it and its arguments after `--`, like -- ./server --port 8080",
             });
         }
+        let trust = parse::trust(self.ca.as_deref(), self.insecure.unwrap_or(false))?;
+        let endpoint = |flag, url| parse::endpoint(flag, url, trust.as_ref());
         let mut plan = Plan::new(endpoint("--url", url)?, self.command);
         plan.get = requests("--get", self.get, RequestTemplate::get)?;
         plan.slow = requests("--slow", self.slow, RequestTemplate::get)?;

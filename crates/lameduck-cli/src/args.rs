@@ -31,8 +31,8 @@ Examples:
     lameduck check --url http://127.0.0.1:8080 --ledger 'shop ledger --database postgres://shop@db/shop' \\
         --postgres postgres://shop@db/shop -- shop --database postgres://shop@db/shop
 
-  HTTP/2, with the verdicts as JSON for a pipeline
-    lameduck check --url http://127.0.0.1:8080 --get /health --h2 --json out.json -- ./server
+  Over TLS, HTTP/2 too, with the verdicts as JSON for a pipeline
+    lameduck check --url https://127.0.0.1:8443 --ca tls.crt --get /health --h2 --json out.json -- ./server
 
 The same settings may stand in lameduck-check.toml in the current folder; flags win:
     command = [\"./server\", \"--port\", \"8080\"]
@@ -90,9 +90,15 @@ pub(crate) enum Command {
 
 #[derive(Args, Debug)]
 pub(crate) struct CheckArgs {
-    /// Where the target serves, like http://127.0.0.1:8080
+    /// Where the target serves, like http://127.0.0.1:8080 or https://127.0.0.1:8443
     #[arg(long, value_name = "URL")]
     url: Option<String>,
+    /// Over TLS: who signed the target's certificate, or the certificate itself (PEM)
+    #[arg(long, value_name = "FILE")]
+    ca: Option<PathBuf>,
+    /// Over TLS: believe any certificate
+    #[arg(long, conflicts_with = "ca")]
+    insecure: bool,
     /// A quick request for keep-alive and connection-per-request clients (may be repeated)
     #[arg(long, value_name = "PATH", help_heading = "Load")]
     get: Vec<String>,
@@ -109,7 +115,7 @@ pub(crate) struct CheckArgs {
     /// {"item":"tea","quantity":1}]
     #[arg(long, value_name = "PATH BODY", help_heading = "Load")]
     post: Vec<String>,
-    /// Send --get and --slow over cleartext HTTP/2 too
+    /// Send --get and --slow over HTTP/2 too: cleartext with prior knowledge, or TLS
     #[arg(long, help_heading = "Load")]
     h2: bool,
     /// The readiness probe
@@ -213,6 +219,8 @@ impl CheckArgs {
             settle: self.settle,
             postgres: self.postgres,
             postgres_log: self.postgres_log,
+            ca: self.ca,
+            insecure: self.insecure.then_some(true),
             h2: self.h2.then_some(true),
             ready: self.ready,
             live: self.live,

@@ -14,6 +14,17 @@ pub(crate) struct Answer {
     pub(crate) body: Option<Bytes>,
 }
 
+impl FaultKind {
+    /// What a failed read or write says of the connection.
+    pub(crate) fn of(error: &std::io::Error) -> Self {
+        match error.kind() {
+            std::io::ErrorKind::UnexpectedEof => Self::Torn,
+            std::io::ErrorKind::InvalidData => Self::Malformed,
+            _ => Self::Reset,
+        }
+    }
+}
+
 /// What came instead of a whole response.
 #[derive(Debug)]
 pub(crate) struct Fault {
@@ -28,5 +39,7 @@ pub(crate) struct Fault {
 pub(crate) enum FaultKind {
     Reset,
     Eof,
+    /// TLS: a FIN without the close_notify that goes before it.
+    Torn,
     Malformed,
 }

@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use super::answer::{Answer, Fault, FaultKind};
 use super::notebook::{Client, Notebook};
+use super::stage::Unconnected;
 use crate::ledger::{Ending, Exchange};
 use crate::request::RequestTemplate;
 
@@ -43,9 +44,17 @@ impl Attempt {
         }
     }
 
-    /// No connection could be made.
-    pub(crate) fn refused(self, what: String) {
-        self.end(Ending::Refused, None, what, None);
+    /// There was no connection to send it on. One that was established and then cut in its TLS handshake was to be
+    /// served: it counts as lost, as a request on a connection in the clear would.
+    pub(crate) fn unconnected(mut self, why: Unconnected) {
+        match why {
+            Unconnected::Refused(what) => self.end(Ending::Refused, None, what, None),
+            Unconnected::Cut { established, fault } => {
+                self.written = Some(established);
+                self.fault(fault);
+            }
+            Unconnected::Waiting { established } => self.written = Some(established),
+        }
     }
 
     /// The server said that it had not processed it.
@@ -78,7 +87,7 @@ impl Attempt {
         let ending = match (fault.began, fault.kind) {
             (true, _) | (_, FaultKind::Malformed) => Ending::Truncated,
             (false, FaultKind::Reset) => Ending::ResetBeforeResponse,
-            (false, FaultKind::Eof) => Ending::EofBeforeResponse,
+            (false, FaultKind::Eof | FaultKind::Torn) => Ending::EofBeforeResponse,
         };
         self.end(ending, None, fault.what, fault.status);
     }

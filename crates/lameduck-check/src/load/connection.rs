@@ -9,11 +9,11 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::notebook::{Client, Notebook};
 use crate::ledger::{Connection, Parting};
-use crate::wire::{Look, WireStream};
+use crate::wire::{Channel, Look};
 
 /// An established connection. On drop it is entered into the ledger, with the end that the client saw first.
 pub(crate) struct Link {
-    stream: WireStream,
+    stream: Channel,
     client: Client,
     notebook: Notebook,
     opened: Instant,
@@ -21,7 +21,7 @@ pub(crate) struct Link {
 }
 
 impl Link {
-    pub(super) fn new(stream: WireStream, client: Client, notebook: Notebook) -> Self {
+    pub(super) fn new(stream: Channel, client: Client, notebook: Notebook) -> Self {
         Self {
             stream,
             client,
@@ -41,6 +41,10 @@ impl Link {
                 self.ended(Parting::Fin);
                 false
             }
+            Look::Torn => {
+                self.ended(Parting::Torn);
+                false
+            }
             Look::Reset => {
                 self.ended(Parting::Reset);
                 false
@@ -54,9 +58,9 @@ impl Link {
 
     fn note<T>(&mut self, result: &io::Result<T>) {
         if let Err(error) = result
-            && is_reset(error)
+            && let Some(parting) = parting(error)
         {
-            self.ended(Parting::Reset);
+            self.ended(parting);
         }
     }
 }
@@ -69,6 +73,15 @@ pub(crate) fn is_reset(error: &io::Error) -> bool {
             | io::ErrorKind::BrokenPipe
             | io::ErrorKind::ConnectionAborted
     )
+}
+
+/// How a connection ended that fails like this, if it has ended.
+pub(super) fn parting(error: &io::Error) -> Option<Parting> {
+    match error.kind() {
+        io::ErrorKind::UnexpectedEof => Some(Parting::Torn),
+        _ if is_reset(error) => Some(Parting::Reset),
+        _ => None,
+    }
 }
 
 impl AsyncRead for Link {
@@ -115,7 +128,10 @@ impl AsyncWrite for Link {
 
 impl Drop for Link {
     fn drop(&mut self) {
-        let (ended, parting) = self.end.unwrap_or((Instant::now(), Parting::Client));
+        let (ended, mut parting) = self.end.unwrap_or((Instant::now(), Parting::Client));
+        if parting == Parting::Fin && self.stream.was_reset_after_its_end() {
+            parting = Parting::Reset;
+        }
         self.notebook.record_connection(Connection {
             lane: self.client.lane,
             client: self.client.number,

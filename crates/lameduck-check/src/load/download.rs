@@ -25,7 +25,7 @@ pub(crate) async fn run(
     let mut attempt = Attempt::begin(stage.notebook(), client, 1, &request);
     let mut connection = match stage.connect(client).await {
         Ok(link) => Http1::new(link),
-        Err(what) => return attempt.refused(what),
+        Err(why) => return attempt.unconnected(why),
     };
     let mut bytes = request.head(stage.authority()).to_vec();
     bytes.extend_from_slice(request.body());

@@ -1,4 +1,4 @@
-//! HTTP/2 clients: cleartext with prior knowledge, several streams at once on each connection.
+//! HTTP/2 clients: cleartext with prior knowledge, or ALPN over TLS; several streams at once on each connection.
 //!
 //! A stream that the server said it did not process (above the last id of its GOAWAY, or reset with
 //! REFUSED_STREAM) is an honest refusal. Any other stream that was sent and got no whole response is lost.
@@ -46,12 +46,12 @@ pub(crate) async fn run(stage: Stage, client: Client, script: Script) {
     let slow_left = Arc::new(AtomicU32::new(u32::from(!script.slow.is_empty())));
     while !stage.is_over() {
         let number = numbers.load(Ordering::Relaxed) + 1;
-        let link = match stage.connect(client).await {
+        let link = match stage.connect_h2(client).await {
             Ok(link) => link,
-            Err(what) => {
+            Err(why) => {
                 numbers.fetch_add(1, Ordering::Relaxed);
                 if let Some(request) = script.quick.first().or(script.slow.first()) {
-                    Attempt::begin(stage.notebook(), client, number, request).refused(what);
+                    Attempt::begin(stage.notebook(), client, number, request).unconnected(why);
                 }
                 stage
                     .sleep(Duration::from_millis(random.random_range(5..50)))
@@ -117,7 +117,7 @@ impl Worker {
             let number = self.numbers.fetch_add(1, Ordering::Relaxed) + 1;
             let mut attempt = Attempt::begin(self.stage.notebook(), self.client, number, &request);
             attempt.reused = !std::mem::take(&mut first);
-            if !exchange(&mut sender, attempt, &request, self.stage.authority()).await {
+            if !exchange(&mut sender, attempt, &request, &self.stage).await {
                 return;
             }
             self.made.fetch_add(1, Ordering::Relaxed);
@@ -166,11 +166,12 @@ async fn exchange(
     sender: &mut SendRequest<Bytes>,
     mut attempt: Attempt,
     template: &RequestTemplate,
-    authority: &str,
+    stage: &Stage,
 ) -> bool {
+    let (scheme, authority) = (stage.scheme(), stage.authority());
     let mut builder = http::Request::builder()
         .method(template.method())
-        .uri(format!("http://{authority}{}", template.path()))
+        .uri(format!("{scheme}://{authority}{}", template.path()))
         .version(http::Version::HTTP_2);
     for (name, value) in template.headers() {
         builder = builder.header(name, value);

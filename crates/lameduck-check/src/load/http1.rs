@@ -213,7 +213,14 @@ impl Http1 {
             Err(error) if is_reset(&error) => {
                 Err(self.fault(FaultKind::Reset, "connection reset (RST)".to_owned()))
             }
-            Err(error) => Err(self.fault(FaultKind::Reset, error.to_string())),
+            Err(error) => {
+                let kind = FaultKind::of(&error);
+                let what = match kind {
+                    FaultKind::Torn => "closed (FIN) without close_notify".to_owned(),
+                    _ => error.to_string(),
+                };
+                Err(self.fault(kind, what))
+            }
         }
     }
 

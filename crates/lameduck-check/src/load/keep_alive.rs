@@ -61,8 +61,8 @@ pub(crate) async fn once(
     drop(kept);
     let mut connection = match stage.connect(client).await {
         Ok(link) => Http1::new(link),
-        Err(what) => {
-            attempt.refused(what);
+        Err(why) => {
+            attempt.unconnected(why);
             return None;
         }
     };

@@ -17,4 +17,6 @@ pub(crate) mod slow;
 pub(crate) mod stage;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tls_tests;
 pub(crate) mod upload;

@@ -3,12 +3,12 @@
 use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 
 use super::http1::{Framing, parse_head};
 use super::stage::Stage;
 use crate::endpoint::Endpoint;
 use crate::ledger::Sample;
+use crate::wire::{Channel, Protocol, Wire};
 
 /// A look takes no longer.
 const TIMEOUT: Duration = Duration::from_secs(1);
@@ -47,14 +47,23 @@ pub(crate) async fn look(endpoint: &Endpoint) -> Sample {
 
 async fn ask(endpoint: &Endpoint) -> Result<u16, String> {
     let in_words = |error: std::io::Error| error.to_string();
-    let mut stream = TcpStream::connect(endpoint.address)
-        .await
-        .map_err(in_words)?;
     let Endpoint {
-        authority, path, ..
+        authority,
+        path,
+        address,
+        tls,
     } = endpoint;
+    let stream = Wire::default().connect(*address).await.map_err(in_words)?;
+    let mut stream = match tls {
+        None => Channel::Clear(stream),
+        Some(trust) => {
+            let secured = trust.secure(stream, authority, Protocol::Http1).await;
+            Channel::Tls(Box::new(secured.map_err(in_words)?))
+        }
+    };
     let head = format!("GET {path} HTTP/1.1\r\nhost: {authority}\r\nconnection: close\r\n\r\n");
     stream.write_all(head.as_bytes()).await.map_err(in_words)?;
+    stream.flush().await.map_err(in_words)?;
     let mut answer = Vec::with_capacity(512);
     let (head_length, head) = loop {
         let read = stream.read_buf(&mut answer).await.map_err(in_words)?;

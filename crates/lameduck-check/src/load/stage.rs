@@ -10,14 +10,27 @@ use rand::rngs::StdRng;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::connection::Link;
+use super::answer::{Fault, FaultKind};
+use super::connection::{Link, parting};
 use super::notebook::{Client, Notebook};
 use crate::endpoint::Endpoint;
-use crate::wire::Wire;
+use crate::ledger::{Connection, Parting};
+use crate::wire::{Channel, Protocol, Wire, WireStream};
 
 /// A connection attempt without any answer for this long, and a round trip, counts as refused: a listener that
 /// silently drops handshakes is closed.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// Why there is no connection to send a request on.
+#[derive(Debug)]
+pub(crate) enum Unconnected {
+    /// None could be made; the refusal in words.
+    Refused(String),
+    /// It was established, and ended in the TLS handshake.
+    Cut { established: Instant, fault: Fault },
+    /// It was established, and the TLS handshake had not ended when the prover stopped waiting.
+    Waiting { established: Instant },
+}
 
 /// Everything a client needs; cheap to clone.
 #[derive(Clone)]
@@ -61,15 +74,71 @@ impl Stage {
         StdRng::seed_from_u64(self.0.seed ^ (lane << 56) ^ (u64::from(client.number) << 24))
     }
 
+    /// `http` or `https`.
+    pub(crate) fn scheme(&self) -> &'static str {
+        self.0.origin.scheme()
+    }
+
+    /// Connects, to speak HTTP/1.1.
+    pub(crate) async fn connect(&self, client: Client) -> Result<Link, Unconnected> {
+        self.establish(client, Protocol::Http1).await
+    }
+
+    /// Connects, to speak HTTP/2.
+    pub(crate) async fn connect_h2(&self, client: Client) -> Result<Link, Unconnected> {
+        self.establish(client, Protocol::H2).await
+    }
+
+    async fn establish(&self, client: Client, protocol: Protocol) -> Result<Link, Unconnected> {
+        let stream = self.reach().await.map_err(Unconnected::Refused)?;
+        let established = Instant::now();
+        let Some(trust) = &self.0.origin.tls else {
+            let channel = Channel::Clear(stream);
+            return Ok(Link::new(channel, client, self.notebook().clone()));
+        };
+        match self
+            .unless_over(trust.secure(stream, self.authority(), protocol))
+            .await
+        {
+            Some(Ok(stream)) => {
+                if protocol == Protocol::H2 && !stream.speaks_h2() {
+                    self.notebook().trouble(
+                        "the target does not offer h2 over TLS (ALPN): leave out --h2, or turn HTTP/2 on there"
+                            .to_owned(),
+                    );
+                }
+                let channel = Channel::Tls(Box::new(stream));
+                Ok(Link::new(channel, client, self.notebook().clone()))
+            }
+            Some(Err(error)) => {
+                self.notebook().record_connection(Connection {
+                    lane: client.lane,
+                    client: client.number,
+                    opened: established,
+                    ended: Instant::now(),
+                    parting: parting(&error).unwrap_or(Parting::Client),
+                });
+                let fault = Fault {
+                    kind: FaultKind::of(&error),
+                    began: false,
+                    status: None,
+                    what: format!("cut in the TLS handshake: {error}"),
+                };
+                Err(Unconnected::Cut { established, fault })
+            }
+            None => Err(Unconnected::Waiting { established }),
+        }
+    }
+
     /// Connects. `Err` is the refusal in words.
-    pub(crate) async fn connect(&self, client: Client) -> Result<Link, String> {
+    async fn reach(&self) -> Result<WireStream, String> {
         loop {
             let wire = self.0.wire;
             let limit = CONNECT_TIMEOUT + wire.rtt();
             let attempt = tokio::time::timeout(limit, wire.connect(self.0.origin.address));
             let error = match self.unless_over(attempt).await {
                 Some(Ok(Ok(stream))) => {
-                    return Ok(Link::new(stream, client, self.notebook().clone()));
+                    return Ok(stream);
                 }
                 Some(Ok(Err(error))) => error,
                 Some(Err(_)) => {

@@ -43,7 +43,7 @@ pub(crate) async fn run(
     let mut attempt = Attempt::begin(stage.notebook(), client, 1, &request);
     let mut connection = match stage.connect(client).await {
         Ok(link) => Http1::new(link),
-        Err(what) => return attempt.refused(what),
+        Err(why) => return attempt.unconnected(why),
     };
     let (first, second) = request.body().split_at(request.body().len() / 2);
     let sent = async {

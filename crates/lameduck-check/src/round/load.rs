@@ -143,7 +143,7 @@ async fn liveness_is_good(plan: &Plan) -> Result<(), CheckError> {
         return Ok(());
     }
     Err(CheckError::NotAlive {
-        url: format!("http://{}{}", live.authority, live.path),
+        url: live.url(),
         seen: match sample.status {
             Ok(status) => format!("answered {status}"),
             Err(what) => format!("did not answer ({what})"),

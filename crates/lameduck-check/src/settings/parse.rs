@@ -1,10 +1,12 @@
 //! Values of settings, read and turned down by the name of their flag.
 
+use std::path::Path;
 use std::time::Duration;
 
 use super::SettingsError;
 use crate::endpoint::Endpoint;
 use crate::request::RequestTemplate;
+use crate::wire::Trust;
 
 /// What an order is, unless set.
 pub(super) const ORDER: &str = r#"/orders {"item":"tea","quantity":1}"#;
@@ -41,8 +43,42 @@ pub(super) fn words(flag: &'static str, text: &str) -> Result<Vec<String>, Setti
     }
 }
 
-pub(super) fn endpoint(flag: &'static str, url: &str) -> Result<Endpoint, SettingsError> {
-    Endpoint::parse(url).map_err(|reason| SettingsError::Url { flag, reason })
+/// Where something listens. What speaks TLS needs somebody to be believed.
+pub(super) fn endpoint(
+    flag: &'static str,
+    url: &str,
+    trust: Option<&Trust>,
+) -> Result<Endpoint, SettingsError> {
+    let endpoint = Endpoint::parse(url).map_err(|reason| SettingsError::Url { flag, reason })?;
+    match (trust, &endpoint.tls) {
+        (None, Some(_)) => Err(SettingsError::Missing {
+            what: "--ca",
+            fix: "over TLS somebody must be believed: name who signed the target's certificate with --ca FILE (PEM), \
+                  or give --insecure to believe any",
+        }),
+        (None, None) => Ok(endpoint),
+        (Some(trust), _) => Ok(endpoint.trusting(trust)),
+    }
+}
+
+/// Whose certificates are believed, if that was said.
+pub(super) fn trust(ca: Option<&Path>, insecure: bool) -> Result<Option<Trust>, SettingsError> {
+    let Some(file) = ca else {
+        return Ok(insecure.then(Trust::anyone));
+    };
+    let told = |what: String| {
+        let expected = format!("{what}; expected a file with one or more certificates in PEM");
+        value("--ca", file.display().to_string(), expected)
+    };
+    if insecure {
+        return Err(value(
+            "--ca",
+            file.display().to_string(),
+            "with --insecure any certificate is believed: give one of the two",
+        ));
+    }
+    let text = std::fs::read(file).map_err(|error| told(error.to_string()))?;
+    Trust::pem(&text).map(Some).map_err(told)
 }
 
 pub(super) fn requests(

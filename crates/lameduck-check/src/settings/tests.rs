@@ -38,7 +38,7 @@ fn an_unknown_key_is_named() {
 #[test]
 fn each_wrong_value_is_named_with_what_was_expected() {
     type Change = fn(&mut Settings);
-    let cases: [(Change, &[&str]); 14] = [
+    let cases: [(Change, &[&str]); 17] = [
         (|s| s.get.clear(), &["--get", "/health"]),
         (
             |s| s.rtt = Some("40".to_owned()),
@@ -78,6 +78,18 @@ fn each_wrong_value_is_named_with_what_was_expected() {
             |s| s.postgres_log = Some("/tmp/log".into()),
             &["--postgres-log", "--postgres URL"],
         ),
+        (
+            |s| s.url = Some("https://127.0.0.1:8443".to_owned()),
+            &["--ca", "--insecure"],
+        ),
+        (
+            |s| s.ca = Some("/nowhere/tls.crt".into()),
+            &["--ca", "`/nowhere/tls.crt`", "PEM"],
+        ),
+        (
+            |s| (s.ca, s.insecure) = (Some("tls.crt".into()), Some(true)),
+            &["--ca", "one of the two"],
+        ),
         (|s| s.rounds = Some(0), &["--rounds", "1 or more"]),
         (
             |s| s.ready = Some("readyz".to_owned()),
@@ -114,6 +126,21 @@ fn with_a_ledger_orders_are_posted_to_the_usual_place_unless_told_otherwise() {
     let told = with(&[r#"/buy?ms=5 {"sku": 7}"#]);
     assert_eq!(told.post[0].path(), "/buy?ms=5");
     assert_eq!(&told.post[0].body()[..], br#"{"sku": 7}"#);
+}
+
+#[test]
+fn over_tls_the_certificates_that_are_believed_go_with_every_url() {
+    let settings = Settings {
+        url: Some("wss://127.0.0.1:8443".to_owned()),
+        ready: Some("https://127.0.0.1:9443/readyz".to_owned()),
+        live: Some("http://127.0.0.1:9090/livez".to_owned()),
+        insecure: Some(true),
+        ..minimal()
+    };
+    let plan = settings.into_plan().unwrap();
+    assert!(plan.url.tls.is_some());
+    assert_eq!(plan.ready.unwrap().tls, plan.url.tls);
+    assert_eq!(plan.live.unwrap().tls, None);
 }
 
 #[test]

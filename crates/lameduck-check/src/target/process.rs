@@ -196,11 +196,8 @@ impl Target {
             }
             if Instant::now() >= deadline {
                 let last = match sample.status {
-                    Ok(status) => format!(
-                        "http://{}{} answered {status}",
-                        endpoint.authority, endpoint.path
-                    ),
-                    Err(what) => format!("http://{}{}: {what}", endpoint.authority, endpoint.path),
+                    Ok(status) => format!("{} answered {status}", endpoint.url()),
+                    Err(what) => format!("{}: {what}", endpoint.url()),
                 };
                 let output = self.last_output();
                 return Err(TargetError::NeverReady {

@@ -1,4 +1,5 @@
-//! The wire between a client and the server: a plain TCP connection, or one with distance in it.
+//! The wire between a client and the server: a plain TCP connection, or one with distance in it, and TLS on top
+//! ([`Channel`]).
 //!
 //! With a round trip of zero a [`WireStream`] is the socket itself. Otherwise a courier task per connection
 //! (`relay.rs`) carries everything half a round trip late in each direction: data, FIN, RST, and the client's own
@@ -11,12 +12,15 @@
 //! accept it: the kernel is asked to hold that ACK back. (Linux holds it for 200 ms at most, and other systems not
 //! at all: there, and beyond a round trip of 200 ms, a server sees a connection complete earlier than it should.)
 
+mod anyone;
+mod channel;
 mod relay;
+mod tls;
 
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use rustix::net::RecvFlags;
@@ -24,6 +28,9 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
 use relay::Delayed;
+
+pub use channel::Channel;
+pub use tls::{Protocol, TlsStream, Trust};
 
 /// How far away the server is.
 #[derive(Clone, Copy, Debug, Default)]
@@ -40,6 +47,8 @@ pub enum Look {
     Data,
     /// The server has closed it.
     Fin,
+    /// TLS: the server has closed it without the close_notify that goes before.
+    Torn,
     /// The server has reset it.
     Reset,
 }
@@ -108,6 +117,11 @@ impl WireStream {
         }
     }
 
+    /// Reads what has arrived, and never waits.
+    fn now(&mut self) -> Now<'_> {
+        Now(self)
+    }
+
     /// Ends the connection with RST instead of FIN.
     pub fn abort(self) {
         match self.0 {
@@ -116,6 +130,29 @@ impl WireStream {
                 let _ = relay::reset_on_close(&stream);
             }
             Inner::Delayed(delayed) => delayed.abort(),
+        }
+    }
+}
+
+/// Reads from a [`WireStream`] without waiting: what is not there yet is `WouldBlock`.
+struct Now<'a>(&'a mut WireStream);
+
+impl io::Read for Now<'_> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        match &mut self.0.0 {
+            // The runtime's own readiness may be older than what is there: the kernel is asked.
+            Inner::Plain(stream) => {
+                let (read, _) = rustix::net::recv(&*stream, buf, RecvFlags::DONTWAIT)?;
+                Ok(read)
+            }
+            Inner::Delayed(delayed) => {
+                let mut buf = ReadBuf::new(buf);
+                let mut cx = Context::from_waker(Waker::noop());
+                match delayed.poll_read(&mut cx, &mut buf) {
+                    Poll::Ready(read) => read.map(|()| buf.filled().len()),
+                    Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
+                }
+            }
         }
     }
 }

@@ -1,0 +1,302 @@
+//! The client over TLS against bare servers: what the end of a session says of a request.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls::ServerConfig;
+use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+
+use super::h2::{self, Script};
+use super::http1::Http1;
+use super::keep_alive::once;
+use super::notebook::Client;
+use super::probe;
+use super::stage::Stage;
+use crate::endpoint::Endpoint;
+use crate::ledger::{Connection, Ending, Exchange, Lane, Parting};
+use crate::request::RequestTemplate;
+use crate::wire::{Trust, Wire};
+
+const CLIENT: Client = Client {
+    lane: Lane::KeepAlive,
+    number: 1,
+};
+const OK: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\ndone";
+const TO_EOF: &[u8] = b"HTTP/1.1 200 OK\r\n\r\ndone";
+
+struct Server {
+    listener: TcpListener,
+    acceptor: TlsAcceptor,
+    endpoint: Endpoint,
+    stage: Stage,
+}
+
+impl Server {
+    async fn new(rtt: Duration) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let pair = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+        let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(pair.signing_key.serialize_der()));
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let mut config = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![pair.cert.der().clone()], key)
+            .unwrap();
+        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        let url = format!("https://{}", listener.local_addr().unwrap());
+        let trust = Trust::pem(pair.cert.pem().as_bytes()).unwrap();
+        let endpoint = Endpoint::parse(&url).unwrap().trusting(&trust);
+        Self {
+            listener,
+            acceptor: TlsAcceptor::from(Arc::new(config)),
+            stage: Stage::new(Wire::new(rtt), endpoint.clone(), 1),
+            endpoint,
+        }
+    }
+
+    async fn accept(&self) -> TlsStream<TcpStream> {
+        let (stream, _) = self.listener.accept().await.unwrap();
+        self.acceptor.accept(stream).await.unwrap()
+    }
+
+    async fn request(&self) -> TlsStream<TcpStream> {
+        let mut stream = self.accept().await;
+        read_head(&mut stream).await;
+        stream
+    }
+
+    async fn ask(&self, kept: Option<Http1>) -> Option<Http1> {
+        let request = RequestTemplate::get("/").keep_response(true);
+        once(&self.stage, CLIENT, 1, &request, kept).await
+    }
+
+    fn only(&self) -> (Exchange, Connection) {
+        let (mut exchanges, mut connections) = self.stage.notebook().take().unwrap();
+        assert_eq!((exchanges.len(), connections.len()), (1, 1));
+        (exchanges.remove(0), connections.remove(0))
+    }
+
+    /// One request answered with these bytes and an end of this kind; what the ledger says of it.
+    async fn answering(bytes: &[u8], end: End) -> (Exchange, Connection) {
+        let server = Self::new(Duration::ZERO).await;
+        let serve = async {
+            let mut stream = server.request().await;
+            stream.write_all(bytes).await.unwrap();
+            stream.flush().await.unwrap();
+            end.make(stream).await;
+        };
+        let ask = async {
+            if let Some(mut kept) = server.ask(None).await {
+                kept.watch().await;
+            }
+        };
+        tokio::join!(serve, ask);
+        server.only()
+    }
+}
+
+/// How a server ends a connection.
+#[derive(Clone, Copy)]
+enum End {
+    CloseNotify,
+    FinAlone,
+    Reset,
+}
+
+impl End {
+    async fn make(self, mut stream: TlsStream<TcpStream>) {
+        match self {
+            Self::CloseNotify => stream.shutdown().await.unwrap(),
+            Self::FinAlone => {
+                let (tcp, _) = stream.into_inner();
+                rustix::net::shutdown(&tcp, rustix::net::Shutdown::Write).unwrap();
+                // The client's own close_notify, unread, would make a reset of it.
+                let mut tcp = tcp;
+                drop(tcp.read_to_end(&mut Vec::new()).await);
+            }
+            Self::Reset => {
+                let (tcp, _) = stream.into_inner();
+                rustix::net::sockopt::set_socket_linger(&tcp, Some(Duration::ZERO)).unwrap();
+            }
+        }
+    }
+}
+
+async fn read_head(stream: &mut TlsStream<TcpStream>) {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(stream.read_u8().await.unwrap());
+    }
+}
+
+#[tokio::test]
+async fn a_whole_response_and_a_close_notify_are_ok_and_a_fin() {
+    let (exchange, connection) = Server::answering(OK, End::CloseNotify).await;
+    assert_eq!(exchange.ending, Ending::Ok, "{}", exchange.what);
+    assert_eq!(connection.parting, Parting::Fin);
+}
+
+#[tokio::test]
+async fn a_fin_without_close_notify_after_a_whole_response_is_seen_and_loses_nothing() {
+    let (exchange, connection) = Server::answering(OK, End::FinAlone).await;
+    assert_eq!(exchange.ending, Ending::Ok, "{}", exchange.what);
+    assert_eq!(connection.parting, Parting::Torn);
+}
+
+#[tokio::test]
+async fn a_response_up_to_the_end_is_whole_only_with_a_close_notify() {
+    let (exchange, _) = Server::answering(TO_EOF, End::CloseNotify).await;
+    assert_eq!(exchange.ending, Ending::OkClose, "{}", exchange.what);
+    let (exchange, connection) = Server::answering(TO_EOF, End::FinAlone).await;
+    assert_eq!(exchange.ending, Ending::Truncated);
+    assert!(exchange.what.contains("close_notify"), "{}", exchange.what);
+    assert_eq!(connection.parting, Parting::Torn);
+}
+
+#[tokio::test]
+async fn an_end_instead_of_a_response_is_lost_whatever_its_kind() {
+    for (end, ending, parting) in [
+        (End::CloseNotify, Ending::EofBeforeResponse, Parting::Fin),
+        (End::FinAlone, Ending::EofBeforeResponse, Parting::Torn),
+        (End::Reset, Ending::ResetBeforeResponse, Parting::Reset),
+    ] {
+        let (exchange, connection) = Server::answering(b"", end).await;
+        assert_eq!(exchange.ending, ending, "{}", exchange.what);
+        assert_eq!(connection.parting, parting);
+    }
+}
+
+#[tokio::test]
+async fn a_session_ticket_is_no_answer_and_a_kept_connection_carries_on_through_distance() {
+    let server = Server::new(Duration::from_millis(20)).await;
+    let serve = async {
+        let mut stream = server.request().await;
+        stream.write_all(OK).await.unwrap();
+        read_head(&mut stream).await;
+        stream.write_all(OK).await.unwrap();
+        stream.flush().await.unwrap();
+        stream
+    };
+    let ask = async {
+        let mut kept = server.ask(None).await;
+        assert!(kept.as_mut().is_some_and(Http1::is_open));
+        server.ask(kept).await
+    };
+    let (_open, kept) = tokio::join!(serve, ask);
+    assert!(kept.is_some());
+    let (exchanges, _) = server.stage.notebook().take().unwrap();
+    let endings: Vec<_> = exchanges
+        .iter()
+        .map(|exchange| (exchange.ending, exchange.reused))
+        .collect();
+    assert_eq!(endings, [(Ending::Ok, false), (Ending::Ok, true)]);
+}
+
+#[tokio::test]
+async fn a_close_notify_that_has_arrived_makes_the_client_connect_anew() {
+    let server = Server::new(Duration::ZERO).await;
+    let serve = async {
+        for _ in 0..2 {
+            let mut stream = server.request().await;
+            stream.write_all(OK).await.unwrap();
+            // The session is over, its connection not: only a look into TLS shows that.
+            stream.get_mut().1.send_close_notify();
+            stream.flush().await.unwrap();
+            tokio::spawn(async move { stream.read_to_end(&mut Vec::new()).await });
+        }
+    };
+    let ask = async {
+        let mut kept = server.ask(None).await;
+        while kept.as_mut().is_some_and(Http1::is_open) {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        server.ask(kept).await
+    };
+    tokio::join!(serve, ask);
+    let (exchanges, connections) = server.stage.notebook().take().unwrap();
+    assert!(exchanges.iter().all(|exchange| !exchange.reused));
+    assert_eq!(exchanges.len(), 2);
+    assert_eq!(connections[0].parting, Parting::Fin);
+}
+
+#[tokio::test]
+async fn a_connection_that_ends_in_the_handshake_is_lost_and_not_refused() {
+    let server = Server::new(Duration::ZERO).await;
+    let serve = async { drop(server.listener.accept().await.unwrap()) };
+    tokio::join!(serve, server.ask(None));
+    let (exchange, _) = server.only();
+    assert!(exchange.ending.is_lost(), "{exchange:?}");
+    assert!(exchange.what.contains("TLS handshake"), "{}", exchange.what);
+}
+
+#[tokio::test]
+async fn a_certificate_that_nobody_vouches_for_is_turned_down_with_what_to_do() {
+    let server = Server::new(Duration::ZERO).await;
+    let serve = async {
+        let (stream, _) = server.listener.accept().await.unwrap();
+        assert!(server.acceptor.accept(stream).await.is_err());
+    };
+    let stranger = server.endpoint.clone().trusting(&Trust::default());
+    let ((), sample) = tokio::join!(serve, probe::look(&stranger));
+    let said = sample.status.unwrap_err();
+    assert!(said.contains("--ca FILE"), "{said}");
+}
+
+#[tokio::test]
+async fn a_probe_over_tls_may_believe_anyone() {
+    let server = Server::new(Duration::ZERO).await;
+    let serve = async {
+        let mut stream = server.request().await;
+        stream.write_all(OK).await.unwrap();
+        stream.flush().await.unwrap();
+        stream
+    };
+    let anyone = server.endpoint.clone().trusting(&Trust::anyone());
+    let (_open, sample) = tokio::join!(serve, probe::look(&anyone));
+    assert!(sample.is_good(), "{sample:?}");
+}
+
+#[tokio::test]
+async fn http2_is_agreed_on_by_alpn() {
+    let server = Server::new(Duration::ZERO).await;
+    let (_keep, slow_at) = tokio::sync::watch::channel(None);
+    let script = Script {
+        quick: vec![RequestTemplate::get("/")],
+        slow: Vec::new(),
+        slow_at,
+    };
+    let serve = async {
+        let mut connection = ::h2::server::handshake(server.accept().await)
+            .await
+            .unwrap();
+        let mut answered = 0;
+        while let Some(Ok((request, mut respond))) = connection.accept().await {
+            assert_eq!(request.uri().scheme_str(), Some("https"));
+            respond
+                .send_response(http::Response::new(()), true)
+                .unwrap();
+            answered += 1;
+            if answered == 8 {
+                server.stage.stop();
+            }
+        }
+    };
+    let client = Client {
+        lane: Lane::H2,
+        number: 1,
+    };
+    tokio::join!(serve, h2::run(server.stage.clone(), client, script));
+    let (exchanges, _) = server.stage.notebook().take().unwrap();
+    assert!(exchanges.len() >= 8);
+    assert!(
+        exchanges
+            .iter()
+            .all(|exchange| exchange.ending == Ending::Ok),
+        "{exchanges:?}"
+    );
+}

@@ -1,0 +1,215 @@
+//! TLS over a wire, as strict about its end as the rest: a close_notify, a FIN without one, and a RST are three
+//! different things.
+//!
+//! What always holds:
+//! - A look takes no byte from whoever reads next, and is as fresh as one at a plain socket: what the kernel has is
+//!   fed to the session first, so that neither a session ticket passes for a response nor an old readiness hides
+//!   a close_notify.
+//! - Whatever ends without a close_notify is told as an error by the next read ([`io::ErrorKind::UnexpectedEof`]),
+//!   and so cannot be taken for the end of a body (RFC 8446, 6.1).
+//! - A dropped connection says close_notify, as real clients do.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use rustls::ClientConfig;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio_rustls::TlsConnector;
+
+use super::anyone::Anyone;
+use super::{Look, WireStream};
+
+/// What is spoken over TLS, as ALPN says it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    /// `http/1.1`
+    Http1,
+    /// `h2`
+    H2,
+}
+
+/// Whose certificates are believed. Nobody's, unless made otherwise.
+#[derive(Clone, Debug)]
+pub struct Trust {
+    http1: Arc<ClientConfig>,
+    h2: Arc<ClientConfig>,
+}
+
+impl Default for Trust {
+    fn default() -> Self {
+        Self::roots(rustls::RootCertStore::empty())
+    }
+}
+
+impl PartialEq for Trust {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.http1, &other.http1)
+    }
+}
+
+impl Eq for Trust {}
+
+impl Trust {
+    /// Certificates signed by one of these, or these themselves: PEM, as many as there are.
+    ///
+    /// # Errors
+    /// When the text holds no certificate, or one that cannot be read.
+    pub fn pem(text: &[u8]) -> Result<Self, String> {
+        let mut roots = rustls::RootCertStore::empty();
+        for certificate in CertificateDer::pem_slice_iter(text) {
+            let certificate = certificate.map_err(|error| error.to_string())?;
+            roots.add(certificate).map_err(|error| error.to_string())?;
+        }
+        match roots.is_empty() {
+            true => Err("it holds no certificate".to_owned()),
+            false => Ok(Self::roots(roots)),
+        }
+    }
+
+    /// Any certificate, of whomever, for whichever name: for a target that signs its own.
+    pub fn anyone() -> Self {
+        Self::of(|builder, provider| {
+            builder
+                .dangerous()
+                .with_custom_certificate_verifier(Arc::new(Anyone(provider)))
+        })
+    }
+
+    fn roots(roots: rustls::RootCertStore) -> Self {
+        Self::of(|builder, _| builder.with_root_certificates(roots.clone()))
+    }
+
+    fn of(
+        trust: impl Fn(
+            rustls::ConfigBuilder<ClientConfig, rustls::WantsVerifier>,
+            Arc<rustls::crypto::CryptoProvider>,
+        ) -> rustls::ConfigBuilder<ClientConfig, rustls::client::WantsClientCert>,
+    ) -> Self {
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = |alpn: &[u8]| {
+            let builder = ClientConfig::builder_with_provider(provider.clone())
+                .with_protocol_versions(rustls::DEFAULT_VERSIONS)
+                // The default versions are what this provider is made for.
+                .unwrap_or_else(|error| unreachable!("{error}"));
+            let mut config = trust(builder, provider.clone()).with_no_client_auth();
+            config.alpn_protocols = vec![alpn.to_vec()];
+            Arc::new(config)
+        };
+        Self {
+            http1: config(b"http/1.1"),
+            h2: config(b"h2"),
+        }
+    }
+
+    /// Shakes hands over an established connection. `authority` is the host and port that were asked for.
+    ///
+    /// # Errors
+    /// Those of the connection; `UnexpectedEof` when it ended in the middle; `InvalidData` for what TLS itself does
+    /// not like, a certificate that is not believed among it.
+    pub async fn secure(
+        &self,
+        wire: WireStream,
+        authority: &str,
+        protocol: Protocol,
+    ) -> io::Result<TlsStream> {
+        let config = match protocol {
+            Protocol::Http1 => &self.http1,
+            Protocol::H2 => &self.h2,
+        };
+        let host = authority
+            .rsplit_once(':')
+            .map_or(authority, |(host, _)| host);
+        let host = host.trim_start_matches('[').trim_end_matches(']');
+        let name = ServerName::try_from(host.to_owned())
+            .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
+        match TlsConnector::from(config.clone()).connect(name, wire).await {
+            Ok(stream) => Ok(TlsStream(stream)),
+            Err(error) if is_about_trust(&error) => Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                format!("{error}: name who signed it with --ca FILE, or give --insecure"),
+            )),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+fn is_about_trust(error: &io::Error) -> bool {
+    let tls = error.get_ref().and_then(|inner| inner.downcast_ref());
+    matches!(tls, Some(rustls::Error::InvalidCertificate(_)))
+}
+
+/// A connection with TLS on it.
+#[derive(Debug)]
+pub struct TlsStream(tokio_rustls::client::TlsStream<WireStream>);
+
+impl TlsStream {
+    /// As [`WireStream::look`]: what has arrived for whoever reads next.
+    pub fn look(&mut self) -> Look {
+        let (wire, session) = self.0.get_mut();
+        loop {
+            match session.process_new_packets() {
+                Ok(state) if state.plaintext_bytes_to_read() > 0 => return Look::Data,
+                Ok(state) if state.peer_has_closed() => return Look::Fin,
+                Ok(_) => {}
+                // Nothing that a request could be sent into; the next read says what it was.
+                Err(_) => return Look::Data,
+            }
+            match session.read_tls(&mut wire.now()) {
+                Ok(0) => return Look::Torn,
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Look::Open,
+                Err(_) => return Look::Reset,
+            }
+        }
+    }
+
+    /// Looks below TLS: whether the connection was reset after all.
+    pub(super) fn is_reset(&mut self) -> bool {
+        self.0.get_mut().0.look() == Look::Reset
+    }
+
+    /// Whether the server has agreed to speak HTTP/2.
+    pub fn speaks_h2(&self) -> bool {
+        self.0.get_ref().1.alpn_protocol() == Some(b"h2")
+    }
+}
+
+impl AsyncRead for TlsStream {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().0).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for TlsStream {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.get_mut().0).poll_write(cx, buf)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().0).poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().0).poll_shutdown(cx)
+    }
+}
+
+impl Drop for TlsStream {
+    fn drop(&mut self) {
+        // As far as it can be done without waiting; a server that reads nothing gets the FIN alone.
+        let mut cx = Context::from_waker(Waker::noop());
+        let _ = Pin::new(&mut self.0).poll_shutdown(&mut cx);
+    }
+}
