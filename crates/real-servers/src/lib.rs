@@ -1,5 +1,6 @@
-//! Real servers for tests: PostgreSQL, MariaDB, Redis, RabbitMQ and NATS with JetStream, each in a temporary
-//! folder on a free loopback port, from the binaries that are installed.
+//! Real servers for tests: PostgreSQL, MariaDB, Redis, RabbitMQ, NATS with JetStream, and
+//! Chromium behind its driver, each in a temporary folder on a free loopback port, from the binaries that are
+//! installed.
 //!
 //! ```no_run
 //! # fn main() {
@@ -19,6 +20,7 @@
 //! - "Not installed" is the only failure that a caller may pass over ([`or_skip`]). Whatever else goes
 //!   wrong panics with what the server itself said.
 
+mod browser;
 mod daemon;
 mod mariadb;
 mod nats;
@@ -31,6 +33,7 @@ mod redis;
 
 use std::fmt;
 
+pub use browser::Browser;
 pub use mariadb::MariaDb;
 pub use nats::Nats;
 pub use postgres::Postgres;

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use real_servers::{MariaDb, Nats, Postgres, RabbitMq, Redis, or_skip};
+use real_servers::{Browser, MariaDb, Nats, Postgres, RabbitMq, Redis, or_skip};
 
 /// Says in the environment of a copy of this test that it is the one to be killed.
 const VICTIM: &str = "REAL_SERVERS_TEST_VICTIM";
@@ -194,6 +194,34 @@ fn rabbitmq_comes_back_and_leaves_no_process() {
     let second = rabbitmq.processes();
     drop(rabbitmq);
     assert_gone(&second);
+}
+
+#[test]
+fn a_browser_shows_a_page_and_leaves_no_process() {
+    let Some(browser) = or_skip(Browser::start()) else {
+        return;
+    };
+    let options = format!(
+        r#"{{"args":{:?},"binary":{:?}}}"#,
+        Browser::FLAGS,
+        browser.chromium()
+    );
+    let wants =
+        format!(r#"{{"capabilities":{{"alwaysMatch":{{"goog:chromeOptions":{options}}}}}}}"#);
+    let request = format!(
+        "POST /session HTTP/1.1\r\nhost: localhost\r\ncontent-length: {}\r\n\r\n{wants}",
+        wants.len()
+    );
+    let url = format!("http://{}", browser.address());
+    let answer = ask(&url, &request, "sessionId");
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    let processes = browser.processes();
+    assert!(
+        processes.len() > 2,
+        "the driver and the browser's: {processes:?}"
+    );
+    drop(browser);
+    assert_gone(&processes);
 }
 
 #[test]

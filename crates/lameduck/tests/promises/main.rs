@@ -15,9 +15,9 @@ mod http2;
 mod idle;
 mod inherited;
 mod lame_duck;
-
 mod signals;
 mod startup;
+mod status_page;
 mod streams;
 mod stuck;
 mod systemd;

@@ -210,6 +210,11 @@ impl Service {
         Client::connect(&self.probes.unwrap().to_string())
     }
 
+    /// The address of the live page.
+    pub fn page(&self) -> String {
+        format!("http://{}/", self.probes.unwrap())
+    }
+
     /// The status code and body of a path of the probes.
     pub fn probe(&self, path: &str) -> (u16, String) {
         let answer = self.admin().get(path);
