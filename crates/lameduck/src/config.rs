@@ -7,6 +7,7 @@
 //! | `LAMEDUCK_LAME_DUCK` | `auto`, `off`, a duration, or `MIN..MAX` |
 //! | `LAMEDUCK_ADMIN` | an address for the probes: `0.0.0.0:9090` |
 //! | `LAMEDUCK_REPORT` | a file for the shutdown report as JSON |
+//! | `LAMEDUCK_WEBSOCKET_WINDOW` | a duration: `8s`, `0s` |
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -141,6 +142,9 @@ pub(crate) struct Environment {
     pub grace: Option<Budget>,
     pub lame_duck: Option<LameDuck>,
     pub admin: Option<SocketAddr>,
+    /// Looked at in every build, so that a typing error is told in every build.
+    #[cfg_attr(not(feature = "websocket"), expect(dead_code))]
+    pub websocket_window: Option<Duration>,
     pub kubernetes: bool,
 }
 
@@ -180,6 +184,10 @@ impl Environment {
             admin: one(&var, &mut bad, "LAMEDUCK_ADMIN", |s| {
                 s.parse()
                     .map_err(|_| "expected ADDRESS:PORT, for example 0.0.0.0:9090")
+            }),
+            websocket_window: one(&var, &mut bad, "LAMEDUCK_WEBSOCKET_WINDOW", |s| {
+                humantime::parse_duration(s)
+                    .map_err(|e| format!("{e}; expected a duration, for example 8s"))
             }),
             kubernetes: var("KUBERNETES_SERVICE_HOST").is_some(),
         };

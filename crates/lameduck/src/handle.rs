@@ -53,6 +53,8 @@ struct Shared {
     letting_go: AtomicBool,
     let_go: Notify,
     journal: Journal,
+    #[cfg(feature = "websocket")]
+    sockets: crate::websocket::Sockets,
 }
 
 struct Begun {
@@ -77,6 +79,8 @@ impl Handle {
                 letting_go: AtomicBool::new(false),
                 let_go: Notify::new(),
                 journal: Journal::default(),
+                #[cfg(feature = "websocket")]
+                sockets: crate::websocket::Sockets::default(),
             }),
             ties: Ties::default(),
         }
@@ -305,6 +309,12 @@ impl Handle {
 
     pub(crate) fn journal(&self) -> &Journal {
         &self.shared.journal
+    }
+
+    /// The WebSockets of the process.
+    #[cfg(feature = "websocket")]
+    pub(crate) fn sockets(&self) -> &crate::websocket::Sockets {
+        &self.shared.sockets
     }
 
     /// The address that a server listens on, once it does; with the port that the system chose if

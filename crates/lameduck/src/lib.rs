@@ -47,6 +47,7 @@
 //! | `apalis-redis` | jobs in Redis: `queue::ApalisRedis` |
 //! | `apalis-sqlite` | jobs in SQLite: `queue::ApalisSqlite` |
 //! | `async-nats` | jobs in NATS JetStream: `queue::JetStream`; [`Close`] for `async_nats::Client` |
+//! | `axum` | extractors for axum |
 //! | `bb8` | [`Close`] for `bb8::Pool` |
 //! | `deadpool` | [`Close`] for `deadpool::managed::Pool` |
 //! | `lapin` | jobs in RabbitMQ: `queue::RabbitMq`; [`Close`] for `lapin::Connection` |
@@ -56,6 +57,7 @@
 //! | `sqlx` | [`Close`] for `sqlx::Pool` |
 //! | `sqlx-postgres` | the same, and PostgreSQL is asked what the sessions do that cannot be closed |
 //! | `tracing-appender` | [`Close`] for `tracing_appender`'s `WorkerGuard`: give it to [`Lifecycle::flush`] |
+//! | `websocket` | WebSockets that are closed in order: `websocket::WebSocketUpgrade`; an extractor with `axum` |
 //!
 //! # Platforms
 //!
@@ -94,6 +96,8 @@ mod sys;
 mod users;
 mod waiters;
 mod watchdog;
+#[cfg(feature = "websocket")]
+pub mod websocket;
 
 pub use self::http::bind::Bind;
 pub use self::http::component::Http;

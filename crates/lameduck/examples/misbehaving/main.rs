@@ -6,17 +6,20 @@
 //! ```
 //!
 //! The faults of the start-up, the background and the end are asked for by `--fault NAME` (any
-//! number of them); those of requests by their paths, see `routes.rs`. It says `ready` and its
+//! number of them); those of requests by their paths, see `routes.rs`
+//! and `sockets.rs`. It says `ready` and its
 //! addresses on standard output once it serves.
 
 mod fault;
 mod routes;
+mod sockets;
 
 use std::convert::Infallible;
 use std::io;
 use std::time::Duration;
 
 use fault::Fault;
+use lameduck::websocket::WebSockets;
 use lameduck::{Exit, Http, Lifecycle, Phase, Tls};
 
 /// Nobody may be stuck with a service whose trade is to be stuck: 2 min after its start it is gone.
@@ -28,6 +31,8 @@ struct Args {
     /// Threads of the runtime; zero for the one of `main`.
     threads: usize,
     drain_route: bool,
+    /// Whether WebSockets are told to come back.
+    restart: bool,
     /// The files of a certificate and its key.
     tls_cert: Option<String>,
     tls_key: Option<String>,
@@ -39,6 +44,7 @@ fn args() -> Result<Args, String> {
         listen: "127.0.0.1:0".to_owned(),
         threads: 2,
         drain_route: false,
+        restart: false,
         tls_cert: None,
         tls_key: None,
         faults: Vec::new(),
@@ -61,11 +67,12 @@ fn args() -> Result<Args, String> {
             "--tls-cert" => args.tls_cert = Some(value()?),
             "--tls-key" => args.tls_key = Some(value()?),
             "--drain-route" => args.drain_route = true,
+            "--restart" => args.restart = true,
             "--fault" => args.faults.push(value()?.parse()?),
             _ => {
                 return Err(format!(
                     "{word}: expected --listen ADDRESS, --threads N, --tls-cert FILE, --tls-key FILE, \
-                     --drain-route or --fault NAME"
+                     --drain-route, --restart or --fault NAME"
                 ));
             }
         }
@@ -125,6 +132,9 @@ async fn live(mut life: Lifecycle, args: Args) -> Exit {
     });
     for fault in args.faults {
         life = fault.put_into(life);
+    }
+    if args.restart {
+        life = life.websockets(WebSockets::new().restart().reason("deploy"));
     }
     if args.drain_route {
         life = life.drain_route();

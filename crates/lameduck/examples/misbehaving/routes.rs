@@ -55,6 +55,7 @@ pub fn router(handle: Handle) -> Router {
         .route("/panic", get(panics))
         .route("/upgrade", get(upgrade))
         .route("/spawn-blocking", get(spawn_blocking))
+        .merge(crate::sockets::router())
 }
 
 /// What may stand in a query.

@@ -63,6 +63,8 @@ pub(crate) struct Conn {
     held_back: AtomicBool,
     /// Whether a response was broken off.
     broken_off: AtomicBool,
+    /// Whether it has stopped being HTTP, and its new owner has not given it back yet.
+    upgraded: AtomicBool,
     order: AtomicU8,
     /// When GOAWAY was sent, plus one; or zero.
     told: AtomicU64,
@@ -102,6 +104,7 @@ impl Conn {
             write_blocked: AtomicBool::new(false),
             held_back: AtomicBool::new(false),
             broken_off: AtomicBool::new(false),
+            upgraded: AtomicBool::new(false),
             order: AtomicU8::new(Order::Serve as u8),
             told: AtomicU64::new(0),
             unread: AtomicBool::new(false),
@@ -181,6 +184,9 @@ impl Conn {
 
     /// hyper, or whoever it gave the connection to, is done with the stream.
     pub(super) fn give_back(&self, stream: Stream) {
+        // What it read as somebody else's was no head.
+        self.head_since.store(0, Relaxed);
+        self.upgraded.store(false, Relaxed);
         let mut leftover = self.leftover();
         leftover.stream = Some(stream);
         let upgraded = leftover.upgraded.take();
@@ -302,9 +308,17 @@ impl Conn {
         self.broken_off.load(Relaxed)
     }
 
-    /// The connection stops being HTTP; `guard` keeps it in the ledger until it is over.
-    pub(super) fn upgraded(&self, guard: Guard) {
-        self.leftover().upgraded = Some(guard);
+    /// The connection stops being HTTP; `guard` keeps it in the ledger until it is over, unless
+    /// something else does.
+    pub(super) fn upgraded(&self, guard: Option<Guard>) {
+        // With HTTP/2 it is only one of the streams.
+        self.upgraded.store(!self.is_http2(), Relaxed);
+        self.leftover().upgraded = guard;
+    }
+
+    /// Whether it belongs to somebody else, who ends it.
+    pub(super) fn is_upgraded(&self) -> bool {
+        self.upgraded.load(Relaxed)
     }
 
     // What the sweep sees.

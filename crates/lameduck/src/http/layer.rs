@@ -65,7 +65,8 @@ where
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, request: Request<R>) -> Self::Future {
+    fn call(&mut self, mut request: Request<R>) -> Self::Future {
+        request.extensions_mut().insert(self.handle.clone());
         self.handle.arrived(crate::clock::Millis::now());
         let name = Name::request(request.method().clone(), request.uri().clone());
         TrackFuture {

@@ -17,6 +17,10 @@
 /// The kind under which a request is in the ledger.
 pub(crate) const REQUEST: &str = "request";
 
+/// Marks an upgrade that has an entry of its own in the ledger already.
+#[derive(Clone, Copy)]
+pub(crate) struct Accounted;
+
 pub(crate) mod bind;
 mod body;
 pub(crate) mod component;

@@ -25,10 +25,10 @@ use hyper_util::service::TowerToHyperService;
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
-use super::REQUEST;
 use super::body::TrackedBody;
 use super::conn::Conn;
 use super::in_flight::{InFlight, LetGo, time_is_over};
+use super::{Accounted, REQUEST};
 use crate::component::BoxError;
 use crate::inflight::Name;
 use crate::report::panic_text;
@@ -60,8 +60,9 @@ where
     type Future =
         Responding<<TowerToHyperService<S> as hyper::service::Service<Request<Incoming>>>::Future>;
 
-    fn call(&self, request: Request<Incoming>) -> Self::Future {
+    fn call(&self, mut request: Request<Incoming>) -> Self::Future {
         let handle = self.conn.handle();
+        request.extensions_mut().insert(handle.clone());
         handle.arrived(self.conn.request_began(!request.body().is_end_stream()));
         let name = Name::of_request(request.method(), request.uri());
         let in_flight = InFlight::new(self.conn.clone(), name);
@@ -111,8 +112,9 @@ where
                 let upgrade = response.status() == StatusCode::SWITCHING_PROTOCOLS
                     || (*this.connect && response.status().is_success());
                 if upgrade {
-                    let guard = in_flight.handle().track("upgrade", in_flight.name());
-                    in_flight.conn.upgraded(guard);
+                    let accounted = response.extensions().get::<Accounted>().is_some();
+                    let track = || in_flight.handle().track("upgrade", in_flight.name());
+                    in_flight.conn.upgraded((!accounted).then(track));
                 } else {
                     say_close(&mut response, *this.http1, in_flight);
                 }

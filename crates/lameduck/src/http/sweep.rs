@@ -56,6 +56,9 @@ pub(crate) struct Circumstances {
 
 /// What `conn`, the `nth` of the server, should do.
 pub(crate) fn judge(conn: &Conn, nth: usize, c: &Circumstances) -> Order {
+    if conn.is_upgraded() {
+        return Order::Serve;
+    }
     let shaking = conn.shaking_hands_for(c.now);
     if shaking.is_some_and(|it| it > c.handshake_timeout) {
         return Order::Cut;
@@ -186,6 +189,16 @@ mod tests {
             judged(&conn, Phase::Ready, false, seconds(60)),
             Order::Serve
         );
+    }
+
+    #[test]
+    fn a_connection_that_is_no_longer_http_has_no_head_to_wait_for() {
+        let conn = Conn::new(Lifecycle::embedded().handle(), Default::default());
+        conn.upgraded(None);
+        conn.read(b"a frame");
+        for phase in [Phase::Ready, Phase::LameDuck, Phase::Draining] {
+            assert_eq!(judged(&conn, phase, false, seconds(60)), Order::Serve);
+        }
     }
 
     #[test]

@@ -114,6 +114,10 @@ impl Lifecycle {
         if let Some(budget) = environment.grace {
             handle.set_budget(budget);
         }
+        #[cfg(feature = "websocket")]
+        handle
+            .sockets()
+            .set(crate::websocket::WebSockets::new().within(environment.websocket_window));
         Lifecycle {
             handle,
             driver,
@@ -151,6 +155,17 @@ impl Lifecycle {
     /// a range of them will do. `LAMEDUCK_LAME_DUCK` wins.
     pub fn lame_duck(mut self, lame_duck: impl Into<LameDuck>) -> Self {
         self.lame_duck = lame_duck.into();
+        self
+    }
+
+    /// How WebSockets are sent away: spread over 5 s with 1001 unless told.
+    #[cfg(feature = "websocket")]
+    pub fn websockets(mut self, settings: crate::websocket::WebSockets) -> Self {
+        if let Err(problem) = settings.check() {
+            self.bad.push(problem);
+        }
+        let window = self.environment.websocket_window;
+        self.handle.sockets().set(settings.within(window));
         self
     }
 

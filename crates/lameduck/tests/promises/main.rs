@@ -6,6 +6,7 @@
 mod certificates;
 mod client;
 mod service;
+mod socket;
 
 mod accept;
 mod environment;
@@ -24,3 +25,6 @@ mod systemd;
 mod tls;
 mod tls_handshake;
 mod upgrade;
+mod websockets;
+mod websockets_misbehaving;
+mod websockets_paced;

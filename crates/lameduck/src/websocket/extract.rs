@@ -1,0 +1,22 @@
+//! The extractor for axum.
+
+use axum_core::extract::FromRequestParts;
+use axum_core::response::{IntoResponse, Response};
+use http::request::Parts;
+
+use super::{UpgradeError, WebSocketUpgrade};
+
+/// Takes the upgrade out of the request; whoever reads the body as well must do so after it.
+impl<S: Sync> FromRequestParts<S> for WebSocketUpgrade {
+    type Rejection = UpgradeError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, UpgradeError> {
+        WebSocketUpgrade::from_parts(parts)
+    }
+}
+
+impl IntoResponse for UpgradeError {
+    fn into_response(self) -> Response {
+        UpgradeError::into_response(self)
+    }
+}

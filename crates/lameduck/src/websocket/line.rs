@@ -1,0 +1,330 @@
+//! One WebSocket's connection, between the application that uses it and whoever closes it.
+//!
+//! # What must hold
+//!
+//! 1. Messages reach the application in the order in which they came, whoever read them.
+//! 2. Nobody's wake-up is lost: the connection knows one waker, which wakes all who wait here.
+//! 3. After our Close frame no message goes out, and before it whole messages only.
+//!
+//! The lock is held for one poll of the connection, which never blocks.
+
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::task::{Context, Poll, Wake, Waker, ready};
+
+use futures_util::task::AtomicWaker;
+use futures_util::{Sink, Stream};
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::error::ProtocolError;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::OpCode;
+
+use super::io::Counted;
+use super::{CloseCode, CloseFrame, Error, Message};
+
+/// How much of what came behind our Close frame is kept for an application that is not reading.
+const KEPT_MESSAGES: usize = 64;
+const KEPT_BYTES: usize = 256 * 1024;
+
+pub(super) struct Line {
+    state: Mutex<State>,
+    bells: Arc<Bells>,
+    waker: Waker,
+}
+
+/// Who may wait for the connection.
+#[derive(Default)]
+struct Bells {
+    reader: AtomicWaker,
+    writer: AtomicWaker,
+    closer: AtomicWaker,
+}
+
+impl Wake for Bells {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.reader.wake();
+        self.writer.wake();
+        self.closer.wake();
+    }
+}
+
+struct State {
+    /// Gone once the connection has been taken to be ended.
+    ws: Option<WebSocketStream<Counted>>,
+    /// Read while the application was not reading.
+    backlog: VecDeque<Message>,
+    backlog_bytes: usize,
+    /// Whether the application is between the fragments of a message.
+    within_message: bool,
+    /// Where the last whole message from the peer ended, in bytes.
+    last_message_at: u64,
+    close_sent: bool,
+    peer_closed: bool,
+    /// Nothing more will come.
+    ended: bool,
+    /// What to tell a peer that broke the rules.
+    fault: Option<CloseCode>,
+    /// Nothing can be sent any more.
+    broken: bool,
+    /// The application has let its end go.
+    abandoned: bool,
+    panicked: bool,
+}
+
+/// How a closing handshake went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Closed {
+    /// Both sides have said Close.
+    Both,
+    /// The connection broke.
+    Broken,
+}
+
+impl State {
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Message, Error>>> {
+        let Some(ws) = self.ws.as_mut().filter(|_| !self.ended) else {
+            return Poll::Ready(None);
+        };
+        let polled = ready!(Pin::new(&mut *ws).poll_next(cx));
+        self.last_message_at = ws.get_ref().read;
+        match &polled {
+            Some(Ok(Message::Close(_))) => self.peer_closed = true,
+            Some(Ok(_)) => {}
+            Some(Err(error)) => {
+                self.ended = true;
+                self.fault = fault(error);
+                self.broken |= self.fault.is_none();
+            }
+            None => self.ended = true,
+        }
+        Poll::Ready(polled)
+    }
+
+    fn start_send(&mut self, message: Message) -> Result<(), Error> {
+        let closing = self.close_sent || self.peer_closed || self.broken;
+        let Some(ws) = self.ws.as_mut().filter(|_| !closing) else {
+            return Err(Error::AlreadyClosed);
+        };
+        match &message {
+            Message::Close(_) => self.close_sent = true,
+            Message::Frame(frame) if matches!(frame.header().opcode, OpCode::Data(_)) => {
+                self.within_message = !frame.header().is_final;
+            }
+            _ => {}
+        }
+        let sent = Pin::new(ws).start_send(message);
+        self.broken |= sent.is_err();
+        sent
+    }
+
+    fn poll_write(
+        &mut self,
+        cx: &mut Context<'_>,
+        poll: fn(Pin<&mut WebSocketStream<Counted>>, &mut Context<'_>) -> Poll<Result<(), Error>>,
+    ) -> Poll<Result<(), Error>> {
+        let Some(ws) = self.ws.as_mut().filter(|_| !self.broken) else {
+            return Poll::Ready(Err(Error::AlreadyClosed));
+        };
+        let done = ready!(poll(Pin::new(ws), cx));
+        self.broken |= done.is_err();
+        Poll::Ready(done)
+    }
+
+    fn keeps(&self) -> bool {
+        self.abandoned || (self.backlog.len() < KEPT_MESSAGES && self.backlog_bytes < KEPT_BYTES)
+    }
+}
+
+/// What to say to a peer because of what it has sent; `None` if the connection is broken.
+fn fault(error: &Error) -> Option<CloseCode> {
+    match error {
+        Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => None,
+        Error::Protocol(_) => Some(CloseCode::Protocol),
+        Error::Utf8(_) => Some(CloseCode::Invalid),
+        Error::Capacity(_) => Some(CloseCode::Size),
+        _ => None,
+    }
+}
+
+impl Line {
+    pub(super) fn new(ws: WebSocketStream<Counted>) -> Line {
+        let bells = Arc::<Bells>::default();
+        Line {
+            state: Mutex::new(State {
+                ws: Some(ws),
+                backlog: VecDeque::new(),
+                backlog_bytes: 0,
+                within_message: false,
+                last_message_at: 0,
+                close_sent: false,
+                peer_closed: false,
+                ended: false,
+                fault: None,
+                broken: false,
+                abandoned: false,
+                panicked: false,
+            }),
+            waker: bells.clone().into(),
+            bells,
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Every field is whole at any time.
+        self.state.lock().unwrap_or_else(|e| e.into_inner())
+    }
+
+    fn cx(&self) -> Context<'_> {
+        Context::from_waker(&self.waker)
+    }
+
+    // What the application does.
+
+    pub(super) fn poll_next(&self, cx: &mut Context<'_>) -> Poll<Option<Result<Message, Error>>> {
+        self.bells.reader.register(cx.waker());
+        let mut state = self.state();
+        let polled = match state.backlog.pop_front() {
+            Some(message) => {
+                state.backlog_bytes -= message.len();
+                Poll::Ready(Some(Ok(message)))
+            }
+            None => state.poll_next(&mut self.cx()),
+        };
+        drop(state);
+        if polled.is_ready() {
+            self.bells.closer.wake();
+        }
+        polled
+    }
+
+    pub(super) fn poll_ready(&self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        self.bells.writer.register(cx.waker());
+        self.state().poll_write(&mut self.cx(), Sink::poll_ready)
+    }
+
+    pub(super) fn start_send(&self, message: Message) -> Result<(), Error> {
+        let mut state = self.state();
+        let sent = state.start_send(message);
+        let told = state.close_sent || state.broken || !state.within_message;
+        drop(state);
+        if told {
+            self.bells.closer.wake();
+        }
+        sent
+    }
+
+    pub(super) fn poll_flush(&self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        self.bells.writer.register(cx.waker());
+        self.state().poll_write(&mut self.cx(), Sink::poll_flush)
+    }
+
+    pub(super) fn abandon(&self) {
+        self.state().abandoned = true;
+        self.bells.closer.wake();
+    }
+
+    pub(super) fn panicked(&self) {
+        self.state().panicked = true;
+    }
+
+    // What the closer does.
+
+    /// Whether the socket is to be closed without its turn: the application is done with it, or one
+    /// side has said Close, or it is broken.
+    pub(super) fn poll_over(&self, cx: &Context<'_>) -> Poll<()> {
+        self.bells.closer.register(cx.waker());
+        let s = self.state();
+        match s.abandoned || s.close_sent || s.peer_closed || s.ended || s.broken {
+            true => Poll::Ready(()),
+            false => Poll::Pending,
+        }
+    }
+
+    pub(super) fn poll_abandoned(&self, cx: &Context<'_>) -> Poll<()> {
+        self.bells.closer.register(cx.waker());
+        match self.state().abandoned {
+            true => Poll::Ready(()),
+            false => Poll::Pending,
+        }
+    }
+
+    /// What to say to the peer, if the application has made that necessary.
+    pub(super) fn overriding_code(&self) -> Option<CloseCode> {
+        let state = self.state();
+        state.fault.or(state.panicked.then_some(CloseCode::Error))
+    }
+
+    /// Drives the closing handshake, which `goodbye` begins unless a Close has been said before.
+    pub(super) fn poll_close(&self, goodbye: &CloseFrame, cx: &Context<'_>) -> Poll<Closed> {
+        self.bells.closer.register(cx.waker());
+        let mut state = self.state();
+        let kept = state.backlog.len();
+        let polled = self.drive(&mut state, goodbye);
+        let wake = polled.is_ready() || state.backlog.len() > kept;
+        drop(state);
+        if wake {
+            self.bells.reader.wake();
+            self.bells.writer.wake();
+        }
+        polled
+    }
+
+    fn drive(&self, state: &mut State, goodbye: &CloseFrame) -> Poll<Closed> {
+        if !state.close_sent && !state.peer_closed && !state.broken {
+            // An application that is gone will not end its message.
+            if state.within_message && !state.abandoned {
+                return Poll::Pending;
+            }
+            // If it fails the state says so.
+            let _ = state.start_send(Message::Close(Some(goodbye.clone())));
+        }
+        let flushed = state
+            .poll_write(&mut self.cx(), Sink::poll_flush)
+            .is_ready();
+        while !state.broken && !state.peer_closed && !state.ended && state.keeps() {
+            match state.poll_next(&mut self.cx()) {
+                Poll::Ready(Some(Ok(message))) if !state.abandoned => {
+                    state.backlog_bytes += message.len();
+                    state.backlog.push_back(message);
+                }
+                Poll::Ready(_) => {}
+                Poll::Pending => break,
+            }
+        }
+        if state.broken {
+            return Poll::Ready(Closed::Broken);
+        }
+        // Once the peer has closed first, what is flushed is our answer.
+        match (state.peer_closed || state.ended) && flushed {
+            true => Poll::Ready(Closed::Both),
+            false => Poll::Pending,
+        }
+    }
+
+    /// Grows as long as the peer takes what it is sent, or sends a message that has not come to its
+    /// end. Messages that do are no reason to wait for a Close any longer.
+    pub(super) fn signs_of_life(&self) -> (u64, u64) {
+        let state = self.state();
+        state.ws.as_ref().map_or((0, 0), |ws| {
+            let io = ws.get_ref();
+            (io.written, io.read - state.last_message_at)
+        })
+    }
+
+    /// Takes the connection away to be ended; what has been read can still be had.
+    pub(super) fn take(&self) -> Option<Counted> {
+        let ws = {
+            let mut state = self.state();
+            state.ended = true;
+            state.broken = true;
+            state.ws.take()
+        };
+        self.bells.reader.wake();
+        self.bells.writer.wake();
+        ws.map(WebSocketStream::into_inner)
+    }
+}
