@@ -56,6 +56,7 @@
 //! | `rustls` | TLS for [`Http`]: `Http::tls`, `Tls` |
 //! | `sqlx` | [`Close`] for `sqlx::Pool` |
 //! | `sqlx-postgres` | the same, and PostgreSQL is asked what the sessions do that cannot be closed |
+//! | `tonic-health` | the health service of gRPC: `Handle::grpc_health` |
 //! | `tracing-appender` | [`Close`] for `tracing_appender`'s `WorkerGuard`: give it to [`Lifecycle::flush`] |
 //! | `websocket` | WebSockets that are closed in order: `websocket::WebSocketUpgrade`; an extractor with `axum` |
 //!
@@ -101,6 +102,8 @@ pub mod websocket;
 
 pub use self::http::bind::Bind;
 pub use self::http::component::Http;
+#[cfg(feature = "tonic-health")]
+pub use self::http::grpc_health::{GrpcHealth, Watch as GrpcHealthWatch};
 pub use self::http::layer::{Track, TrackBody, TrackFuture, TrackLayer};
 #[cfg(feature = "rustls")]
 pub use self::http::tls::Tls;

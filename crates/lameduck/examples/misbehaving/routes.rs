@@ -17,6 +17,9 @@
 //! | `GET /panic` | panics |
 //! | `GET /upgrade` | stops being HTTP, and sends back what it gets |
 //! | `GET /spawn-blocking` | leaves a blocking thread behind that never returns |
+//! | gRPC `grpc.health.v1.Health` | whether it serves |
+//!
+//! `/work`, `/never`, `/endless` and `/panic` can be called as if they were methods of gRPC, too.
 
 use std::convert::Infallible;
 use std::future::pending;
@@ -37,22 +40,26 @@ use tokio::io::AsyncWriteExt;
 
 pub fn router(handle: Handle) -> Router {
     Router::new()
+        .route_service(
+            "/grpc.health.v1.Health/{method}",
+            handle.grpc_health(["misbehaving"]),
+        )
         .route("/block-all", get(move || block_all(handle.clone())))
         .route("/", get(|| async { "hello" }))
-        .route("/work", get(work))
+        .route("/work", get(work).post(work))
         .route("/stream", get(ten_chunks))
         .route("/big", get(big))
         .route("/upload", post(upload))
         .route("/locked", post(|| async { StatusCode::UNAUTHORIZED }))
         .route("/nap", get(nap))
         .route("/block", get(block))
-        .route("/never", get(pending::<&'static str>))
         .route(
-            "/endless",
-            get(|| async { endless(Some(Duration::from_millis(10))) }),
+            "/never",
+            get(pending::<&'static str>).post(pending::<&'static str>),
         )
+        .route("/endless", get(slowly_endless).post(slowly_endless))
         .route("/firehose", get(|| async { endless(None) }))
-        .route("/panic", get(panics))
+        .route("/panic", get(panics).post(panics))
         .route("/upgrade", get(upgrade))
         .route("/spawn-blocking", get(spawn_blocking))
         .merge(crate::sockets::router())
@@ -88,6 +95,10 @@ async fn ten_chunks(Query(ask): Query<Ask>) -> Body {
             n + 1,
         ))
     }))
+}
+
+async fn slowly_endless() -> Body {
+    endless(Some(Duration::from_millis(10)))
 }
 
 fn endless(pause: Option<Duration>) -> Body {

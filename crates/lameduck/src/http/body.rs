@@ -13,6 +13,7 @@ use bytes::{Buf, Bytes};
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
+use super::grpc::{Dialect, Status};
 use super::in_flight::{InFlight, LetGo, time_is_over};
 use crate::component::BoxError;
 
@@ -23,6 +24,7 @@ pin_project! {
         inner: Inner<B>,
         in_flight: Option<InFlight>,
         let_go: Option<LetGo>,
+        dialect: Dialect,
     }
 }
 
@@ -35,11 +37,17 @@ pin_project! {
 }
 
 impl<B> TrackedBody<B> {
-    pub(super) fn of(body: B, in_flight: Option<InFlight>, let_go: Option<LetGo>) -> Self {
+    pub(super) fn of(
+        body: B,
+        in_flight: Option<InFlight>,
+        let_go: Option<LetGo>,
+        dialect: Dialect,
+    ) -> Self {
         TrackedBody {
             inner: Inner::Handlers { body },
             in_flight,
             let_go,
+            dialect,
         }
     }
 
@@ -48,6 +56,8 @@ impl<B> TrackedBody<B> {
             inner: Inner::Text { text },
             in_flight,
             let_go: None,
+            // Nothing is left of a text that could be cut.
+            dialect: Dialect::Http2,
         }
     }
 }
@@ -114,8 +124,8 @@ where
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Self::Data>, BoxError>>> {
-        let this = self.project();
-        match this.inner.project() {
+        let mut this = self.project();
+        match this.inner.as_mut().project() {
             InnerProj::Handlers { mut body } => match body.as_mut().poll_frame(cx) {
                 Poll::Ready(Some(Ok(frame))) => {
                     let last = frame.is_data() && body.is_end_stream();
@@ -133,6 +143,13 @@ where
                 Poll::Ready(None) => Poll::Ready(None),
                 Poll::Pending => match this.in_flight {
                     Some(it) if time_is_over(it.handle(), this.let_go, cx) => {
+                        if *this.dialect == Dialect::Grpc {
+                            it.let_go("ended as UNAVAILABLE in the middle of its response");
+                            *this.in_flight = None;
+                            this.inner.set(Inner::Text { text: "" });
+                            let trailers = Status::Unavailable.trailers();
+                            return Poll::Ready(Some(Ok(Frame::trailers(trailers))));
+                        }
                         it.let_go("cut in the middle of its response");
                         it.conn.breaks_off();
                         *this.in_flight = None;

@@ -8,6 +8,8 @@
 //! | [`listener`], [`half_open`] | sockets that listen, and how to stop without a reset |
 //! | [`connection`], [`linger`] | one connection's task, and how it says goodbye |
 //! | [`request`], [`body`], [`in_flight`] | one request and its response, in the ledger |
+//! | [`grpc`] | what the server itself says to a gRPC client |
+//! | `grpc_health` | the health service of gRPC |
 //! | [`sweep`], [`pace`] | who is closed when, by how long peers pause |
 //! | [`roster`], [`conn`] | all connections, and what is known of one |
 //! | [`tap`], [`stream`], [`socket`] | the bytes, and the tap that notes them |
@@ -26,6 +28,9 @@ mod body;
 pub(crate) mod component;
 mod conn;
 mod connection;
+mod grpc;
+#[cfg(feature = "tonic-health")]
+pub(crate) mod grpc_health;
 #[cfg(target_os = "linux")]
 mod half_open;
 mod in_flight;

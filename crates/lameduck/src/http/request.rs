@@ -8,8 +8,9 @@
 //!    unless it is an upgrade.
 //! 3. When the time for draining is over, a request whose response has not begun is answered
 //!    `503` with `Retry-After`, and one whose response has begun is cut; both by name in the
-//!    report.
-//! 4. A handler that panics is answered `500`; neither the connection nor the process suffers.
+//!    report. A gRPC call is told `UNAVAILABLE` in either case.
+//! 4. A handler that panics is answered `500`, or `INTERNAL` over gRPC; neither the connection nor
+//!    the process suffers.
 
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -18,7 +19,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use http::header::{CONNECTION, RETRY_AFTER};
-use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
+use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body::Body;
 use hyper::body::Incoming;
 use hyper_util::service::TowerToHyperService;
@@ -27,6 +28,7 @@ use tower_service::Service;
 
 use super::body::TrackedBody;
 use super::conn::Conn;
+use super::grpc::{Dialect, Status};
 use super::in_flight::{InFlight, LetGo, time_is_over};
 use super::{Accounted, REQUEST};
 use crate::component::BoxError;
@@ -66,15 +68,15 @@ where
         handle.arrived(self.conn.request_began(!request.body().is_end_stream()));
         let name = Name::of_request(request.method(), request.uri());
         let in_flight = InFlight::new(self.conn.clone(), name);
-        let http1 = request.version() <= Version::HTTP_11;
+        let dialect = Dialect::of(&request);
         Responding {
             // HTTP/1 requests live in the connection's task, which the sweep wakes. HTTP/2 streams
             // are tasks of their own.
-            let_go: (!http1).then(|| LetGo::new(handle)),
+            let_go: (dialect != Dialect::Http1).then(|| LetGo::new(handle)),
             connect: request.method() == Method::CONNECT,
             handler: self.service.call(request),
             in_flight: Some(in_flight),
-            http1,
+            dialect,
         }
     }
 }
@@ -86,7 +88,7 @@ pin_project! {
         handler: F,
         in_flight: Option<InFlight>,
         let_go: Option<LetGo>,
-        http1: bool,
+        dialect: Dialect,
         connect: bool,
     }
 }
@@ -116,54 +118,64 @@ where
                     let track = || in_flight.handle().track("upgrade", in_flight.name());
                     in_flight.conn.upgraded((!accounted).then(track));
                 } else {
-                    say_close(&mut response, *this.http1, in_flight);
+                    say_close(&mut response, *this.dialect, in_flight);
                 }
                 let (in_flight, let_go) = (this.in_flight.take(), this.let_go.take());
-                let tracked = |body| TrackedBody::of(body, in_flight, let_go);
+                let dialect = *this.dialect;
+                let tracked = |body| TrackedBody::of(body, in_flight, let_go, dialect);
                 return Poll::Ready(Ok(response.map(tracked)));
             }
             Ok(Poll::Pending) if time_is_over(in_flight.handle(), this.let_go, cx) => {
-                in_flight.let_go("not answered in time, so answered 503");
-                unavailable()
+                let (why, answer) = unavailable(*this.dialect);
+                in_flight.let_go(why);
+                answer
             }
             Ok(Poll::Pending) => return Poll::Pending,
             Ok(Poll::Ready(Err(error))) => {
                 let (name, error) = (in_flight.name(), error.into());
                 tracing::error!(target: "lameduck", request = %name, %error, "handler failed");
-                internal_error()
+                internal_error(*this.dialect)
             }
             Err(panic) => {
                 let journal = in_flight.handle().journal();
                 journal.panicked(REQUEST, in_flight.name(), panic_text(&*panic));
-                internal_error()
+                internal_error(*this.dialect)
             }
         };
-        say_close(&mut ours, *this.http1, in_flight);
+        say_close(&mut ours, *this.dialect, in_flight);
         let in_flight = this.in_flight.take();
         Poll::Ready(Ok(ours.map(|text| TrackedBody::text(text, in_flight))))
     }
 }
 
 /// Once the shutdown has begun, tells an HTTP/1.x peer that this connection has no future.
-fn say_close<B>(response: &mut Response<B>, http1: bool, in_flight: &InFlight) {
-    if http1 && in_flight.handle().has_begun() {
+fn say_close<B>(response: &mut Response<B>, dialect: Dialect, in_flight: &InFlight) {
+    if dialect == Dialect::Http1 && in_flight.handle().has_begun() {
         response
             .headers_mut()
             .insert(CONNECTION, HeaderValue::from_static("close"));
     }
 }
 
-fn internal_error() -> Response<&'static str> {
+fn internal_error(dialect: Dialect) -> Response<&'static str> {
+    if dialect == Dialect::Grpc {
+        return Status::Internal.answer();
+    }
     let mut response = Response::new("internal server error\n");
     *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
     response
 }
 
-fn unavailable() -> Response<&'static str> {
+/// What a request is told whose time is over, and what the report says of that.
+fn unavailable(dialect: Dialect) -> (&'static str, Response<&'static str>) {
+    if dialect == Dialect::Grpc {
+        let why = "not answered in time, so answered UNAVAILABLE";
+        return (why, Status::Unavailable.answer());
+    }
     let mut response = Response::new("shutting down, try again\n");
     *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
     response
         .headers_mut()
         .insert(RETRY_AFTER, HeaderValue::from_static("1"));
-    response
+    ("not answered in time, so answered 503", response)
 }

@@ -11,6 +11,7 @@ mod socket;
 mod accept;
 mod environment;
 mod failures;
+mod grpc;
 mod http1;
 mod http2;
 mod idle;
