@@ -47,7 +47,7 @@
 //! | `apalis-redis` | jobs in Redis: `queue::ApalisRedis` |
 //! | `apalis-sqlite` | jobs in SQLite: `queue::ApalisSqlite` |
 //! | `async-nats` | jobs in NATS JetStream: `queue::JetStream`; [`Close`] for `async_nats::Client` |
-//! | `axum` | extractors for axum |
+//! | `axum` | extractors: [`Draining`], `websocket::WebSocketUpgrade` |
 //! | `bb8` | [`Close`] for `bb8::Pool` |
 //! | `deadpool` | [`Close`] for `deadpool::managed::Pool` |
 //! | `lapin` | jobs in RabbitMQ: `queue::RabbitMq`; [`Close`] for `lapin::Connection` |
@@ -76,12 +76,14 @@ mod component;
 mod config;
 #[doc(hidden)]
 pub mod doc;
+mod draining;
 mod exit;
 mod handle;
 mod http;
 pub mod inflight;
 #[cfg(unix)]
 mod inherited;
+mod jitter;
 mod jobs;
 mod journal;
 mod lastwords;
@@ -102,6 +104,7 @@ pub mod websocket;
 
 pub use self::http::bind::Bind;
 pub use self::http::component::Http;
+pub use self::http::events::{EndsItself, EventStreams};
 #[cfg(feature = "tonic-health")]
 pub use self::http::grpc_health::{GrpcHealth, Watch as GrpcHealthWatch};
 pub use self::http::layer::{Track, TrackBody, TrackFuture, TrackLayer};
@@ -110,6 +113,7 @@ pub use self::http::tls::Tls;
 pub use close::Close;
 pub use component::BoxError;
 pub use config::LameDuck;
+pub use draining::{Draining, NoHandle};
 pub use exit::Exit;
 pub use handle::Handle;
 pub use jobs::adapters as queue;

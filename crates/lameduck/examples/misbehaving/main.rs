@@ -6,10 +6,11 @@
 //! ```
 //!
 //! The faults of the start-up, the background and the end are asked for by `--fault NAME` (any
-//! number of them); those of requests by their paths, see `routes.rs`
-//! and `sockets.rs`. It says `ready` and its
+//! number of them); those of requests by their paths, see `routes.rs`,
+//! `events.rs` and `sockets.rs`. It says `ready` and its
 //! addresses on standard output once it serves.
 
+mod events;
 mod fault;
 mod routes;
 mod sockets;

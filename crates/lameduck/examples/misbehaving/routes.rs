@@ -62,6 +62,7 @@ pub fn router(handle: Handle) -> Router {
         .route("/panic", get(panics).post(panics))
         .route("/upgrade", get(upgrade))
         .route("/spawn-blocking", get(spawn_blocking))
+        .merge(crate::events::router())
         .merge(crate::sockets::router())
 }
 

@@ -13,6 +13,7 @@ use bytes::{Buf, Bytes};
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
+use super::ending::{Chunk, Ending};
 use super::grpc::{Dialect, Status};
 use super::in_flight::{InFlight, LetGo, time_is_over};
 use crate::component::BoxError;
@@ -31,14 +32,14 @@ pin_project! {
 pin_project! {
     #[project = InnerProj]
     enum Inner<B> {
-        Handlers { #[pin] body: B },
+        Handlers { #[pin] body: Ending<B> },
         Text { text: &'static str },
     }
 }
 
 impl<B> TrackedBody<B> {
     pub(super) fn of(
-        body: B,
+        body: Ending<B>,
         in_flight: Option<InFlight>,
         let_go: Option<LetGo>,
         dialect: Dialect,
@@ -74,7 +75,7 @@ pub(super) struct Data<D> {
 }
 
 enum Either<D> {
-    Handlers(D),
+    Handlers(Chunk<D>),
     Text(Bytes),
 }
 

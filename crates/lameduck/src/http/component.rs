@@ -13,6 +13,7 @@ use hyper::{Request, Response};
 use tower_service::Service;
 
 use super::bind::Bind;
+use super::events::EventStreams;
 use super::listener::Listener;
 use super::server::{Limits, Server};
 use super::stream::Opening;
@@ -38,6 +39,7 @@ pub struct Http<S> {
     bind: Bind,
     service: S,
     head_timeout: Duration,
+    event_streams: EventStreams,
     #[cfg(feature = "rustls")]
     tls: Option<Tls>,
 }
@@ -51,6 +53,7 @@ impl<S> Http<S> {
             bind: bind.into(),
             service,
             head_timeout: Duration::from_secs(30),
+            event_streams: EventStreams::new(),
             #[cfg(feature = "rustls")]
             tls: None,
         }
@@ -61,6 +64,13 @@ impl<S> Http<S> {
     /// during a shutdown, after one second.
     pub fn head_timeout(mut self, timeout: Duration) -> Self {
         self.head_timeout = timeout;
+        self
+    }
+
+    /// How event streams end when the shutdown drains: on an event boundary, with a `retry:` of 1 s to
+    /// 3 s unless told.
+    pub fn event_streams(mut self, settings: EventStreams) -> Self {
+        self.event_streams = settings;
         self
     }
 
@@ -106,7 +116,12 @@ where
             head: self.head_timeout,
             handshake,
         };
-        let server = Server::new(start.handle.clone(), limits, start.lame_duck_min);
+        let server = Server::new(
+            start.handle.clone(),
+            limits,
+            self.event_streams,
+            start.lame_duck_min,
+        );
         Ok(Box::pin(async move {
             let serving = server.run(listener, opening, self.service);
             #[cfg(feature = "rustls")]

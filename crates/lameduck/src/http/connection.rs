@@ -24,6 +24,7 @@ use hyper_util::server::conn::auto;
 use tower_service::Service;
 
 use super::conn::{Conn, Order};
+use super::events::EventStreams;
 use super::linger::linger;
 use super::request::Tracked;
 use super::roster::Roster;
@@ -40,6 +41,7 @@ pub(crate) async fn serve<S, B>(
     protocol: Arc<auto::Builder<TokioExecutor>>,
     opening: Opening,
     service: S,
+    event_streams: EventStreams,
 ) where
     S: Service<Request<Incoming>, Response = http::Response<B>> + Clone + Send + 'static,
     S::Future: Send + 'static,
@@ -54,7 +56,7 @@ pub(crate) async fn serve<S, B>(
     };
     {
         let io = TokioIo::new(Tap::new(stream, conn.clone()));
-        let service = Tracked::new(service, conn.clone());
+        let service = Tracked::new(service, conn.clone(), event_streams);
         drive(
             &conn,
             pin!(protocol.serve_connection_with_upgrades(io, service)),

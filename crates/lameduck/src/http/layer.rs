@@ -1,6 +1,6 @@
 //! A `tower::Layer` for those who keep their own server: every request that passes is in the
 //! ledger until the last byte of its response has been taken, and once the shutdown has begun
-//! every HTTP/1.x response says `Connection: close`.
+//! every HTTP/1.x response says `Connection: close` and event streams end on an event boundary.
 //!
 //! What a layer cannot do is the work of the socket: listeners, idle connections, the last FIN.
 //! `docs/promises.md` says which promises hold with it.
@@ -9,6 +9,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
+use bytes::Bytes;
 use http::header::CONNECTION;
 use http::{HeaderValue, Request, Response, StatusCode, Version};
 use http_body::{Body, Frame, SizeHint};
@@ -16,6 +17,8 @@ use pin_project_lite::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
 
+use super::ending::{Chunk, Ending};
+use super::events::EventStreams;
 use crate::handle::Handle;
 use crate::inflight::{Guard, Name};
 
@@ -23,6 +26,16 @@ use crate::inflight::{Guard, Name};
 #[derive(Clone, Debug)]
 pub struct TrackLayer {
     handle: Handle,
+    event_streams: EventStreams,
+}
+
+impl TrackLayer {
+    /// How event streams end when the shutdown drains: on an event boundary, with a `retry:` of 1 s to
+    /// 3 s unless told.
+    pub fn event_streams(mut self, settings: EventStreams) -> Self {
+        self.event_streams = settings;
+        self
+    }
 }
 
 impl Handle {
@@ -31,6 +44,7 @@ impl Handle {
     pub fn layer(&self) -> TrackLayer {
         TrackLayer {
             handle: self.clone(),
+            event_streams: EventStreams::new(),
         }
     }
 }
@@ -42,6 +56,7 @@ impl<S> Layer<S> for TrackLayer {
         Track {
             inner,
             handle: self.handle.clone(),
+            event_streams: self.event_streams,
         }
     }
 }
@@ -51,6 +66,7 @@ impl<S> Layer<S> for TrackLayer {
 pub struct Track<S> {
     inner: S,
     handle: Handle,
+    event_streams: EventStreams,
 }
 
 impl<S, R, B> Service<Request<R>> for Track<S>
@@ -73,6 +89,7 @@ where
             guard: Some(self.handle.track("request", name)),
             http1: request.version() <= Version::HTTP_11,
             handle: self.handle.clone(),
+            event_streams: self.event_streams,
             inner: self.inner.call(request),
         }
     }
@@ -86,6 +103,7 @@ pin_project! {
         inner: F,
         guard: Option<Guard>,
         handle: Handle,
+        event_streams: EventStreams,
         http1: bool,
     }
 }
@@ -108,7 +126,11 @@ where
                 .insert(CONNECTION, HeaderValue::from_static("close"));
         }
         let guard = this.guard.take();
-        Poll::Ready(Ok(response.map(|inner| TrackBody { inner, guard })))
+        let events = this.event_streams.of(&response, this.handle);
+        Poll::Ready(Ok(response.map(|body| TrackBody {
+            inner: Ending::of(body, events),
+            guard,
+        })))
     }
 }
 
@@ -117,20 +139,21 @@ pin_project! {
     #[derive(Debug)]
     pub struct TrackBody<B> {
         #[pin]
-        inner: B,
+        inner: Ending<B>,
         guard: Option<Guard>,
     }
 }
 
 impl<B: Body> Body for TrackBody<B> {
-    type Data = B::Data;
+    type Data = Bytes;
     type Error = B::Error;
 
     fn poll_frame(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
-        self.project().inner.poll_frame(cx)
+    ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
+        let polled = ready!(self.project().inner.poll_frame(cx)?);
+        Poll::Ready(polled.map(|frame| Ok(frame.map_data(Chunk::into_bytes))))
     }
 
     fn is_end_stream(&self) -> bool {
@@ -145,7 +168,7 @@ impl<B: Body> Body for TrackBody<B> {
 impl<B: Default> Default for TrackBody<B> {
     fn default() -> Self {
         TrackBody {
-            inner: B::default(),
+            inner: Ending::default(),
             guard: None,
         }
     }

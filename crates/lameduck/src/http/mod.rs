@@ -10,6 +10,7 @@
 //! | [`request`], [`body`], [`in_flight`] | one request and its response, in the ledger |
 //! | [`grpc`] | what the server itself says to a gRPC client |
 //! | `grpc_health` | the health service of gRPC |
+//! | [`events`], [`ending`] | the end of an event stream |
 //! | [`sweep`], [`pace`] | who is closed when, by how long peers pause |
 //! | [`roster`], [`conn`] | all connections, and what is known of one |
 //! | [`tap`], [`stream`], [`socket`] | the bytes, and the tap that notes them |
@@ -28,6 +29,8 @@ mod body;
 pub(crate) mod component;
 mod conn;
 mod connection;
+mod ending;
+pub(crate) mod events;
 mod grpc;
 #[cfg(feature = "tonic-health")]
 pub(crate) mod grpc_health;

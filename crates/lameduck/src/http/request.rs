@@ -28,6 +28,8 @@ use tower_service::Service;
 
 use super::body::TrackedBody;
 use super::conn::Conn;
+use super::ending::Ending;
+use super::events::EventStreams;
 use super::grpc::{Dialect, Status};
 use super::in_flight::{InFlight, LetGo, time_is_over};
 use super::{Accounted, REQUEST};
@@ -39,13 +41,15 @@ use crate::report::panic_text;
 pub(super) struct Tracked<S> {
     service: TowerToHyperService<S>,
     conn: Arc<Conn>,
+    event_streams: EventStreams,
 }
 
 impl<S> Tracked<S> {
-    pub(super) fn new(service: S, conn: Arc<Conn>) -> Self {
+    pub(super) fn new(service: S, conn: Arc<Conn>, event_streams: EventStreams) -> Self {
         Tracked {
             service: TowerToHyperService::new(service),
             conn,
+            event_streams,
         }
     }
 }
@@ -76,6 +80,7 @@ where
             connect: request.method() == Method::CONNECT,
             handler: self.service.call(request),
             in_flight: Some(in_flight),
+            event_streams: self.event_streams,
             dialect,
         }
     }
@@ -88,6 +93,7 @@ pin_project! {
         handler: F,
         in_flight: Option<InFlight>,
         let_go: Option<LetGo>,
+        event_streams: EventStreams,
         dialect: Dialect,
         connect: bool,
     }
@@ -120,9 +126,11 @@ where
                 } else {
                     say_close(&mut response, *this.dialect, in_flight);
                 }
+                let events = this.event_streams.of(&response, in_flight.handle());
                 let (in_flight, let_go) = (this.in_flight.take(), this.let_go.take());
+                let body = |body| Ending::of(body, events);
                 let dialect = *this.dialect;
-                let tracked = |body| TrackedBody::of(body, in_flight, let_go, dialect);
+                let tracked = |it| TrackedBody::of(body(it), in_flight, let_go, dialect);
                 return Poll::Ready(Ok(response.map(tracked)));
             }
             Ok(Poll::Pending) if time_is_over(in_flight.handle(), this.let_go, cx) => {

@@ -20,6 +20,7 @@ use tower_service::Service;
 
 use super::conn::{Conn, Order};
 use super::connection;
+use super::events::EventStreams;
 use super::listener::{Listener, exhausted};
 use super::pace::Pace;
 use super::roster::Roster;
@@ -35,6 +36,7 @@ use crate::phase::Phase;
 pub(crate) struct Server {
     handle: Handle,
     limits: Limits,
+    event_streams: EventStreams,
     lame_duck_min: Duration,
     roster: Arc<Roster>,
     pace: Arc<Pace>,
@@ -53,10 +55,16 @@ const SWEEP_SERVING: Duration = Duration::from_secs(1);
 const SWEEP_DRAINING: Duration = Duration::from_millis(10);
 
 impl Server {
-    pub(crate) fn new(handle: Handle, limits: Limits, lame_duck_min: Duration) -> Arc<Server> {
+    pub(crate) fn new(
+        handle: Handle,
+        limits: Limits,
+        event_streams: EventStreams,
+        lame_duck_min: Duration,
+    ) -> Arc<Server> {
         Arc::new(Server {
             handle,
             limits,
+            event_streams,
             lame_duck_min,
             roster: Arc::default(),
             pace: Arc::default(),
@@ -86,6 +94,7 @@ impl Server {
                 protocol.clone(),
                 opening.clone(),
                 service.clone(),
+                server.event_streams,
             ));
         };
         let listening = async {

@@ -7,7 +7,6 @@
 //! 2. Those that asked to be last get it when all others have gone, or have had the time to.
 //! 3. While there is a socket there is a pacer; and there is one at most.
 
-use std::hash::{BuildHasher, RandomState};
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -20,6 +19,7 @@ use tokio::time::{Instant, sleep_until};
 use super::pace::Plan;
 use super::settings::WebSockets;
 use crate::handle::Handle;
+use crate::jitter::random;
 
 /// One socket's turn to go.
 pub(super) struct Turn {
@@ -241,10 +241,4 @@ impl Pacer {
             }
         }
     }
-}
-
-/// In 0..1. Two processes that stop together differ; nobody needs more of it.
-fn random() -> f64 {
-    let bits = RandomState::new().hash_one(0_u8) >> 11;
-    bits as f64 / (1_u64 << 53) as f64
 }

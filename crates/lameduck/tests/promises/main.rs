@@ -10,6 +10,7 @@ mod socket;
 
 mod accept;
 mod environment;
+mod events;
 mod failures;
 mod grpc;
 mod http1;
@@ -17,6 +18,7 @@ mod http2;
 mod idle;
 mod inherited;
 mod lame_duck;
+mod other_servers;
 mod signals;
 mod startup;
 mod status_page;
