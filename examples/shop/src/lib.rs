@@ -10,7 +10,7 @@
 //! | `outbox` | the way to a queue that is not beside the orders |
 //! | `receipts` | sending them |
 //! | `routes` | what it serves |
-//! | `events` | the event stream |
+//! | `events`, `sockets` | the event stream, the WebSocket |
 //! | `books` | what was sold, while no shop runs |
 //! | `serve` | the service's life |
 
@@ -23,6 +23,7 @@ mod queue;
 mod receipts;
 mod routes;
 mod serve;
+mod sockets;
 mod store;
 
 use std::ffi::OsString;

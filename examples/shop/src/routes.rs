@@ -16,13 +16,13 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::events;
+use crate::sockets;
 use crate::store::{Ledger, NewOrder, Store};
 
 /// What every handler may use.
 #[derive(Clone)]
 pub(crate) struct Shop {
     pub store: Store,
-    pub handle: lameduck::Handle,
 }
 
 pub(crate) fn router(shop: Shop) -> Router {
@@ -35,12 +35,13 @@ pub(crate) fn router(shop: Shop) -> Router {
         .route("/upload", post(upload))
         .route("/stream", get(stream))
         .route("/events", get(events::stream))
+        .route("/ws", get(sockets::upgrade))
         .with_state(shop)
 }
 
 async fn index() -> &'static str {
     "GET /work?ms=N\nPOST /orders\nGET /orders/{id}\nGET /ledger\nPOST /upload\n\
-     GET /stream?ms=N\nGET /events\n"
+     GET /stream?ms=N\nGET /events\nGET /ws\n"
 }
 
 /// How long something takes.

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "everything in here is a test")]
 
 mod service;
+mod sockets;
 
 mod faults;
 mod orders;
