@@ -33,7 +33,7 @@ mod redis;
 
 use std::fmt;
 
-pub use browser::Browser;
+pub use browser::{Browser, Page};
 pub use mariadb::MariaDb;
 pub use nats::Nats;
 pub use postgres::Postgres;

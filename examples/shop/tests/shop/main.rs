@@ -2,6 +2,7 @@
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, reason = "everything in here is a test")]
 
+mod clients;
 mod service;
 mod sockets;
 

@@ -1,15 +1,33 @@
 //! Chromium, through its driver.
 
-use std::path::{Path, PathBuf};
+mod page;
+
+use std::path::PathBuf;
 use std::process::Command;
 
 use rustix::process::Signal;
 use tempfile::TempDir;
 
+pub use self::page::Page;
 use crate::NotHere;
 use crate::daemon::{Daemon, Ready};
 use crate::port::Port;
 use crate::program;
+
+/// What to start Chromium with: without a window, as any user, and without a word to anybody on
+/// the network.
+const FLAGS: [&str; 10] = [
+    "--headless=new",
+    "--no-sandbox",
+    "--force-color-profile=srgb",
+    "--window-size=1000,900",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+];
 
 /// A ChromeDriver, which starts a headless Chromium for each WebDriver session.
 #[derive(Debug)]
@@ -60,31 +78,6 @@ impl Browser {
             chromium: chromium.join("chromium"),
         })
     }
-
-    /// Where it speaks WebDriver, for example `127.0.0.1:19515`.
-    pub fn address(&self) -> &str {
-        &self.address
-    }
-
-    /// What a session is to name as the browser.
-    pub fn chromium(&self) -> &Path {
-        &self.chromium
-    }
-
-    /// What to start Chromium with: without a window, as any user, and without a word to anybody on
-    /// the network.
-    pub const FLAGS: [&str; 10] = [
-        "--headless=new",
-        "--no-sandbox",
-        "--force-color-profile=srgb",
-        "--window-size=1000,900",
-        "--disable-gpu",
-        "--disable-quic",
-        "--no-first-run",
-        "--disable-background-networking",
-        "--disable-component-update",
-        "--disable-sync",
-    ];
 
     /// The numbers of its processes at this moment.
     pub fn processes(&self) -> Vec<u32> {
