@@ -34,7 +34,7 @@ pub(super) struct Life {
 
 impl Life {
     /// From the upgrade on.
-    pub(super) async fn from_upgrade<F, Fut>(self, upgrade: OnUpgrade, handler: F)
+    pub(super) async fn after_upgrade<F, Fut>(self, upgrade: OnUpgrade, handler: F)
     where
         F: FnOnce(WebSocket) -> Fut,
         Fut: Future<Output = ()>,

@@ -121,11 +121,7 @@ impl State {
         sent
     }
 
-    fn poll_write(
-        &mut self,
-        cx: &mut Context<'_>,
-        poll: fn(Pin<&mut WebSocketStream<Counted>>, &mut Context<'_>) -> Poll<Result<(), Error>>,
-    ) -> Poll<Result<(), Error>> {
+    fn poll_write(&mut self, cx: &mut Context<'_>, poll: Write) -> Poll<Result<(), Error>> {
         let Some(ws) = self.ws.as_mut().filter(|_| !self.broken) else {
             return Poll::Ready(Err(Error::AlreadyClosed));
         };
@@ -138,6 +134,9 @@ impl State {
         self.abandoned || (self.backlog.len() < KEPT_MESSAGES && self.backlog_bytes < KEPT_BYTES)
     }
 }
+
+/// A way to write on: `poll_ready`, `poll_flush`, `poll_close`.
+type Write = fn(Pin<&mut WebSocketStream<Counted>>, &mut Context<'_>) -> Poll<Result<(), Error>>;
 
 /// What to say to a peer because of what it has sent; `None` if the connection is broken.
 fn fault(error: &Error) -> Option<CloseCode> {

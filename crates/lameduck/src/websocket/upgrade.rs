@@ -177,7 +177,7 @@ impl WebSocketUpgrade {
             protocol: self.protocol,
             last: self.last,
         };
-        tokio::spawn(life.from_upgrade(self.upgrade, handler));
+        tokio::spawn(life.after_upgrade(self.upgrade, handler));
         response
     }
 }
