@@ -77,7 +77,9 @@ impl Bench for Nats {
         let consumer = self.consumer(queue).await?;
         let mut messages = consumer
             .stream()
-            .max_messages_per_batch(HELD)
+            // It asks again when half of a batch has come, so that up to a batch and a half are on
+            // their way.
+            .max_messages_per_batch(HELD * 2 / 3)
             .messages()
             .await?;
         let counts = counter.clone();

@@ -42,8 +42,9 @@ pub(super) struct Inbox {
     pull: Option<Pull>,
 }
 
-/// What the server has been asked for.
+/// What the server has been asked for, at one time or at two.
 struct Pull {
+    /// How much of it has not come.
     left: usize,
     until: Instant,
     /// The how-manieth connection it was asked on.
@@ -65,21 +66,25 @@ impl JetStream {
         statistics.connects.load(Ordering::Relaxed)
     }
 
-    /// Asks for as much as there is room for, if nothing is asked for already.
+    /// Asks for as much as there is room for, unless most of that is asked for already: the next ones
+    /// travel while the last of those before are still to come.
     pub(super) async fn pull(&self) -> Result<(), BoxError> {
         let (batch, inbox) = {
             let mut state = self.state();
-            let batch = state.most.saturating_sub(Arc::strong_count(&self.held) - 1);
+            let most = state.most;
+            let room = most.saturating_sub(Arc::strong_count(&self.held) - 1);
             let connection = self.connections();
             let inbox = state.inbox.as_mut().ok_or("not subscribed")?;
-            let under_way = inbox.pull.as_ref().is_some_and(|pull| {
-                pull.left > 0 && pull.connection == connection && Instant::now() < pull.until
+            let under_way = inbox.pull.as_ref().map_or(0, |pull| {
+                let valid = pull.connection == connection && Instant::now() < pull.until;
+                if valid { pull.left } else { 0 }
             });
-            if under_way || batch == 0 {
+            let batch = room.saturating_sub(under_way);
+            if batch == 0 || under_way > 0 && batch < most.div_ceil(4) {
                 return Ok(());
             }
             inbox.pull = Some(Pull {
-                left: batch,
+                left: under_way + batch,
                 until: Instant::now() + PULL + LATE,
                 connection,
             });
@@ -165,8 +170,16 @@ impl Inbox {
         if status == StatusCode::IDLE_HEARTBEAT {
             return Ok(false);
         }
-        // Whatever it says, it is the server's last word on the pull.
-        self.pull = None;
+        // Whatever it says, it is the server's last word on a pull: of how much it does not say if
+        // that is all.
+        let unmet = message.headers.as_ref().and_then(|headers| {
+            let unmet = headers.get("Nats-Pending-Messages")?;
+            unmet.as_str().parse::<usize>().ok()
+        });
+        self.pull = self.pull.take().and_then(|pull| {
+            let left = pull.left.checked_sub(unmet?).filter(|left| *left > 0)?;
+            Some(Pull { left, ..pull })
+        });
         let why = message.description.as_deref().unwrap_or("no reason given");
         match status {
             StatusCode::TIMEOUT | StatusCode::NOT_FOUND => Ok(false),
