@@ -6,6 +6,10 @@ use std::net::SocketAddr;
 use anyhow::{Context, bail};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio_rustls::client::TlsStream;
+use tokio_util::either::Either;
+
+use crate::certificate::Certificate;
 
 /// The request for a path, as bytes.
 pub fn request(path: &str) -> Vec<u8> {
@@ -14,17 +18,29 @@ pub fn request(path: &str) -> Vec<u8> {
 
 /// A keep-alive connection.
 pub struct Connection {
-    stream: TcpStream,
+    stream: Either<TcpStream, Box<TlsStream<TcpStream>>>,
     buffer: Vec<u8>,
 }
 
 impl Connection {
     /// Connects.
     pub async fn open(address: SocketAddr) -> anyhow::Result<Connection> {
-        let stream = TcpStream::connect(address)
-            .await
-            .with_context(|| format!("cannot connect to {address}"))?;
-        stream.set_nodelay(true)?;
+        Connection::secure(address, None).await
+    }
+
+    /// Connects, and speaks TLS if the server has a certificate.
+    pub async fn secure(
+        address: SocketAddr,
+        certificate: Option<&Certificate>,
+    ) -> anyhow::Result<Connection> {
+        let stream = connect(address).await?;
+        let stream = match certificate {
+            None => Either::Left(stream),
+            Some(certificate) => {
+                let (connector, name) = certificate.client();
+                Either::Right(Box::new(connector.connect(name, stream).await?))
+            }
+        };
         Ok(Connection {
             stream,
             buffer: Vec::new(),
@@ -73,6 +89,14 @@ impl Connection {
             self.buffer.clear();
         }
     }
+}
+
+async fn connect(address: SocketAddr) -> anyhow::Result<TcpStream> {
+    let stream = TcpStream::connect(address)
+        .await
+        .with_context(|| format!("cannot connect to {address}"))?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
 }
 
 /// The length of the answer that the bytes begin with, if all of it is there.

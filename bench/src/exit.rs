@@ -57,10 +57,10 @@ pub fn run(options: &Options) -> anyhow::Result<ExitCode> {
     let mut rng = StdRng::seed_from_u64(options.seed);
     let work = Duration::from_millis(options.work_ms);
 
-    let working = in_turns(options.rounds, &mut rng, |server| {
+    let working = in_turns(options.rounds, &mut rng, Server::Axum, |server| {
         with_work(server, work, 0)
     })?;
-    let idle = in_turns(options.rounds, &mut rng, idle)?;
+    let idle = in_turns(options.rounds, &mut rng, Server::Axum, idle)?;
     let mut rows = vec![
         Row::difference(
             format!("SIGTERM to exit, {} ms of work", options.work_ms),
@@ -76,7 +76,7 @@ pub fn run(options: &Options) -> anyhow::Result<ExitCode> {
         ),
     ];
     if options.idle > 0 {
-        let crowded = in_turns(options.idle_rounds, &mut rng, |server| {
+        let crowded = in_turns(options.idle_rounds, &mut rng, Server::Axum, |server| {
             with_work(server, work, options.idle)
         })?;
         rows.push(Row::alone(
@@ -113,7 +113,7 @@ fn with_work(server: Server, left: Duration, crowd: u32) -> anyhow::Result<Shutd
         .build()
         .context("cannot start a runtime")?;
     let process = Process::start(server)?;
-    let idle = runtime.block_on(open_idle(process.address, crowd))?;
+    let idle = runtime.block_on(open_idle(process.address, None, crowd))?;
     let address = process.address;
     let asked = Instant::now();
     let slow = runtime.spawn(async move {

@@ -11,6 +11,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use tokio::task::JoinSet;
 
+use crate::certificate::Certificate;
 use crate::client::{Connection, request};
 use crate::pairs::{Pair, Row, Target, conclude};
 use crate::process::{Process, allow_open_files};
@@ -40,6 +41,10 @@ pub struct Options {
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
     idle_rounds: u32,
 
+    /// Over TLS, beside axum-server with rustls
+    #[arg(long)]
+    tls: bool,
+
     /// Decides who goes first in each pair
     #[arg(long, default_value_t = 7)]
     seed: u64,
@@ -67,18 +72,21 @@ pub fn run(options: &Options) -> anyhow::Result<ExitCode> {
         .context("cannot start a runtime")?;
     let mut rng = StdRng::seed_from_u64(options.seed);
 
-    let mut ours = runtime.block_on(Loaded::start(Server::Lameduck, options))?;
-    let mut theirs = runtime.block_on(Loaded::start(Server::Axum, options))?;
-    let rounds = in_turns(options.rounds, &mut rng, |server| {
+    let certificate = options.tls.then(Certificate::make).transpose()?;
+    let certificate = certificate.as_ref();
+    let start = |server| Loaded::start(server, certificate, options);
+    let mut ours = runtime.block_on(start(Server::Lameduck))?;
+    let mut theirs = runtime.block_on(start(Server::Axum))?;
+    let rounds = in_turns(options.rounds, &mut rng, Server::Axum, |server| {
         let loaded = match server {
             Server::Lameduck => &mut ours,
-            Server::Axum => &mut theirs,
+            _ => &mut theirs,
         };
         runtime.block_on(loaded.round(Duration::from_millis(options.round_ms)))
     })?;
     drop((ours, theirs));
-    let weights = in_turns(options.idle_rounds, &mut rng, |server| {
-        runtime.block_on(weigh(server, options.idle))
+    let weights = in_turns(options.idle_rounds, &mut rng, Server::Axum, |server| {
+        runtime.block_on(weigh(server, certificate, options.idle))
     })?;
 
     let column = |of: fn(&Round) -> f64| -> Vec<Pair> {
@@ -106,22 +114,27 @@ pub fn run(options: &Options) -> anyhow::Result<ExitCode> {
             Some(Target::AtMost(1.1)),
         ),
     ];
-    conclude("axum", &rows, options.json)
+    conclude(
+        if options.tls { "axum-server" } else { "axum" },
+        &rows,
+        options.json,
+    )
 }
 
-/// Measures both servers, `rounds` times, one right after the other.
+/// Measures lameduck and its neighbour, `rounds` times, one right after the other.
 pub fn in_turns<T>(
     rounds: u32,
     rng: &mut StdRng,
+    neighbour: Server,
     mut measure: impl FnMut(Server) -> anyhow::Result<T>,
 ) -> anyhow::Result<Vec<(T, T)>> {
     (0..rounds)
         .map(|_| {
             if rng.random() {
                 let ours = measure(Server::Lameduck)?;
-                Ok((ours, measure(Server::Axum)?))
+                Ok((ours, measure(neighbour)?))
             } else {
-                let theirs = measure(Server::Axum)?;
+                let theirs = measure(neighbour)?;
                 Ok((measure(Server::Lameduck)?, theirs))
             }
         })
@@ -138,12 +151,16 @@ struct Loaded {
 
 impl Loaded {
     /// Starts the server, connects, and has a round that does not count.
-    async fn start(server: Server, options: &Options) -> anyhow::Result<Loaded> {
-        let process = Process::start(server)?;
+    async fn start(
+        server: Server,
+        certificate: Option<&Certificate>,
+        options: &Options,
+    ) -> anyhow::Result<Loaded> {
+        let process = Process::start_with(server, certificate)?;
         let request: Arc<[u8]> = request("/").into();
         let mut connections = Vec::new();
         for _ in 0..options.connections {
-            let mut connection = Connection::open(process.address).await?;
+            let mut connection = Connection::secure(process.address, certificate).await?;
             let length = connection.ask(&request).await?;
             connections.push((connection, length));
         }
@@ -206,23 +223,31 @@ impl Loaded {
 }
 
 /// KiB of a fresh server's memory for each of `count` idle connections.
-async fn weigh(server: Server, count: u32) -> anyhow::Result<f64> {
-    let process = Process::start(server)?;
+async fn weigh(
+    server: Server,
+    certificate: Option<&Certificate>,
+    count: u32,
+) -> anyhow::Result<f64> {
+    let process = Process::start_with(server, certificate)?;
     // What the first connections make the server set up once is not theirs.
-    drop(open_idle(process.address, 64).await?);
+    drop(open_idle(process.address, certificate, 64).await?);
     let before = process.resident()?;
-    let idle = open_idle(process.address, count).await?;
+    let idle = open_idle(process.address, certificate, count).await?;
     let after = process.resident()?;
     drop(idle);
     Ok(after.saturating_sub(before) as f64 / 1024.0 / f64::from(count))
 }
 
 /// Opens keep-alive connections on each of which one request was answered.
-pub async fn open_idle(address: SocketAddr, count: u32) -> anyhow::Result<Vec<Connection>> {
+pub async fn open_idle(
+    address: SocketAddr,
+    certificate: Option<&Certificate>,
+    count: u32,
+) -> anyhow::Result<Vec<Connection>> {
     let get = request("/");
     let mut idle = Vec::with_capacity(count as usize);
     for _ in 0..count {
-        let mut connection = Connection::open(address).await?;
+        let mut connection = Connection::secure(address, certificate).await?;
         connection.ask(&get).await?;
         idle.push(connection);
     }

@@ -3,6 +3,7 @@
 //! Every figure compares two things measured in turns on the same machine within moments of each
 //! other, so that a busy machine slows both alike.
 
+mod certificate;
 mod client;
 mod exit;
 mod flood;
@@ -15,6 +16,7 @@ mod serve;
 mod shop;
 mod shutdowns;
 mod track;
+mod websockets;
 
 use std::process::ExitCode;
 
@@ -36,10 +38,12 @@ struct Cli {
 enum Command {
     /// What the in-flight ledger costs, beside `tokio_util::task::TaskTracker`
     Track(track::Options),
-    /// What serving HTTP/1.1 costs, beside `axum::serve` with the same router
+    /// What serving HTTP/1.1 costs, beside `axum::serve`, or `axum-server` with TLS
     Http(http::Options),
     /// What the worker loop costs, beside the bare consumers of apalis, lapin and async-nats
     Queues(queues::Options),
+    /// What 10,000 WebSockets cost beside the bare protocol crate, and how a shutdown closes them
+    Websockets(websockets::Options),
     /// How soon a process is gone after SIGTERM, beside axum's `with_graceful_shutdown`
     Exit(exit::Options),
     /// Stop the shop again and again under mixed load, and account for every request and order
@@ -88,6 +92,7 @@ impl Command {
             Command::Track(options) => track::run(&options),
             Command::Http(options) => http::run(&options),
             Command::Queues(options) => queues::run(&options),
+            Command::Websockets(options) => websockets::run(&options),
             Command::Exit(options) => exit::run(&options),
             Command::Shutdowns(options) => shutdowns::run(&options),
             Command::Flood(options) => flood::run(&options),

@@ -10,6 +10,7 @@ use anyhow::{Context, bail};
 use clap::ValueEnum;
 use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, setrlimit};
 
+use crate::certificate::Certificate;
 use crate::serve::Server;
 
 /// How long a server may take to accept its first connection.
@@ -25,6 +26,27 @@ pub struct Process {
 impl Process {
     /// Starts the server and waits until it accepts.
     pub fn start(server: Server) -> anyhow::Result<Process> {
+        Process::start_with(server, None)
+    }
+
+    /// The same with these variables set.
+    pub fn start_in(server: Server, variables: &[(&str, &str)]) -> anyhow::Result<Process> {
+        Process::spawn(server, None, variables)
+    }
+
+    /// The same; it speaks TLS if there is a certificate.
+    pub fn start_with(
+        server: Server,
+        certificate: Option<&Certificate>,
+    ) -> anyhow::Result<Process> {
+        Process::spawn(server, certificate, &[])
+    }
+
+    fn spawn(
+        server: Server,
+        certificate: Option<&Certificate>,
+        variables: &[(&str, &str)],
+    ) -> anyhow::Result<Process> {
         let this = std::env::current_exe().context("cannot find this program's own file")?;
         let address = free_address()?;
         let name = server
@@ -37,12 +59,16 @@ impl Process {
             .stdout(Stdio::null())
             // lameduck's report of the shutdown.
             .stderr(Stdio::null());
+        if let Some(certificate) = certificate {
+            command.arg("--tls").arg(certificate.folder());
+        }
         for (variable, _) in std::env::vars_os() {
             let text = variable.to_string_lossy();
             if text.starts_with("LAMEDUCK_") || text.starts_with("LISTEN_") {
                 command.env_remove(&variable);
             }
         }
+        command.envs(variables.iter().copied());
         let child = command
             .spawn()
             .with_context(|| format!("cannot start the {name} server"))?;

@@ -4,27 +4,37 @@
 //! process of its own.
 
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context;
 use axum::Router;
 use axum::extract::Query;
+use axum::response::Response;
 use axum::routing::get;
+use axum_server::tls_rustls::RustlsConfig;
 use clap::{Args, ValueEnum};
-use lameduck::{LameDuck, Lifecycle};
+use futures_util::{SinkExt, StreamExt};
+use lameduck::websocket::{WebSocket, WebSocketUpgrade};
+use lameduck::{Http, LameDuck, Lifecycle, Tls};
 use rustix::process::{Signal, set_parent_process_death_signal};
 use serde::Deserialize;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+
+use crate::certificate::{cert, key};
 
 /// Which server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Server {
     /// A lameduck lifecycle without a lame-duck phase.
     Lameduck,
-    /// `axum::serve` with `with_graceful_shutdown`.
+    /// `axum::serve` with `with_graceful_shutdown`; `axum-server` for TLS, which that cannot speak.
     Axum,
+    /// A WebSocket echo of `tokio-tungstenite`, and nothing else.
+    Tungstenite,
 }
 
 /// Options of the hidden `serve`.
@@ -36,6 +46,10 @@ pub struct Options {
 
     /// Where to serve
     listen: SocketAddr,
+
+    /// The folder of the certificate, to speak TLS
+    #[arg(long, value_name = "DIR")]
+    tls: Option<PathBuf>,
 }
 
 /// Serves until SIGTERM, or until the bench that started it is gone.
@@ -48,8 +62,12 @@ pub fn run(options: &Options) -> anyhow::Result<ExitCode> {
         .context("cannot start a runtime")?;
     runtime.block_on(async {
         match options.server {
-            Server::Lameduck => Ok(serve_lameduck(options.listen).await),
-            Server::Axum => serve_axum(options.listen).await,
+            Server::Lameduck => Ok(serve_lameduck(options).await),
+            Server::Axum => match &options.tls {
+                None => serve_axum(options.listen).await,
+                Some(folder) => serve_axum_server(options.listen, folder).await,
+            },
+            Server::Tungstenite => serve_tungstenite(options.listen).await,
         }
     })
 }
@@ -58,6 +76,46 @@ pub fn run(options: &Options) -> anyhow::Result<ExitCode> {
 struct Work {
     #[serde(default)]
     ms: u64,
+}
+
+/// The same for both servers of WebSockets: what lameduck has them read at once.
+fn websocket_config() -> WebSocketConfig {
+    WebSocketConfig::default().read_buffer_size(8 * 1024)
+}
+
+/// Ends by the signal itself: how it stops is not measured.
+async fn serve_tungstenite(listen: SocketAddr) -> anyhow::Result<ExitCode> {
+    let listener = TcpListener::bind(listen)
+        .await
+        .with_context(|| format!("cannot listen on {listen}"))?;
+    loop {
+        let (stream, _) = listener.accept().await?;
+        tokio::spawn(async move {
+            let config = Some(websocket_config());
+            let mut socket = tokio_tungstenite::accept_async_with_config(stream, config).await?;
+            while let Some(message) = socket.next().await {
+                let message = message?;
+                if message.is_text() {
+                    socket.send(message).await?;
+                }
+            }
+            anyhow::Ok(())
+        });
+    }
+}
+
+async fn echo(mut socket: WebSocket) {
+    while let Some(Ok(message)) = socket.recv().await {
+        if message.is_text() && socket.send(message).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// The router, with a WebSocket that only lameduck serves.
+fn router_with_websocket() -> Router {
+    let ws = get(async |upgrade: WebSocketUpgrade| -> Response { upgrade.on_upgrade(echo) });
+    router().route("/ws", ws)
 }
 
 fn router() -> Router {
@@ -70,12 +128,13 @@ fn router() -> Router {
     )
 }
 
-async fn serve_lameduck(listen: SocketAddr) -> ExitCode {
-    let exit = Lifecycle::new()
-        .lame_duck(LameDuck::Off)
-        .http("bench", listen, router())
-        .run()
-        .await;
+async fn serve_lameduck(options: &Options) -> ExitCode {
+    let mut http = Http::new("bench", options.listen, router_with_websocket());
+    if let Some(folder) = &options.tls {
+        http = http.tls(Tls::files(cert(folder), key(folder)));
+    }
+    let life = Lifecycle::new().lame_duck(LameDuck::Off).serve(http);
+    let exit = life.run().await;
     ExitCode::from(exit.code())
 }
 
@@ -90,5 +149,17 @@ async fn serve_axum(listen: SocketAddr) -> anyhow::Result<ExitCode> {
         })
         .await
         .context("axum::serve")?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Ends by the signal itself: how it stops is not measured.
+async fn serve_axum_server(listen: SocketAddr, folder: &Path) -> anyhow::Result<ExitCode> {
+    let tls = RustlsConfig::from_pem_file(cert(folder), key(folder))
+        .await
+        .context("cannot read the certificate")?;
+    axum_server::bind_rustls(listen, tls)
+        .serve(router().into_make_service())
+        .await
+        .context("axum-server")?;
     Ok(ExitCode::SUCCESS)
 }
