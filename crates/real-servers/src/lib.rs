@@ -28,6 +28,7 @@ mod port;
 mod postgres;
 mod process_tree;
 mod program;
+mod python;
 mod rabbitmq;
 mod redis;
 
@@ -37,6 +38,7 @@ pub use browser::{Browser, Page};
 pub use mariadb::MariaDb;
 pub use nats::Nats;
 pub use postgres::Postgres;
+pub use python::python;
 pub use rabbitmq::RabbitMq;
 pub use redis::Redis;
 

@@ -11,6 +11,7 @@
 //! | `receipts` | sending them |
 //! | `routes` | what it serves |
 //! | `events`, `sockets` | the event stream, the WebSocket |
+//! | `grpc` | the same orders over gRPC |
 //! | `books` | what was sold, while no shop runs |
 //! | `serve` | the service's life |
 
@@ -18,6 +19,7 @@ mod args;
 mod books;
 mod database;
 mod events;
+mod grpc;
 mod outbox;
 mod queue;
 mod receipts;
@@ -25,6 +27,8 @@ mod routes;
 mod serve;
 mod sockets;
 mod store;
+
+pub use grpc::proto;
 
 use std::ffi::OsString;
 

@@ -15,14 +15,14 @@ use http_body_util::BodyExt;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::events;
-use crate::sockets;
 use crate::store::{Ledger, NewOrder, Store};
+use crate::{events, grpc, sockets};
 
 /// What every handler may use.
 #[derive(Clone)]
 pub(crate) struct Shop {
     pub store: Store,
+    pub handle: lameduck::Handle,
 }
 
 pub(crate) fn router(shop: Shop) -> Router {
@@ -36,12 +36,13 @@ pub(crate) fn router(shop: Shop) -> Router {
         .route("/stream", get(stream))
         .route("/events", get(events::stream))
         .route("/ws", get(sockets::upgrade))
-        .with_state(shop)
+        .with_state(shop.clone())
+        .merge(grpc::router(shop))
 }
 
 async fn index() -> &'static str {
     "GET /work?ms=N\nPOST /orders\nGET /orders/{id}\nGET /ledger\nPOST /upload\n\
-     GET /stream?ms=N\nGET /events\nGET /ws\n"
+     GET /stream?ms=N\nGET /events\nGET /ws\ngRPC shop.v1.Shop\n"
 }
 
 /// How long something takes.

@@ -46,6 +46,7 @@ pub(crate) async fn run(args: Serve) -> Exit {
             };
             let shop = Shop {
                 store: store.clone(),
+                handle: life.handle(),
             };
             let ping = database.clone();
             life = life

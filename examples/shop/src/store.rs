@@ -161,6 +161,15 @@ impl Store {
         on!(&self.database, pool => sqlx::query_as(GET).bind(id).fetch_optional(pool).await)
     }
 
+    /// The first `limit` orders after the one of that id, in the order of their ids.
+    pub(crate) async fn after(&self, id: i64, limit: i64) -> sqlx::Result<Vec<Order>> {
+        const AFTER: &str = "SELECT id, item, quantity, \
+            EXISTS (SELECT 1 FROM receipts WHERE order_id = orders.id) AS receipt_sent \
+            FROM orders WHERE id > $1 ORDER BY id LIMIT $2";
+        on!(&self.database, pool =>
+            sqlx::query_as(AFTER).bind(id).bind(limit).fetch_all(pool).await)
+    }
+
     /// The receipt of `order` was sent.
     pub(crate) async fn sent(&self, order: i64) -> sqlx::Result<()> {
         const SENT: &str = "INSERT INTO receipts (order_id) VALUES ($1)";

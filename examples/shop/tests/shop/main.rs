@@ -7,6 +7,8 @@ mod service;
 mod sockets;
 
 mod faults;
+mod grpc;
+mod grpc_python;
 mod orders;
 mod receipts;
 mod streams_and_flags;

@@ -43,8 +43,14 @@ pub struct Shop {
 
 impl Shop {
     pub fn start(args: &[&str]) -> Shop {
+        Shop::start_with(args, &[])
+    }
+
+    /// The same with more in its environment.
+    pub fn start_with(args: &[&str], environment: &[(&str, &str)]) -> Shop {
         let mut child = command(&["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"])
             .args(args)
+            .envs(environment.iter().copied())
             .env("NO_COLOR", "1")
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
