@@ -33,6 +33,8 @@
 //! - [`Handle`] is what every part of the process knows about the shutdown: the [`Phase`], the time
 //!   left, and the [ledger](inflight) of everything in flight. [`Handle::layer`] brings servers
 //!   that are not ours into it.
+//! - `websocket` has WebSockets that get a proper goodbye; [`EventStreams`] end between two events; and
+//!   [`Draining`] tells any handler when to come to an end.
 //! - [`budget`] says how the grace is shared out, [`report`] what is told at the end, [`LameDuck`]
 //!   how long to go on serving, [`Exit`] what the exit code means.
 //!

@@ -34,7 +34,7 @@ pub(super) struct Life {
 
 impl Life {
     /// From the upgrade on.
-    pub(super) async fn after_upgrade<F, Fut>(self, upgrade: OnUpgrade, handler: F)
+    pub(super) async fn after<F, Fut>(self, upgrade: OnUpgrade, handler: F)
     where
         F: FnOnce(WebSocket) -> Fut,
         Fut: Future<Output = ()>,
@@ -46,7 +46,7 @@ impl Life {
                 Err(error) => tracing::debug!(target: "lameduck", %error, "not upgraded"),
             }
         };
-        // Boxed by no one: whoever is let go is cut where it stands, the handler as well.
+        // Whoever is let go is cut where it stands, and the handler with it.
         tokio::select! {
             biased;
             () = life => {}

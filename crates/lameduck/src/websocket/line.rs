@@ -26,6 +26,9 @@ use super::{CloseCode, CloseFrame, Error, Message};
 const KEPT_MESSAGES: usize = 64;
 const KEPT_BYTES: usize = 256 * 1024;
 
+type Ws = WebSocketStream<Counted>;
+type PollSink = fn(Pin<&mut Ws>, &mut Context<'_>) -> Poll<Result<(), Error>>;
+
 pub(super) struct Line {
     state: Mutex<State>,
     bells: Arc<Bells>,
@@ -54,7 +57,7 @@ impl Wake for Bells {
 
 struct State {
     /// Gone once the connection has been taken to be ended.
-    ws: Option<WebSocketStream<Counted>>,
+    ws: Option<Ws>,
     /// Read while the application was not reading.
     backlog: VecDeque<Message>,
     backlog_bytes: usize,
@@ -121,7 +124,7 @@ impl State {
         sent
     }
 
-    fn poll_write(&mut self, cx: &mut Context<'_>, poll: Write) -> Poll<Result<(), Error>> {
+    fn poll_write(&mut self, cx: &mut Context<'_>, poll: PollSink) -> Poll<Result<(), Error>> {
         let Some(ws) = self.ws.as_mut().filter(|_| !self.broken) else {
             return Poll::Ready(Err(Error::AlreadyClosed));
         };
@@ -135,9 +138,6 @@ impl State {
     }
 }
 
-/// A way to write on: `poll_ready`, `poll_flush`, `poll_close`.
-type Write = fn(Pin<&mut WebSocketStream<Counted>>, &mut Context<'_>) -> Poll<Result<(), Error>>;
-
 /// What to say to a peer because of what it has sent; `None` if the connection is broken.
 fn fault(error: &Error) -> Option<CloseCode> {
     match error {
@@ -150,7 +150,7 @@ fn fault(error: &Error) -> Option<CloseCode> {
 }
 
 impl Line {
-    pub(super) fn new(ws: WebSocketStream<Counted>) -> Line {
+    pub(super) fn new(ws: Ws) -> Line {
         let bells = Arc::<Bells>::default();
         Line {
             state: Mutex::new(State {

@@ -7,7 +7,6 @@ use http::header::{
     CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL,
     SEC_WEBSOCKET_VERSION, UPGRADE,
 };
-use http::request::Parts;
 use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 use hyper::upgrade::OnUpgrade;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
@@ -77,7 +76,7 @@ impl WebSocketUpgrade {
     }
 
     #[cfg(feature = "axum")]
-    pub(super) fn from_parts(parts: &mut Parts) -> Result<Self, UpgradeError> {
+    pub(super) fn from_parts(parts: &mut http::request::Parts) -> Result<Self, UpgradeError> {
         let key = check(&parts.method, &parts.headers)?.clone();
         let handle = parts.extensions.get::<Handle>().cloned();
         let handle = handle.ok_or(UpgradeError::NoHandle)?;
@@ -177,7 +176,7 @@ impl WebSocketUpgrade {
             protocol: self.protocol,
             last: self.last,
         };
-        tokio::spawn(life.after_upgrade(self.upgrade, handler));
+        tokio::spawn(life.after(self.upgrade, handler));
         response
     }
 }
