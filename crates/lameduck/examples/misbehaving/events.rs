@@ -2,7 +2,7 @@
 //!
 //! | route | does |
 //! |---|---|
-//! | `GET /events?ms=N` | numbered events for ever, each in two halves with N ms between them |
+//! | `GET /events?ms=N` | numbered events for ever, each in three pieces with N ms between them |
 //! | `GET /events/half` | half an event, and never the other half |
 //! | `GET /events/own` | ends itself with an event `bye` |
 //! | `GET /poll` | `none yet`, once it is asked to end |
@@ -22,7 +22,7 @@ use lameduck::{Draining, EndsItself};
 
 pub fn router() -> Router {
     Router::new()
-        .route("/events", get(halves))
+        .route("/events", get(pieces))
         .route("/events/half", get(half))
         .route("/events/own", get(own))
         .route("/poll", get(poll))
@@ -41,13 +41,14 @@ fn events(chunks: impl Stream<Item = String> + Send + 'static) -> Response {
     ([(CONTENT_TYPE, "text/event-stream")], body).into_response()
 }
 
-async fn halves(Query(ask): Query<Ask>) -> Response {
+async fn pieces(Query(ask): Query<Ask>) -> Response {
     let pause = Duration::from_millis(ask.ms);
-    events(stream::unfold(2_u64, move |n| async move {
+    events(stream::unfold(3_u64, move |n| async move {
         tokio::time::sleep(pause).await;
-        let text = match n % 2 {
-            0 => format!("id: {}\r\ndata: fir", n / 2),
-            _ => format!("st half and second {}\r\n\r\n", n / 2),
+        let text = match n % 3 {
+            0 => format!("id: {}\r\n", n / 3),
+            1 => "data: fir".to_owned(),
+            _ => format!("st half and second {}\r\n\r\n", n / 3),
         };
         Some((text, n + 1))
     }))

@@ -22,8 +22,8 @@ fn events_and_retry(text: &str) -> (Vec<&str>, u64) {
 }
 
 #[test]
-fn sse_ends_on_an_event_boundary_whose_halves_are_in_two_chunks() {
-    // The drain begins at any place: in the first half, or between the halves.
+fn sse_ends_on_an_event_boundary_however_an_event_is_cut_into_chunks() {
+    // The drain begins at any place: between lines, within one, between events.
     for ms in [1, 20, 150] {
         let service = Start::new(&[]).env("LAMEDUCK_GRACE", "6s").serve();
         let mut clients: Vec<_> = (0..8).map(|_| service.client()).collect();
