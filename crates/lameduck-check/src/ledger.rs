@@ -1,5 +1,6 @@
 //! The account of everything the clients saw, round by round. Every verdict is read from here.
 
+mod socket;
 #[cfg(test)]
 pub(crate) mod specimen;
 mod tally;
@@ -16,6 +17,7 @@ use crate::request::RequestTemplate;
 use crate::target::{Exit, StopSignal};
 use crate::verdict::Evidence;
 
+pub use socket::{Close, Socket, Stall};
 pub use tally::Tally;
 pub use timeline::Slice;
 
@@ -79,6 +81,8 @@ pub enum Lane {
     Loris,
     /// Orders, one after the other on a kept connection.
     Order,
+    /// A WebSocket with a message every now and then.
+    WebSocket,
 }
 
 impl fmt::Display for Lane {
@@ -93,6 +97,7 @@ impl fmt::Display for Lane {
             Self::Idle => "idle",
             Self::Loris => "slow-loris",
             Self::Order => "order",
+            Self::WebSocket => "websocket",
         })
     }
 }
@@ -248,6 +253,10 @@ pub struct Round {
     pub exchanges: Vec<Exchange>,
     /// The connections, in the order they ended.
     pub connections: Vec<Connection>,
+    /// The WebSockets, in the order they ended.
+    pub sockets: Vec<Socket>,
+    /// When the prover itself stood still, in a round that needs to know.
+    pub stalls: Vec<Stall>,
     /// Looks at the readiness probe, in order.
     pub readiness: Vec<Sample>,
     /// Looks at the liveness probe, in order.

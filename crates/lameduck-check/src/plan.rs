@@ -48,6 +48,8 @@ pub struct Plan {
     pub postgres: Option<String>,
     /// Where that server writes its log, if it does not let the URL's role read it.
     pub postgres_log: Option<PathBuf>,
+    /// Paths where WebSockets are open when the signal comes, in turn client by client.
+    pub websockets: Vec<String>,
     /// Whether `get` and `slow` go over HTTP/2 too: cleartext with prior knowledge, or TLS with ALPN.
     pub h2: bool,
     /// The readiness probe. Asked directly, not over the delayed wire.
@@ -94,6 +96,8 @@ pub struct Clients {
     pub orders: u32,
     /// HTTP/2 connections (default 4), each with four streams at once.
     pub h2: u32,
+    /// WebSockets (default 50), each with a message about each 40 ms. Their pace is judged from 20 on.
+    pub websockets: u32,
     /// Peers that hang on without work (default 20): one half never sends a byte, a quarter stays after one
     /// request, a quarter dribbles a header for ever. 0 leaves their round out.
     pub idle: u32,
@@ -109,6 +113,7 @@ impl Default for Clients {
             downloads: 5,
             orders: 5,
             h2: 4,
+            websockets: 50,
             idle: 20,
         }
     }
@@ -137,6 +142,7 @@ impl Plan {
             settle: Duration::from_secs(10),
             postgres: None,
             postgres_log: None,
+            websockets: Vec::new(),
             h2: false,
             ready: None,
             live: None,

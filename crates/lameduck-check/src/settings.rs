@@ -14,7 +14,7 @@ use crate::endpoint::EndpointError;
 use crate::plan::Plan;
 use crate::request::RequestTemplate;
 
-use parse::{duration, requests, value};
+use parse::{duration, paths, requests, value};
 
 /// Bytes of an upload, unless set.
 const UPLOAD_BYTES: usize = 64 * 1024;
@@ -53,6 +53,8 @@ pub struct Settings {
     /// What places an order: a path, a space, and the JSON to post to it. With [`ledger`](Self::ledger) it is
     /// `/orders {"item":"tea","quantity":1}` unless set.
     pub post: Vec<String>,
+    /// Paths where the target speaks WebSocket.
+    pub ws: Vec<String>,
     /// The command that prints the target's [`Books`](crate::Books), whether the target runs or not. Split into
     /// words as a shell does, with its quotes; for pipes and variables write `sh -c '…'`.
     pub ledger: Option<String>,
@@ -101,6 +103,8 @@ pub struct Settings {
     pub post_clients: Option<u32>,
     /// HTTP/2 connections.
     pub h2_connections: Option<u32>,
+    /// WebSockets.
+    pub ws_clients: Option<u32>,
     /// Peers that hang on without work.
     pub idle: Option<u32>,
 }
@@ -161,6 +165,7 @@ impl Settings {
             upload: list(self.upload, other.upload),
             stream: list(self.stream, other.stream),
             post: list(self.post, other.post),
+            ws: list(self.ws, other.ws),
             ledger: self.ledger.or(other.ledger),
             settle: self.settle.or(other.settle),
             postgres: self.postgres.or(other.postgres),
@@ -184,6 +189,7 @@ impl Settings {
             stream_clients: self.stream_clients.or(other.stream_clients),
             post_clients: self.post_clients.or(other.post_clients),
             h2_connections: self.h2_connections.or(other.h2_connections),
+            ws_clients: self.ws_clients.or(other.ws_clients),
             idle: self.idle.or(other.idle),
         }
     }
@@ -214,6 +220,7 @@ impl Settings {
             RequestTemplate::post(path, body.clone())
                 .header("content-type", "application/octet-stream")
         })?;
+        plan.websockets = paths("--ws", self.ws)?;
         plan.ledger = self
             .ledger
             .as_deref()
@@ -248,7 +255,7 @@ impl Settings {
             &plan.downloads,
             &plan.post,
         ];
-        if loads.iter().all(|load| load.is_empty()) {
+        if loads.iter().all(|load| load.is_empty()) && plan.websockets.is_empty() {
             return Err(SettingsError::Missing {
                 what: "--get",
                 fix: "without a load nothing is tested: name something quick that the target serves, like --get /health",
@@ -301,6 +308,7 @@ impl Settings {
         clients.downloads = self.stream_clients.unwrap_or(clients.downloads);
         clients.orders = self.post_clients.unwrap_or(clients.orders);
         clients.h2 = self.h2_connections.unwrap_or(clients.h2);
+        clients.websockets = self.ws_clients.unwrap_or(clients.websockets);
         clients.idle = self.idle.unwrap_or(clients.idle);
         Ok(plan)
     }

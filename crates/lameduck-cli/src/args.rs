@@ -115,6 +115,9 @@ pub(crate) struct CheckArgs {
     /// {"item":"tea","quantity":1}]
     #[arg(long, value_name = "PATH BODY", help_heading = "Load")]
     post: Vec<String>,
+    /// A path where the target speaks WebSocket: open at the signal, with messages on the way (may be repeated)
+    #[arg(long, value_name = "PATH", help_heading = "Load")]
+    ws: Vec<String>,
     /// Send --get and --slow over HTTP/2 too: cleartext with prior knowledge, or TLS
     #[arg(long, help_heading = "Load")]
     h2: bool,
@@ -187,6 +190,9 @@ pub(crate) struct CheckArgs {
     /// HTTP/2 connections, each with four streams at once [default: 4]
     #[arg(long, value_name = "N", help_heading = "Counts")]
     h2_connections: Option<u32>,
+    /// WebSockets; whether they are sent away at a pace is judged from 20 on [default: 50]
+    #[arg(long, value_name = "N", help_heading = "Counts")]
+    ws_clients: Option<u32>,
     /// Peers that hang on without work: silent, lingering, slow-loris; 0 for none [default: 20]
     #[arg(long, value_name = "N", help_heading = "Counts")]
     idle: Option<u32>,
@@ -215,6 +221,7 @@ impl CheckArgs {
             upload: self.upload,
             stream: self.stream,
             post: self.post,
+            ws: self.ws,
             ledger: self.ledger,
             settle: self.settle,
             postgres: self.postgres,
@@ -238,6 +245,7 @@ impl CheckArgs {
             stream_clients: self.stream_clients,
             post_clients: self.post_clients,
             h2_connections: self.h2_connections,
+            ws_clients: self.ws_clients,
             idle: self.idle,
         }
     }

@@ -2,7 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Connection, Ending, Exchange, Lane, Ledger, Parting, Round, RoundKind, Sample};
+use super::{
+    Close, Connection, Ending, Exchange, Lane, Ledger, Parting, Round, RoundKind, Sample, Socket,
+};
 use crate::request::RequestTemplate;
 use crate::target::{Exit, StopSignal};
 
@@ -38,6 +40,8 @@ pub(crate) fn round(kind: RoundKind) -> Round {
         stuck_path: None,
         exchanges: Vec::new(),
         connections: Vec::new(),
+        sockets: Vec::new(),
+        stalls: Vec::new(),
         readiness: Vec::new(),
         liveness: Vec::new(),
         audit: None,
@@ -109,6 +113,27 @@ impl Round {
             opened,
             ended,
             parting,
+        });
+        self
+    }
+
+    /// A WebSocket that was open before the signal, sent away with this code at a moment, and closed in good order.
+    pub(crate) fn with_socket(mut self, close_ms: f64, code: u16) -> Self {
+        self.sockets.push(Socket {
+            client: self.sockets.len() as u32 + 1,
+            opened: self.moment(-1000.0),
+            ended: self.moment(close_ms + 30.0),
+            close: Some(Close {
+                at: self.moment(close_ms),
+                code: Some(code),
+                reason: "going".to_owned(),
+                answered: true,
+            }),
+            parting: Parting::Fin,
+            cut: None,
+            fault: None,
+            sent: 20,
+            received: 20,
         });
         self
     }

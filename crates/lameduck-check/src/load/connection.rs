@@ -52,6 +52,11 @@ impl Link {
         }
     }
 
+    /// How it ended, as far as the client has seen.
+    pub(super) fn parting(&self) -> Option<Parting> {
+        self.end.map(|(_, parting)| parting)
+    }
+
     fn ended(&mut self, parting: Parting) {
         self.end.get_or_insert_with(|| (Instant::now(), parting));
     }

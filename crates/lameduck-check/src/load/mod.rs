@@ -5,12 +5,14 @@ pub(crate) mod answer;
 pub(crate) mod attempt;
 pub(crate) mod connection;
 pub(crate) mod download;
+pub(crate) mod frames;
 pub(crate) mod h2;
 pub(crate) mod http1;
 pub(crate) mod idle;
 pub(crate) mod keep_alive;
 pub(crate) mod notebook;
 pub(crate) mod order;
+pub(crate) mod own_pace;
 pub(crate) mod per_request;
 pub(crate) mod probe;
 pub(crate) mod slow;
@@ -20,3 +22,6 @@ mod tests;
 #[cfg(test)]
 mod tls_tests;
 pub(crate) mod upload;
+pub(crate) mod websocket;
+#[cfg(test)]
+mod websocket_tests;

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::ledger::{Connection, Exchange, Lane};
+use crate::ledger::{Connection, Exchange, Lane, Socket};
 
 /// Who a client is, for the ledger and for its random numbers.
 #[derive(Clone, Copy, Debug)]
@@ -19,6 +19,7 @@ pub(crate) struct Notebook(Arc<Mutex<Book>>);
 struct Book {
     exchanges: Vec<Exchange>,
     connections: Vec<Connection>,
+    sockets: Vec<Socket>,
     trouble: Option<String>,
 }
 
@@ -33,6 +34,15 @@ impl Notebook {
 
     pub(crate) fn record_connection(&self, connection: Connection) {
         self.book().connections.push(connection);
+    }
+
+    pub(crate) fn record_socket(&self, socket: Socket) {
+        self.book().sockets.push(socket);
+    }
+
+    /// Takes what became of the WebSockets.
+    pub(crate) fn take_sockets(&self) -> Vec<Socket> {
+        std::mem::take(&mut self.book().sockets)
     }
 
     /// The prover itself is in trouble: nothing of this round counts.

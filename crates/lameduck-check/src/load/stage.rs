@@ -177,6 +177,11 @@ impl Stage {
         self.0.stop.is_cancelled()
     }
 
+    /// Waits for the end of the loads.
+    pub(crate) async fn over(&self) {
+        self.0.stop.cancelled().await;
+    }
+
     /// Runs a future unless the loads are ended first.
     pub(crate) async fn unless_over<T>(&self, future: impl Future<Output = T>) -> Option<T> {
         self.0.stop.run_until_cancelled(future).await
@@ -198,6 +203,11 @@ impl Stage {
         self.0
             .signal
             .send_if_modified(|signal| signal.is_none() && signal.replace(at).is_none());
+    }
+
+    /// Whether the signal was sent.
+    pub(crate) fn is_signalled(&self) -> bool {
+        self.0.signal.borrow().is_some()
     }
 
     /// Waits for the signal.

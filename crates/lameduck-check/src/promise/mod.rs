@@ -22,6 +22,10 @@ mod stuck_told;
 #[cfg(test)]
 mod tests;
 mod upload_completes;
+mod websocket_closed;
+mod websocket_paced;
+#[cfg(test)]
+mod websocket_tests;
 mod within_grace;
 
 use crate::ledger::Ledger;
@@ -42,6 +46,8 @@ const PROMISES: &[(&str, Judge)] = &[
     ("upload-completes", upload_completes::judge),
     ("download-completes", download_completes::judge),
     ("h2-lossless", h2_lossless::judge),
+    ("websocket-closed", websocket_closed::judge),
+    ("websocket-paced", websocket_paced::judge),
     ("idle-exits", idle_exits::judge),
     ("jobs-accounted", jobs_accounted::judge),
     ("db-closed", db_closed::judge),

@@ -11,7 +11,7 @@ use crate::error::CheckError;
 use crate::ledger::{Exchange, Lane, Round, RoundKind};
 use crate::load::h2::Script;
 use crate::load::upload::Rest;
-use crate::load::{download, h2, keep_alive, order, per_request, probe, slow, upload};
+use crate::load::{download, h2, keep_alive, order, per_request, probe, slow, upload, websocket};
 use crate::observer::Observer;
 use crate::plan::Plan;
 use crate::request::RequestTemplate;
@@ -64,6 +64,14 @@ pub(crate) async fn run(
         };
         scene.clients(Lane::H2, plan.clients.h2, |stage, client| {
             h2::run(stage, client, script.clone())
+        });
+    }
+    let websockets = &plan.websockets;
+    if !websockets.is_empty() {
+        scene.watch_own_pace();
+        scene.clients(Lane::WebSocket, plan.clients.websockets, |stage, client| {
+            let path = &websockets[client.number as usize % websockets.len()];
+            websocket::run(stage, client, path.clone())
         });
     }
     warm_up(&mut scene).await;

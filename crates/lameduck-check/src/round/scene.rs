@@ -10,10 +10,10 @@ use tokio::task::{JoinHandle, JoinSet};
 use crate::books::{Accountant, Books, OpenBooks};
 use crate::database::{UnderWatch, Watch};
 use crate::error::CheckError;
-use crate::ledger::{Lane, Round, RoundKind, Sample};
+use crate::ledger::{Lane, Round, RoundKind, Sample, Stall};
 use crate::load::notebook::Client;
-use crate::load::probe;
 use crate::load::stage::Stage;
+use crate::load::{own_pace, probe};
 use crate::observer::{Event, Observer};
 use crate::plan::Plan;
 use crate::target::{Exit, Target};
@@ -38,6 +38,7 @@ pub(crate) struct Scene<'a> {
     clients: JoinSet<()>,
     readiness: Option<JoinHandle<Vec<Sample>>>,
     liveness: Option<JoinHandle<Vec<Sample>>>,
+    stalls: Option<JoinHandle<Vec<Stall>>>,
     books: Option<OpenBooks>,
     sessions: Option<UnderWatch>,
 }
@@ -67,6 +68,7 @@ impl<'a> Scene<'a> {
             clients: JoinSet::new(),
             readiness: None,
             liveness: None,
+            stalls: None,
             books: None,
             sessions: None,
         })
@@ -87,6 +89,11 @@ impl<'a> Scene<'a> {
         };
         self.readiness = watch(&self.plan.ready);
         self.liveness = watch(&self.plan.live);
+    }
+
+    /// From here on it is noted when the prover itself stands still.
+    pub(crate) fn watch_own_pace(&mut self) {
+        self.stalls = Some(tokio::spawn(own_pace::watch(self.stage.clone())));
     }
 
     /// Looks into the target's books, once it had time to finish what it found in them.
@@ -164,6 +171,7 @@ impl<'a> Scene<'a> {
         };
         let readiness = collect(self.readiness.take()).await;
         let liveness = collect(self.liveness.take()).await;
+        let stalls = collect(self.stalls.take()).await;
         self.target.drain().await;
         // First the sessions, then the books: whoever reads those may need a session of its own.
         let sessions = match self.sessions.take() {
@@ -174,6 +182,7 @@ impl<'a> Scene<'a> {
             Some(books) => Some(books.close().await?),
             None => None,
         };
+        let sockets = self.stage.notebook().take_sockets();
         let (exchanges, connections) = self.stage.notebook().take().map_err(CheckError::Local)?;
         let round = Round {
             number: self.number,
@@ -187,6 +196,8 @@ impl<'a> Scene<'a> {
             stuck_path: self.stuck_path,
             exchanges,
             connections,
+            sockets,
+            stalls,
             readiness,
             liveness,
             audit,
@@ -197,7 +208,7 @@ impl<'a> Scene<'a> {
     }
 }
 
-async fn collect(watcher: Option<JoinHandle<Vec<Sample>>>) -> Vec<Sample> {
+async fn collect<T>(watcher: Option<JoinHandle<Vec<T>>>) -> Vec<T> {
     match watcher {
         Some(watcher) => watcher.await.unwrap_or_default(),
         None => Vec::new(),

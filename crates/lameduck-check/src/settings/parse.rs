@@ -83,16 +83,20 @@ pub(super) fn trust(ca: Option<&Path>, insecure: bool) -> Result<Option<Trust>, 
 
 pub(super) fn requests(
     flag: &'static str,
-    paths: Vec<String>,
+    named: Vec<String>,
     request: impl Fn(String) -> RequestTemplate,
 ) -> Result<Vec<RequestTemplate>, SettingsError> {
+    Ok(paths(flag, named)?.into_iter().map(request).collect())
+}
+
+pub(super) fn paths(flag: &'static str, paths: Vec<String>) -> Result<Vec<String>, SettingsError> {
     match paths.iter().find(|path| !is_path(path)) {
         Some(wrong) => Err(value(
             flag,
             wrong.clone(),
             "expected a path that starts with `/`, without spaces, like /work?ms=20",
         )),
-        None => Ok(paths.into_iter().map(request).collect()),
+        None => Ok(paths),
     }
 }
 

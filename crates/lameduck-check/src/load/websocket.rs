@@ -1,0 +1,194 @@
+//! WebSocket clients: each opens one before the signal, sends a numbered message every now and then, and looks how it
+//! is sent away. A server need not echo.
+//!
+//! A client answers a Close as RFC 6455, 5.5.1 asks, though not in the same instant: in the meantime it looks whether
+//! the server waits for the answer. Then it waits for the server to close the connection (7.1.1). After the signal
+//! nobody opens another.
+
+use std::time::{Duration, Instant};
+
+use futures_util::{SinkExt, StreamExt};
+use rand::RngExt;
+use rand::rngs::StdRng;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::{Error, Message, protocol::CloseFrame};
+
+use super::frames::Counted;
+use super::notebook::Client;
+use super::stage::Stage;
+use crate::ledger::{Close, Parting, Socket};
+
+/// Pause between two messages, milliseconds.
+const PAUSES: std::ops::Range<u64> = 20..60;
+/// A Close is answered so long after it came.
+const ANSWER: Duration = Duration::from_millis(20);
+
+pub(crate) async fn run(stage: Stage, client: Client, path: String) {
+    let mut random = stage.random(client);
+    let warm = stage.warm_counter();
+    // Not all in the same instant: a backlog is not what is tested here.
+    stage
+        .sleep(Duration::from_millis(random.random_range(0..100)))
+        .await;
+    while !stage.is_over() && !stage.is_signalled() {
+        match open(&stage, client, &path).await {
+            Some(stream) => {
+                let socket = Watched {
+                    stage: stage.clone(),
+                    client,
+                    stream,
+                    opened: Instant::now(),
+                    close: None,
+                    fault: None,
+                    sent: 0,
+                    received: 0,
+                };
+                socket.follow(&mut random, &warm).await;
+            }
+            None => {
+                stage
+                    .sleep(Duration::from_millis(random.random_range(20..50)))
+                    .await
+            }
+        }
+    }
+}
+
+/// Shakes hands. A target that turns the handshake down is not tested by it, and the run says so.
+async fn open(stage: &Stage, client: Client, path: &str) -> Option<WebSocketStream<Counted>> {
+    let link = Counted::new(stage.connect(client).await.ok()?);
+    let scheme = stage.scheme().replace("http", "ws");
+    let url = format!("{scheme}://{}{path}", stage.authority());
+    let shaken = tokio_tungstenite::client_async(url, link);
+    let error = match stage.unless_over(shaken).await? {
+        Ok((stream, _)) => return Some(stream),
+        Err(error) => error,
+    };
+    let seen = match &error {
+        Error::Http(response) => format!("was answered {}", response.status().as_u16()),
+        // Cut in the handshake: it never was a WebSocket. The client tries again while it may.
+        Error::Io(_) => return None,
+        other => format!("failed: {other}"),
+    };
+    if !stage.is_signalled() {
+        stage.notebook().trouble(format!(
+            "--ws {path}: the opening handshake {seen}; name a path where the target speaks WebSocket"
+        ));
+    }
+    None
+}
+
+/// An open WebSocket. Whatever becomes of it, it is entered into the ledger once.
+struct Watched {
+    stage: Stage,
+    client: Client,
+    stream: WebSocketStream<Counted>,
+    opened: Instant,
+    close: Option<Close>,
+    fault: Option<String>,
+    sent: u32,
+    received: u32,
+}
+
+impl Watched {
+    async fn follow(mut self, random: &mut StdRng, warm: &std::sync::atomic::AtomicU32) {
+        let stage = self.stage.clone();
+        loop {
+            let pause = Duration::from_millis(random.random_range(PAUSES));
+            let next = tokio::select! {
+                () = stage.over() => return,
+                next = self.stream.next() => next,
+                () = tokio::time::sleep(pause) => {
+                    // What has arrived is read first: a message into a closed connection would only reset it.
+                    if self.stream.get_mut().link().is_open() {
+                        self.send().await;
+                        warm.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                    }
+                    continue;
+                }
+            };
+            match next {
+                Some(Ok(Message::Close(frame))) => return self.answer(frame).await,
+                Some(Ok(Message::Text(_) | Message::Binary(_))) => self.received += 1,
+                Some(Ok(_)) => {}
+                Some(Err(error)) => return self.note(&error),
+                None => return,
+            }
+        }
+    }
+
+    async fn send(&mut self) {
+        let text = format!(
+            "message {} of websocket {}",
+            self.sent + 1,
+            self.client.number
+        );
+        let sent = self
+            .stage
+            .unless_over(self.stream.send(Message::text(text)))
+            .await;
+        // A failure shows in what is read next.
+        if let Some(Ok(())) = sent {
+            self.sent += 1;
+        }
+    }
+
+    /// The server says Close.
+    async fn answer(mut self, frame: Option<CloseFrame>) {
+        let close = self.close.insert(Close {
+            at: Instant::now(),
+            code: frame.as_ref().map(|frame| frame.code.into()),
+            reason: frame
+                .map(|frame| frame.reason.to_string())
+                .unwrap_or_default(),
+            answered: false,
+        });
+        // Its answer is ready in the stream and goes out with the flush.
+        tokio::time::sleep(ANSWER).await;
+        self.stream.get_mut().link().is_open();
+        if self.stream.get_mut().link().parting().is_some() {
+            return;
+        }
+        close.answered = matches!(
+            self.stage.unless_over(self.stream.flush()).await,
+            Some(Ok(()))
+        );
+        let stage = self.stage.clone();
+        while let Some(Some(next)) = stage.unless_over(self.stream.next()).await {
+            if let Err(error) = next {
+                return self.note(&error);
+            }
+        }
+    }
+
+    /// What the library says of the end, if it is not about the connection: that tells its end itself.
+    fn note(&mut self, error: &Error) {
+        use tokio_tungstenite::tungstenite::error::ProtocolError::ResetWithoutClosingHandshake;
+        match error {
+            Error::Io(_)
+            | Error::ConnectionClosed
+            | Error::AlreadyClosed
+            | Error::Protocol(ResetWithoutClosingHandshake) => {}
+            other => self.fault = Some(other.to_string()),
+        }
+    }
+}
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        let frames = self.stream.get_mut();
+        let cut = frames.missing();
+        let parting = frames.link().parting().unwrap_or(Parting::Client);
+        self.stage.notebook().record_socket(Socket {
+            client: self.client.number,
+            opened: self.opened,
+            ended: Instant::now(),
+            close: self.close.take(),
+            parting,
+            cut,
+            fault: self.fault.take(),
+            sent: self.sent,
+            received: self.received,
+        });
+    }
+}

@@ -1,0 +1,99 @@
+//! `websocket-closed`: every WebSocket gets 1001 or 1012 and a closing handshake.
+//!
+//! Tried by each WebSocket that was open when the signal came. The closing handshake is RFC 6455's, 7.1: the server's
+//! Close, the client's, then the server closes the connection, with FIN. 1001 is "going away" (7.4.1), 1012 "service
+//! restart" (IANA's registry of close codes).
+
+use crate::ledger::{Ledger, Parting, Round, Socket};
+use crate::verdict::{Finding, Verdict};
+
+const GOOD: [u16; 2] = [1001, 1012];
+
+pub(super) fn judge(ledger: &Ledger) -> Verdict {
+    let mut finding = Finding::new();
+    let mut is_tried = false;
+    for round in ledger.load_rounds() {
+        is_tried |= !round.sockets.is_empty();
+        for socket in open_at_the_signal(round) {
+            match what_went_wrong(round, socket) {
+                None => finding.kept(),
+                Some(what) => {
+                    let at = socket.sent_away().unwrap_or(socket.ended);
+                    let place = format!("websocket {}", socket.client);
+                    finding.broken(round.evidence(at, place, what));
+                }
+            }
+        }
+    }
+    finding.verdict(
+        "every WebSocket got 1001 or 1012 and a closing handshake",
+        "WebSockets were not closed as RFC 6455 says",
+        match is_tried {
+            true => "no WebSocket was open at the signal: the target had closed them all before",
+            false => "give --ws PATH to test it",
+        },
+    )
+}
+
+/// The target may have sent a Close half a round trip before its client saw it: those tell nothing of the signal.
+pub(super) fn open_at_the_signal(round: &Round) -> impl Iterator<Item = &Socket> {
+    let signal = round.signalled();
+    round
+        .sockets
+        .iter()
+        .filter(move |socket| socket.is_open_at(signal))
+}
+
+fn what_went_wrong(round: &Round, socket: &Socket) -> Option<String> {
+    let end = match socket.parting {
+        Parting::Client => "was still open when the prover stopped waiting",
+        Parting::Fin => "ended with FIN",
+        Parting::Torn => "ended with FIN, without close_notify",
+        Parting::Reset => "was reset (RST)",
+    };
+    let messages = format!(
+        "{} messages sent, {} received",
+        socket.sent, socket.received
+    );
+    let cut = match &socket.cut {
+        Some(missing) => format!(" in the middle of a message ({missing} missing)"),
+        None => String::new(),
+    };
+    if let Some(fault) = &socket.fault {
+        return Some(format!("broke the protocol: {fault}; {messages}"));
+    }
+    let Some(close) = &socket.close else {
+        return Some(format!(
+            "the connection {end}{cut}, without a Close; {messages}"
+        ));
+    };
+    let code = match close.code {
+        Some(code) => code.to_string(),
+        None => "without a code".to_owned(),
+    };
+    let reason = match close.reason.is_empty() {
+        true => String::new(),
+        false => format!(" ({})", close.reason.escape_default()),
+    };
+    let said = format!("Close {code}{reason}");
+    if !close.code.is_some_and(|code| GOOD.contains(&code)) {
+        return Some(format!("{said}, expected 1001 or 1012; {messages}"));
+    }
+    if socket.cut.is_some() {
+        return Some(format!("{said}{cut}; {messages}"));
+    }
+    let closed = format!(
+        "at {:+.1} ms the connection {end}",
+        round.at_ms(socket.ended)
+    );
+    match socket.parting {
+        _ if !close.answered => Some(format!(
+            "{said}, but {closed} before the client's Close: no closing handshake"
+        )),
+        Parting::Client | Parting::Reset => {
+            Some(format!("{said} and the client's Close, but {closed}"))
+        }
+        // After a closing handshake nothing is left that a missing close_notify could hide.
+        Parting::Fin | Parting::Torn => None,
+    }
+}

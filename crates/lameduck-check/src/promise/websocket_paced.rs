@@ -1,0 +1,100 @@
+//! `websocket-paced`: WebSockets are sent away spread out, not at once.
+//!
+//! One trial per round. Read from the shortest time in which half of the WebSockets were sent away: at once is less
+//! than 100 ms. One batch, one straggler, one early bird change nothing about it. A busy machine does: what was sent
+//! one by one is seen at once when the prover stood still meanwhile, and what was sent at once takes long. So the time
+//! that the prover stood still there is first added and then taken away, and where that would turn the verdict there
+//! is none.
+
+use std::time::{Duration, Instant};
+
+use super::websocket_closed::open_at_the_signal;
+use crate::ledger::{Ledger, Round};
+use crate::verdict::{Finding, Verdict};
+
+/// Half of them within this is at once.
+const AT_ONCE: Duration = Duration::from_millis(100);
+/// With fewer there is nothing to spread.
+const ENOUGH: usize = 20;
+
+pub(super) fn judge(ledger: &Ledger) -> Verdict {
+    let mut finding = Finding::new();
+    let (mut most, mut undecided) = (None, 0);
+    let mut shortest: Option<Duration> = None;
+    for round in ledger
+        .load_rounds()
+        .filter(|round| !round.sockets.is_empty())
+    {
+        let moments = sent_away(round);
+        most = most.max(Some(moments.len()));
+        let Some((from, until)) = shortest_half(&moments) else {
+            continue;
+        };
+        let took = until - from;
+        let stood_still = stood_still(round, from, until);
+        if took + stood_still < AT_ONCE {
+            let what = format!(
+                "{} of {} were sent away within {:.1} ms",
+                moments.len().div_ceil(2),
+                moments.len(),
+                took.as_secs_f64() * 1e3
+            );
+            finding.broken(round.evidence(from, "websockets", what));
+        } else if took.saturating_sub(stood_still) >= AT_ONCE {
+            shortest = Some(shortest.map_or(took, |shortest| shortest.min(took)));
+            finding.kept();
+        } else {
+            undecided += 1;
+        }
+    }
+    let kept = match shortest {
+        Some(shortest) => format!(
+            "half of the WebSockets were never sent away in less than {} ms",
+            shortest.as_millis()
+        ),
+        None => String::new(),
+    };
+    finding.verdict(
+        kept,
+        "half of the WebSockets or more were sent away in less than 100 ms",
+        match most {
+            None => "give --ws PATH to test it".to_owned(),
+            Some(_) if undecided > 0 => {
+                "the prover itself stood still meanwhile: try again on a machine that is less busy".to_owned()
+            }
+            Some(most) => format!(
+                "judged from {ENOUGH} WebSockets on that are sent away after the signal, and there were {most}: give --ws-clients 50"
+            ),
+        },
+    )
+}
+
+/// When each that was open at the signal was sent away, in order.
+fn sent_away(round: &Round) -> Vec<Instant> {
+    let mut moments: Vec<Instant> = open_at_the_signal(round)
+        .filter_map(|socket| socket.sent_away())
+        .collect();
+    moments.sort_unstable();
+    moments
+}
+
+/// The shortest time that has half of them in it.
+fn shortest_half(moments: &[Instant]) -> Option<(Instant, Instant)> {
+    if moments.len() < ENOUGH {
+        return None;
+    }
+    moments
+        .windows(moments.len().div_ceil(2))
+        .filter_map(|half| Some((*half.first()?, *half.last()?)))
+        .min_by_key(|(from, until)| *until - *from)
+}
+
+/// How long the prover stood still around a time. A stall that ends where it begins counts whole: all that arrived in
+/// it was seen there.
+fn stood_still(round: &Round, from: Instant, until: Instant) -> Duration {
+    let around = round
+        .stalls
+        .iter()
+        .filter(|stall| stall.until + AT_ONCE / 10 >= from && stall.from <= until);
+    around.map(|stall| stall.until - stall.from).sum()
+}
