@@ -22,6 +22,14 @@ pub enum CheckError {
         /// The status.
         status: u16,
     },
+    /// The target has no such gRPC method.
+    #[error(
+        "{method} is UNIMPLEMENTED: name a gRPC method that the target serves, like shop.v1.Shop/GetOrder"
+    )]
+    Unimplemented {
+        /// The path of the call.
+        method: String,
+    },
     /// Liveness failed before any signal.
     #[error(
         "--live {url} {seen} while the target was ready; name the probe that answers 200 as long as it lives"

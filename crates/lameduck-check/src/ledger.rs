@@ -1,5 +1,7 @@
 //! The account of everything the clients saw, round by round. Every verdict is read from here.
 
+mod event_stream;
+mod grpc;
 mod socket;
 #[cfg(test)]
 pub(crate) mod specimen;
@@ -17,6 +19,8 @@ use crate::request::RequestTemplate;
 use crate::target::{Exit, StopSignal};
 use crate::verdict::Evidence;
 
+pub use event_stream::EventStream;
+pub use grpc::{GrpcStatus, Health, HealthSample};
 pub use socket::{Close, Socket, Stall};
 pub use tally::Tally;
 pub use timeline::Slice;
@@ -39,7 +43,7 @@ pub enum Ending {
     EofBeforeResponse,
     /// Lost: a response began and did not reach its end, or was no valid HTTP.
     Truncated,
-    /// A whole response of 500 or above.
+    /// A whole response of 500 or above, or a gRPC call that ended UNAVAILABLE.
     Status5xx,
     /// Lost: no whole response before the prover stopped waiting.
     Timeout,
@@ -83,6 +87,38 @@ pub enum Lane {
     Order,
     /// A WebSocket with a message every now and then.
     WebSocket,
+    /// An event stream that is held open.
+    Events,
+    /// The same over HTTP/2.
+    EventsH2,
+    /// gRPC calls with one answer, several at once on each connection.
+    Grpc,
+    /// gRPC calls whose answer is a stream.
+    GrpcStream,
+}
+
+impl Lane {
+    /// Loads that have a promise of their own, which says more of them than those about plain requests.
+    pub(crate) fn has_its_own(self) -> bool {
+        matches!(
+            self,
+            Self::Upload
+                | Self::Download
+                | Self::H2
+                | Self::Events
+                | Self::EventsH2
+                | Self::Grpc
+                | Self::GrpcStream
+        )
+    }
+
+    /// Loads over HTTP/1.1, where a response can say that it is the last on its connection.
+    pub(crate) fn is_http1(self) -> bool {
+        !matches!(
+            self,
+            Self::H2 | Self::EventsH2 | Self::Grpc | Self::GrpcStream | Self::WebSocket
+        )
+    }
 }
 
 impl fmt::Display for Lane {
@@ -98,6 +134,10 @@ impl fmt::Display for Lane {
             Self::Loris => "slow-loris",
             Self::Order => "order",
             Self::WebSocket => "websocket",
+            Self::Events => "events",
+            Self::EventsH2 => "h2 events",
+            Self::Grpc => "grpc",
+            Self::GrpcStream => "grpc stream",
         })
     }
 }
@@ -131,6 +171,10 @@ pub struct Exchange {
     pub what: String,
     /// The response's body, when the template asks to keep it and the response was whole.
     pub body: Option<Bytes>,
+    /// What came of an event stream.
+    pub events: Option<EventStream>,
+    /// The status that a gRPC call ended with.
+    pub grpc: Option<GrpcStatus>,
 }
 
 impl Exchange {
@@ -257,6 +301,8 @@ pub struct Round {
     pub sockets: Vec<Socket>,
     /// When the prover itself stood still, in a round that needs to know.
     pub stalls: Vec<Stall>,
+    /// Looks at the gRPC health service, in order.
+    pub health: Vec<HealthSample>,
     /// Looks at the readiness probe, in order.
     pub readiness: Vec<Sample>,
     /// Looks at the liveness probe, in order.

@@ -50,6 +50,13 @@ pub struct Plan {
     pub postgres_log: Option<PathBuf>,
     /// Paths where WebSockets are open when the signal comes, in turn client by client.
     pub websockets: Vec<String>,
+    /// Event streams that are held open when the signal comes, in turn client by client; with [`h2`](Self::h2) over
+    /// HTTP/2 as well.
+    pub event_streams: Vec<RequestTemplate>,
+    /// gRPC calls with one answer, see [`RequestTemplate::grpc`].
+    pub grpc: Vec<RequestTemplate>,
+    /// gRPC calls whose answer is a stream, open when the signal comes.
+    pub grpc_streams: Vec<RequestTemplate>,
     /// Whether `get` and `slow` go over HTTP/2 too: cleartext with prior knowledge, or TLS with ALPN.
     pub h2: bool,
     /// The readiness probe. Asked directly, not over the delayed wire.
@@ -98,6 +105,10 @@ pub struct Clients {
     pub h2: u32,
     /// WebSockets (default 50), each with a message about each 40 ms. Their pace is judged from 20 on.
     pub websockets: u32,
+    /// Event streams over HTTP/1.1 (default 10); with `h2` half as many more over HTTP/2.
+    pub event_streams: u32,
+    /// gRPC connections (default 4), each with three calls at once and a stream.
+    pub grpc: u32,
     /// Peers that hang on without work (default 20): one half never sends a byte, a quarter stays after one
     /// request, a quarter dribbles a header for ever. 0 leaves their round out.
     pub idle: u32,
@@ -114,6 +125,8 @@ impl Default for Clients {
             orders: 5,
             h2: 4,
             websockets: 50,
+            event_streams: 10,
+            grpc: 4,
             idle: 20,
         }
     }
@@ -124,6 +137,8 @@ impl Default for Clients {
 pub(crate) enum Readiness {
     Status200,
     Below500,
+    /// Any connection.
+    Connects,
 }
 
 impl Plan {
@@ -143,6 +158,9 @@ impl Plan {
             postgres: None,
             postgres_log: None,
             websockets: Vec::new(),
+            event_streams: Vec::new(),
+            grpc: Vec::new(),
+            grpc_streams: Vec::new(),
             h2: false,
             ready: None,
             live: None,
@@ -160,14 +178,23 @@ impl Plan {
     }
 
     /// What is asked to learn whether the target is ready: the readiness probe, else the first quick request, else
-    /// the URL itself.
+    /// the URL itself; for gRPC alone a connection is enough.
     pub(crate) fn readiness(&self) -> (Endpoint, Readiness) {
         if let Some(ready) = &self.ready {
             return (ready.clone(), Readiness::Status200);
         }
+        // What speaks nothing but gRPC has no answer to a GET.
+        if self.get.is_empty() && self.has_grpc() {
+            return (self.url.clone(), Readiness::Connects);
+        }
         let quick = self.get.iter().find(|request| request.method() == "GET");
         let path = quick.map_or(self.url.path.as_str(), RequestTemplate::path);
         (self.at(path), Readiness::Below500)
+    }
+
+    /// Whether there is a gRPC method to call.
+    pub(crate) fn has_grpc(&self) -> bool {
+        !self.grpc.is_empty() || !self.grpc_streams.is_empty()
     }
 
     /// What may be wrong when the readiness question finds no good answer.

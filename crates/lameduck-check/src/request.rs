@@ -49,6 +49,17 @@ impl RequestTemplate {
         }))
     }
 
+    /// A gRPC call with one message, as its bytes. `method` is written `package.Service/Method`.
+    pub fn grpc(method: &str, message: &[u8]) -> Self {
+        let mut body = BytesMut::with_capacity(message.len() + 5);
+        body.put_u8(0);
+        body.put_u32(message.len() as u32);
+        body.put_slice(message);
+        Self::post(format!("/{method}"), body.freeze())
+            .header("content-type", "application/grpc")
+            .header("te", "trailers")
+    }
+
     /// Adds a header. `Host` and `Content-Length` are written by the client itself.
     #[must_use]
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {

@@ -55,6 +55,14 @@ pub struct Settings {
     pub post: Vec<String>,
     /// Paths where the target speaks WebSocket.
     pub ws: Vec<String>,
+    /// Paths of event streams.
+    pub sse: Vec<String>,
+    /// gRPC methods with one answer, like `shop.v1.Shop/GetOrder`.
+    pub grpc: Vec<String>,
+    /// gRPC methods whose answer is a stream.
+    pub grpc_stream: Vec<String>,
+    /// The message that gRPC methods are called with, its bytes in hexadecimal. Empty unless set.
+    pub grpc_data: Option<String>,
     /// The command that prints the target's [`Books`](crate::Books), whether the target runs or not. Split into
     /// words as a shell does, with its quotes; for pipes and variables write `sh -c '…'`.
     pub ledger: Option<String>,
@@ -105,6 +113,10 @@ pub struct Settings {
     pub h2_connections: Option<u32>,
     /// WebSockets.
     pub ws_clients: Option<u32>,
+    /// Event streams.
+    pub sse_clients: Option<u32>,
+    /// gRPC connections.
+    pub grpc_clients: Option<u32>,
     /// Peers that hang on without work.
     pub idle: Option<u32>,
 }
@@ -166,6 +178,10 @@ impl Settings {
             stream: list(self.stream, other.stream),
             post: list(self.post, other.post),
             ws: list(self.ws, other.ws),
+            sse: list(self.sse, other.sse),
+            grpc: list(self.grpc, other.grpc),
+            grpc_stream: list(self.grpc_stream, other.grpc_stream),
+            grpc_data: self.grpc_data.or(other.grpc_data),
             ledger: self.ledger.or(other.ledger),
             settle: self.settle.or(other.settle),
             postgres: self.postgres.or(other.postgres),
@@ -190,6 +206,8 @@ impl Settings {
             post_clients: self.post_clients.or(other.post_clients),
             h2_connections: self.h2_connections.or(other.h2_connections),
             ws_clients: self.ws_clients.or(other.ws_clients),
+            sse_clients: self.sse_clients.or(other.sse_clients),
+            grpc_clients: self.grpc_clients.or(other.grpc_clients),
             idle: self.idle.or(other.idle),
         }
     }
@@ -221,6 +239,12 @@ impl Settings {
                 .header("content-type", "application/octet-stream")
         })?;
         plan.websockets = paths("--ws", self.ws)?;
+        plan.event_streams = requests("--sse", self.sse, |path| {
+            RequestTemplate::get(path).header("accept", "text/event-stream")
+        })?;
+        let data = parse::hex("--grpc-data", self.grpc_data.as_deref().unwrap_or(""))?;
+        plan.grpc = parse::grpc("--grpc", &self.grpc, &data)?;
+        plan.grpc_streams = parse::grpc("--grpc-stream", &self.grpc_stream, &data)?;
         plan.ledger = self
             .ledger
             .as_deref()
@@ -254,6 +278,9 @@ impl Settings {
             &plan.uploads,
             &plan.downloads,
             &plan.post,
+            &plan.event_streams,
+            &plan.grpc,
+            &plan.grpc_streams,
         ];
         if loads.iter().all(|load| load.is_empty()) && plan.websockets.is_empty() {
             return Err(SettingsError::Missing {
@@ -262,7 +289,7 @@ impl Settings {
             });
         }
         plan.h2 = self.h2.unwrap_or(false);
-        if plan.h2 && plan.get.is_empty() && plan.slow.is_empty() {
+        if plan.h2 && plan.get.is_empty() && plan.slow.is_empty() && plan.event_streams.is_empty() {
             return Err(SettingsError::Missing {
                 what: "--get",
                 fix: "--h2 needs something to ask, like --get /",
@@ -309,6 +336,8 @@ impl Settings {
         clients.orders = self.post_clients.unwrap_or(clients.orders);
         clients.h2 = self.h2_connections.unwrap_or(clients.h2);
         clients.websockets = self.ws_clients.unwrap_or(clients.websockets);
+        clients.event_streams = self.sse_clients.unwrap_or(clients.event_streams);
+        clients.grpc = self.grpc_clients.unwrap_or(clients.grpc);
         clients.idle = self.idle.unwrap_or(clients.idle);
         Ok(plan)
     }

@@ -31,6 +31,10 @@ Examples:
     lameduck check --url http://127.0.0.1:8080 --ledger 'shop ledger --database postgres://shop@db/shop' \\
         --postgres postgres://shop@db/shop -- shop --database postgres://shop@db/shop
 
+  What outlives a request: WebSockets, event streams, gRPC
+    lameduck check --url http://127.0.0.1:8080 --ws /ws --sse /events --grpc shop.v1.Shop/GetOrder \\
+        --grpc-stream shop.v1.Shop/WatchOrders -- shop
+
   Over TLS, HTTP/2 too, with the verdicts as JSON for a pipeline
     lameduck check --url https://127.0.0.1:8443 --ca tls.crt --get /health --h2 --json out.json -- ./server
 
@@ -118,7 +122,19 @@ pub(crate) struct CheckArgs {
     /// A path where the target speaks WebSocket: open at the signal, with messages on the way (may be repeated)
     #[arg(long, value_name = "PATH", help_heading = "Load")]
     ws: Vec<String>,
-    /// Send --get and --slow over HTTP/2 too: cleartext with prior knowledge, or TLS
+    /// A path of server-sent events, held open at the signal (may be repeated)
+    #[arg(long, value_name = "PATH", help_heading = "Load")]
+    sse: Vec<String>,
+    /// A gRPC method with one answer, like shop.v1.Shop/GetOrder (may be repeated)
+    #[arg(long, value_name = "METHOD", help_heading = "Load")]
+    grpc: Vec<String>,
+    /// A gRPC method whose answer is a stream, open at the signal (may be repeated)
+    #[arg(long, value_name = "METHOD", help_heading = "Load")]
+    grpc_stream: Vec<String>,
+    /// The message that gRPC methods are called with, its bytes in hexadecimal, like 0a0135 [default: empty]
+    #[arg(long, value_name = "HEX", help_heading = "Load")]
+    grpc_data: Option<String>,
+    /// Send --get, --slow and --sse over HTTP/2 too: cleartext with prior knowledge, or TLS
     #[arg(long, help_heading = "Load")]
     h2: bool,
     /// The readiness probe
@@ -193,6 +209,12 @@ pub(crate) struct CheckArgs {
     /// WebSockets; whether they are sent away at a pace is judged from 20 on [default: 50]
     #[arg(long, value_name = "N", help_heading = "Counts")]
     ws_clients: Option<u32>,
+    /// Event streams held open at the signal [default: 10]
+    #[arg(long, value_name = "N", help_heading = "Counts")]
+    sse_clients: Option<u32>,
+    /// gRPC connections, each with three calls at once and a stream [default: 4]
+    #[arg(long, value_name = "N", help_heading = "Counts")]
+    grpc_clients: Option<u32>,
     /// Peers that hang on without work: silent, lingering, slow-loris; 0 for none [default: 20]
     #[arg(long, value_name = "N", help_heading = "Counts")]
     idle: Option<u32>,
@@ -222,6 +244,10 @@ impl CheckArgs {
             stream: self.stream,
             post: self.post,
             ws: self.ws,
+            sse: self.sse,
+            grpc: self.grpc,
+            grpc_stream: self.grpc_stream,
+            grpc_data: self.grpc_data,
             ledger: self.ledger,
             settle: self.settle,
             postgres: self.postgres,
@@ -246,6 +272,8 @@ impl CheckArgs {
             post_clients: self.post_clients,
             h2_connections: self.h2_connections,
             ws_clients: self.ws_clients,
+            sse_clients: self.sse_clients,
+            grpc_clients: self.grpc_clients,
             idle: self.idle,
         }
     }

@@ -42,6 +42,7 @@ pub(crate) fn round(kind: RoundKind) -> Round {
         connections: Vec::new(),
         sockets: Vec::new(),
         stalls: Vec::new(),
+        health: Vec::new(),
         readiness: Vec::new(),
         liveness: Vec::new(),
         audit: None,
@@ -101,6 +102,8 @@ impl Round {
             }),
             what: format!("{ending:?}"),
             body: None,
+            events: None,
+            grpc: None,
         });
         self
     }

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::answer::{Answer, Fault, FaultKind};
 use super::notebook::{Client, Notebook};
 use super::stage::Unconnected;
-use crate::ledger::{Ending, Exchange};
+use crate::ledger::{Ending, EventStream, Exchange, GrpcStatus};
 use crate::request::RequestTemplate;
 
 /// A request under way. Whatever becomes of it, it is recorded once: one that is dropped, because the prover
@@ -21,6 +21,9 @@ pub(crate) struct Attempt {
     pub(crate) reused: bool,
     pub(crate) written: Option<Instant>,
     pub(crate) answered: Option<Instant>,
+    /// Where the bytes of an event stream go.
+    pub(crate) events: Option<EventStream>,
+    grpc: Option<GrpcStatus>,
     recorded: bool,
 }
 
@@ -40,6 +43,8 @@ impl Attempt {
             reused: false,
             written: None,
             answered: None,
+            events: None,
+            grpc: None,
             recorded: false,
         }
     }
@@ -83,6 +88,23 @@ impl Attempt {
         }
     }
 
+    /// A gRPC call over, with a status. `is_whole`: no message was cut.
+    pub(crate) fn called(mut self, status: GrpcStatus, is_whole: bool) {
+        let cut = if is_whole {
+            ""
+        } else {
+            ", in the middle of a message"
+        };
+        let ending = match status.code {
+            _ if !is_whole => Ending::Truncated,
+            GrpcStatus::UNAVAILABLE => Ending::Status5xx,
+            _ => Ending::Ok,
+        };
+        let what = format!("{status}{cut}");
+        self.grpc = Some(status);
+        self.end(ending, None, what, Some(200));
+    }
+
     fn fault(self, fault: Fault) {
         let ending = match (fault.began, fault.kind) {
             (true, _) | (_, FaultKind::Malformed) => Ending::Truncated,
@@ -119,6 +141,8 @@ impl Attempt {
             status,
             what,
             body,
+            events: self.events.clone(),
+            grpc: self.grpc.clone(),
         });
     }
 }

@@ -8,9 +8,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
-use h2::client::SendRequest;
+use h2::client::{ResponseFuture, SendRequest};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::JoinSet;
 
 use super::answer::{Answer, Fault, FaultKind};
@@ -59,17 +60,10 @@ pub(crate) async fn run(stage: Stage, client: Client, script: Script) {
                 continue;
             }
         };
-        let shaken = h2::client::Builder::new()
-            .initial_window_size(WINDOW)
-            .initial_connection_window_size(WINDOW)
-            .enable_push(false)
-            .handshake::<_, Bytes>(link)
-            .await;
-        let Ok((sender, connection)) = shaken else {
+        let mut streams = JoinSet::new();
+        let Some(sender) = shake_hands(link, &mut streams).await else {
             continue;
         };
-        let mut streams = JoinSet::new();
-        streams.spawn(async move { drop(connection.await) });
         for _ in 0..STREAMS {
             let worker = Worker {
                 stage: stage.clone(),
@@ -89,6 +83,22 @@ pub(crate) async fn run(stage: Stage, client: Client, script: Script) {
             .sleep(Duration::from_millis(random.random_range(1..10)))
             .await;
     }
+}
+
+/// Begins to speak HTTP/2; the connection itself runs in `tasks`.
+pub(super) async fn shake_hands<S>(stream: S, tasks: &mut JoinSet<()>) -> Option<SendRequest<Bytes>>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let shaken = h2::client::Builder::new()
+        .initial_window_size(WINDOW)
+        .initial_connection_window_size(WINDOW)
+        .enable_push(false)
+        .handshake::<_, Bytes>(stream)
+        .await;
+    let (sender, connection) = shaken.ok()?;
+    tasks.spawn(async move { drop(connection.await) });
+    Some(sender)
 }
 
 struct Worker {
@@ -162,13 +172,33 @@ impl Worker {
 }
 
 /// Returns whether the connection may take more.
-async fn exchange(
+pub(super) async fn exchange(
     sender: &mut SendRequest<Bytes>,
     mut attempt: Attempt,
     template: &RequestTemplate,
     stage: &Stage,
 ) -> bool {
-    let (scheme, authority) = (stage.scheme(), stage.authority());
+    let Some(response) = send(sender, template, stage.scheme(), stage.authority()) else {
+        attempt.forget();
+        return false;
+    };
+    attempt.written = Some(Instant::now());
+    match read(response, &mut attempt, template.keeps_response()).await {
+        Ok(answer) => {
+            attempt.finish(Ok(answer));
+            true
+        }
+        Err(error) => failed(attempt, &error),
+    }
+}
+
+/// Sends a request, its body and all. `None`: nothing was sent, the connection went away since it was ready.
+pub(super) fn send(
+    sender: &mut SendRequest<Bytes>,
+    template: &RequestTemplate,
+    scheme: &str,
+    authority: &str,
+) -> Option<ResponseFuture> {
     let mut builder = http::Request::builder()
         .method(template.method())
         .uri(format!("{scheme}://{authority}{}", template.path()))
@@ -176,57 +206,40 @@ async fn exchange(
     for (name, value) in template.headers() {
         builder = builder.header(name, value);
     }
-    let Ok(request) = builder.body(()) else {
-        attempt.forget();
-        return false;
-    };
+    let request = builder.body(()).ok()?;
     let body = template.body().clone();
-    let (response, mut sending) = match sender.send_request(request, body.is_empty()) {
-        Ok(sent) => sent,
-        Err(_) => {
-            // Not sent: the connection went away since it was ready.
-            attempt.forget();
-            return false;
-        }
-    };
+    let (response, mut sending) = sender.send_request(request, body.is_empty()).ok()?;
     if !body.is_empty() {
         // A body that cannot be sent shows in the response.
         let _ = sending.send_data(body, true);
     }
-    attempt.written = Some(Instant::now());
-    match read(response, &mut attempt, template.keeps_response()).await {
-        Ok(answer) => {
-            attempt.finish(Ok(answer));
-            true
-        }
-        Err(error) if is_unprocessed(&error) && attempt.answered.is_none() => {
-            attempt.unprocessed(format!("not processed: {error}"));
-            // REFUSED_STREAM leaves the connection usable; a GOAWAY does not.
-            error.is_reset()
-        }
-        Err(error) => {
-            let began = attempt.answered.is_some();
-            let kind = match error.get_io() {
-                Some(io) if is_reset(io) && io.kind() != std::io::ErrorKind::BrokenPipe => {
-                    FaultKind::Reset
-                }
-                Some(_) => FaultKind::Eof,
-                None => FaultKind::Reset,
-            };
-            let goes_on = error.is_reset();
-            attempt.finish(Err(Fault {
-                kind,
-                began,
-                status: None,
-                what: in_words(&error),
-            }));
-            goes_on
-        }
+    Some(response)
+}
+
+/// Enters a stream that failed. Returns whether the connection may take more.
+pub(super) fn failed(attempt: Attempt, error: &h2::Error) -> bool {
+    if is_unprocessed(error) && attempt.answered.is_none() {
+        attempt.unprocessed(format!("not processed: {error}"));
+        // REFUSED_STREAM leaves the connection usable; a GOAWAY does not.
+        return error.is_reset();
     }
+    let began = attempt.answered.is_some();
+    let kind = match error.get_io() {
+        Some(io) if is_reset(io) && io.kind() != std::io::ErrorKind::BrokenPipe => FaultKind::Reset,
+        Some(_) => FaultKind::Eof,
+        None => FaultKind::Reset,
+    };
+    attempt.finish(Err(Fault {
+        kind,
+        began,
+        status: None,
+        what: in_words(error),
+    }));
+    error.is_reset()
 }
 
 async fn read(
-    response: h2::client::ResponseFuture,
+    response: ResponseFuture,
     attempt: &mut Attempt,
     keep: bool,
 ) -> Result<Answer, h2::Error> {
@@ -237,6 +250,9 @@ async fn read(
     while let Some(data) = body.data().await {
         let data = data?;
         bytes += data.len() as u64;
+        if let Some(events) = &mut attempt.events {
+            events.pass(&data);
+        }
         if let Some(kept) = &mut kept {
             kept.extend_from_slice(&data);
         }

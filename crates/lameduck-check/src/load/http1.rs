@@ -9,6 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use super::answer::{Answer, Fault, FaultKind};
 use super::attempt::Attempt;
 use super::connection::{Link, is_reset};
+use crate::ledger::EventStream;
 
 /// Bytes of a response head, at most.
 const HEAD_LIMIT: usize = 64 * 1024;
@@ -86,6 +87,7 @@ impl Http1 {
         let mut body = Body {
             bytes: 0,
             kept: keep.then(BytesMut::new),
+            events: attempt.events.as_mut(),
         };
         let read = match head.framing {
             Framing::Length(length) => self.exactly(length, &mut body).await,
@@ -127,7 +129,7 @@ impl Http1 {
         }
     }
 
-    async fn exactly(&mut self, length: u64, body: &mut Body) -> Result<(), Fault> {
+    async fn exactly(&mut self, length: u64, body: &mut Body<'_>) -> Result<(), Fault> {
         let mut left = length;
         while left > 0 {
             if self.buffer.is_empty() {
@@ -140,7 +142,7 @@ impl Http1 {
         Ok(())
     }
 
-    async fn chunks(&mut self, body: &mut Body) -> Result<(), Fault> {
+    async fn chunks(&mut self, body: &mut Body<'_>) -> Result<(), Fault> {
         loop {
             let (used, size) = loop {
                 match httparse::parse_chunk_size(&self.buffer) {
@@ -179,7 +181,7 @@ impl Http1 {
         }
     }
 
-    async fn until_eof(&mut self, body: &mut Body) -> Result<(), Fault> {
+    async fn until_eof(&mut self, body: &mut Body<'_>) -> Result<(), Fault> {
         loop {
             let length = self.buffer.len();
             body.take(&mut self.buffer, length);
@@ -235,16 +237,20 @@ impl Http1 {
     }
 }
 
-struct Body {
+struct Body<'a> {
     bytes: u64,
     kept: Option<BytesMut>,
+    events: Option<&'a mut EventStream>,
 }
 
-impl Body {
+impl Body<'_> {
     fn take(&mut self, buffer: &mut BytesMut, length: usize) {
         self.bytes += length as u64;
         if let Some(kept) = &mut self.kept {
             kept.extend_from_slice(&buffer[..length]);
+        }
+        if let Some(events) = &mut self.events {
+            events.pass(&buffer[..length]);
         }
         buffer.advance(length);
     }

@@ -6,6 +6,10 @@ pub(crate) mod attempt;
 pub(crate) mod connection;
 pub(crate) mod download;
 pub(crate) mod frames;
+pub(crate) mod grpc;
+pub(crate) mod grpc_health;
+#[cfg(test)]
+mod grpc_tests;
 pub(crate) mod h2;
 pub(crate) mod http1;
 pub(crate) mod idle;
@@ -16,6 +20,9 @@ pub(crate) mod own_pace;
 pub(crate) mod per_request;
 pub(crate) mod probe;
 pub(crate) mod slow;
+pub(crate) mod sse;
+#[cfg(test)]
+mod sse_tests;
 pub(crate) mod stage;
 #[cfg(test)]
 mod tests;

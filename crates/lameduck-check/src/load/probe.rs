@@ -45,6 +45,21 @@ pub(crate) async fn look(endpoint: &Endpoint) -> Sample {
     }
 }
 
+/// Only connects.
+pub(crate) async fn knock(endpoint: &Endpoint) -> Sample {
+    let asked = Instant::now();
+    let connected = tokio::time::timeout(TIMEOUT, Wire::default().connect(endpoint.address)).await;
+    Sample {
+        asked,
+        answered: Instant::now(),
+        status: match connected {
+            Ok(Ok(_)) => Ok(200),
+            Ok(Err(error)) => Err(error.to_string()),
+            Err(_) => Err(format!("no connection in {TIMEOUT:?}")),
+        },
+    }
+}
+
 async fn ask(endpoint: &Endpoint) -> Result<u16, String> {
     let in_words = |error: std::io::Error| error.to_string();
     let Endpoint {

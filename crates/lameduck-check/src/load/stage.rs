@@ -103,7 +103,7 @@ impl Stage {
             Some(Ok(stream)) => {
                 if protocol == Protocol::H2 && !stream.speaks_h2() {
                     self.notebook().trouble(
-                        "the target does not offer h2 over TLS (ALPN): leave out --h2, or turn HTTP/2 on there"
+                        "the target does not offer h2 over TLS (ALPN): leave out --h2 and --grpc, or turn HTTP/2 on there"
                             .to_owned(),
                     );
                 }

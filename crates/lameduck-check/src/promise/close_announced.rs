@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::ledger::{Ending, Lane, Ledger};
+use crate::ledger::{Ending, Ledger};
 use crate::verdict::{Finding, Verdict};
 
 /// What the target has to notice the signal, beside the way there.
@@ -13,7 +13,7 @@ pub(super) fn judge(ledger: &Ledger) -> Verdict {
     for round in ledger.load_rounds() {
         let noticed = round.signalled() + NOTICE + round.rtt;
         for exchange in round.since_signal() {
-            let was_late = exchange.lane != Lane::H2
+            let was_late = exchange.lane.is_http1()
                 && exchange.written.is_some_and(|written| written > noticed);
             match exchange.ending {
                 Ending::OkClose if was_late => finding.kept(),

@@ -1,11 +1,11 @@
 //! `inflight-completes`: every request received before the deadline gets its whole response.
 //!
 //! Tried by the requests that had reached the target when the signal came, and by every later one whose response
-//! began: that one had been received. Uploads, downloads and HTTP/2 have promises of their own.
+//! began: that one had been received. Uploads, downloads, event streams, HTTP/2 and gRPC have promises of their own.
 
 use std::time::Duration;
 
-use crate::ledger::{Ending, Lane, Ledger};
+use crate::ledger::{Ending, Ledger};
 use crate::verdict::{Finding, Verdict};
 
 /// A timer's grain, and the time a busy machine takes to wake somebody.
@@ -20,7 +20,6 @@ pub(super) fn judge(ledger: &Ledger) -> Verdict {
         // A fresh connection may have waited to be accepted: `accept-lossless` is about those.
         let was_accepted = round.accepted_until();
         for exchange in round.since_signal() {
-            let has_its_own = matches!(exchange.lane, Lane::Upload | Lane::Download | Lane::H2);
             let in_time = if exchange.reused {
                 had_arrived
             } else {
@@ -28,7 +27,7 @@ pub(super) fn judge(ledger: &Ledger) -> Verdict {
             };
             let was_received = exchange.status.is_some()
                 || exchange.written.is_some_and(|written| written < in_time);
-            if has_its_own || !was_received {
+            if exchange.lane.has_its_own() || !was_received {
                 continue;
             }
             match exchange.ending {

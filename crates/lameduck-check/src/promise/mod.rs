@@ -7,6 +7,7 @@ mod close_announced;
 mod db_closed;
 mod download_completes;
 mod exits_zero;
+mod grpc_lossless;
 mod h2_lossless;
 mod idle_exits;
 mod inflight_completes;
@@ -17,7 +18,10 @@ mod live_holds;
 mod no_reset;
 mod ready_flips;
 mod second_signal;
+mod sse_ends;
 mod startup_signal;
+#[cfg(test)]
+mod stream_tests;
 mod stuck_told;
 #[cfg(test)]
 mod tests;
@@ -46,6 +50,8 @@ const PROMISES: &[(&str, Judge)] = &[
     ("upload-completes", upload_completes::judge),
     ("download-completes", download_completes::judge),
     ("h2-lossless", h2_lossless::judge),
+    ("grpc-lossless", grpc_lossless::judge),
+    ("sse-ends", sse_ends::judge),
     ("websocket-closed", websocket_closed::judge),
     ("websocket-paced", websocket_paced::judge),
     ("idle-exits", idle_exits::judge),

@@ -2,9 +2,9 @@
 //!
 //! One trial per round. Read from the shortest time in which half of the WebSockets were sent away: at once is less
 //! than 100 ms. One batch, one straggler, one early bird change nothing about it. A busy machine does: what was sent
-//! one by one is seen at once when the prover stood still meanwhile, and what was sent at once takes long. So the time
-//! that the prover stood still there is first added and then taken away, and where that would turn the verdict there
-//! is none.
+//! one by one is seen at once when the prover stood still meanwhile, and what was sent at once takes long. So the
+//! longest time that the prover stood still there is first added and then taken away, and where that would turn the
+//! verdict there is none.
 
 use std::time::{Duration, Instant};
 
@@ -89,12 +89,16 @@ fn shortest_half(moments: &[Instant]) -> Option<(Instant, Instant)> {
         .min_by_key(|(from, until)| *until - *from)
 }
 
-/// How long the prover stood still around a time. A stall that ends where it begins counts whole: all that arrived in
-/// it was seen there.
+/// The longest that the prover stood still around a time. As soon as it goes on it sees all that has arrived: so it is
+/// one stall, not their sum, that can gather what was apart or part what was together. One that ends where the time
+/// begins counts: what arrived in it was seen there.
 fn stood_still(round: &Round, from: Instant, until: Instant) -> Duration {
     let around = round
         .stalls
         .iter()
         .filter(|stall| stall.until + AT_ONCE / 10 >= from && stall.from <= until);
-    around.map(|stall| stall.until - stall.from).sum()
+    around
+        .map(|stall| stall.until - stall.from)
+        .max()
+        .unwrap_or_default()
 }

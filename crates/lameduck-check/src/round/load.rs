@@ -8,10 +8,12 @@ use super::scene::Scene;
 use crate::books::{Accountant, Books};
 use crate::database::Watch;
 use crate::error::CheckError;
-use crate::ledger::{Exchange, Lane, Round, RoundKind};
+use crate::ledger::{Exchange, GrpcStatus, Lane, Round, RoundKind};
 use crate::load::h2::Script;
 use crate::load::upload::Rest;
-use crate::load::{download, h2, keep_alive, order, per_request, probe, slow, upload, websocket};
+use crate::load::{
+    download, grpc, h2, keep_alive, order, per_request, probe, slow, sse, upload, websocket,
+};
 use crate::observer::Observer;
 use crate::plan::Plan;
 use crate::request::RequestTemplate;
@@ -72,6 +74,26 @@ pub(crate) async fn run(
         scene.clients(Lane::WebSocket, plan.clients.websockets, |stage, client| {
             let path = &websockets[client.number as usize % websockets.len()];
             websocket::run(stage, client, path.clone())
+        });
+    }
+    in_turn(&plan.event_streams, |streams| {
+        let count = plan.clients.event_streams;
+        scene.clients(Lane::Events, count, |stage, client| {
+            sse::run(stage, client, streams(client.number))
+        });
+        let count = if plan.h2 { count.div_ceil(2) } else { 0 };
+        scene.clients(Lane::EventsH2, count, |stage, client| {
+            sse::run(stage, client, streams(client.number))
+        });
+    });
+    if plan.has_grpc() {
+        scene.watch_grpc_health();
+        let script = grpc::Script {
+            unary: plan.grpc.clone(),
+            streams: plan.grpc_streams.clone(),
+        };
+        scene.clients(Lane::Grpc, plan.clients.grpc, |stage, client| {
+            grpc::run(stage, client, script.clone())
         });
     }
     warm_up(&mut scene).await;
@@ -161,6 +183,15 @@ async fn liveness_is_good(plan: &Plan) -> Result<(), CheckError> {
 
 fn answers_make_sense(round: &Round) -> Result<(), CheckError> {
     let answered = |exchange: &Exchange| {
+        if let Some(GrpcStatus {
+            code: GrpcStatus::UNIMPLEMENTED,
+            ..
+        }) = exchange.grpc
+        {
+            return Err(CheckError::Unimplemented {
+                method: exchange.request.path().to_owned(),
+            });
+        }
         exchange
             .status
             .map_or(Ok(()), |status| makes_sense(&exchange.request, status))

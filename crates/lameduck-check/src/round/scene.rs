@@ -10,10 +10,10 @@ use tokio::task::{JoinHandle, JoinSet};
 use crate::books::{Accountant, Books, OpenBooks};
 use crate::database::{UnderWatch, Watch};
 use crate::error::CheckError;
-use crate::ledger::{Lane, Round, RoundKind, Sample, Stall};
+use crate::ledger::{HealthSample, Lane, Round, RoundKind, Sample, Stall};
 use crate::load::notebook::Client;
 use crate::load::stage::Stage;
-use crate::load::{own_pace, probe};
+use crate::load::{grpc_health, own_pace, probe};
 use crate::observer::{Event, Observer};
 use crate::plan::Plan;
 use crate::target::{Exit, Target};
@@ -39,6 +39,7 @@ pub(crate) struct Scene<'a> {
     readiness: Option<JoinHandle<Vec<Sample>>>,
     liveness: Option<JoinHandle<Vec<Sample>>>,
     stalls: Option<JoinHandle<Vec<Stall>>>,
+    health: Option<JoinHandle<Vec<HealthSample>>>,
     books: Option<OpenBooks>,
     sessions: Option<UnderWatch>,
 }
@@ -69,6 +70,7 @@ impl<'a> Scene<'a> {
             readiness: None,
             liveness: None,
             stalls: None,
+            health: None,
             books: None,
             sessions: None,
         })
@@ -94,6 +96,12 @@ impl<'a> Scene<'a> {
     /// From here on it is noted when the prover itself stands still.
     pub(crate) fn watch_own_pace(&mut self) {
         self.stalls = Some(tokio::spawn(own_pace::watch(self.stage.clone())));
+    }
+
+    /// From here on the gRPC health service is asked.
+    pub(crate) fn watch_grpc_health(&mut self) {
+        let watcher = grpc_health::watch(self.stage.clone(), self.plan.url.clone());
+        self.health = Some(tokio::spawn(watcher));
     }
 
     /// Looks into the target's books, once it had time to finish what it found in them.
@@ -171,6 +179,7 @@ impl<'a> Scene<'a> {
         };
         let readiness = collect(self.readiness.take()).await;
         let liveness = collect(self.liveness.take()).await;
+        let health = collect(self.health.take()).await;
         let stalls = collect(self.stalls.take()).await;
         self.target.drain().await;
         // First the sessions, then the books: whoever reads those may need a session of its own.
@@ -198,6 +207,7 @@ impl<'a> Scene<'a> {
             connections,
             sockets,
             stalls,
+            health,
             readiness,
             liveness,
             audit,

@@ -100,6 +100,47 @@ pub(super) fn paths(flag: &'static str, paths: Vec<String>) -> Result<Vec<String
     }
 }
 
+/// Bytes, each as two digits.
+pub(super) fn hex(flag: &'static str, text: &str) -> Result<Vec<u8>, SettingsError> {
+    let digits: Option<Vec<u8>> = text
+        .chars()
+        .map(|digit| digit.to_digit(16).map(|digit| digit as u8))
+        .collect();
+    match digits {
+        Some(digits) if digits.len().is_multiple_of(2) => Ok(digits
+            .chunks(2)
+            .map(|pair| pair.iter().fold(0, |byte, digit| byte << 4 | digit))
+            .collect()),
+        _ => Err(value(
+            flag,
+            text.to_owned(),
+            "expected the bytes of a message, two hexadecimal digits each, like 0a0135",
+        )),
+    }
+}
+
+/// Calls of methods, each written `package.Service/Method`.
+pub(super) fn grpc(
+    flag: &'static str,
+    methods: &[String],
+    message: &[u8],
+) -> Result<Vec<RequestTemplate>, SettingsError> {
+    let call = |method: &String| {
+        let is_named = method.split('/').count() == 2
+            && method.split('/').all(|part| !part.is_empty())
+            && method.bytes().all(|byte| byte.is_ascii_graphic());
+        match is_named {
+            true => Ok(RequestTemplate::grpc(method, message)),
+            false => Err(value(
+                flag,
+                method.clone(),
+                "expected a method with its service, like shop.v1.Shop/GetOrder",
+            )),
+        }
+    };
+    methods.iter().map(call).collect()
+}
+
 pub(super) fn duration(
     flag: &'static str,
     text: Option<String>,

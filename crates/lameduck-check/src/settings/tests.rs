@@ -38,7 +38,7 @@ fn an_unknown_key_is_named() {
 #[test]
 fn each_wrong_value_is_named_with_what_was_expected() {
     type Change = fn(&mut Settings);
-    let cases: [(Change, &[&str]); 17] = [
+    let cases: [(Change, &[&str]); 20] = [
         (|s| s.get.clear(), &["--get", "/health"]),
         (
             |s| s.rtt = Some("40".to_owned()),
@@ -89,6 +89,18 @@ fn each_wrong_value_is_named_with_what_was_expected() {
         (
             |s| (s.ca, s.insecure) = (Some("tls.crt".into()), Some(true)),
             &["--ca", "one of the two"],
+        ),
+        (
+            |s| s.ws = vec!["ws".to_owned()],
+            &["--ws", "`ws`", "starts with `/`"],
+        ),
+        (
+            |s| s.grpc = vec!["GetOrder".to_owned()],
+            &["--grpc", "`GetOrder`", "shop.v1.Shop/GetOrder"],
+        ),
+        (
+            |s| s.grpc_data = Some("0a0".to_owned()),
+            &["--grpc-data", "`0a0`", "hexadecimal"],
         ),
         (|s| s.rounds = Some(0), &["--rounds", "1 or more"]),
         (
@@ -174,4 +186,33 @@ fn the_file_has_a_key_for_each_flag_about_jobs_and_the_database() {
     );
     assert_eq!((plan.settle.as_secs(), plan.clients.orders), (3, 3));
     assert!(plan.postgres.is_some() && plan.postgres_log.is_some());
+}
+
+#[test]
+fn the_file_has_a_key_for_each_flag_about_what_outlives_a_request() {
+    let settings = Settings::from_toml(
+        r#"
+        command = ["./server"]
+        url = "http://127.0.0.1:8080"
+        ws = ["/ws"]
+        ws-clients = 30
+        sse = ["/events"]
+        sse-clients = 3
+        grpc = ["shop.v1.Shop/GetOrder"]
+        grpc-stream = ["shop.v1.Shop/WatchOrders"]
+        grpc-data = "0A0135"
+        grpc-clients = 2
+        "#,
+    );
+    let plan = settings.unwrap().into_plan().unwrap();
+    assert_eq!(plan.websockets, ["/ws"]);
+    assert_eq!(plan.event_streams[0].path(), "/events");
+    assert_eq!(plan.grpc[0].path(), "/shop.v1.Shop/GetOrder");
+    assert_eq!(&plan.grpc[0].body()[..], b"\0\0\0\0\x03\x0a\x015");
+    assert_eq!(plan.grpc_streams[0].path(), "/shop.v1.Shop/WatchOrders");
+    let clients = plan.clients;
+    assert_eq!(
+        (clients.websockets, clients.event_streams, clients.grpc),
+        (30, 3, 2)
+    );
 }

@@ -179,10 +179,13 @@ impl Target {
         let deadline = self.started + plan.start_timeout;
         loop {
             let (endpoint, question) = plan.readiness();
-            let sample = probe::look(&endpoint).await;
+            let sample = match question {
+                Readiness::Connects => probe::knock(&endpoint).await,
+                _ => probe::look(&endpoint).await,
+            };
             let is_ready = match question {
                 Readiness::Status200 => sample.is_good(),
-                Readiness::Below500 => matches!(sample.status, Ok(..500)),
+                Readiness::Below500 | Readiness::Connects => matches!(sample.status, Ok(..500)),
             };
             if is_ready {
                 return Ok(sample.answered);

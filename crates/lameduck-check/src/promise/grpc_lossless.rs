@@ -1,0 +1,80 @@
+//! `grpc-lossless`: no gRPC call is lost, and health says NOT_SERVING.
+//!
+//! Tried by every call that ended after the signal and was not sent back unprocessed. It must end with a status, and
+//! not with UNAVAILABLE: a client takes that for "nothing was done" and does it again. A stream whose messages have
+//! begun may end with any status, UNAVAILABLE too: its client has what came, and knows to come back elsewhere. A status
+//! below that is the application's own business. And where `grpc.health.v1.Health` said SERVING before, it is one
+//! more trial per round that says something else half a second after the signal, as long as it is answered.
+
+use std::time::Duration;
+
+use crate::ledger::{Ending, Exchange, Health, HealthSample, Lane, Ledger, Round};
+use crate::verdict::{Finding, Verdict};
+
+/// "At once", as for readiness.
+const AT_ONCE: Duration = Duration::from_millis(500);
+
+pub(super) fn judge(ledger: &Ledger) -> Verdict {
+    let mut finding = Finding::new();
+    let mut told = "health was not answered after the signal".to_owned();
+    let mut is_tried = false;
+    for round in ledger.load_rounds() {
+        let is_grpc = |exchange: &Exchange| matches!(exchange.lane, Lane::Grpc | Lane::GrpcStream);
+        is_tried |= round.exchanges.iter().any(is_grpc);
+        for call in round.since_signal().filter(|exchange| is_grpc(exchange)) {
+            match call.ending {
+                Ending::Refused | Ending::Unprocessed => {}
+                Ending::Ok | Ending::OkClose => finding.kept(),
+                Ending::Status5xx if is_a_stream_that_had_begun(call) => finding.kept(),
+                _ => finding.broken(round.evidence_of(call)),
+            }
+        }
+        if let Some(missing) = round.health.iter().find_map(|sample| match &sample.health {
+            Health::Missing(why) => Some(why),
+            _ => None,
+        }) {
+            told = format!("health is left out, grpc.health.v1.Health/Check: {missing}");
+            continue;
+        }
+        if let Some(sample) = still_serving(round) {
+            let what = "SERVING, half a second or more after the signal";
+            finding.broken(round.evidence(sample.answered, "grpc.health.v1.Health/Check", what));
+        } else if says_not_serving(round) {
+            told = "health said NOT_SERVING".to_owned();
+            finding.kept();
+        }
+    }
+    finding.verdict(
+        format!("every call that it took ended with a status; {told}"),
+        "calls were lost or ended UNAVAILABLE, or health went on saying SERVING",
+        match is_tried {
+            true => "no call was under way at the signal: name one that takes longer, or give a round trip (--rtt 40ms)",
+            false => "give --grpc or --grpc-stream package.Service/Method to test it",
+        },
+    )
+}
+
+fn is_a_stream_that_had_begun(call: &Exchange) -> bool {
+    let has_begun = call.grpc.as_ref().is_some_and(|status| status.messages > 0);
+    call.lane == Lane::GrpcStream && has_begun
+}
+
+fn after_the_signal(round: &Round, pause: Duration) -> impl Iterator<Item = &HealthSample> {
+    let (signal, from) = (round.signalled(), round.signalled() + pause);
+    let was_serving = round
+        .health
+        .iter()
+        .any(|sample| sample.answered < signal && sample.health == Health::Serving);
+    round
+        .health
+        .iter()
+        .filter(move |sample| was_serving && sample.asked >= from)
+}
+
+fn still_serving(round: &Round) -> Option<&HealthSample> {
+    after_the_signal(round, AT_ONCE).find(|sample| sample.health == Health::Serving)
+}
+
+fn says_not_serving(round: &Round) -> bool {
+    after_the_signal(round, Duration::ZERO).any(|sample| sample.health == Health::NotServing)
+}

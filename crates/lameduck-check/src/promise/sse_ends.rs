@@ -1,0 +1,73 @@
+//! `sse-ends`: event streams end on an event boundary.
+//!
+//! Tried by each event stream that was open when the signal came. Its end must be a proper one of its protocol (last
+//! chunk, END_STREAM, as many bytes as promised; where the end of the connection is the end of the body, a FIN and
+//! over TLS a close_notify before it), come within the grace, and leave no event half sent: an EventSource throws that
+//! away (HTML standard, 9.2.6). Whether the stream said when to come back (`retry:`) is told, not judged.
+
+use crate::ledger::{Ending, Exchange, Lane, Ledger, Round};
+use crate::verdict::{Finding, Verdict};
+
+pub(super) fn judge(ledger: &Ledger) -> Verdict {
+    let mut finding = Finding::new();
+    let (mut is_tried, mut with_retry) = (false, 0);
+    for round in ledger.load_rounds() {
+        for stream in round
+            .exchanges
+            .iter()
+            .filter(|exchange| matches!(exchange.lane, Lane::Events | Lane::EventsH2))
+        {
+            is_tried = true;
+            if stream.answered.is_none_or(|at| at > round.signalled())
+                || stream.ended <= round.signalled()
+            {
+                continue;
+            }
+            let has_retry = stream
+                .events
+                .as_ref()
+                .is_some_and(|events| events.has_retry());
+            with_retry += u64::from(has_retry);
+            match what_went_wrong(ledger, round, stream) {
+                None => finding.kept(),
+                Some(what) => finding.broken(round.evidence(stream.ended, stream.place(), what)),
+            }
+        }
+    }
+    let trials = finding.trials();
+    finding.verdict(
+        format!(
+            "every event stream ended on an event boundary; {with_retry} of {trials} said when to come back (retry:)"
+        ),
+        "event streams were cut, or did not end",
+        match is_tried {
+            true => "no event stream was open at the signal: name a path whose stream goes on",
+            false => "give --sse PATH to test it",
+        },
+    )
+}
+
+fn what_went_wrong(ledger: &Ledger, round: &Round, stream: &Exchange) -> Option<String> {
+    let (events, tail) = match &stream.events {
+        Some(events) => (events.events(), events.tail()),
+        None => (0, String::new()),
+    };
+    let received = format!("{events} events, the last bytes: \"{tail}\"");
+    let is_whole = matches!(stream.ending, Ending::Ok | Ending::OkClose);
+    let is_at_boundary = stream
+        .events
+        .as_ref()
+        .is_some_and(|events| events.is_at_boundary());
+    if !is_whole {
+        Some(format!("{}; {received}", stream.what))
+    } else if !is_at_boundary {
+        Some(format!("ended in the middle of an event; {received}"))
+    } else if stream.ended > round.signalled() + ledger.grace {
+        Some(format!(
+            "ended after the grace of {:?}; {received}",
+            ledger.grace
+        ))
+    } else {
+        None
+    }
+}
