@@ -80,6 +80,8 @@ async fn keeps_everything(rtt: Duration) {
         skipped,
         [
             "h2-lossless",
+            "grpc-lossless",
+            "sse-ends",
             "websocket-closed",
             "websocket-paced",
             "db-closed"

@@ -6,13 +6,16 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
+use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
 use axum::extract::{DefaultBodyLimit, Query};
+use axum::response::Response;
+use axum::response::sse::{Event, Sse};
 use axum::routing::{get, post};
 use clap::Parser;
 use serde::Deserialize;
 use tokio::net::TcpListener;
 use tokio::signal;
-use tokio_stream::StreamExt;
+use tokio_stream::{Stream, StreamExt};
 
 #[derive(Parser)]
 struct Args {
@@ -32,7 +35,9 @@ async fn main() -> std::io::Result<()> {
     let app = Router::new()
         .route("/work", get(work))
         .route("/upload", post(upload).layer(DefaultBodyLimit::disable()))
-        .route("/stream", get(stream));
+        .route("/stream", get(stream))
+        .route("/events", get(events))
+        .route("/ws", get(ws));
     let listener = TcpListener::bind(Args::parse().listen).await?;
     axum::serve(listener, app)
         .with_graceful_shutdown(shutdown_signal())
@@ -74,4 +79,25 @@ async fn stream(Query(takes): Query<Takes>) -> Body {
         Ok::<_, Infallible>(format!("chunk {number}\n"))
     });
     Body::from_stream(chunks)
+}
+
+/// An event each 50 ms, for ever.
+async fn events() -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
+    Sse::new(tokio_stream::iter(1u64..).then(async |number| {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        Ok(Event::default().data(number.to_string()))
+    }))
+}
+
+async fn ws(upgrade: WebSocketUpgrade) -> Response {
+    upgrade.on_upgrade(echo)
+}
+
+async fn echo(mut socket: WebSocket) {
+    while let Some(Ok(message)) = socket.recv().await {
+        let is_data = matches!(message, Message::Text(_) | Message::Binary(_));
+        if is_data && socket.send(message).await.is_err() {
+            return;
+        }
+    }
 }
