@@ -293,6 +293,12 @@ mod tests {
             bad,
             ["LAMEDUCK_ADMIN=9090: expected ADDRESS:PORT, for example 0.0.0.0:9090"]
         );
+        let (_, bad) = parse(&[("LAMEDUCK_WEBSOCKET_WINDOW", "8")]);
+        assert!(
+            bad[0].starts_with("LAMEDUCK_WEBSOCKET_WINDOW=8: ") && bad[0].contains("8s"),
+            "{}",
+            bad[0]
+        );
         let (_, bad) = parse(&[("LAMEDUCK_REPORT", "/no/such/folder/r.json")]);
         assert!(
             bad[0].starts_with("LAMEDUCK_REPORT=/no/such/folder/r.json: "),
