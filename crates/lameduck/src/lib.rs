@@ -32,7 +32,7 @@
 //! - [`Jobs`] works on a [`Queue`], for which there are [adapters](queue).
 //! - [`Handle`] is what every part of the process knows about the shutdown: the [`Phase`], the time
 //!   left, and the [ledger](inflight) of everything in flight. [`Handle::layer`] brings servers
-//!   that are not ours into it.
+//!   that are not ours into it, and [`Handle::listener`] has them stop without a reset.
 //! - `websocket` has WebSockets that get a proper goodbye; [`EventStreams`] end between two events; and
 //!   [`Draining`] tells any handler when to come to an end.
 //! - [`budget`] says how the grace is shared out, [`report`] what is told at the end, [`LameDuck`]
@@ -109,6 +109,7 @@ pub use self::http::component::Http;
 pub use self::http::events::{EndsItself, EventStreams};
 #[cfg(feature = "tonic-health")]
 pub use self::http::grpc_health::{GrpcHealth, Watch as GrpcHealthWatch};
+pub use self::http::handed_over::Listener;
 pub use self::http::layer::{Track, TrackBody, TrackFuture, TrackLayer};
 #[cfg(feature = "rustls")]
 pub use self::http::tls::Tls;

@@ -161,7 +161,8 @@ impl Store {
         on!(&self.database, pool => sqlx::query_as(GET).bind(id).fetch_optional(pool).await)
     }
 
-    /// The first `limit` orders after the one of that id, in the order of their ids.
+    /// The first `limit` orders after the one of that id, in the order of their ids. With PostgreSQL
+    /// an order may be committed after one with a higher id; whoever goes on from that one misses it.
     pub(crate) async fn after(&self, id: i64, limit: i64) -> sqlx::Result<Vec<Order>> {
         const AFTER: &str = "SELECT id, item, quantity, \
             EXISTS (SELECT 1 FROM receipts WHERE order_id = orders.id) AS receipt_sent \

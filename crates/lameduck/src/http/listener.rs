@@ -57,6 +57,14 @@ impl Listener {
         })
     }
 
+    /// Takes a socket of our own that is bound already.
+    pub(super) fn of(listener: TcpListener) -> Listener {
+        Listener {
+            kind: Kind::Tcp(listener),
+            inherited: false,
+        }
+    }
+
     /// Takes a socket that somebody else has bound and may go on using.
     #[cfg(unix)]
     pub(crate) fn inherit(fd: std::os::fd::OwnedFd) -> io::Result<Listener> {

@@ -6,6 +6,7 @@
 //! | [`server`] | the accept loop, and the sweep's rounds |
 //! | [`bind`] | where to listen |
 //! | [`listener`], [`half_open`] | sockets that listen, and how to stop without a reset |
+//! | [`handed_over`] | such a socket for servers that are not ours |
 //! | [`connection`], [`linger`] | one connection's task, and how it says goodbye |
 //! | [`request`], [`body`], [`in_flight`] | one request and its response, in the ledger |
 //! | [`grpc`] | what the server itself says to a gRPC client |
@@ -36,6 +37,7 @@ mod grpc;
 pub(crate) mod grpc_health;
 #[cfg(target_os = "linux")]
 mod half_open;
+pub(crate) mod handed_over;
 mod in_flight;
 pub(crate) mod layer;
 mod linger;

@@ -2,7 +2,8 @@
 //!
 //! # What must hold
 //!
-//! 1. Whoever watches is sent every order that was committed before the drain began, and then `OK`.
+//! 1. Whoever watches is sent what was committed before the drain began, and then `OK`; never a
+//!    reset, and nothing that holds up the drain.
 //! 2. No build needs a compiler for protocol buffers: what one makes of `proto/` is committed, and
 //!    `proto/generate` makes it again.
 
