@@ -52,8 +52,14 @@ impl Closing<'_> {
             Some(Closed::Both) => self.end(true).await,
             Some(Closed::Broken) => drop(self.line.take()),
             None => {
-                if self.handle.has_begun() {
-                    let why = format!("did not answer the Close frame in {closing:?}");
+                if self.line.close_is_out() {
+                    // All that is ours to do has been done (RFC 6455, 7.1.1). A phone that sleeps is
+                    // no reason for a deploy to fail.
+                    tracing::debug!(target: "lameduck", "a WebSocket did not answer the Close frame");
+                } else if self.handle.has_begun() {
+                    let why = format!(
+                        "did not take what was sent to it, nor a Close frame, in {closing:?}"
+                    );
                     self.handle.journal().cut(&self.guard.entry(), &why);
                 }
                 self.end(false).await;

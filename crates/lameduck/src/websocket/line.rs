@@ -66,6 +66,7 @@ struct State {
     /// Where the last whole message from the peer ended, in bytes.
     last_message_at: u64,
     close_sent: bool,
+    close_is_out: bool,
     peer_closed: bool,
     /// Nothing more will come.
     ended: bool,
@@ -160,6 +161,7 @@ impl Line {
                 within_message: false,
                 last_message_at: 0,
                 close_sent: false,
+                close_is_out: false,
                 peer_closed: false,
                 ended: false,
                 fault: None,
@@ -297,11 +299,17 @@ impl Line {
         if state.broken {
             return Poll::Ready(Closed::Broken);
         }
+        state.close_is_out |= state.close_sent && flushed;
         // Once the peer has closed first, what is flushed is our answer.
         match (state.peer_closed || state.ended) && flushed {
             true => Poll::Ready(Closed::Both),
             false => Poll::Pending,
         }
+    }
+
+    /// Whether our Close, and so all that was sent before it, has been taken by the kernel.
+    pub(super) fn close_is_out(&self) -> bool {
+        self.state().close_is_out
     }
 
     /// Grows as long as the peer takes what it is sent, or sends a message that has not come to its

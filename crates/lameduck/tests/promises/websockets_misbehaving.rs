@@ -18,15 +18,8 @@ fn idle_exits_although_a_peer_never_answers_the_close_frame() {
     // It says nothing, and still it ends well.
     silent.client.ends_with_fin();
     let ended = service.ended();
-    ended.exit(124).let_go("websocket", "/ws");
-    assert_eq!(ended.list("let_go").len(), 1, "{}", ended.report);
-    assert!(
-        ended
-            .stderr
-            .contains("did not answer the Close frame in 2s"),
-        "{}",
-        ended.stderr
-    );
+    // Nothing of ours is left undone: a peer that sleeps is no failure.
+    ended.exit(0).nothing_let_go();
     assert!(ended.took < Duration::from_secs(8), "{:?}", ended.took);
 }
 
@@ -42,6 +35,8 @@ fn idle_exits_although_a_peer_never_reads() {
     let ended = service.ended();
     ended.exit(124).let_go("websocket", "/ws/big");
     assert_eq!(ended.list("let_go").len(), 1, "{}", ended.report);
+    let why = "did not take what was sent to it, nor a Close frame, in 2s";
+    assert!(ended.stderr.contains(why), "{}", ended.stderr);
     assert!(ended.took < Duration::from_secs(10), "{:?}", ended.took);
     drop(deaf);
 }
@@ -59,7 +54,7 @@ fn idle_exits_although_a_peer_goes_on_talking_instead_of_closing() {
         }
     });
     let ended = service.ended();
-    ended.exit(124).let_go("websocket", "/ws");
+    ended.exit(0).nothing_let_go();
     assert!(ended.took < Duration::from_secs(10), "{:?}", ended.took);
     talking.join().unwrap();
 }
