@@ -52,7 +52,11 @@ fn bad_usage_names_the_flag_and_the_fix() {
         &["check", "--url", "nowhere", "--", "true"],
         &["--url", "`nowhere`"],
     );
-    is_unusable(folder.path(), &["check", "--ws", "/ws"], &["--ws"]);
+    is_unusable(
+        folder.path(),
+        &["check", "--sockets", "/ws"],
+        &["--sockets"],
+    );
     let without_dashes = ["check", "--url", "http://127.0.0.1:1", "./server"];
     is_unusable(
         folder.path(),
@@ -236,8 +240,15 @@ fn a_target_that_dies_by_the_signal_breaks_promises_with_exit_1_and_json() {
     let json: serde_json::Value = serde_json::from_str(&json).unwrap();
     assert_eq!(json["exit"], serde_json::json!([143]));
     let promises = json["promises"].as_array().unwrap();
-    assert_eq!(promises.len(), 19);
-    for (name, fix) in [("jobs-accounted", "--ledger"), ("db-closed", "--postgres")] {
+    assert_eq!(promises.len(), 23);
+    for (name, fix) in [
+        ("grpc-lossless", "--grpc"),
+        ("sse-ends", "--sse"),
+        ("websocket-closed", "--ws"),
+        ("websocket-paced", "--ws"),
+        ("jobs-accounted", "--ledger"),
+        ("db-closed", "--postgres"),
+    ] {
         let verdict = promises.iter().find(|it| it["name"] == name).unwrap();
         assert_eq!(verdict["verdict"], "skipped");
         assert!(verdict["why"].as_str().unwrap().contains(fix), "{verdict}");

@@ -43,7 +43,8 @@ pub(crate) async fn run(stage: Stage, client: Client, script: Script) {
         false => stage.warm_counter(),
     };
     let numbers = Arc::new(AtomicU32::new(0));
-    while !(stage.is_over() || script.unary.is_empty() && stage.is_signalled()) {
+    let has_work_after_the_signal = !script.unary.is_empty();
+    while !stage.is_over() && (has_work_after_the_signal || !stage.is_signalled()) {
         let mut tasks = JoinSet::new();
         let link = match stage.connect_h2(client).await {
             Ok(link) => link,
@@ -100,7 +101,7 @@ impl Caller {
     async fn run(mut self, mut sender: SendRequest<Bytes>) {
         let is_stream = self.client.lane == Lane::GrpcStream;
         let mut first = true;
-        while !(self.stage.is_over() || is_stream && self.stage.is_signalled()) {
+        while !self.stage.is_over() && (!is_stream || !self.stage.is_signalled()) {
             // Fails when the connection is closed or going away: nothing has been sent, the client goes elsewhere.
             sender = match self.stage.unless_over(sender.ready()).await {
                 Some(Ok(sender)) => sender,

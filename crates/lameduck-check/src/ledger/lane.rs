@@ -1,0 +1,81 @@
+//! The loads by name, and what kind of load each is.
+
+use std::fmt;
+
+/// Which load a client belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Lane {
+    /// Many requests on one connection, with pauses.
+    KeepAlive,
+    /// A new connection for each request.
+    PerRequest,
+    /// A request that takes long.
+    Slow,
+    /// A request whose body takes long.
+    Upload,
+    /// A response whose body takes long.
+    Download,
+    /// HTTP/2, several streams at once on each connection.
+    H2,
+    /// A connection without a request: never used, or left open after one.
+    Idle,
+    /// A header that never ends. Not a well-behaved client: a reset is its due.
+    Loris,
+    /// Orders, one after the other on a kept connection.
+    Order,
+    /// A WebSocket with a message every now and then.
+    WebSocket,
+    /// An event stream that is held open.
+    Events,
+    /// The same over HTTP/2.
+    EventsH2,
+    /// gRPC calls with one answer, several at once on each connection.
+    Grpc,
+    /// gRPC calls whose answer is a stream.
+    GrpcStream,
+}
+
+impl Lane {
+    /// Loads that have a promise of their own, which says more of them than those about plain requests.
+    pub(crate) fn has_its_own(self) -> bool {
+        matches!(
+            self,
+            Self::Upload
+                | Self::Download
+                | Self::H2
+                | Self::Events
+                | Self::EventsH2
+                | Self::Grpc
+                | Self::GrpcStream
+        )
+    }
+
+    /// Loads over HTTP/1.1, where a response can say that it is the last on its connection.
+    pub(crate) fn is_http1(self) -> bool {
+        !matches!(
+            self,
+            Self::H2 | Self::EventsH2 | Self::Grpc | Self::GrpcStream | Self::WebSocket
+        )
+    }
+}
+
+impl fmt::Display for Lane {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::KeepAlive => "keep-alive",
+            Self::PerRequest => "connection-per-request",
+            Self::Slow => "slow",
+            Self::Upload => "upload",
+            Self::Download => "download",
+            Self::H2 => "h2",
+            Self::Idle => "idle",
+            Self::Loris => "slow-loris",
+            Self::Order => "order",
+            Self::WebSocket => "websocket",
+            Self::Events => "events",
+            Self::EventsH2 => "h2 events",
+            Self::Grpc => "grpc",
+            Self::GrpcStream => "grpc stream",
+        })
+    }
+}
