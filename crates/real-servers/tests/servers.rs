@@ -208,6 +208,7 @@ fn a_browser_shows_a_page_and_leaves_no_process() {
         processes.len() > 2,
         "the driver and the browser's: {processes:?}"
     );
+    drop(page);
     drop(browser);
     assert_gone(&processes);
 }
