@@ -300,3 +300,35 @@ async fn http2_is_agreed_on_by_alpn() {
         "{exchanges:?}"
     );
 }
+
+#[tokio::test]
+async fn a_websocket_over_tls_ends_with_its_handshake_and_a_close_notify() {
+    use futures_util::StreamExt;
+    use tokio_tungstenite::tungstenite::protocol::{CloseFrame, frame::coding::CloseCode};
+    for rtt in [Duration::ZERO, Duration::from_millis(40)] {
+        let server = Server::new(rtt).await;
+        let serve = async {
+            let stream = server.accept().await;
+            let mut stream = tokio_tungstenite::accept_async(stream).await.unwrap();
+            stream.next().await.unwrap().unwrap();
+            server.stage.signalled(std::time::Instant::now());
+            let restart = CloseFrame {
+                code: CloseCode::Restart,
+                reason: "deploy".into(),
+            };
+            stream.close(Some(restart)).await.unwrap();
+            while let Some(Ok(_)) = stream.next().await {}
+            End::CloseNotify.make(stream.into_inner()).await;
+        };
+        let client = Client {
+            lane: Lane::WebSocket,
+            number: 1,
+        };
+        let run = super::websocket::run(server.stage.clone(), client, "/ws".to_owned());
+        tokio::join!(serve, run);
+        let socket = server.stage.notebook().take_sockets().remove(0);
+        let close = socket.close.unwrap();
+        assert_eq!((close.code, close.answered), (Some(1012), true));
+        assert_eq!((socket.parting, socket.cut), (Parting::Fin, None));
+    }
+}

@@ -93,17 +93,19 @@ struct Watched {
 impl Watched {
     async fn follow(mut self, random: &mut StdRng, warm: &std::sync::atomic::AtomicU32) {
         let stage = self.stage.clone();
+        let mut next_message = Instant::now();
         loop {
-            let pause = Duration::from_millis(random.random_range(PAUSES));
             let next = tokio::select! {
                 () = stage.over() => return,
                 next = self.stream.next() => next,
-                () = tokio::time::sleep(pause) => {
-                    // What has arrived is read first: a message into a closed connection would only reset it.
-                    if self.stream.get_mut().link().is_open() {
+                () = tokio::time::sleep_until(next_message.into()) => {
+                    // A message into a connection that has ended would only reset it.
+                    self.stream.get_mut().link().is_open();
+                    if self.stream.get_mut().link().parting().is_none() {
                         self.send().await;
                         warm.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
                     }
+                    next_message = Instant::now() + Duration::from_millis(random.random_range(PAUSES));
                     continue;
                 }
             };

@@ -180,3 +180,18 @@ async fn a_path_that_speaks_no_websocket_is_the_runs_trouble_and_named() {
         "{trouble}"
     );
 }
+
+#[tokio::test]
+async fn a_server_that_talks_all_the_time_is_talked_to_as_well() {
+    let socket = socket(Duration::ZERO, async |mut stream| {
+        // Sent without a pause until the next message comes.
+        while futures_util::FutureExt::now_or_never(stream.next()).is_none() {
+            stream.send(Message::text("news")).await.unwrap();
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        in_good_order(stream).await;
+    })
+    .await;
+    assert!(socket.sent >= 2 && socket.received > 2, "{socket:?}");
+    assert_eq!(socket.close.unwrap().code, Some(1001));
+}
