@@ -59,13 +59,15 @@ fn is_kept(outcome: &Outcome, promise: &str) {
 async fn websocket_closed_and_paced_are_broken_by_plain_axum_that_cuts_them_all_at_its_end() {
     let mut plan = quiet(env!("CARGO_BIN_EXE_peer-axum"));
     plan.websockets.push("/ws".to_owned());
+    // On a busy machine a round may say nothing of the pace.
+    plan.rounds = 3;
     let outcome = outcome(&plan).await;
     is_broken(
         &outcome,
         "websocket-closed",
         &["without a Close", "messages sent"],
     );
-    assert_eq!(verdict(&outcome, "websocket-closed").failures, 30);
+    assert_eq!(verdict(&outcome, "websocket-closed").failures, 90);
     is_broken(
         &outcome,
         "websocket-paced",
