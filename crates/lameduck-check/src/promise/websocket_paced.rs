@@ -26,7 +26,7 @@ pub(super) fn judge(ledger: &Ledger) -> Verdict {
         .filter(|round| !round.sockets.is_empty())
     {
         let moments = sent_away(round);
-        most = most.max(Some(moments.len()));
+        most = most.max(Some((moments.len(), open_at_the_signal(round).count())));
         let Some((from, until)) = shortest_half(&moments) else {
             continue;
         };
@@ -62,8 +62,11 @@ pub(super) fn judge(ledger: &Ledger) -> Verdict {
             Some(_) if undecided > 0 => {
                 "the prover itself stood still meanwhile: try again on a machine that is less busy".to_owned()
             }
-            Some(most) => format!(
-                "judged from {ENOUGH} WebSockets on that are sent away after the signal, and there were {most}: give --ws-clients 50"
+            Some((away, open)) if open >= ENOUGH => format!(
+                "judged from {ENOUGH} WebSockets on that are sent away, and of {open} the target sent {away}"
+            ),
+            Some((_, open)) => format!(
+                "judged from {ENOUGH} WebSockets on, and {open} were open at the signal: give --ws-clients 50"
             ),
         },
     )

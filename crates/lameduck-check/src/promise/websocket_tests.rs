@@ -112,13 +112,28 @@ fn websocket_paced_needs_twenty_and_says_so() {
     let few = verdict("websocket-paced", vec![each(20.0, 19)]);
     assert_eq!(few.judgement, Skipped);
     assert!(
-        few.why.contains("there were 19") && few.why.contains("--ws-clients 50"),
+        few.why.contains("19 were open") && few.why.contains("--ws-clients 50"),
         "{}",
         few.why
     );
     assert_eq!(
         verdict("websocket-paced", vec![each(20.0, 20)]).judgement,
         Kept
+    );
+}
+
+#[test]
+fn websocket_paced_says_nothing_of_a_target_that_sends_nobody_away() {
+    let mut hanging = each(20.0, 30);
+    for socket in &mut hanging.sockets {
+        (socket.close, socket.parting) = (None, Parting::Client);
+    }
+    let skipped = verdict("websocket-paced", vec![hanging]);
+    assert_eq!(skipped.judgement, Skipped);
+    assert!(
+        skipped.why.contains("of 30 the target sent 0"),
+        "{}",
+        skipped.why
     );
 }
 
