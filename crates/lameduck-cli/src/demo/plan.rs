@@ -13,6 +13,8 @@ use rand::RngExt;
 const GRACE: Duration = Duration::from_secs(6);
 /// Long enough to be seen.
 const LAME_DUCK: &str = "1s";
+/// Long enough to be told from all at once.
+const WEBSOCKET_WINDOW: &str = "1s";
 /// Of the clients that are not near.
 const FAR: Duration = Duration::from_millis(40);
 /// Ports that systems do not hand out to clients: between two rounds nobody else takes them.
@@ -38,6 +40,7 @@ pub(super) fn plan(folder: &Path, report: &Path) -> Result<Plan> {
         ("LAMEDUCK_LAME_DUCK", LAME_DUCK),
         ("LAMEDUCK_ADMIN", &admin),
         ("LAMEDUCK_REPORT", &text(report)),
+        ("LAMEDUCK_WEBSOCKET_WINDOW", WEBSOCKET_WINDOW),
         ("RUST_LOG", "warn,lameduck::report=off"),
     ] {
         plan.env.push((name.to_owned(), value.to_owned()));
@@ -48,6 +51,10 @@ pub(super) fn plan(folder: &Path, report: &Path) -> Result<Plan> {
     plan.slow = vec![RequestTemplate::get("/work?ms=1500")];
     plan.uploads = vec![RequestTemplate::post("/upload", vec![b'u'; UPLOAD_BYTES])];
     plan.downloads = vec![RequestTemplate::get("/stream?ms=1500")];
+    plan.event_streams = vec![RequestTemplate::get("/events")];
+    plan.websockets = vec!["/ws".to_owned()];
+    plan.grpc = vec![RequestTemplate::grpc("shop.v1.Shop/GetOrder", b"")];
+    plan.grpc_streams = vec![RequestTemplate::grpc("shop.v1.Shop/WatchOrders", b"")];
     plan.post =
         vec![RequestTemplate::post("/orders", ORDER).header("content-type", "application/json")];
     let ledger = [&text(&itself), "shop", "ledger", "--data", &text(&data)];
