@@ -1,6 +1,8 @@
 """A client of the shop, written against the bytes of its protocol so that nothing is generated.
 
-Says what it sees, one line each. The test sends SIGTERM at "in flight".
+    grpc_client.py ADDRESS [CERTIFICATE]
+
+With a certificate that is to be trusted it speaks TLS. Says what it sees, one line each. The test sends SIGTERM at "in flight".
 """
 
 import sys
@@ -34,11 +36,20 @@ def item(message):
     return message[4 : 4 + message[3]].decode()
 
 
+def connect(*options):
+    if len(sys.argv) < 3:
+        return grpc.insecure_channel(ADDRESS, options)
+    with open(sys.argv[2], "rb") as certificate:
+        trusted = grpc.ssl_channel_credentials(certificate.read())
+    name = ("grpc.ssl_target_name_override", "localhost")
+    return grpc.secure_channel(ADDRESS, trusted, (name, *options))
+
+
 def say(*what):
     print(*what, flush=True)
 
 
-channel = grpc.insecure_channel(ADDRESS)
+channel = connect()
 health = channel.unary_stream("/grpc.health.v1.Health/Watch")(HEALTH_OF_THE_SHOP, timeout=PATIENCE)
 say("health", STATUS[next(health)])
 orders = channel.unary_stream("/shop.v1.Shop/WatchOrders")(b"", timeout=PATIENCE)
@@ -51,7 +62,7 @@ say("in flight")
 
 say("health", STATUS[next(health)])
 # A pool of its own, or it would be the first connection again.
-late = grpc.insecure_channel(ADDRESS, options=[("grpc.use_local_subchannel_pool", 1)])
+late = connect(("grpc.use_local_subchannel_pool", 1))
 say("late call", item(late.unary_unary("/shop.v1.Shop/GetOrder")(order(0), timeout=PATIENCE)))
 check = late.unary_unary("/grpc.health.v1.Health/Check")
 say("late health", STATUS[check(HEALTH_OF_THE_SHOP, timeout=PATIENCE)])

@@ -3,24 +3,27 @@
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use real_servers::{or_skip, python};
 
 use crate::service::{PENCIL, Shop};
 
-#[test]
-fn grpc_lossless_to_the_python_client() {
-    let python = python("grpc", "grpcio", "pip install grpcio");
-    let Some(mut python) = or_skip(python) else {
-        return;
-    };
-    let lame_duck = [("LAMEDUCK_LAME_DUCK", "2s")];
-    let shop = Shop::start_with(&["--grace", "25s"], &lame_duck);
-    assert_eq!(shop.order(PENCIL).0, 201);
-    let mut client = python
-        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/shop/grpc_client.py"))
-        .arg(&shop.http)
+/// The client, if it can run here.
+fn client() -> Option<Command> {
+    let mut python = or_skip(python("grpc", "grpcio", "pip install grpcio"))?;
+    python.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/shop/grpc_client.py"));
+    Some(python)
+}
+
+fn start(args: &[&str]) -> Shop {
+    let args = [&["--grace", "25s"], args].concat();
+    Shop::start_with(&args, &[("LAMEDUCK_LAME_DUCK", "2s")])
+}
+
+/// Stops the shop when the client says so, and sees what it has seen.
+fn sees_nothing_lost(mut client: Command, shop: Shop) {
+    let mut client = client
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .spawn()
@@ -47,4 +50,35 @@ fn grpc_lossless_to_the_python_client() {
     ];
     assert_eq!(seen, expected);
     assert_eq!(shop.ended(), Some(0));
+}
+
+#[test]
+fn grpc_lossless_to_the_python_client() {
+    let Some(mut client) = client() else {
+        return;
+    };
+    let shop = start(&[]);
+    assert_eq!(shop.order(PENCIL).0, 201);
+    client.arg(&shop.http);
+    sees_nothing_lost(client, shop);
+}
+
+#[test]
+fn grpc_lossless_to_the_python_client_over_tls() {
+    let Some(mut client) = client() else {
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let (cert, key, data) = (file("tls.crt"), file("tls.key"), file("orders"));
+    let pair = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    std::fs::write(&cert, pair.cert.pem()).unwrap();
+    std::fs::write(&key, pair.signing_key.serialize_pem()).unwrap();
+    // An order placed in the clear, before: nobody here speaks HTTPS.
+    let before = Shop::in_folder(Path::new(&data));
+    assert_eq!(before.order(PENCIL).0, 201);
+    assert_eq!(before.stop(), Some(0));
+    let shop = start(&["--data", &data, "--tls-cert", &cert, "--tls-key", &key]);
+    client.arg(&shop.http).arg(&cert);
+    sees_nothing_lost(client, shop);
 }
