@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use rcgen::{BasicConstraints, Certificate, CertificateParams, IsCa, Issuer, KeyPair};
 use rustls::ServerConfig;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -35,21 +36,36 @@ struct Server {
     stage: Stage,
 }
 
+/// One who may sign for others, under the name of the server all the same: what `openssl req -x509` makes.
+fn signer() -> (CertificateParams, KeyPair) {
+    let mut signer = CertificateParams::new(["127.0.0.1".to_owned()]).unwrap();
+    signer.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    (signer, KeyPair::generate().unwrap())
+}
+
 impl Server {
+    /// With a certificate that somebody who is believed has signed.
     async fn new(rtt: Duration) -> Self {
+        let (signer, signers_key) = signer();
+        let trust = Trust::pem(signer.self_signed(&signers_key).unwrap().pem().as_bytes()).unwrap();
+        let key = KeyPair::generate().unwrap();
+        let wanted = CertificateParams::new(["127.0.0.1".to_owned()]).unwrap();
+        let cert = wanted.signed_by(&key, &Issuer::new(signer, signers_key));
+        Self::showing(cert.unwrap(), key, trust, rtt).await
+    }
+
+    async fn showing(cert: Certificate, key: KeyPair, trust: Trust, rtt: Duration) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let pair = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
-        let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(pair.signing_key.serialize_der()));
+        let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let mut config = ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .unwrap()
             .with_no_client_auth()
-            .with_single_cert(vec![pair.cert.der().clone()], key)
+            .with_single_cert(vec![cert.der().clone()], key)
             .unwrap();
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         let url = format!("https://{}", listener.local_addr().unwrap());
-        let trust = Trust::pem(pair.cert.pem().as_bytes()).unwrap();
         let endpoint = Endpoint::parse(&url).unwrap().trusting(&trust);
         Self {
             listener,
@@ -132,6 +148,16 @@ async fn read_head(stream: &mut TlsStream<TcpStream>) {
     while !head.ends_with(b"\r\n\r\n") {
         head.push(stream.read_u8().await.unwrap());
     }
+}
+
+#[tokio::test]
+async fn a_certificate_that_was_given_is_believed_though_it_says_that_it_signs_others() {
+    let (signer, key) = signer();
+    let cert = signer.self_signed(&key).unwrap();
+    let trust = Trust::pem(cert.pem().as_bytes()).unwrap();
+    let server = Server::showing(cert, key, trust, Duration::ZERO).await;
+    let (connected, _) = tokio::join!(server.stage.connect(CLIENT), server.accept());
+    assert!(connected.is_ok());
 }
 
 #[tokio::test]

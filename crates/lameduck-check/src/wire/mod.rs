@@ -12,10 +12,10 @@
 //! accept it: the kernel is asked to hold that ACK back. (Linux holds it for 200 ms at most, and other systems not
 //! at all: there, and beyond a round trip of 200 ms, a server sees a connection complete earlier than it should.)
 
-mod anyone;
 mod channel;
 mod relay;
 mod tls;
+mod verifier;
 
 use std::io;
 use std::net::SocketAddr;

@@ -14,13 +14,15 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
-use rustls::ClientConfig;
+use rustls::client::WebPkiServerVerifier;
+use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, RootCertStore};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_rustls::TlsConnector;
 
-use super::anyone::Anyone;
+use super::verifier::{Believed, Verifier};
 use super::{Look, WireStream};
 
 /// What is spoken over TLS, as ALPN says it.
@@ -41,7 +43,10 @@ pub struct Trust {
 
 impl Default for Trust {
     fn default() -> Self {
-        Self::roots(rustls::RootCertStore::empty())
+        Self::of(Believed::These {
+            given: Vec::new(),
+            signers: None,
+        })
     }
 }
 
@@ -59,43 +64,43 @@ impl Trust {
     /// # Errors
     /// When the text holds no certificate, or one that cannot be read.
     pub fn pem(text: &[u8]) -> Result<Self, String> {
-        let mut roots = rustls::RootCertStore::empty();
-        for certificate in CertificateDer::pem_slice_iter(text) {
-            let certificate = certificate.map_err(|error| error.to_string())?;
-            roots.add(certificate).map_err(|error| error.to_string())?;
+        let told = |error: &dyn std::error::Error| error.to_string();
+        let given: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(text).collect();
+        let given = given.map_err(|error| told(&error))?;
+        if given.is_empty() {
+            return Err("it holds no certificate".to_owned());
         }
-        match roots.is_empty() {
-            true => Err("it holds no certificate".to_owned()),
-            false => Ok(Self::roots(roots)),
+        let mut roots = RootCertStore::empty();
+        for certificate in &given {
+            roots
+                .add(certificate.clone())
+                .map_err(|error| told(&error))?;
         }
+        let roots = Arc::new(roots);
+        let signers = WebPkiServerVerifier::builder_with_provider(roots, provider());
+        let signers = Some(signers.build().map_err(|error| told(&error))?);
+        Ok(Self::of(Believed::These { given, signers }))
     }
 
     /// Any certificate, of whomever, for whichever name: for a target that signs its own.
     pub fn anyone() -> Self {
-        Self::of(|builder, provider| {
-            builder
-                .dangerous()
-                .with_custom_certificate_verifier(Arc::new(Anyone(provider)))
-        })
+        Self::of(Believed::Anyone)
     }
 
-    fn roots(roots: rustls::RootCertStore) -> Self {
-        Self::of(|builder, _| builder.with_root_certificates(roots.clone()))
-    }
-
-    fn of(
-        trust: impl Fn(
-            rustls::ConfigBuilder<ClientConfig, rustls::WantsVerifier>,
-            Arc<rustls::crypto::CryptoProvider>,
-        ) -> rustls::ConfigBuilder<ClientConfig, rustls::client::WantsClientCert>,
-    ) -> Self {
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
+    fn of(believed: Believed) -> Self {
+        let provider = provider();
+        let verifier = Arc::new(Verifier {
+            provider: provider.clone(),
+            believed,
+        });
         let config = |alpn: &[u8]| {
-            let builder = ClientConfig::builder_with_provider(provider.clone())
+            let mut config = ClientConfig::builder_with_provider(provider.clone())
                 .with_protocol_versions(rustls::DEFAULT_VERSIONS)
                 // The default versions are what this provider is made for.
-                .unwrap_or_else(|error| unreachable!("{error}"));
-            let mut config = trust(builder, provider.clone()).with_no_client_auth();
+                .unwrap_or_else(|error| unreachable!("{error}"))
+                .dangerous()
+                .with_custom_certificate_verifier(verifier.clone())
+                .with_no_client_auth();
             config.alpn_protocols = vec![alpn.to_vec()];
             Arc::new(config)
         };
@@ -135,6 +140,10 @@ impl Trust {
             Err(error) => Err(error),
         }
     }
+}
+
+fn provider() -> Arc<CryptoProvider> {
+    Arc::new(rustls::crypto::ring::default_provider())
 }
 
 fn is_about_trust(error: &io::Error) -> bool {
