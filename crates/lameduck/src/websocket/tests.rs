@@ -135,7 +135,7 @@ async fn websocket_paced_the_last_wait_until_the_others_have_gone() {
     assert!((ms(2000)..ms(4700)).contains(&last[0]), "{last:?}");
     let mut rest = Vec::new();
     silent.read_to_end(&mut rest).await.unwrap();
-    assert_eq!(running.await.unwrap(), Exit::from_code(124));
+    assert_eq!(running.await.unwrap(), Exit::CLEAN);
 }
 
 #[tokio::test(start_paused = true)]
@@ -155,7 +155,7 @@ async fn websocket_closed_also_for_one_that_opens_during_the_drain() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn idle_exits_a_peer_that_never_answers_has_the_closing_time_and_is_named() {
+async fn idle_exits_a_peer_that_never_answers_has_the_closing_time_and_is_no_failure() {
     let (handle, running) = serving(WebSockets::new().closing(ms(700))).await;
     let mut silent = opened(&handle, false, echo);
     sleep(ms(1)).await;
@@ -166,12 +166,28 @@ async fn idle_exits_a_peer_that_never_answers_has_the_closing_time_and_is_named(
     assert_eq!(all[..4], [0x88, 2 + 13, 0x03, 0xe9]);
     let took = since.elapsed();
     assert!((ms(700)..ms(710)).contains(&took), "{took:?}");
+    assert_eq!(running.await.unwrap(), Exit::CLEAN);
+}
+
+#[tokio::test(start_paused = true)]
+async fn stuck_told_of_a_peer_that_does_not_even_take_the_close_frame() {
+    async fn talk(mut socket: WebSocket) {
+        let _ = socket.send(Message::binary(vec![0; 20 * 1024])).await;
+    }
+    let (handle, running) = serving(WebSockets::new().closing(ms(700))).await;
+    let deaf = opened(&handle, false, talk);
+    sleep(ms(1)).await;
+    handle.shutdown("test");
     assert_eq!(running.await.unwrap(), Exit::from_code(124));
     let report = handle.report("", None);
     assert_eq!(report.let_go.len(), 1);
     let it = &report.let_go[0];
     assert_eq!((it.kind.as_str(), it.name.as_str()), ("websocket", "/ws"));
-    assert_eq!(it.why, "did not answer the Close frame in 700ms");
+    assert_eq!(
+        it.why,
+        "did not take what was sent to it, nor a Close frame, in 700ms"
+    );
+    drop(deaf);
 }
 
 #[tokio::test(start_paused = true)]
