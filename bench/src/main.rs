@@ -7,6 +7,7 @@ mod certificate;
 mod client;
 mod exit;
 mod flood;
+mod hostile;
 mod http;
 mod jobs;
 mod pairs;
@@ -44,6 +45,8 @@ enum Command {
     Queues(queues::Options),
     /// What 10,000 WebSockets cost beside the bare protocol crate, and how a shutdown closes them
     Websockets(websockets::Options),
+    /// A thousand peers at once that do not play along, of each kind; whether anybody else is harmed
+    Hostile(hostile::Options),
     /// How soon a process is gone after SIGTERM, beside axum's `with_graceful_shutdown`
     Exit(exit::Options),
     /// Stop the shop again and again under mixed load, and account for every request and order
@@ -93,6 +96,7 @@ impl Command {
             Command::Http(options) => http::run(&options),
             Command::Queues(options) => queues::run(&options),
             Command::Websockets(options) => websockets::run(&options),
+            Command::Hostile(options) => hostile::run(&options),
             Command::Exit(options) => exit::run(&options),
             Command::Shutdowns(options) => shutdowns::run(&options),
             Command::Flood(options) => flood::run(&options),

@@ -42,7 +42,8 @@ impl Process {
         Process::spawn(server, certificate, &[])
     }
 
-    fn spawn(
+    /// The same, with both.
+    pub fn spawn(
         server: Server,
         certificate: Option<&Certificate>,
         variables: &[(&str, &str)],

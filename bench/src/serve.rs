@@ -3,6 +3,7 @@
 //! The bench binary starts itself again as one of them (a hidden subcommand), so that each has a
 //! process of its own.
 
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -10,10 +11,12 @@ use std::time::Duration;
 
 use anyhow::Context;
 use axum::Router;
+use axum::body::Body;
 use axum::extract::Query;
-use axum::response::Response;
-use axum::routing::get;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{any, get, post};
 use axum_server::tls_rustls::RustlsConfig;
+use bytes::Bytes;
 use clap::{Args, ValueEnum};
 use futures_util::{SinkExt, StreamExt};
 use lameduck::websocket::{WebSocket, WebSocketUpgrade};
@@ -112,10 +115,26 @@ async fn echo(mut socket: WebSocket) {
     }
 }
 
-/// The router, with a WebSocket that only lameduck serves.
-fn router_with_websocket() -> Router {
+/// The router, with what only lameduck serves here.
+fn router_of_lameduck() -> Router {
     let ws = get(async |upgrade: WebSocketUpgrade| -> Response { upgrade.on_upgrade(echo) });
-    router().route("/ws", ws)
+    let big = any(async || Bytes::from_static(&BIG));
+    router()
+        .route("/ws", ws)
+        .route("/big", big)
+        .route("/sink", post(async |_: Bytes| "swallowed"))
+        .route("/events", get(events))
+}
+
+static BIG: [u8; 16 << 20] = [0; 16 << 20];
+
+async fn events() -> Response {
+    let events = futures_util::stream::unfold((), async |()| {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        Some((Ok::<_, Infallible>("data: event\n\n"), ()))
+    });
+    let kind = [("content-type", "text/event-stream")];
+    (kind, Body::from_stream(events)).into_response()
 }
 
 fn router() -> Router {
@@ -129,7 +148,7 @@ fn router() -> Router {
 }
 
 async fn serve_lameduck(options: &Options) -> ExitCode {
-    let mut http = Http::new("bench", options.listen, router_with_websocket());
+    let mut http = Http::new("bench", options.listen, router_of_lameduck());
     if let Some(folder) = &options.tls {
         http = http.tls(Tls::files(cert(folder), key(folder)));
     }

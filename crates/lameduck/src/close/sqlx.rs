@@ -2,7 +2,7 @@
 //!
 //! `Pool::close` waits for every connection that is checked out before it ends the first idle one,
 //! so a single listener or leaked connection costs all of them their goodbye (sqlx#1764, sqlx#1773).
-//! Here the idle ones are taken out first, all at the same time; then the pool is closed, and ends
+//! Here the idle ones are taken out first, all but one at the same time; then the pool is closed, and ends
 //! each of the others as it comes back. Whatever does not come back is counted, and PostgreSQL is
 //! asked what it is doing.
 
@@ -27,9 +27,20 @@ impl<DB: Database> Close for Pool<DB> {
         let all = idle.len();
         // From this call on nobody gets a connection, and what comes back is ended instead of kept.
         let closed = Pool::close(self);
+        // SQLite writes its log back with the last of them, unless that finds another one still closing.
+        let last = idle.pop();
         let goodbyes: JoinSet<_> = idle.into_iter().map(say_goodbye).collect();
         let goodbyes = goodbyes.join_all().await;
-        let dead: Vec<_> = goodbyes.into_iter().filter_map(Result::err).collect();
+        let mut dead: Vec<_> = goodbyes.into_iter().filter_map(Result::err).collect();
+        match last {
+            // Nobody is there, and that has cost time enough.
+            Some(last) if !dead.is_empty() => {
+                drop(last);
+                dead.push(dead[0].clone());
+            }
+            Some(last) => dead.extend(say_goodbye(last).await.err()),
+            None => {}
+        }
         if let Some(last) = dead.last()
             && let Err(error) = server_answers(self).await
         {
