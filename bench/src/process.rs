@@ -26,24 +26,11 @@ pub struct Process {
 impl Process {
     /// Starts the server and waits until it accepts.
     pub fn start(server: Server) -> anyhow::Result<Process> {
-        Process::start_with(server, None)
+        Process::start_with(server, None, &[])
     }
 
-    /// The same with these variables set.
-    pub fn start_in(server: Server, variables: &[(&str, &str)]) -> anyhow::Result<Process> {
-        Process::spawn(server, None, variables)
-    }
-
-    /// The same; it speaks TLS if there is a certificate.
+    /// The same; it speaks TLS if there is a certificate, and has these variables set.
     pub fn start_with(
-        server: Server,
-        certificate: Option<&Certificate>,
-    ) -> anyhow::Result<Process> {
-        Process::spawn(server, certificate, &[])
-    }
-
-    /// The same, with both.
-    pub fn spawn(
         server: Server,
         certificate: Option<&Certificate>,
         variables: &[(&str, &str)],

@@ -185,10 +185,8 @@ fn shut_down(count: u32, window: Duration) -> anyhow::Result<Shutdown> {
         .build()
         .context("cannot start a runtime")?;
     let window_text = format!("{}ms", window.as_millis());
-    let process = Process::start_in(
-        Server::Lameduck,
-        &[("LAMEDUCK_WEBSOCKET_WINDOW", &window_text)],
-    )?;
+    let window_variable = ("LAMEDUCK_WEBSOCKET_WINDOW", &*window_text);
+    let process = Process::start_with(Server::Lameduck, None, &[window_variable])?;
     let sockets = runtime.block_on(open(process.address, count))?;
     let mut ending = JoinSet::new();
     for socket in sockets {
@@ -234,27 +232,20 @@ fn shut_down(count: u32, window: Duration) -> anyhow::Result<Shutdown> {
 async fn end(mut socket: Socket) -> Ending {
     let mut code = 1006;
     let mut at = Instant::now();
-    loop {
+    let ended_well = loop {
         match socket.next().await {
             Some(Ok(Message::Close(frame))) => {
                 code = frame.map_or(1005, |it| it.code.into());
                 at = Instant::now();
             }
             Some(Ok(_)) => {}
-            Some(Err(_)) => {
-                return Ending {
-                    code,
-                    at,
-                    finished: false,
-                };
-            }
-            None => {
-                return Ending {
-                    code,
-                    at,
-                    finished: code != 1006,
-                };
-            }
+            Some(Err(_)) => break false,
+            None => break true,
         }
+    };
+    Ending {
+        code,
+        at,
+        finished: ended_well && code != 1006,
     }
 }

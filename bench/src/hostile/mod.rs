@@ -143,7 +143,7 @@ fn try_out(
     let folder = tempfile::tempdir().context("cannot make a folder for the report")?;
     let report = folder.path().join("report.json");
     let grace = format!("{}ms", options.grace.as_millis());
-    let process = Process::spawn(
+    let process = Process::start_with(
         Server::Lameduck,
         kind.over_tls().then_some(&**certificate),
         &[

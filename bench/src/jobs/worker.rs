@@ -103,8 +103,6 @@ impl Worker {
         }
         command
             .env("RUST_LOG", "info,lameduck::report=off,shop=debug")
-            // Its log is read, and not by people.
-            .env("NO_COLOR", "1")
             .env("LAMEDUCK_REPORT", &report);
         let child = command.spawn().context("cannot start a shop")?;
         let mut worker = Worker {

@@ -21,6 +21,7 @@
 //!   wrong panics with what the server itself said.
 
 mod browser;
+mod client;
 mod daemon;
 mod mariadb;
 mod nats;
@@ -28,17 +29,16 @@ mod port;
 mod postgres;
 mod process_tree;
 mod program;
-mod python;
 mod rabbitmq;
 mod redis;
 
 use std::fmt;
 
 pub use browser::{Browser, Page};
+pub use client::{python, runs};
 pub use mariadb::MariaDb;
 pub use nats::Nats;
 pub use postgres::Postgres;
-pub use python::python;
 pub use rabbitmq::RabbitMq;
 pub use redis::Redis;
 

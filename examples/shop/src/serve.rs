@@ -22,6 +22,8 @@ pub(crate) async fn run(args: Serve) -> Exit {
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
+        // Whatever another crate of the same build has asked for: logs are read by programs too.
+        .with_ansi(false)
         .init();
 
     let mut life = Lifecycle::new().grace(args.grace).probes(&args.admin);

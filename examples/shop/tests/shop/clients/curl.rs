@@ -2,7 +2,9 @@
 
 use std::process::Command;
 
-use super::{Client, Served, installed};
+use real_servers::{or_skip, runs};
+
+use super::{Client, Served};
 
 /// With the protocol as the connection's first word over cleartext, by ALPN over TLS.
 const PROTOCOLS: [(&str, bool); 4] = [
@@ -14,7 +16,8 @@ const PROTOCOLS: [(&str, bool); 4] = [
 
 fn is_here() -> bool {
     let check = &mut Command::new("curl");
-    installed(check.arg("--version"), "curl", "apt-get install curl")
+    let check = check.arg("--version");
+    or_skip(runs(check, "curl", "apt-get install curl")).is_some()
 }
 
 fn curl(served: &Served, protocol: &str, path: &str) -> Client {

@@ -44,22 +44,6 @@ impl Served {
     }
 }
 
-/// Whether something that a test needs is there; says what to do if not.
-pub fn installed(check: &mut Command, what: &str, install: &str) -> bool {
-    let check = check.stdout(Stdio::null()).stderr(Stdio::null()).status();
-    if check.is_ok_and(|status| status.success()) {
-        return true;
-    }
-    let required = std::env::var_os(real_servers::REQUIRED);
-    assert!(
-        required.is_none_or(|it| it.is_empty()),
-        "{what} not installed ({install}), and {} is set",
-        real_servers::REQUIRED
-    );
-    eprintln!("SKIPPED: {what} not installed ({install})");
-    false
-}
-
 /// A client that runs; killed when dropped.
 pub struct Client {
     child: Child,

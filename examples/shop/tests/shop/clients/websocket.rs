@@ -3,9 +3,10 @@
 use std::path::Path;
 use std::process::Command;
 
+use real_servers::{or_skip, python, runs};
 use serde_json::json;
 
-use super::{Client, Served, installed};
+use super::{Client, Served};
 use crate::service::json;
 
 fn script(name: &str) -> String {
@@ -28,11 +29,8 @@ fn node() -> Command {
 #[test]
 fn websocket_closed_as_node_sees_it() {
     let check = &mut node();
-    if !installed(
-        check.args(["-e", "require('ws')"]),
-        "ws",
-        "npm install --global ws",
-    ) {
+    let check = check.args(["-e", "require('ws')"]);
+    if or_skip(runs(check, "ws", "npm install --global ws")).is_none() {
         return;
     }
     for tls in [false, true] {
@@ -51,13 +49,8 @@ fn websocket_closed_as_node_sees_it() {
 
 #[test]
 fn websocket_closed_as_python_sees_it() {
-    let check = &mut Command::new("python3");
-    let package = "pip install websockets";
-    if !installed(
-        check.args(["-c", "import websockets"]),
-        "websockets",
-        package,
-    ) {
+    let package = python("websockets", "websockets", "pip install websockets");
+    if or_skip(package).is_none() {
         return;
     }
     for tls in [false, true] {
