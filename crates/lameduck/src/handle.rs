@@ -9,7 +9,7 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
@@ -19,6 +19,7 @@ use crate::clock::{Millis, now};
 use crate::inflight::{Ended, Guard, Ledger, Name, Token};
 use crate::journal::{Facts, Journal};
 use crate::phase::{Phase, Phases};
+use crate::readiness::Readiness;
 use crate::reason::Reason;
 use crate::report::Report;
 use crate::users::Users;
@@ -55,6 +56,8 @@ struct Shared {
     journal: Journal,
     #[cfg(feature = "websocket")]
     sockets: crate::websocket::Sockets,
+    /// Not ours to keep: its checks may hold handles.
+    readiness: OnceLock<Weak<Readiness>>,
 }
 
 struct Begun {
@@ -81,6 +84,7 @@ impl Handle {
                 journal: Journal::default(),
                 #[cfg(feature = "websocket")]
                 sockets: crate::websocket::Sockets::default(),
+                readiness: OnceLock::new(),
             }),
             ties: Ties::default(),
         }
@@ -315,6 +319,16 @@ impl Handle {
     #[cfg(feature = "websocket")]
     pub(crate) fn sockets(&self) -> &crate::websocket::Sockets {
         &self.shared.sockets
+    }
+
+    /// What readiness depends on beside the phase, for as long as it is kept.
+    pub(crate) fn depend_on(&self, readiness: &Arc<Readiness>) {
+        let _ = self.shared.readiness.set(Arc::downgrade(readiness));
+    }
+
+    #[cfg(feature = "tonic-health")]
+    pub(crate) fn readiness(&self) -> Option<Arc<Readiness>> {
+        self.shared.readiness.get()?.upgrade()
     }
 
     /// The address that a server listens on, once it does; with the port that the system chose if

@@ -93,6 +93,7 @@ mod lifecycle;
 mod name;
 pub mod phase;
 mod probe;
+mod readiness;
 mod reason;
 pub mod report;
 mod signal;

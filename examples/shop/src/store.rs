@@ -2,7 +2,7 @@
 
 use anyhow::Context;
 use serde::Serialize;
-use sqlx::{Acquire, PgConnection, SqliteConnection};
+use sqlx::{Acquire, PgConnection, PgPool, SqliteConnection};
 
 use crate::database::{Database, on};
 use crate::outbox;
@@ -62,6 +62,12 @@ const RECEIPTS: &str =
 const RECEIPTS_BY_ORDER: &str =
     "CREATE INDEX IF NOT EXISTS receipts_by_order ON receipts (order_id)";
 const INSERT_ORDER: &str = "INSERT INTO orders (item, quantity) VALUES ($1, $2) RETURNING id";
+
+/// The code of that error in PostgreSQL.
+const LOCK_NOT_AVAILABLE: &str = "55P03";
+const AFTER: &str = "SELECT id, item, quantity, \
+    EXISTS (SELECT 1 FROM receipts WHERE order_id = orders.id) AS receipt_sent \
+    FROM orders WHERE id > $1 ORDER BY id LIMIT $2";
 
 impl Store {
     /// The orders in `database`, whose receipts are `jobs`.
@@ -161,14 +167,22 @@ impl Store {
         on!(&self.database, pool => sqlx::query_as(GET).bind(id).fetch_optional(pool).await)
     }
 
-    /// The first `limit` orders after the one of that id, in the order of their ids. With PostgreSQL
-    /// an order may be committed after one with a higher id; whoever goes on from that one misses it.
+    /// The first `limit` orders after the one of that id, in the order of their ids, up to the first
+    /// that may still be committed: whoever goes on from the last one misses none.
     pub(crate) async fn after(&self, id: i64, limit: i64) -> sqlx::Result<Vec<Order>> {
-        const AFTER: &str = "SELECT id, item, quantity, \
-            EXISTS (SELECT 1 FROM receipts WHERE order_id = orders.id) AS receipt_sent \
-            FROM orders WHERE id > $1 ORDER BY id LIMIT $2";
-        on!(&self.database, pool =>
-            sqlx::query_as(AFTER).bind(id).bind(limit).fetch_all(pool).await)
+        let mut found: Vec<Order> = on!(&self.database, pool =>
+            sqlx::query_as(AFTER).bind(id).bind(limit).fetch_all(pool).await)?;
+        if let Database::Postgres(pool) = &self.database {
+            let whole = found.iter().zip(id + 1..).take_while(|(o, id)| o.id == *id);
+            let whole = whole.count();
+            if whole < found.len() {
+                match settled(pool, id, limit).await? {
+                    Some(all) => found = all,
+                    None => found.truncate(whole),
+                }
+            }
+        }
+        Ok(found)
     }
 
     /// The receipt of `order` was sent.
@@ -196,4 +210,29 @@ impl Store {
             running: open - pending,
         })
     }
+}
+
+/// The orders after one when nobody is about to commit another among them: a number is taken before
+/// the commit, or for nothing if there is none. `None` while somebody takes long.
+async fn settled(pool: &PgPool, id: i64, limit: i64) -> sqlx::Result<Option<Vec<Order>>> {
+    let mut tx = pool.begin().await?;
+    // Who waits for the lock makes those who order wait behind it.
+    sqlx::query("SET LOCAL lock_timeout = '100ms'")
+        .execute(&mut *tx)
+        .await?;
+    // Granted when all who have a number by now have committed or given up.
+    let locked = sqlx::query("LOCK TABLE orders IN SHARE MODE")
+        .execute(&mut *tx)
+        .await;
+    if let Err(sqlx::Error::Database(error)) = &locked
+        && error.code().as_deref() == Some(LOCK_NOT_AVAILABLE)
+    {
+        tx.rollback().await?;
+        return Ok(None);
+    }
+    locked?;
+    let orders = sqlx::query_as(AFTER).bind(id).bind(limit);
+    let orders = orders.fetch_all(&mut *tx).await?;
+    tx.commit().await?;
+    Ok(Some(orders))
 }

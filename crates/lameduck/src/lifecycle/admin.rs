@@ -1,9 +1,14 @@
-//! The probes' port: taken as early as possible, so that liveness is good while the process starts.
+//! The probes' port: taken as early as possible, so that liveness is good while the process starts;
+//! and what readiness depends on.
 
 use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+
+use tokio::runtime;
 
 use super::builder::Lifecycle;
-use crate::probe;
+use crate::probe::{self, Probes};
+use crate::readiness::Readiness;
 
 /// Something is wrong; [`Lifecycle::run`] will say what.
 pub(super) struct Refused;
@@ -20,7 +25,7 @@ impl Lifecycle {
             return Err(Refused);
         }
         let Some(addr) = addr else { return Ok(()) };
-        let main = tokio::runtime::Handle::current();
+        let main = runtime::Handle::current();
         let opened = TcpListener::bind(addr)
             .and_then(|listener| probe::start(listener, self.handle.clone(), main));
         match opened {
@@ -36,6 +41,25 @@ impl Lifecycle {
                 Err(Refused)
             }
         }
+    }
+
+    /// Has readiness depend on the checks, for as long as it is kept, whether there is a port or not.
+    pub(super) fn complete_probes(&mut self) -> (Option<Probes>, Arc<Readiness>) {
+        let plan = std::mem::take(&mut self.probes);
+        let readiness = match &plan.port {
+            Some(probes) => {
+                probes.complete(plan.checks, plan.drain_route);
+                probes.readiness().clone()
+            }
+            None => {
+                let main = runtime::Handle::current();
+                let readiness = Readiness::new(main.clone(), self.handle.phases().clone());
+                readiness.depend_on(plan.checks, &main);
+                Arc::new(readiness)
+            }
+        };
+        self.handle.depend_on(&readiness);
+        (plan.port, readiness)
     }
 
     fn admin_addr(&mut self) -> Option<SocketAddr> {

@@ -22,6 +22,7 @@ use crate::http::component::Http;
 use crate::jobs::{Job, Jobs, Outcome, Queue};
 use crate::phase::{Driver, at};
 use crate::probe;
+use crate::readiness::Check;
 use crate::watchdog::Watchdog;
 
 /// The life of a process: what it starts, how it stops.
@@ -71,7 +72,7 @@ pub(super) struct ProbePlan {
     pub(super) bind: Option<String>,
     /// Once it listens.
     pub(super) port: Option<probe::Probes>,
-    pub(super) checks: Vec<probe::Check>,
+    pub(super) checks: Vec<Check>,
     pub(super) drain_route: bool,
 }
 
@@ -371,7 +372,7 @@ impl Lifecycle {
     }
 
     /// A readiness check on something the process depends on, for at most 1 s each time: while it
-    /// fails, `/readyz` fails.
+    /// fails, `/readyz` fails, and the health service of gRPC says `NOT_SERVING`.
     pub fn check<F, E>(
         self,
         name: impl Into<String>,
@@ -399,9 +400,7 @@ impl Lifecycle {
             let checked = check();
             async move { checked.await.map_err(Into::into) }
         };
-        self.probes
-            .checks
-            .push(probe::Check::new(name, timeout, check));
+        self.probes.checks.push(Check::new(name, timeout, check));
         self
     }
 

@@ -49,11 +49,7 @@ impl Lifecycle {
         let (Some(order), Ok(())) = (self.order(), self.open_probes()) else {
             return self.refuse().await;
         };
-        let plan = std::mem::take(&mut self.probes);
-        if let Some(probes) = &plan.port {
-            probes.complete(plan.checks, plan.drain_route);
-        }
-        let probes = plan.port;
+        let (probes, _readiness) = self.complete_probes();
         let mut parts = Parts::default();
         let driver = if handle.reason().is_some() {
             self.driver.drain()

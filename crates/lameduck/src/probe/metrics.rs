@@ -14,10 +14,10 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::registry::{Registry, Unit};
 
-use super::readiness::Readiness;
 use super::status::UNNAMED;
 use crate::handle::Handle;
 use crate::phase::Phase;
+use crate::readiness::Readiness;
 
 /// The text format of OpenMetrics, which Prometheus reads since 2.5.
 pub(super) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";

@@ -11,17 +11,15 @@
 //! 3. However many ask, a check runs once at a time: readiness is no way to overload a database.
 //! 4. No client can keep others out or keep the process from ending.
 //!
-//! `server` accepts and ends, `connections` bounds what is open, `routes` answers, `readiness` runs
-//! the checks, `status` and `metrics` say the same facts to people, programs and Prometheus.
+//! `server` accepts and ends, `connections` bounds what is open, `routes` answers,
+//! [`readiness`](crate::readiness) runs the checks, `status` and `metrics` say the same facts to people, programs and Prometheus.
 
 mod connections;
 mod metrics;
-mod readiness;
 mod routes;
 mod server;
 mod status;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use readiness::Check;
 pub(crate) use server::{Probes, start};

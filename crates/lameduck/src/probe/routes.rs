@@ -10,13 +10,14 @@ use bytes::Bytes;
 use http::header::{self, HeaderName, HeaderValue};
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::Full;
+use tokio::runtime;
 use tokio::time::timeout;
 
 use super::metrics::{self, Metrics};
-use super::readiness::{Check, Outcome, Readiness};
 use super::status::Status;
 use crate::handle::Handle;
 use crate::phase::Phase;
+use crate::readiness::{Check, Outcome, Readiness};
 use crate::reason::Reason;
 
 pub(super) type Answer = Response<Full<Bytes>>;
@@ -72,9 +73,13 @@ impl Routes {
 
     /// What only the end of the start-up knows: what readiness depends on, and whether `/drain`
     /// begins the shutdown.
-    pub fn complete(&self, checks: Vec<Check>, drain_route: bool) {
-        self.readiness.depend_on(checks);
+    pub fn complete(&self, checks: Vec<Check>, clock: &runtime::Handle, drain_route: bool) {
+        self.readiness.depend_on(checks, clock);
         self.drain.store(drain_route, Relaxed);
+    }
+
+    pub fn readiness(&self) -> &Arc<Readiness> {
+        &self.readiness
     }
 
     /// Answers a request of `peer`. Does not read its body.

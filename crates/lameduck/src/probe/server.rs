@@ -14,9 +14,9 @@ use tokio::task::yield_now;
 use tokio::time::{interval, sleep, timeout};
 
 use super::connections::{Connections, asked};
-use super::readiness::{Check, Readiness};
 use super::routes::Routes;
 use crate::handle::Handle;
+use crate::readiness::{Check, Readiness};
 
 /// How long answers under way may take once the server is stopped.
 const LAST_ANSWERS: Duration = Duration::from_millis(100);
@@ -43,6 +43,7 @@ const LAST_FROM_QUEUE: usize = 256;
 pub(crate) struct Probes {
     addr: SocketAddr,
     routes: Arc<Routes>,
+    runtime: runtime::Handle,
     stop: watch::Sender<bool>,
     /// Closed when the thread has ended.
     running: watch::Receiver<()>,
@@ -88,18 +89,19 @@ pub(crate) fn start(
                 });
             match made {
                 Ok((runtime, listener)) => {
-                    let _ = started.send(Ok(()));
+                    let _ = started.send(Ok(runtime.handle().clone()));
                     runtime.block_on(serve(listener, served, stopped));
                 }
                 Err(e) => drop(started.send(Err(e))),
             }
         })?;
-    outcome
+    let runtime = outcome
         .recv()
         .unwrap_or_else(|_| Err(io::Error::other("the probes' thread ended at once")))?;
     Ok(Probes {
         addr,
         routes,
+        runtime,
         stop,
         running,
     })
@@ -114,7 +116,12 @@ impl Probes {
     /// Start-up is over: from here on readiness depends on `checks` too, and `/drain` begins the
     /// shutdown if `drain_route`.
     pub(crate) fn complete(&self, checks: Vec<Check>, drain_route: bool) {
-        self.routes.complete(checks, drain_route);
+        self.routes.complete(checks, &self.runtime, drain_route);
+    }
+
+    /// Whether there should be traffic, as the probes say it.
+    pub(crate) fn readiness(&self) -> &Arc<Readiness> {
+        self.routes.readiness()
     }
 
     /// Stops accepting, gives answers under way at most 100 ms, and completes when the thread has

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use super::readiness::Readiness;
 use crate::handle::Handle;
+use crate::readiness::Readiness;
 
 /// The kind of what is only counted, where each figure needs one.
 pub(super) const UNNAMED: &str = "unnamed";

@@ -11,8 +11,11 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use axum::Router;
-use futures_util::stream;
-use lameduck::Phase;
+use axum::body::Body;
+use axum::extract::{Request as HttpRequest, State};
+use axum::middleware::map_request_with_state;
+use futures_util::{StreamExt, stream};
+use lameduck::{Handle, Phase};
 use tonic::codegen::BoxStream;
 use tonic::{Request, Response, Status};
 use tonic_reflection::server::Builder;
@@ -40,7 +43,8 @@ const LOOK: Duration = Duration::from_millis(50);
 const BATCH: i64 = 100;
 
 pub(crate) fn router(shop: Shop) -> Router {
-    let health = shop.handle.grpc_health([shop_server::SERVICE_NAME]);
+    let handle = shop.handle.clone();
+    let health = handle.grpc_health([shop_server::SERVICE_NAME]);
     let mut router = Router::new()
         .route_service("/shop.v1.Shop/{method}", ShopServer::new(shop))
         .route_service("/grpc.health.v1.Health/{method}", health);
@@ -51,14 +55,24 @@ pub(crate) fn router(shop: Shop) -> Router {
             .register_encoded_file_descriptor_set(HEALTH_FILES)
     };
     if let (Ok(v1), Ok(v1alpha)) = (files().build_v1(), files().build_v1alpha()) {
-        router = router
+        let reflection = Router::new()
             .route_service("/grpc.reflection.v1.ServerReflection/{method}", v1)
             .route_service(
                 "/grpc.reflection.v1alpha.ServerReflection/{method}",
                 v1alpha,
             );
+        router = router.merge(reflection.layer(map_request_with_state(handle, ask_no_more)));
     }
     router
+}
+
+/// Ends what the client says when the drain begins. Some clients keep their stream open for the next
+/// question, and whoever answers would wait for it.
+async fn ask_no_more(State(handle): State<Handle>, request: HttpRequest) -> HttpRequest {
+    request.map(|questions| {
+        let draining = async move { handle.draining().await };
+        Body::from_stream(questions.into_data_stream().take_until(draining))
+    })
 }
 
 const HEALTH_FILES: &[u8] = tonic_health::pb::FILE_DESCRIPTOR_SET;

@@ -1,8 +1,12 @@
 //! gRPC: calls complete, streams end with a status, health flips first.
 
-use futures_util::FutureExt;
+use std::time::Duration;
+
+use futures_util::{FutureExt, StreamExt, stream};
+use real_servers::{Postgres, or_skip};
 use shop::proto::shop_client::ShopClient;
 use shop::proto::{GetOrderRequest, Order, WatchOrdersRequest};
+use sqlx::{Connection, PgConnection};
 use tonic::Code;
 use tonic::transport::{Channel, Endpoint};
 use tonic_health::pb::HealthCheckRequest;
@@ -27,6 +31,13 @@ fn order(takes_ms: u64) -> GetOrderRequest {
 fn of_the_shop() -> HealthCheckRequest {
     HealthCheckRequest {
         service: "shop.v1.Shop".to_owned(),
+    }
+}
+
+fn services() -> ServerReflectionRequest {
+    ServerReflectionRequest {
+        host: String::new(),
+        message_request: Some(MessageRequest::ListServices(String::new())),
     }
 }
 
@@ -82,6 +93,57 @@ async fn grpc_lossless_calls_complete_and_health_flips_first() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_watcher_misses_no_order_that_is_committed_after_a_later_one() {
+    let Some(postgres) = or_skip(Postgres::start()) else {
+        return;
+    };
+    let shop = Shop::start(&["--database", &postgres.url()]);
+    let mut slow = PgConnection::connect(&postgres.url()).await.unwrap();
+    let mut tx = slow.begin().await.unwrap();
+    let insert = "INSERT INTO orders (item, quantity) VALUES ('ink', 1)";
+    sqlx::query(insert).execute(&mut *tx).await.unwrap();
+    assert_eq!(shop.order(PENCIL).0, 201);
+
+    let mut orders = ShopClient::new(connect(&shop).await)
+        .watch_orders(WatchOrdersRequest::default())
+        .await
+        .unwrap()
+        .into_inner();
+    let early = tokio::time::timeout(Duration::from_millis(500), orders.message()).await;
+    assert!(early.is_err(), "the second was told before the first");
+    tx.commit().await.unwrap();
+    for (id, item) in [(1, "ink"), (2, "pencil")] {
+        let order = orders.message().await.unwrap().unwrap();
+        assert_eq!((order.id, order.item.as_str()), (id, item));
+    }
+    // A number that was taken for nothing holds nobody up.
+    let mut tx = slow.begin().await.unwrap();
+    sqlx::query(insert).execute(&mut *tx).await.unwrap();
+    assert_eq!(shop.order(PENCIL).0, 201);
+    tx.rollback().await.unwrap();
+    assert_eq!(orders.message().await.unwrap().unwrap().id, 4);
+    slow.close().await.unwrap();
+    drop(orders);
+    assert_eq!(shop.stop(), Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_that_keeps_its_reflection_stream_open_holds_nobody_up() {
+    let shop = Shop::start(&[]);
+    let questions = stream::iter([services()]).chain(stream::pending());
+    let mut answers = ServerReflectionClient::new(connect(&shop).await)
+        .server_reflection_info(questions)
+        .await
+        .unwrap()
+        .into_inner();
+    assert!(answers.message().await.unwrap().is_some());
+    shop.term();
+    assert!(answers.message().await.unwrap().is_none(), "OK at the end");
+    drop(answers);
+    assert_eq!(shop.ended(), Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_order_or_a_service_that_is_not_there_is_not_found() {
     let shop = Shop::start(&[]);
     let channel = connect(&shop).await;
@@ -98,11 +160,7 @@ async fn an_order_or_a_service_that_is_not_there_is_not_found() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn reflection_lists_the_services_of_the_shop() {
     let shop = Shop::start(&[]);
-    let ask = ServerReflectionRequest {
-        host: String::new(),
-        message_request: Some(MessageRequest::ListServices(String::new())),
-    };
-    let questions = futures_util::stream::iter([ask]);
+    let questions = stream::iter([services()]);
     let mut answers = ServerReflectionClient::new(connect(&shop).await)
         .server_reflection_info(questions)
         .await

@@ -3,7 +3,6 @@
 mod answers;
 mod bounds;
 mod probes;
-mod readiness;
 
 use std::future::pending;
 use std::io::{ErrorKind, Read, Write};
@@ -16,10 +15,11 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use tokio::runtime::{Builder, Runtime};
 
-use super::{Check, Probes, start};
+use super::{Probes, start};
 use crate::component::BoxError;
 use crate::handle::Handle;
 use crate::phase::{Driver, Phase, at};
+use crate::readiness::Check;
 
 /// Far more than anything here takes; reached only when a promise is broken.
 const LONG: Duration = Duration::from_secs(20);

@@ -5,9 +5,11 @@
 //! 1. A check runs on the application's runtime, where its pools have their timers and sockets; so
 //!    a blocked runtime fails readiness, by time-out.
 //! 2. Whoever asks waits no longer than the check's time-out.
-//! 3. At most one run of a check is under way, be it one that was given up but is still blocked in
+//! 3. Nor does a blocked runtime hold the time-out up: it is kept by the probes' runtime, where there
+//!    is one, whoever asked.
+//! 4. At most one run of a check is under way, be it one that was given up but is still blocked in
 //!    the middle of a poll: it holds the check's only permit until it is really gone.
-//! 4. No check runs on once the shutdown has begun: it would hold what is about to be closed.
+//! 5. No check runs on once the shutdown has begun: it would hold what is about to be closed.
 
 use std::error::Error;
 use std::fmt;
@@ -60,7 +62,7 @@ impl fmt::Debug for Check {
 
 /// How one run of a check ended.
 #[derive(Clone, Debug)]
-pub(super) struct Outcome {
+pub(crate) struct Outcome {
     pub took: Duration,
     /// What went wrong, if anything did.
     pub error: Option<String>,
@@ -80,7 +82,7 @@ impl Outcome {
 
 /// All checks of the process.
 #[derive(Debug)]
-pub(super) struct Readiness {
+pub(crate) struct Readiness {
     /// Empty until start-up is over: before that readiness fails whatever the checks say.
     desks: OnceLock<Vec<Arc<Desk>>>,
     main: runtime::Handle,
@@ -97,11 +99,12 @@ impl Readiness {
         }
     }
 
-    /// From here on readiness depends on `checks`. They are set once.
-    pub fn depend_on(&self, checks: Vec<Check>) {
+    /// From here on readiness depends on `checks`, whose time-outs `clock` keeps. They are set once.
+    pub fn depend_on(&self, checks: Vec<Check>, clock: &runtime::Handle) {
         let desk = |check| {
             Arc::new(Desk {
                 check,
+                clock: clock.clone(),
                 main: self.main.clone(),
                 phases: self.phases.clone(),
                 permit: Arc::new(Semaphore::new(1)),
@@ -135,10 +138,25 @@ impl Readiness {
         outcomes
     }
 
+    /// Whether every check passes, as of `age` ago at the earliest: one whose last outcome is older is
+    /// run.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe, as [`run`](Readiness::run) is.
+    #[cfg(feature = "tonic-health")]
+    pub async fn passes(&self, age: Duration) -> bool {
+        let recent: Option<Vec<_>> = self.desks().iter().map(|desk| desk.recent(age)).collect();
+        match recent {
+            Some(recent) => recent.iter().all(|o| o.error.is_none()),
+            None => self.run().await.iter().all(|(_, o)| o.error.is_none()),
+        }
+    }
+
     /// Begins to run the checks whose last outcome is older than `age`, and waits for nobody.
     pub fn refresh(&self, age: Duration) {
         for desk in self.desks() {
-            if desk.latest().is_none_or(|o| o.ended.elapsed() > age) {
+            if desk.recent(age).is_none() {
                 desk.join();
             }
         }
@@ -160,6 +178,7 @@ type Flight = watch::Receiver<Option<Outcome>>;
 #[derive(Debug)]
 struct Desk {
     check: Check,
+    clock: runtime::Handle,
     main: runtime::Handle,
     phases: Phases,
     permit: Arc<Semaphore>,
@@ -182,6 +201,11 @@ impl Desk {
         self.book().latest.clone()
     }
 
+    /// The last outcome if it is no older than `age`.
+    fn recent(&self, age: Duration) -> Option<Outcome> {
+        self.latest().filter(|o| o.ended.elapsed() <= age)
+    }
+
     /// The run under way, or else a new one.
     fn join(self: &Arc<Self>) -> Flight {
         let mut book = self.book();
@@ -194,7 +218,7 @@ impl Desk {
         let (landing, flight) = watch::channel(None);
         book.flight = Some(flight.clone());
         let desk = self.clone();
-        tokio::spawn(async move {
+        self.clock.spawn(async move {
             let outcome = desk.fly().await;
             desk.book().latest = Some(outcome.clone());
             let _ = landing.send(Some(outcome));
@@ -250,7 +274,7 @@ fn lost(error: JoinError) -> String {
 }
 
 /// `could not connect: connection refused`.
-pub(super) fn with_causes(error: &dyn Error) -> String {
+pub(crate) fn with_causes(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(e) = cause {
@@ -264,3 +288,6 @@ pub(super) fn with_causes(error: &dyn Error) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests;

@@ -11,14 +11,24 @@ use tokio::runtime;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
-use super::super::readiness::{Check, Readiness, with_causes};
+use super::{Check, Readiness, with_causes};
 use crate::phase::{Driver, at};
 
-fn readiness(check: Check, main: runtime::Handle) -> (Readiness, Driver<at::Ready>) {
+fn readiness(
+    check: Check,
+    main: runtime::Handle,
+    clock: &runtime::Handle,
+) -> (Readiness, Driver<at::Ready>) {
     let driver = Driver::new().ready();
     let readiness = Readiness::new(main, driver.phases());
-    readiness.depend_on(vec![check]);
+    readiness.depend_on(vec![check], clock);
     (readiness, driver)
+}
+
+/// Where everything is on the runtime of the test.
+fn here(check: Check) -> (Readiness, Driver<at::Ready>) {
+    let here = runtime::Handle::current();
+    readiness(check, here.clone(), &here)
 }
 
 async fn error_of(readiness: &Readiness) -> Option<String> {
@@ -39,7 +49,7 @@ async fn all_who_ask_at_once_share_one_run() {
             }
         })
     };
-    let (readiness, _driver) = readiness(check, runtime::Handle::current());
+    let (readiness, _driver) = here(check);
     let mut asks: Vec<_> = (0..50).map(|_| Box::pin(readiness.run())).collect();
     poll_fn(|cx| {
         for ask in &mut asks {
@@ -78,7 +88,7 @@ async fn a_check_without_an_answer_fails_at_its_time_out_and_is_cancelled() {
             }
         })
     };
-    let (readiness, _driver) = readiness(check, runtime::Handle::current());
+    let (readiness, _driver) = here(check);
     let began = Instant::now();
     let error = error_of(&readiness).await;
     assert_eq!(error.as_deref(), Some("no answer within 1 s"));
@@ -126,7 +136,7 @@ fn a_run_that_blocks_its_thread_is_not_joined_by_another() {
 #[tokio::test]
 async fn a_run_is_given_up_when_the_shutdown_begins() {
     let check = Check::new("db", Duration::from_secs(3600), pending);
-    let (readiness, driver) = readiness(check, runtime::Handle::current());
+    let (readiness, driver) = here(check);
     let mut asked = pin!(error_of(&readiness));
     poll_fn(|cx| {
         assert!(asked.as_mut().poll(cx).is_pending());
