@@ -31,6 +31,12 @@ fn here(check: Check) -> (Readiness, Driver<at::Ready>) {
     readiness(check, here.clone(), &here)
 }
 
+/// A runtime that keeps the time.
+fn clock() -> runtime::Runtime {
+    let mut builder = runtime::Builder::new_current_thread();
+    builder.enable_time().build().unwrap()
+}
+
 async fn error_of(readiness: &Readiness) -> Option<String> {
     readiness.run().await.remove(0).1.error
 }
@@ -114,11 +120,8 @@ fn a_run_that_blocks_its_thread_is_not_joined_by_another() {
             async { Ok(()) }
         })
     };
-    let (readiness, _driver) = readiness(check, main.handle().clone());
-    let here = runtime::Builder::new_current_thread()
-        .enable_time()
-        .build()
-        .unwrap();
+    let here = clock();
+    let (readiness, _driver) = readiness(check, main.handle().clone(), here.handle());
     here.block_on(async {
         // On a busy machine the first may be over before its thread has begun.
         while runs.load(Ordering::SeqCst) == 0 {
@@ -131,6 +134,21 @@ fn a_run_that_blocks_its_thread_is_not_joined_by_another() {
     });
     assert_eq!(runs.load(Ordering::SeqCst), 1);
     drop(release);
+}
+
+#[test]
+fn a_run_that_a_blocked_runtime_has_asked_for_still_ends_at_its_time_out() {
+    let (clock, blocked) = (clock(), clock());
+    let check = Check::new("db", Duration::from_millis(40), pending);
+    let (readiness, _driver) = readiness(check, clock.handle().clone(), clock.handle());
+    let mut asked = pin!(error_of(&readiness));
+    blocked.block_on(poll_fn(|cx| {
+        assert!(asked.as_mut().poll(cx).is_pending());
+        Poll::Ready(())
+    }));
+    // From here on nothing runs there.
+    let joined = clock.block_on(error_of(&readiness));
+    assert_eq!(joined.as_deref(), Some("no answer within 40 ms"));
 }
 
 #[tokio::test]
@@ -152,12 +170,9 @@ async fn a_run_is_given_up_when_the_shutdown_begins() {
 fn without_the_applications_runtime_a_check_fails() {
     let main = runtime::Builder::new_current_thread().build().unwrap();
     let check = Check::new("db", Duration::from_secs(1), || async { Ok(()) });
-    let (readiness, _driver) = readiness(check, main.handle().clone());
+    let here = clock();
+    let (readiness, _driver) = readiness(check, main.handle().clone(), here.handle());
     drop(main);
-    let here = runtime::Builder::new_current_thread()
-        .enable_time()
-        .build()
-        .unwrap();
     let error = here.block_on(error_of(&readiness));
     assert_eq!(
         error.as_deref(),
