@@ -201,9 +201,9 @@ impl Desk {
         self.book().latest.clone()
     }
 
-    /// The last outcome if it is no older than `age`.
+    /// The last outcome if it is younger than `age`.
     fn recent(&self, age: Duration) -> Option<Outcome> {
-        self.latest().filter(|o| o.ended.elapsed() <= age)
+        self.latest().filter(|o| o.ended.elapsed() < age)
     }
 
     /// The run under way, or else a new one.
