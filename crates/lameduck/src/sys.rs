@@ -29,6 +29,27 @@ pub(crate) fn unacknowledged(stream: &tokio::net::TcpStream) -> std::io::Result<
     Ok(usize::try_from(bytes).unwrap_or(0))
 }
 
+/// Bounds what is written to a connection and waits to be sent (`TCP_NOTSENT_LOWAT`,
+/// `tcp_notsent_lowat` in the kernel's ip-sysctl). What is on its way does not count.
+#[cfg(target_os = "linux")]
+pub(crate) fn bound_unsent(stream: &impl std::os::fd::AsRawFd, bytes: u32) -> std::io::Result<()> {
+    // SAFETY: the descriptor is open for as long as `stream` is borrowed, and the call reads one
+    // `u32` through the pointer, whose size it is told.
+    let done = unsafe {
+        libc::setsockopt(
+            stream.as_raw_fd(),
+            libc::IPPROTO_TCP,
+            libc::TCP_NOTSENT_LOWAT,
+            (&raw const bytes).cast(),
+            size_of::<u32>() as libc::socklen_t,
+        )
+    };
+    match done {
+        0 => Ok(()),
+        _ => Err(std::io::Error::last_os_error()),
+    }
+}
+
 /// Takes over a file descriptor that this process was started with.
 #[cfg(unix)]
 pub(crate) fn adopt(fd: i32) -> std::io::Result<std::os::fd::OwnedFd> {

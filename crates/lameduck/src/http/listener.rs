@@ -21,9 +21,9 @@
 use std::io;
 use std::time::Duration;
 
-use tokio::net::TcpListener;
 #[cfg(unix)]
 use tokio::net::UnixListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::time::Instant;
 
 use super::bind::{Bind, bind_tcp};
@@ -101,12 +101,7 @@ impl Listener {
     /// The next connection. Cancel safe.
     pub(crate) async fn accept(&self) -> io::Result<Socket> {
         match &self.kind {
-            Kind::Tcp(listener) => {
-                let (stream, _) = listener.accept().await?;
-                // Nagle's algorithm and delayed ACKs together cost 40 ms on small responses.
-                let _ = stream.set_nodelay(true);
-                Ok(Socket::Tcp(stream))
-            }
+            Kind::Tcp(listener) => Ok(Socket::Tcp(tuned(listener.accept().await?.0))),
             #[cfg(unix)]
             Kind::Unix(listener, _) => Ok(Socket::Unix(listener.accept().await?.0)),
         }
@@ -144,8 +139,7 @@ impl Listener {
                 let listener = listener.into_std()?;
                 while let Some((stream, _)) = next(listener.accept(), until)? {
                     stream.set_nonblocking(true)?;
-                    let _ = stream.set_nodelay(true);
-                    serve(Socket::Tcp(tokio::net::TcpStream::from_std(stream)?));
+                    serve(Socket::Tcp(tuned(TcpStream::from_std(stream)?)));
                 }
             }
             #[cfg(unix)]
@@ -182,6 +176,21 @@ impl Listener {
             }
         }
     }
+}
+
+/// The most that a connection may hold in bytes that its peer has no room for. The system would hold
+/// up to 4 MiB (`net.ipv4.tcp_wmem`), so that a thousand peers that do not read would use up the
+/// memory that all of TCP has, and connections of others would be reset.
+#[cfg(target_os = "linux")]
+const UNSENT: u32 = 128 * 1024;
+
+/// Sets what every connection should have. Where the system has no such thing it works without.
+fn tuned(stream: TcpStream) -> TcpStream {
+    // Nagle's algorithm and delayed ACKs together cost 40 ms on small responses.
+    let _ = stream.set_nodelay(true);
+    #[cfg(target_os = "linux")]
+    let _ = crate::sys::bound_unsent(&stream, UNSENT);
+    stream
 }
 
 /// The least time between the last handshake that may begin and the close, for what is being
@@ -377,6 +386,37 @@ mod tests {
             .close(Duration::from_secs(1), |_| served += 1)
             .await;
         assert_eq!(served, 1);
+    }
+
+    /// Without the bound it is over 2 MiB, on loopback.
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn a_peer_that_does_not_read_takes_little_memory_and_gets_all_when_it_does() {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+        const WHOLE: usize = 16 * 1024 * 1024;
+
+        let listener = Listener::bind(&"127.0.0.1:0".into()).unwrap();
+        let addr = listener.local_addr().parse().unwrap();
+        let client = tokio::net::TcpSocket::new_v4().unwrap();
+        client.set_recv_buffer_size(4096).unwrap();
+        let (client, socket) = tokio::join!(client.connect(addr), listener.accept());
+        let (mut client, mut socket) = (client.unwrap(), socket.unwrap());
+        let mut held = 0;
+        let fill = async {
+            while held < WHOLE {
+                held += socket.write(&[0; 16 * 1024]).await.unwrap();
+            }
+        };
+        let full = tokio::time::timeout(Duration::from_millis(500), fill).await;
+        assert!(full.is_err(), "{held} bytes for a peer that does not read");
+        assert!(held <= 512 * 1024, "{held}");
+        let rest = async move {
+            let rest = vec![0; WHOLE - held];
+            socket.write_all(&rest).await.unwrap();
+        };
+        let mut got = Vec::new();
+        let ((), read) = tokio::join!(rest, client.read_to_end(&mut got));
+        assert_eq!(read.unwrap(), WHOLE);
     }
 
     #[cfg(unix)]

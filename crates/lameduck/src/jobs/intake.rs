@@ -71,6 +71,8 @@ impl<Q: Queue> Intake<Q> {
     async fn free(&self) -> Result<OwnedSemaphorePermit, tokio::sync::AcquireError> {
         let room = self.room.clone();
         let mut free = room.acquire_many_owned(self.least as u32).await?;
+        // Jobs that take no time end meanwhile: the queue is asked once for the room of all of them.
+        tokio::task::yield_now().await;
         let rest = self.room.available_permits();
         if let Ok(rest) = self.room.clone().try_acquire_many_owned(rest as u32) {
             free.merge(rest);
