@@ -22,10 +22,10 @@ pin_project! {
 }
 
 impl<B> Ending<B> {
-    pub(super) fn of(body: B, events: Option<EventStream>) -> Ending<B> {
+    pub(super) fn of(body: B, events: Option<Box<EventStream>>) -> Ending<B> {
         Ending {
             body,
-            events: events.map(Box::new),
+            events,
             ended: false,
         }
     }

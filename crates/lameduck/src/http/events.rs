@@ -18,6 +18,7 @@ use std::time::Duration;
 use bytes::{BufMut, Bytes, BytesMut};
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderMap, Response};
+use http_body::Body;
 
 use crate::handle::Handle;
 use crate::jitter::random;
@@ -75,17 +76,37 @@ impl EventStreams {
     }
 
     /// What ends the stream that `response` is; `None` if it is none, or not to be ended.
-    pub(super) fn of<B>(self, response: &Response<B>, handle: &Handle) -> Option<EventStream> {
+    #[inline]
+    pub(super) fn of<B: Body>(
+        self,
+        response: &Response<B>,
+        handle: &Handle,
+    ) -> Option<Box<EventStream>> {
+        // Looked at first, because it is cheap and most responses know their length.
+        match response.body().size_hint().exact() {
+            None => self.of_any(response, handle),
+            Some(_) => None,
+        }
+    }
+
+    /// The same for a body that says nothing of itself.
+    pub(super) fn of_any<B>(
+        self,
+        response: &Response<B>,
+        handle: &Handle,
+    ) -> Option<Box<EventStream>> {
         let headers = response.headers();
         let fits = self.end
             && is_event_stream(headers)
             && !headers.contains_key(CONTENT_ENCODING)
             && !headers.contains_key(CONTENT_LENGTH)
             && response.extensions().get::<EndsItself>().is_none();
-        fits.then(|| EventStream {
-            draining: handle.phases().reached(Phase::Draining),
-            place: Place::default(),
-            retry: self.retry,
+        fits.then(|| {
+            Box::new(EventStream {
+                draining: handle.phases().reached(Phase::Draining),
+                place: Place::default(),
+                retry: self.retry,
+            })
         })
     }
 }
@@ -220,8 +241,18 @@ impl Place {
 mod tests {
     use std::task::Waker;
 
+    use futures_util::stream::Pending;
+    use http_body::Frame;
+    use http_body_util::StreamBody;
+
     use super::*;
     use crate::phase::{Driver, at};
+
+    type Unending = StreamBody<Pending<Result<Frame<Bytes>, std::convert::Infallible>>>;
+
+    fn unending() -> Unending {
+        StreamBody::new(futures_util::stream::pending())
+    }
 
     /// The stream, and all places at which it may end: a comment, an event, two more in the other
     /// ways to end a line, and one that is not whole.
@@ -243,11 +274,11 @@ mod tests {
     fn stream(settings: EventStreams) -> (EventStream, Driver<at::LameDuck>) {
         let driver = Driver::new();
         let handle = Handle::new(driver.phases());
-        let mut response = Response::new(());
+        let mut response = Response::new(unending());
         let value = "Text/Event-Stream; charset=utf-8".parse().unwrap();
         response.headers_mut().insert(CONTENT_TYPE, value);
         let stream = settings.of(&response, &handle).unwrap();
-        (stream, driver.ready().lame_duck())
+        (*stream, driver.ready().lame_duck())
     }
 
     /// Sends `STREAM` in pieces of `size`, has the drain begin after `begins` bytes, and returns what
@@ -325,7 +356,7 @@ mod tests {
     fn what_is_no_event_stream_or_ends_itself_is_left_alone() {
         let handle = Handle::new(Driver::new().phases());
         let with = |headers: &[(http::HeaderName, &str)]| {
-            let mut response = Response::new(());
+            let mut response = Response::new(unending());
             for (name, value) in headers {
                 response.headers_mut().insert(name, value.parse().unwrap());
             }
@@ -333,7 +364,7 @@ mod tests {
         };
         let events = (CONTENT_TYPE, "text/event-stream");
         let settings = EventStreams::new();
-        let ended = |response: &Response<()>| settings.of(response, &handle).is_some();
+        let ended = |response: &Response<Unending>| settings.of(response, &handle).is_some();
         assert!(ended(&with(std::slice::from_ref(&events))));
         assert!(!ended(&with(&[])));
         assert!(!ended(&with(&[(CONTENT_TYPE, "text/event-streams")])));
@@ -343,5 +374,8 @@ mod tests {
         assert!(settings.left_alone().of(&own, &handle).is_none());
         own.extensions_mut().insert(EndsItself);
         assert!(!ended(&own));
+        let known = with(&[(CONTENT_TYPE, "text/event-stream")])
+            .map(|_| http_body_util::Full::new(Bytes::from("data: 1\n\n")));
+        assert!(settings.of(&known, &handle).is_none());
     }
 }

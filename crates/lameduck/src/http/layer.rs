@@ -126,7 +126,7 @@ where
                 .insert(CONNECTION, HeaderValue::from_static("close"));
         }
         let guard = this.guard.take();
-        let events = this.event_streams.of(&response, this.handle);
+        let events = this.event_streams.of_any(&response, this.handle);
         Poll::Ready(Ok(response.map(|body| TrackBody {
             inner: Ending::of(body, events),
             guard,
