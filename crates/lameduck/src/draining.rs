@@ -8,6 +8,7 @@ use std::task::{Context, Poll};
 use http::Extensions;
 
 use crate::handle::Handle;
+use crate::http::extension::handle_of;
 use crate::phase::{Phase, Phases, Reached};
 
 /// Completes when what is in flight should come to its end: at [`Phase::Draining`], or at once if that
@@ -54,10 +55,7 @@ impl Draining {
     /// The request has come neither through a server of lameduck's nor through
     /// [`Handle::layer`], which put the handle into it.
     pub fn from_extensions(extensions: &Extensions) -> Result<Draining, NoHandle> {
-        extensions
-            .get::<Handle>()
-            .map(Draining::from)
-            .ok_or(NoHandle)
+        handle_of(extensions).map(Draining::from).ok_or(NoHandle)
     }
 
     /// Whether the time has come.

@@ -1,5 +1,6 @@
 //! The outcome as a table, for people.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::time::Duration;
 
@@ -184,19 +185,52 @@ fn requests(outcome: &Outcome, look: Look) -> String {
     listed("requests", counts, look)
 }
 
+/// More rounds than that are told by their range.
+const EACH_ROUND: usize = 12;
+
 fn exits(outcome: &Outcome, look: Look) -> String {
     let exits = outcome.ledger.load_rounds().map(|round| {
-        let seconds = round.signal_to_exit().as_secs_f64();
-        match (round.exit.killed, round.exit.released) {
-            (true, _) => format!("killed after {seconds:.0} s"),
+        let how = match (round.exit.killed, round.exit.released) {
+            (true, _) => "killed".to_owned(),
             (_, true) => format!(
-                "{seconds:.3} s (exit {}, once its clients had been sent away)",
+                "exit {}, once its clients had been sent away",
                 round.exit.shell_code()
             ),
-            _ => format!("{seconds:.3} s (exit {})", round.exit.shell_code()),
+            _ => format!("exit {}", round.exit.shell_code()),
+        };
+        (how, round.signal_to_exit().as_secs_f64())
+    });
+    let exits: Vec<_> = exits.collect();
+    let told = match exits.len() {
+        0..=EACH_ROUND => exits
+            .iter()
+            .map(|(how, seconds)| format!("{seconds:.3} s ({how})"))
+            .collect(),
+        _ => by_end(exits),
+    };
+    listed("signal to exit", told.into_iter(), look)
+}
+
+/// `0.131 to 0.313 s, median 0.242 s (exit 0, 100 times)`, for each way to end.
+pub(super) fn by_end(exits: Vec<(String, f64)>) -> Vec<String> {
+    let mut ends: BTreeMap<String, Vec<f64>> = BTreeMap::new();
+    for (how, seconds) in exits {
+        ends.entry(how).or_default().push(seconds);
+    }
+    let told = ends.into_iter().map(|(how, mut seconds)| {
+        seconds.sort_by(f64::total_cmp);
+        match seconds[..] {
+            [once] => format!("{once:.3} s ({how}, once)"),
+            _ => format!(
+                "{:.3} to {:.3} s, median {:.3} s ({how}, {} times)",
+                seconds[0],
+                seconds[seconds.len() - 1],
+                seconds[seconds.len() / 2],
+                seconds.len(),
+            ),
         }
     });
-    listed("signal to exit", exits, look)
+    told.collect()
 }
 
 /// A name, then items, in as many lines as they need.

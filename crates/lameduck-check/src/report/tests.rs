@@ -162,3 +162,14 @@ fn the_timeline_fits_into_the_width_in_any_colour() {
         assert_eq!(without_colour(&drawn(&outcome, coloured)), text);
     }
 }
+
+#[test]
+fn many_rounds_are_told_by_their_range() {
+    let zero = [0.3, 0.1, 0.2].map(|seconds| ("exit 0".to_owned(), seconds));
+    let exits = zero.into_iter().chain([("killed".to_owned(), 9.0)]);
+    let told = [
+        "0.100 to 0.300 s, median 0.200 s (exit 0, 3 times)",
+        "9.000 s (killed, once)",
+    ];
+    assert_eq!(table::by_end(exits.collect()), told);
+}

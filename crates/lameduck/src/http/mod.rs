@@ -9,6 +9,7 @@
 //! | [`handed_over`] | such a socket for servers that are not ours |
 //! | [`connection`], [`linger`] | one connection's task, and how it says goodbye |
 //! | [`request`], [`body`], [`in_flight`] | one request and its response, in the ledger |
+//! | [`extension`] | how a handler finds the shutdown |
 //! | [`grpc`] | what the server itself says to a gRPC client |
 //! | `grpc_health` | the health service of gRPC |
 //! | [`events`], [`ending`] | the end of an event stream |
@@ -32,6 +33,7 @@ mod conn;
 mod connection;
 mod ending;
 pub(crate) mod events;
+pub(crate) mod extension;
 mod grpc;
 #[cfg(feature = "tonic-health")]
 pub(crate) mod grpc_health;

@@ -30,6 +30,7 @@ use super::body::TrackedBody;
 use super::conn::Conn;
 use super::ending::Ending;
 use super::events::EventStreams;
+use super::extension::OfConnection;
 use super::grpc::{Dialect, Status};
 use super::in_flight::{InFlight, LetGo, time_is_over};
 use super::{Accounted, REQUEST};
@@ -68,7 +69,9 @@ where
 
     fn call(&self, mut request: Request<Incoming>) -> Self::Future {
         let handle = self.conn.handle();
-        request.extensions_mut().insert(handle.clone());
+        request
+            .extensions_mut()
+            .insert(OfConnection(self.conn.clone()));
         handle.arrived(self.conn.request_began(!request.body().is_end_stream()));
         let name = Name::of_request(request.method(), request.uri());
         let in_flight = InFlight::new(self.conn.clone(), name);

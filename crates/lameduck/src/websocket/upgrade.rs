@@ -16,6 +16,7 @@ use super::life::Life;
 use super::{UpgradeError, WEBSOCKET, WebSocket};
 use crate::handle::Handle;
 use crate::http::Accounted;
+use crate::http::extension::handle_of;
 
 /// What a socket reads at once: 8 KiB. The protocol crate's own default, 128 KiB, is held by every
 /// socket from its first message on.
@@ -58,7 +59,7 @@ impl WebSocketUpgrade {
     ///
     /// It does not; [`UpgradeError`] says why, and makes the answer.
     pub fn from_request<B>(request: &mut Request<B>) -> Result<Self, UpgradeError> {
-        let handle = request.extensions().get().cloned();
+        let handle = handle_of(request.extensions()).cloned();
         WebSocketUpgrade::with_handle(request, &handle.ok_or(UpgradeError::NoHandle)?)
     }
 
@@ -78,7 +79,7 @@ impl WebSocketUpgrade {
     #[cfg(feature = "axum")]
     pub(super) fn from_parts(parts: &mut http::request::Parts) -> Result<Self, UpgradeError> {
         let key = check(&parts.method, &parts.headers)?.clone();
-        let handle = parts.extensions.get::<Handle>().cloned();
+        let handle = handle_of(&parts.extensions).cloned();
         let handle = handle.ok_or(UpgradeError::NoHandle)?;
         let (offered, path) = (offered(&parts.headers), parts.uri.path().to_owned());
         WebSocketUpgrade::new(&mut parts.extensions, key, offered, path, &handle)

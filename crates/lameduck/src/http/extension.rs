@@ -1,0 +1,20 @@
+//! How a request's handler finds the shutdown that it is part of: in the request's extensions.
+
+use std::sync::Arc;
+
+use http::Extensions;
+
+use super::conn::Conn;
+use crate::handle::Handle;
+
+/// The handle, by way of the request's connection. A handle of its own for each request would be
+/// counted on a cache line that all threads write.
+#[derive(Clone)]
+pub(super) struct OfConnection(pub(super) Arc<Conn>);
+
+/// The handle that our server or our layer has left in a request.
+pub(crate) fn handle_of(extensions: &Extensions) -> Option<&Handle> {
+    let ours = extensions.get::<OfConnection>();
+    ours.map(|it| it.0.handle())
+        .or_else(|| extensions.get::<Handle>())
+}
