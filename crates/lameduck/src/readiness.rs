@@ -138,6 +138,12 @@ impl Readiness {
         outcomes
     }
 
+    /// Whether there is any check.
+    #[cfg(feature = "tonic-health")]
+    pub fn depends(&self) -> bool {
+        !self.desks().is_empty()
+    }
+
     /// Whether every check passes, as of `age` ago at the earliest: one whose last outcome is older is
     /// run.
     ///

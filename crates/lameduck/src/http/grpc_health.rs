@@ -156,7 +156,10 @@ impl Watcher {
             if phase >= Phase::Draining {
                 return None;
             }
-            let depends = self.known && phase == Phase::Ready && self.handle.readiness().is_some();
+            // Without a check only the phase can change.
+            let depends = self.known
+                && phase == Phase::Ready
+                && self.handle.readiness().is_some_and(|it| it.depends());
             tokio::select! {
                 _ = self.handle.phases().reached(after(phase)) => {}
                 () = sleep(LOOK), if depends => {}

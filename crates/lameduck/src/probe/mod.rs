@@ -12,7 +12,8 @@
 //! 4. No client can keep others out or keep the process from ending.
 //!
 //! `server` accepts and ends, `connections` bounds what is open, `routes` answers,
-//! [`readiness`](crate::readiness) runs the checks, `status` and `metrics` say the same facts to people, programs and Prometheus.
+//! [`readiness`](crate::readiness) runs the checks, `status` and `metrics` say the same facts to people,
+//! programs and Prometheus.
 
 mod connections;
 mod metrics;
