@@ -1,13 +1,14 @@
 //! `async-nats` clients: everything published has reached the server, subscriptions end, then FIN.
 //!
-//! `Client::drain` only asks for it and returns, and then the client ends without reading what still
-//! comes in, which resets the connection: what was published and is still on its way may be lost by
-//! that. So an echo comes first, which the server sends back after it has read everything before
-//! it; then the drain, and the wait until the client's own task has gone, which is when it takes no
-//! more commands.
+//! `Client::drain` only asks for it and returns, and a client that is woken after that ends at once,
+//! without reading what still comes in, which resets the connection: what was published and is still
+//! on its way may be lost by that. So an echo comes first, which the server sends back after it has
+//! read everything before it. Then the drain, which ends with a ping; nothing may wake the client
+//! until the pong has come, and so the end is seen in the echo's subscription, which goes with the
+//! client's own task.
 //!
-//! While messages for a subscription keep coming in, the end is a reset all the same. NATS does not
-//! mind, and nothing that was published is lost.
+//! While messages for a subscription keep coming in, or another clone goes on publishing, the end
+//! may be a reset all the same. NATS does not mind, and nothing that was published is lost.
 
 use std::time::Duration;
 
@@ -27,10 +28,12 @@ impl Close for Client {
             // Its task is gone: somebody has drained it before.
             return Ok(());
         }
-        if let Ok(heard) = tokio::time::timeout(ECHO, echo(self)).await {
-            heard?;
-        }
+        let inbox = self.new_inbox();
+        let mut echo = self.subscribe(inbox.clone()).await?;
+        self.publish(inbox, Default::default()).await?;
+        let _ = tokio::time::timeout(ECHO, echo.next()).await;
         self.drain().await?;
+        while echo.next().await.is_some() {}
         while self.flush().await.is_ok() {}
         Ok(())
     }
@@ -44,13 +47,4 @@ impl Close for Client {
         };
         Some(said.to_owned())
     }
-}
-
-/// Completes when the server has read everything that was published before.
-async fn echo(client: &Client) -> Result<(), BoxError> {
-    let inbox = client.new_inbox();
-    let mut echo = client.subscribe(inbox.clone()).await?;
-    client.publish(inbox, Default::default()).await?;
-    echo.next().await;
-    Ok(())
 }
