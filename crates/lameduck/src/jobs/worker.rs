@@ -60,22 +60,22 @@ impl<Q: Queue> Worker<Q> {
         let mut beside = JoinSet::new();
         beside.spawn(intake.run());
 
+        let _dropped_with_us = CancelAll(desk.roster.clone());
         let slots = Arc::new(Semaphore::new(self.concurrency));
-        let mut running = JoinSet::new();
-        loop {
-            let next = async {
-                let slot = slots.clone().acquire_owned().await.ok()?;
-                Some((slot, taken.recv().await?))
-            };
-            tokio::select! {
-                biased;
-                () = self.handle.begun() => break,
-                Some(_) = running.join_next() => {}
-                Some((slot, it)) = next => {
-                    let handler = self.handler.clone();
-                    it.start(|it| running.spawn(run(handler, desk.clone(), it, slot)));
-                }
+        let start_all = async {
+            while let Ok(slot) = slots.clone().acquire_owned().await
+                && let Some(it) = taken.recv().await
+            {
+                let handler = self.handler.clone();
+                it.start(|it| tokio::spawn(run(handler, desk.clone(), it, slot)).abort_handle());
             }
+            // The intake has ended, as it does when the shutdown begins.
+            std::future::pending::<()>().await;
+        };
+        tokio::select! {
+            biased;
+            () = self.handle.begun() => {}
+            () = start_all => {}
         }
 
         let settled = async {
@@ -108,6 +108,17 @@ impl<Q: Queue> Worker<Q> {
     }
 }
 
+/// Cancels every job that is held, when dropped.
+struct CancelAll<L>(Arc<Roster<L>>);
+
+impl<L> Drop for CancelAll<L> {
+    fn drop(&mut self) {
+        for it in self.0.all() {
+            it.cancel();
+        }
+    }
+}
+
 /// Runs one job and settles it: a task of its own, so that one that blocks its thread can still be
 /// given back.
 async fn run<Q: Queue>(
@@ -124,7 +135,8 @@ async fn run<Q: Queue>(
     let _telling = desk.telling.acquire().await;
     drop(slot);
     it.leave_room();
-    desk.ended(&it, ended).await;
+    // Boxed, because all that an end may take is large, and this future is moved before it gets there.
+    Box::pin(desk.ended(&it, ended)).await;
 }
 
 /// The handler's own end, or what it panicked with.
