@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
 
 use http::uri::PathAndQuery;
 
@@ -17,9 +18,15 @@ enum Text {
     /// copy.
     Request(http::Method, PathAndQuery),
     Method(http::Method),
+    Shared(Arc<dyn fmt::Display + Send + Sync>),
 }
 
 impl Name {
+    /// What `it` displays as. Kept alive by the name.
+    pub fn shared(it: Arc<impl fmt::Display + Send + Sync + 'static>) -> Name {
+        Name(Text::Shared(it))
+    }
+
     /// `GET /orders/17`. Shares the text with the request.
     pub fn request(method: http::Method, uri: http::Uri) -> Name {
         match uri.into_parts().path_and_query {
@@ -46,6 +53,7 @@ impl fmt::Display for Name {
             Text::Str(s) => f.write_str(s),
             Text::Request(method, target) => write!(f, "{method} {target}"),
             Text::Method(method) => write!(f, "{method} /"),
+            Text::Shared(it) => it.fmt(f),
         }
     }
 }

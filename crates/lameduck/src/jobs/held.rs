@@ -62,8 +62,7 @@ impl<L> Held<L> {
 
     /// Enters it in the ledger.
     pub(super) fn begin(&self, handle: &Handle) {
-        let name = format!("{} {}", self.job.queue(), self.job.id());
-        self.work().guard = Some(handle.track(JOB, name));
+        self.work().guard = Some(handle.track(JOB, self.job.name()));
     }
 
     /// Makes room for another: its handler has ended, and only its queue is to be told.

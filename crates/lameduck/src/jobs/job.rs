@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use crate::handle::Handle;
+use crate::name::Name;
 
 /// A job at work, as its handler sees it. Cheap to clone; all clones are one.
 #[derive(Clone)]
@@ -39,6 +40,11 @@ impl Job {
                 handle,
             }),
         }
+    }
+
+    /// `mail 17`: the name of the worker, and what its queue calls it. Formatted when it is asked for.
+    pub(super) fn name(&self) -> Name {
+        Name::shared(self.shared.clone())
     }
 
     /// What its queue calls it.
@@ -107,6 +113,12 @@ impl Job {
     /// The handle of the process.
     pub fn handle(&self) -> &Handle {
         &self.shared.handle
+    }
+}
+
+impl fmt::Display for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.queue, self.id)
     }
 }
 

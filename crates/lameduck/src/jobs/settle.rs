@@ -59,7 +59,7 @@ impl<Q: Queue> Desk<Q> {
             Ok(Err(error)) => error.to_string(),
             Err(panic) => {
                 let message = panic_text(&*panic);
-                let name = format!("{} {}", self.name, it.job.id());
+                let name = it.job.name();
                 self.handle.journal().panicked(JOB, name, message);
                 format!("panicked: {message}")
             }

@@ -1,15 +1,18 @@
 //! What a message is settled by.
 
-use std::fmt;
+use std::fmt::{self, Write};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use async_nats::jetstream::{self, AckKind};
+use async_nats::jetstream::AckKind;
 use async_nats::{Message, Request, Subject};
 use tokio::time::Instant;
 
 use super::{ANSWER, JetStream};
 use crate::component::BoxError;
 use crate::jobs::queue::Taken;
+
+/// How long a blank and a sequence number are at most.
+const SEQUENCE: usize = 1 + 20;
 
 /// A message that has to be acknowledged.
 pub struct JetStreamLease {
@@ -45,25 +48,29 @@ impl fmt::Debug for JetStreamLease {
 impl JetStream {
     /// A message as the worker knows it. `None` for one that JetStream has not sent.
     pub(super) fn taken(&self, message: Message) -> Option<Taken<JetStreamLease>> {
-        let message = jetstream::Message {
-            message,
-            context: self.context.clone(),
-        };
-        let info = message.info().ok()?;
+        let mut envelope = self.envelope.lock().unwrap_or_else(|e| e.into_inner());
+        envelope.message.reply = message.reply;
+        let info = envelope.info().ok()?;
         let id = match message
             .headers
             .as_ref()
             .and_then(|headers| headers.get("Nats-Msg-Id"))
         {
             Some(id) => id.to_string(),
-            None => format!("{} {}", info.stream, info.stream_sequence),
+            None => {
+                let mut id = String::with_capacity(info.stream.len() + SEQUENCE);
+                id.push_str(info.stream);
+                // Writing to a string cannot fail.
+                let _ = write!(id, " {}", info.stream_sequence);
+                id
+            }
         };
         let attempt = u32::try_from(info.delivered).unwrap_or(1).max(1);
-        let ack = message.reply.clone()?;
+        let ack = envelope.message.reply.take()?;
         Some(Taken {
             id,
             attempt,
-            payload: message.message.payload,
+            payload: message.payload,
             lease: JetStreamLease {
                 ack,
                 attempt,

@@ -22,7 +22,8 @@ use std::time::Duration;
 
 use async_nats::jetstream::consumer::{AckPolicy, PullConsumer};
 use async_nats::jetstream::{self, AckKind};
-use async_nats::{Client, Subject};
+use async_nats::{Client, Message, Subject};
+use bytes::Bytes;
 use futures_util::StreamExt;
 use futures_util::future::{join, join_all};
 use tokio::time::Instant;
@@ -54,7 +55,9 @@ const ANSWER: Duration = Duration::from_secs(2);
 ///   turn on.
 pub struct JetStream {
     client: Client,
-    context: jetstream::Context,
+    /// What says where a message comes from is read in here: a context of its own for each message
+    /// would cost more than the reading.
+    envelope: Mutex<jetstream::Message>,
     consumer: PullConsumer,
     lease: Duration,
     retry: Duration,
@@ -77,7 +80,7 @@ impl JetStream {
             .chain([config.ack_wait])
             .min();
         JetStream {
-            context: jetstream::new(client.clone()),
+            envelope: Mutex::new(envelope(client.clone())),
             client,
             // What the server takes if nothing is said.
             lease: shortest
@@ -109,6 +112,22 @@ impl JetStream {
         let step = usize::try_from(attempt.saturating_sub(1)).unwrap_or(usize::MAX);
         let pause = backoff.get(step).or(backoff.last()).copied();
         pause.unwrap_or(self.retry)
+    }
+}
+
+/// A message that says nothing.
+fn envelope(client: Client) -> jetstream::Message {
+    jetstream::Message {
+        message: Message {
+            subject: Subject::from_static(""),
+            reply: None,
+            payload: Bytes::new(),
+            headers: None,
+            status: None,
+            description: None,
+            length: 0,
+        },
+        context: jetstream::new(client),
     }
 }
 
