@@ -65,7 +65,12 @@ impl Orders {
     /// Waits for the job in hand; the others stay in the file.
     pub fn close(&self) -> io::Result<()> {
         match self.state.fault {
-            Fault::HoldsJob => {}
+            // Not before it holds one: the signal may have come between two.
+            Fault::HoldsJob => {
+                while self.is_between_two() {
+                    thread::sleep(TICK);
+                }
+            }
             _ => {
                 while self.books().running > 0 {
                     thread::sleep(TICK);
@@ -78,9 +83,15 @@ impl Orders {
         }
     }
 
+    fn is_between_two(&self) -> bool {
+        let books = self.books();
+        books.running == 0 && books.pending > 0
+    }
+
     fn work(&self) {
         loop {
-            if self.state.is_stopping() || self.books().pending == 0 {
+            let enough = self.state.is_stopping() && self.state.fault != Fault::HoldsJob;
+            if enough || self.books().pending == 0 {
                 thread::sleep(TICK);
                 continue;
             }
