@@ -63,13 +63,15 @@ impl<Q: Queue> Worker<Q> {
         let _dropped_with_us = CancelAll(desk.roster.clone());
         let slots = Arc::new(Semaphore::new(self.concurrency));
         let start_all = async {
-            while let Ok(slot) = slots.clone().acquire_owned().await
+            // Looked at for each, since many may be started before the `select` looks again.
+            while !self.handle.has_begun()
+                && let Ok(slot) = slots.clone().acquire_owned().await
                 && let Some(it) = taken.recv().await
             {
                 let handler = self.handler.clone();
                 it.start(|it| tokio::spawn(run(handler, desk.clone(), it, slot)).abort_handle());
             }
-            // The intake has ended, as it does when the shutdown begins.
+            // The shutdown has begun, or is about to: the intake has ended.
             std::future::pending::<()>().await;
         };
         tokio::select! {

@@ -1,6 +1,6 @@
 //! What a message is settled by.
 
-use std::fmt::{self, Write};
+use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use async_nats::jetstream::AckKind;
@@ -10,9 +10,6 @@ use tokio::time::Instant;
 use super::{ANSWER, JetStream};
 use crate::component::BoxError;
 use crate::jobs::queue::Taken;
-
-/// How long a blank and a sequence number are at most.
-const SEQUENCE: usize = 1 + 20;
 
 /// A message that has to be acknowledged.
 pub struct JetStreamLease {
@@ -57,13 +54,7 @@ impl JetStream {
             .and_then(|headers| headers.get("Nats-Msg-Id"))
         {
             Some(id) => id.to_string(),
-            None => {
-                let mut id = String::with_capacity(info.stream.len() + SEQUENCE);
-                id.push_str(info.stream);
-                // Writing to a string cannot fail.
-                let _ = write!(id, " {}", info.stream_sequence);
-                id
-            }
+            None => format!("{} {}", info.stream, info.stream_sequence),
         };
         let attempt = u32::try_from(info.delivered).unwrap_or(1).max(1);
         let ack = envelope.message.reply.take()?;
