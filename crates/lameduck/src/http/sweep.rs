@@ -96,7 +96,7 @@ pub(crate) fn judge(conn: &Conn, nth: usize, c: &Circumstances) -> Order {
             LEAST_QUIET,
         )
     } else {
-        quiet_enough(Duration::ZERO, c.first_byte, FIRST_BYTE)
+        first_quiet(c)
     };
     if c.in_a_hurry || (!c.others_busy && conn.quiet_for(c.now) >= enough) {
         Order::CloseIdle
@@ -116,8 +116,11 @@ fn judge_http2(conn: &Conn, nth: usize, c: &Circumstances) -> Order {
             Order::Cut
         }
         Some(_) => Order::GoAway,
+        // A connection that came to be served is served first. Many a client asks nothing on one
+        // that it has been told to leave, even if the final id allows it, and gRPC clients wait
+        // for our SETTINGS, which is a round trip, before they ask.
+        None if !conn.is_used() && !c.in_a_hurry && just_began(conn, c) => Order::Serve,
         None if c.phase >= Phase::Draining => Order::GoAway,
-        // A connection that came to be served is served first.
         None if !conn.is_used() => Order::Serve,
         None => {
             // Eight groups, evenly over the first half, so that the last have time to move.
@@ -129,6 +132,18 @@ fn judge_http2(conn: &Conn, nth: usize, c: &Circumstances) -> Order {
             }
         }
     }
+}
+
+/// Whether a connection's first bytes came so lately that its first request may be on its way.
+/// Counted from the first byte, not the last, so that a peer that only pings is told.
+fn just_began(conn: &Conn, c: &Circumstances) -> bool {
+    conn.reading_head_for(c.now)
+        .is_some_and(|it| it < first_quiet(c))
+}
+
+/// How long a peer that has asked nothing yet is waited for.
+fn first_quiet(c: &Circumstances) -> Duration {
+    quiet_enough(Duration::ZERO, c.first_byte, FIRST_BYTE)
 }
 
 #[cfg(all(test, feature = "rustls"))]
@@ -189,6 +204,18 @@ mod tests {
             judged(&conn, Phase::Ready, false, seconds(60)),
             Order::Serve
         );
+    }
+
+    #[test]
+    fn http_2_that_has_just_begun_is_served_before_it_is_told_and_pings_do_not_hold_it() {
+        let conn = Conn::new(Lifecycle::embedded().handle(), Default::default());
+        conn.read(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+        let draining = |after| judged(&conn, Phase::Draining, false, after);
+        assert_eq!(draining(Duration::from_millis(400)), Order::Serve);
+        conn.read(b"a ping");
+        assert_eq!(draining(Duration::from_millis(600)), Order::GoAway);
+        conn.request_began(false);
+        assert_eq!(draining(Duration::ZERO), Order::GoAway);
     }
 
     #[test]

@@ -113,6 +113,8 @@ async fn h2_lossless_a_handshake_that_begins_200_ms_after_the_signal_is_served()
     service.term();
     tokio::time::sleep(Duration::from_millis(200)).await;
     let (mut sender, connection) = connect(stream).await;
+    // As one does that waits for our SETTINGS first, on a line with a round trip of 200 ms.
+    tokio::time::sleep(Duration::from_millis(200)).await;
     let answer = ask(&mut sender, "/work?ms=50").await.unwrap();
     assert_eq!(whole(answer).await.unwrap(), (200, "done".to_owned()));
     drop(sender);

@@ -54,13 +54,17 @@ fn websocket_paced_the_spread_follows_the_window() {
 fn websocket_paced_those_that_asked_for_it_go_last() {
     let service = Start::new(&[]).env("LAMEDUCK_GRACE", "10s").serve();
     let mut last = Socket::open(&service, "/ws/last");
+    let mut slow = Socket::open(&service, "/ws");
     let sockets: Vec<_> = (0..10).map(|_| Socket::open(&service, "/ws")).collect();
     service.term();
     let others = told(sockets);
-    // Still served while the others went.
+    assert_eq!(slow.hears_close().0, 1001);
+    // Still served while one of the others is not gone.
     assert!(last.client.is_silent());
     last.say("still there");
     assert_eq!(last.hears(), "still there");
+    slow.says_close(1001);
+    slow.client.ends_with_fin();
     let last = told(vec![last]);
     assert!(last[0] > others[9]);
     service.ended().exit(0).nothing_let_go();
