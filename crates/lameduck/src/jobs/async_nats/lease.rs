@@ -7,6 +7,7 @@ use async_nats::jetstream::AckKind;
 use async_nats::{Message, Request, Subject};
 use tokio::time::Instant;
 
+use super::origin::Origin;
 use super::{ANSWER, JetStream};
 use crate::component::BoxError;
 use crate::jobs::queue::Taken;
@@ -45,19 +46,14 @@ impl fmt::Debug for JetStreamLease {
 impl JetStream {
     /// A message as the worker knows it. `None` for one that JetStream has not sent.
     pub(super) fn taken(&self, message: Message) -> Option<Taken<JetStreamLease>> {
-        let mut envelope = self.envelope.lock().unwrap_or_else(|e| e.into_inner());
-        envelope.message.reply = message.reply;
-        let info = envelope.info().ok()?;
-        let id = match message
-            .headers
-            .as_ref()
-            .and_then(|headers| headers.get("Nats-Msg-Id"))
-        {
-            Some(id) => id.to_string(),
-            None => format!("{} {}", info.stream, info.stream_sequence),
+        let ack = message.reply?;
+        let origin = Origin::of(&ack)?;
+        let headers = message.headers.as_ref();
+        let id = match headers.and_then(|it| it.get("Nats-Msg-Id")) {
+            Some(id) => id.as_str().to_owned(),
+            None => origin.id(),
         };
-        let attempt = u32::try_from(info.delivered).unwrap_or(1).max(1);
-        let ack = envelope.message.reply.take()?;
+        let attempt = u32::try_from(origin.delivered).unwrap_or(u32::MAX).max(1);
         Some(Taken {
             id,
             attempt,

@@ -14,16 +14,16 @@
 
 mod inbox;
 mod lease;
+mod origin;
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use async_nats::jetstream::AckKind;
 use async_nats::jetstream::consumer::{AckPolicy, PullConsumer};
-use async_nats::jetstream::{self, AckKind};
-use async_nats::{Client, Message, Subject};
-use bytes::Bytes;
+use async_nats::{Client, Subject};
 use futures_util::StreamExt;
 use futures_util::future::{join, join_all};
 use tokio::time::Instant;
@@ -55,9 +55,6 @@ const ANSWER: Duration = Duration::from_secs(2);
 ///   turn on.
 pub struct JetStream {
     client: Client,
-    /// What says where a message comes from is read in here: a context of its own for each message
-    /// would cost more than the reading.
-    envelope: Mutex<jetstream::Message>,
     consumer: PullConsumer,
     lease: Duration,
     retry: Duration,
@@ -80,7 +77,6 @@ impl JetStream {
             .chain([config.ack_wait])
             .min();
         JetStream {
-            envelope: Mutex::new(envelope(client.clone())),
             client,
             // What the server takes if nothing is said.
             lease: shortest
@@ -112,22 +108,6 @@ impl JetStream {
         let step = usize::try_from(attempt.saturating_sub(1)).unwrap_or(usize::MAX);
         let pause = backoff.get(step).or(backoff.last()).copied();
         pause.unwrap_or(self.retry)
-    }
-}
-
-/// A message that says nothing.
-fn envelope(client: Client) -> jetstream::Message {
-    jetstream::Message {
-        message: Message {
-            subject: Subject::from_static(""),
-            reply: None,
-            payload: Bytes::new(),
-            headers: None,
-            status: None,
-            description: None,
-            length: 0,
-        },
-        context: jetstream::new(client),
     }
 }
 
