@@ -139,13 +139,14 @@ impl Daemon {
 
     /// The numbers of the server's processes at this moment.
     pub(crate) fn processes(&self) -> Vec<u32> {
-        let Some(running) = &self.running else {
-            return Vec::new();
-        };
-        process_tree::all(pid_of(&running.server))
-            .into_iter()
-            .map(|pid| pid.as_raw_nonzero().get().unsigned_abs())
-            .collect()
+        let number = |pid: Pid| pid.as_raw_nonzero().get().unsigned_abs();
+        self.tree().into_iter().map(number).collect()
+    }
+
+    /// The server's processes at this moment, its first one first.
+    pub(crate) fn tree(&self) -> Vec<Pid> {
+        let running = self.running.as_ref();
+        running.map_or_else(Vec::new, |it| process_tree::all(pid_of(&it.server)))
     }
 
     /// SIGKILL to the server and all that it started; returns when they are gone.

@@ -131,6 +131,20 @@ fn the_timeline_is_drawn_like_this() {
 }
 
 #[test]
+fn the_timeline_begins_with_what_was_seen_last_before_it() {
+    let mut outcome = shutdown();
+    outcome.ledger.rounds[0].readiness.clear();
+    let round = outcome.ledger.rounds.remove(0);
+    let round = round.with_readiness(&[(-900.0, 503), (-800.0, 200), (20.0, 503)]);
+    outcome.ledger.rounds.push(round);
+    let drawn = drawn(&outcome, Look::PLAIN);
+    let row = drawn.lines().find(|line| line.starts_with("readiness"));
+    let (ready, not) = row.unwrap().split_once('□').unwrap();
+    assert!(ready.starts_with("readiness        ■") && ready.ends_with('■'));
+    assert!(!not.contains('■'));
+}
+
+#[test]
 fn the_timeline_of_a_target_that_dies_at_once_has_room_for_its_marks() {
     let mut round = round(RoundKind::Load)
         .with(Lane::KeepAlive, true, -30.0, -10.0, Ending::Ok)

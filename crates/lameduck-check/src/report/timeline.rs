@@ -228,7 +228,9 @@ fn probe_row(name: &str, round: &Round, samples: &[Sample], scale: &Scale) -> Op
             seen[column] = Some(sample.is_good() && seen[column] != Some(false));
         }
     }
-    let mut state = None;
+    // What it was last before the picture begins.
+    let earlier = |sample: &&Sample| round.at_ms(sample.asked) < scale.span(0).start;
+    let mut state = samples.iter().rfind(earlier).map(Sample::is_good);
     for (cell, seen) in row.cells.iter_mut().zip(seen) {
         state = seen.or(state);
         *cell = match state {

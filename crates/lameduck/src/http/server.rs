@@ -5,6 +5,7 @@
 //! 1. The server's future ends once the listener is closed and the list is empty, or shortly after
 //!    the time for letting go is over.
 //! 2. Closing the listener runs beside the drain and costs it no time.
+//! 3. No connection is cut before it was woken and had a turn to answer that the time is over.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -148,7 +149,8 @@ impl Server {
             if self.handle.phase() >= Phase::LameDuck && lame_duck_since.is_none() {
                 lame_duck_since = Some(now);
             }
-            let over = self.handle.is_letting_go()
+            // Never in the look that tells them: however late this is, each has a turn to answer.
+            let over = told_let_go
                 && self
                     .handle
                     .left_until(self.handle.budget().let_go_until())

@@ -152,7 +152,7 @@ async fn lame_duck_serves_http_2_and_tells_it_in_time() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn stuck_told_names_the_http_2_stream_that_never_ends() {
-    let service = Service::plain();
+    let service = Service::patient();
     let stream = TcpStream::connect(&service.api).await.unwrap();
     let (mut sender, _connection) = connect(stream).await;
     let never = ask(&mut sender, "/never").await.unwrap();

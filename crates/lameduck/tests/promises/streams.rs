@@ -59,7 +59,7 @@ fn upload_completes_in_chunks() {
 
 #[test]
 fn upload_completes_or_is_let_go_by_name_when_it_never_ends() {
-    let service = Service::plain();
+    let service = Service::patient();
     let mut client = service.client();
     client.send(post("/upload", 1000) + "the beginning");
     service.in_flight("request", "POST /upload", 1);

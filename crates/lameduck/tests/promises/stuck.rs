@@ -124,7 +124,7 @@ fn stuck_told_names_the_task_that_never_ends() {
 
 #[test]
 fn stuck_told_names_the_request_that_never_ends_and_answers_it_503() {
-    let service = Service::plain();
+    let service = Service::patient();
     let mut client = service.client();
     client.ask("/never");
     service.in_flight("request", "GET /never", 1);

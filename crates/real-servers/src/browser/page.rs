@@ -10,6 +10,7 @@ use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
 
 use super::Browser;
+use crate::process_tree;
 
 /// Longer than a script of a test waits for anything.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -103,10 +104,14 @@ impl Page<'_> {
 
 impl Drop for Page<'_> {
     fn drop(&mut self) {
-        // Its Chromium ends. If it does not, it ends with the driver.
+        // Its Chromium ends, which leaves some of its processes to themselves for a moment. If it does
+        // not, it ends with the driver.
+        let driver_and_all = self.browser.daemon.tree();
         let path = &self.session;
         let request = format!("DELETE {path} HTTP/1.1\r\nhost: localhost\r\n\r\n");
-        let _ = exchange(&self.browser.address, &request);
+        if exchange(&self.browser.address, &request).is_ok() {
+            process_tree::wait_until_gone(driver_and_all.get(1..).unwrap_or_default());
+        }
     }
 }
 

@@ -14,7 +14,7 @@ fn at_work(receipt_ms: u64) -> Option<(Postgres, Shop)> {
     for _ in 0..4 {
         shop.order_with_receipt(receipt_ms);
     }
-    shop.until("all run", |books| books["running"] == 4);
+    shop.works_on(4);
     Some((postgres, shop))
 }
 

@@ -37,6 +37,7 @@ pub struct Shop {
     pub child: Child,
     pub said: Receiver<String>,
     pub http: String,
+    probes: String,
     /// Where its orders are, if it chose that itself.
     pub temporary: Option<String>,
 }
@@ -73,12 +74,17 @@ impl Shop {
             child,
             said,
             http: String::new(),
+            probes: String::new(),
             temporary: None,
         };
         loop {
             let line = shop.said.recv_timeout(PATIENCE).unwrap();
+            let address = || line.split('"').rev().nth(1).unwrap().to_owned();
             if line.contains("component=\"http\"") {
-                shop.http = line.split('"').rev().nth(1).unwrap().to_owned();
+                shop.http = address();
+            }
+            if line.contains("component=\"probes\"") {
+                shop.probes = address();
             }
             if let Some(rest) = line.strip_prefix("shop: keeps its orders in ") {
                 shop.temporary = rest.split(' ').next().map(str::to_owned);
@@ -95,7 +101,11 @@ impl Shop {
 
     /// Sends a request, and does not read what comes of it yet.
     pub fn ask(&self, head: &str, body: &str) -> TcpStream {
-        let mut stream = TcpStream::connect(&self.http).unwrap();
+        Shop::ask_at(&self.http, head, body)
+    }
+
+    fn ask_at(address: &str, head: &str, body: &str) -> TcpStream {
+        let mut stream = TcpStream::connect(address).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         let request = format!(
             "{head} HTTP/1.1\r\nHost: shop\r\nConnection: close\r\nContent-Type: \
@@ -145,6 +155,25 @@ impl Shop {
                 return ledger;
             }
             assert!(Instant::now() < deadline, "{what}: {ledger}");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// Waits until the handlers of so many jobs run. Its books call a job running once it is taken.
+    pub fn works_on(&self, jobs: usize) {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let (status, body) = answer(Shop::ask_at(&self.probes, "GET /status", ""));
+            assert_eq!(status, 200, "{body}");
+            let in_flight = &json(&body)["in_flight"];
+            let of_them = in_flight.as_array().unwrap().iter();
+            if of_them.filter(|it| it["kind"] == "job").count() == jobs {
+                return;
+            }
+            assert!(
+                Instant::now() < deadline,
+                "{jobs} jobs at work: {in_flight}"
+            );
             std::thread::sleep(Duration::from_millis(10));
         }
     }
