@@ -18,6 +18,10 @@ use crate::pairs::{Pair, Row, Target, conclude};
 use crate::process::{Process, allow_open_files};
 use crate::serve::Server;
 
+/// Pairs of rounds that a pair of processes is kept for. Two starts of one server differ by more than
+/// the two servers do: where the system puts them, and which thread gets which connection.
+const ROUNDS: u32 = 20;
+
 /// Options of `http`.
 #[derive(Args)]
 pub struct Options {
@@ -76,16 +80,20 @@ pub fn run(options: &Options) -> anyhow::Result<ExitCode> {
     let certificate = options.tls.then(Certificate::make).transpose()?;
     let certificate = certificate.as_ref();
     let start = |server| Loaded::start(server, certificate, options);
-    let mut ours = runtime.block_on(start(Server::Lameduck))?;
-    let mut theirs = runtime.block_on(start(Server::Axum))?;
-    let rounds = in_turns(options.rounds, &mut rng, Server::Axum, |server| {
-        let loaded = match server {
-            Server::Lameduck => &mut ours,
-            _ => &mut theirs,
-        };
-        runtime.block_on(loaded.round(Duration::from_millis(options.round_ms)))
-    })?;
-    drop((ours, theirs));
+    let mut rounds = Vec::new();
+    while rounds.len() < options.rounds as usize {
+        let mut ours = runtime.block_on(start(Server::Lameduck))?;
+        let mut theirs = runtime.block_on(start(Server::Axum))?;
+        let left = options.rounds - rounds.len() as u32;
+        let some = in_turns(left.min(ROUNDS), &mut rng, Server::Axum, |server| {
+            let loaded = match server {
+                Server::Lameduck => &mut ours,
+                _ => &mut theirs,
+            };
+            runtime.block_on(loaded.round(Duration::from_millis(options.round_ms)))
+        })?;
+        rounds.extend(some);
+    }
     let weights = in_turns(options.idle_rounds, &mut rng, Server::Axum, |server| {
         runtime.block_on(weigh(server, certificate, options.idle))
     })?;

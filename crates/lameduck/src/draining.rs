@@ -48,11 +48,12 @@ pub struct Draining {
 }
 
 impl Draining {
-    /// The one of the server that the request came through.
+    /// The one of the server that the request came through; for a request of any other server, the
+    /// one of the [`Lifecycle`](crate::Lifecycle::new) that owns the process.
     ///
     /// # Errors
     ///
-    /// The request has come neither through a server of lameduck's nor through
+    /// There is none, and the request has come neither through a server of lameduck's nor through
     /// [`Handle::layer`], which put the handle into it.
     pub fn from_extensions(extensions: &Extensions) -> Result<Draining, NoHandle> {
         handle_of(extensions).map(Draining::from).ok_or(NoHandle)

@@ -60,6 +60,9 @@ struct Shared {
     readiness: OnceLock<Weak<Readiness>>,
 }
 
+/// The handle of the first lifecycle that owns the process; there is seldom a second.
+static OF_THE_PROCESS: OnceLock<Handle> = OnceLock::new();
+
 struct Begun {
     at: Instant,
     reason: Reason,
@@ -97,6 +100,22 @@ impl Handle {
             shared: self.shared.clone(),
             ties: Ties { users, waited_for },
         }
+    }
+
+    /// Makes it the one of the process, unless there is one.
+    pub(crate) fn owns_the_process(&self) {
+        OF_THE_PROCESS.get_or_init(|| self.clone());
+    }
+
+    /// The one of the process, if a lifecycle owns it.
+    pub(crate) fn of_the_process() -> Option<&'static Handle> {
+        OF_THE_PROCESS.get()
+    }
+
+    /// Whether it, or what it is a component's share of, is the one of the process.
+    pub(crate) fn is_of_the_process(&self) -> bool {
+        let it = OF_THE_PROCESS.get();
+        it.is_some_and(|it| Arc::ptr_eq(&it.shared, &self.shared))
     }
 
     /// The phase now.
@@ -187,6 +206,12 @@ impl Handle {
     #[inline]
     pub fn track(&self, kind: &'static str, name: impl Into<Name>) -> Guard {
         self.shared.ledger.track(kind, name)
+    }
+
+    /// The same for work that began at `since`, which saves a look at the clock.
+    #[inline]
+    pub(crate) fn track_since(&self, kind: &'static str, name: Name, since: Millis) -> Guard {
+        self.shared.ledger.track_since(kind, name, since)
     }
 
     /// Counts a piece of work as in flight until the token is dropped. The shutdown waits for it

@@ -220,13 +220,12 @@ impl Ledger {
     /// Enters one piece of work under its kind and name until the guard is dropped.
     #[inline]
     pub fn track(&self, kind: &'static str, name: impl Into<Name>) -> Guard {
-        self.enter(kind, name.into())
+        self.track_since(kind, name.into(), Millis::now())
     }
 
     #[inline]
-    fn enter(&self, kind: &'static str, name: Name) -> Guard {
+    pub(crate) fn track_since(&self, kind: &'static str, name: Name, since: Millis) -> Guard {
         let shard = self.shard();
-        let since = Millis::now();
         let key = shard.book().begin(kind, name, since);
         Guard { shard, key }
     }

@@ -145,7 +145,7 @@ impl Conn {
         }
         if self.in_flight.load(Relaxed) == 0 && self.head_since.load(Relaxed) == 0 {
             self.head_since.store(now.0 + 1, Relaxed);
-            let gap = before.until(now);
+            let gap = before.millis_until(now);
             if self.used.load(Relaxed) {
                 self.pace.turnaround.saw(gap, now);
                 if let Some(ms) = counts(gap) {
@@ -230,7 +230,7 @@ impl Conn {
     pub(super) fn first_of_handshake(&self) {
         let now = Millis::now();
         let connected = Millis(self.last_byte.load(Relaxed));
-        self.pace.first_byte.saw(connected.until(now), now);
+        self.pace.first_byte.saw(connected.millis_until(now), now);
         self.last_byte.store(now.0, Relaxed);
         self.head_since.store(now.0 + 1, Relaxed);
     }

@@ -1,4 +1,8 @@
-//! How a request's handler finds the shutdown that it is part of: in the request's extensions.
+//! How a request's handler finds the shutdown that it is part of: in the request's extensions, or,
+//! without any there, the one of the process.
+//!
+//! An extension costs each request more than its place in the ledger does. So our server leaves it
+//! out where it would say nothing new: when it serves for the lifecycle that owns the process.
 
 use std::sync::Arc;
 
@@ -12,9 +16,10 @@ use crate::handle::Handle;
 #[derive(Clone)]
 pub(super) struct OfConnection(pub(super) Arc<Conn>);
 
-/// The handle that our server or our layer has left in a request.
+/// The handle that our server or our layer has left in a request, or the one of the process.
 pub(crate) fn handle_of(extensions: &Extensions) -> Option<&Handle> {
     let ours = extensions.get::<OfConnection>();
     ours.map(|it| it.0.handle())
         .or_else(|| extensions.get::<Handle>())
+        .or(Handle::of_the_process())
 }

@@ -7,6 +7,7 @@ use std::task::Context;
 
 use super::REQUEST;
 use super::conn::Conn;
+use crate::clock::Millis;
 use crate::handle::Handle;
 use crate::inflight::{Guard, Name};
 use crate::report::LetGo as LetGoLine;
@@ -20,9 +21,9 @@ pub(super) struct InFlight {
 
 impl InFlight {
     #[inline]
-    pub(super) fn new(conn: Arc<Conn>, name: Name) -> InFlight {
+    pub(super) fn new(conn: Arc<Conn>, name: Name, since: Millis) -> InFlight {
         InFlight {
-            guard: Some(conn.handle().track(REQUEST, name)),
+            guard: Some(conn.handle().track_since(REQUEST, name, since)),
             conn,
         }
     }

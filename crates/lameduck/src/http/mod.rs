@@ -26,6 +26,7 @@ pub(crate) const REQUEST: &str = "request";
 #[derive(Clone, Copy)]
 pub(crate) struct Accounted;
 
+mod answering;
 pub(crate) mod bind;
 mod body;
 pub(crate) mod component;

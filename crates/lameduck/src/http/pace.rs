@@ -16,10 +16,14 @@ pub(crate) const MOST_QUIET: Duration = Duration::from_secs(2);
 /// The longest that we read after our FIN, or after the peer's last sign of life: 1 s.
 pub(super) const LINGER: Duration = Duration::from_secs(1);
 
-/// A pause as milliseconds, if it is one that says something about the peer: at most half of
-/// [`MOST_QUIET`]. Longer ones are a pool's spare connections.
-pub(super) fn counts(pause: Duration) -> Option<u32> {
-    (pause <= MOST_QUIET / 2).then_some(pause.as_millis() as u32)
+/// The longest pause that says something about the peer, in milliseconds: half of [`MOST_QUIET`].
+/// Longer ones are a pool's spare connections.
+const COUNTS_MS: u64 = MOST_QUIET.as_millis() as u64 / 2;
+
+/// A pause in milliseconds, if it says something about the peer.
+#[inline]
+pub(super) fn counts(pause_ms: u64) -> Option<u32> {
+    (pause_ms <= COUNTS_MS).then_some(pause_ms as u32)
 }
 
 /// The longest pause seen lately on any connection of the server. Half a minute old ones are
@@ -34,8 +38,8 @@ impl Recent {
     const MEMORY_MS: u64 = 30_000;
 
     #[inline]
-    pub(super) fn saw(&self, pause: Duration, now: Millis) {
-        let Some(ms) = counts(pause) else { return };
+    pub(super) fn saw(&self, pause_ms: u64, now: Millis) {
+        let Some(ms) = counts(pause_ms) else { return };
         let packed = self.packed.load(Relaxed);
         let (at, longest) = (packed >> 20, packed & 0xf_ffff);
         // Racing writers may lose one sample of many.
@@ -83,17 +87,17 @@ mod tests {
     #[test]
     fn a_spare_connection_says_nothing_about_pauses() {
         let recent = Recent::default();
-        recent.saw(ms(20_000), Millis(1));
+        recent.saw(20_000, Millis(1));
         assert_eq!(recent.longest(), ms(0));
     }
 
     #[test]
     fn the_longest_pause_is_remembered_for_half_a_minute() {
         let recent = Recent::default();
-        recent.saw(ms(300), Millis(1_000));
-        recent.saw(ms(20), Millis(20_000));
+        recent.saw(300, Millis(1_000));
+        recent.saw(20, Millis(20_000));
         assert_eq!(recent.longest(), ms(300));
-        recent.saw(ms(20), Millis(31_001));
+        recent.saw(20, Millis(31_001));
         assert_eq!(recent.longest(), ms(20));
     }
 }

@@ -22,10 +22,10 @@ use http::header::{CONNECTION, RETRY_AFTER};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body::Body;
 use hyper::body::Incoming;
-use hyper_util::service::TowerToHyperService;
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
+use super::answering::Answering;
 use super::body::TrackedBody;
 use super::conn::Conn;
 use super::ending::Ending;
@@ -40,15 +40,18 @@ use crate::report::panic_text;
 
 /// The user's service with the bookkeeping round it.
 pub(super) struct Tracked<S> {
-    service: TowerToHyperService<S>,
+    service: S,
     conn: Arc<Conn>,
     event_streams: EventStreams,
+    /// Whether requests have to say whose they are.
+    says_whose: bool,
 }
 
 impl<S> Tracked<S> {
     pub(super) fn new(service: S, conn: Arc<Conn>, event_streams: EventStreams) -> Self {
         Tracked {
-            service: TowerToHyperService::new(service),
+            service,
+            says_whose: !conn.handle().is_of_the_process(),
             conn,
             event_streams,
         }
@@ -64,24 +67,25 @@ where
 {
     type Response = Response<TrackedBody<B>>;
     type Error = BoxError;
-    type Future =
-        Responding<<TowerToHyperService<S> as hyper::service::Service<Request<Incoming>>>::Future>;
+    type Future = Responding<Answering<S>>;
 
     fn call(&self, mut request: Request<Incoming>) -> Self::Future {
         let handle = self.conn.handle();
-        request
-            .extensions_mut()
-            .insert(OfConnection(self.conn.clone()));
-        handle.arrived(self.conn.request_began(!request.body().is_end_stream()));
+        if self.says_whose {
+            let conn = self.conn.clone();
+            request.extensions_mut().insert(OfConnection(conn));
+        }
+        let since = self.conn.request_began(!request.body().is_end_stream());
+        handle.arrived(since);
         let name = Name::of_request(request.method(), request.uri());
-        let in_flight = InFlight::new(self.conn.clone(), name);
+        let in_flight = InFlight::new(self.conn.clone(), name, since);
         let dialect = Dialect::of(&request);
         Responding {
             // HTTP/1 requests live in the connection's task, which the sweep wakes. HTTP/2 streams
             // are tasks of their own.
             let_go: (dialect != Dialect::Http1).then(|| LetGo::new(handle)),
             connect: request.method() == Method::CONNECT,
-            handler: self.service.call(request),
+            handler: Answering::of(&self.service, request),
             in_flight: Some(in_flight),
             event_streams: self.event_streams,
             dialect,

@@ -98,6 +98,7 @@ impl Lifecycle {
     /// [`run`](Lifecycle::run).
     pub fn new() -> Lifecycle {
         let mut it = Lifecycle::embedded();
+        it.handle.owns_the_process();
         let signals = crate::signal::listen(it.handle.clone());
         match signals.and_then(|()| Watchdog::start(it.handle.clone())) {
             Ok(watchdog) => it.watchdog = Some(watchdog),

@@ -63,8 +63,9 @@ impl WebSocketUpgrade {
         WebSocketUpgrade::with_handle(request, &handle.ok_or(UpgradeError::NoHandle)?)
     }
 
-    /// The same for a server through which no handle gets into the request: neither lameduck's own,
-    /// nor one behind [`Handle::layer`].
+    /// The same with a handle of one's own, for a server through which none gets into the request
+    /// (neither lameduck's own, nor one behind [`Handle::layer`]) in a process that no
+    /// [`Lifecycle`](crate::Lifecycle::new) owns.
     ///
     /// # Errors
     ///
