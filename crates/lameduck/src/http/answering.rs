@@ -84,3 +84,82 @@ where
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use bytes::Bytes;
+    use http::Response;
+    use http_body_util::Full;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpStream;
+
+    use super::*;
+    use crate::{Exit, Lifecycle};
+
+    #[derive(Clone, Copy, PartialEq)]
+    enum Mood {
+        /// Ready when asked for the third time, of whichever clone.
+        Slow,
+        Broken,
+        PanicsWhenAsked,
+        PanicsWhenCalled,
+    }
+
+    #[derive(Clone)]
+    struct Moody(Mood, Arc<AtomicUsize>);
+
+    impl Service<Request<Incoming>> for Moody {
+        type Response = Response<Full<Bytes>>;
+        type Error = &'static str;
+        type Future = std::future::Ready<Result<Self::Response, Self::Error>>;
+
+        fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+            match self.0 {
+                Mood::Slow if self.1.fetch_add(1, Ordering::Relaxed) < 2 => {
+                    cx.waker().wake_by_ref();
+                    Poll::Pending
+                }
+                Mood::Broken => Poll::Ready(Err("broken")),
+                Mood::PanicsWhenAsked => panic!("asked"),
+                _ => Poll::Ready(Ok(())),
+            }
+        }
+
+        fn call(&mut self, _: Request<Incoming>) -> Self::Future {
+            assert!(self.0 != Mood::PanicsWhenCalled, "called");
+            std::future::ready(Ok(Response::new(Full::from("at last"))))
+        }
+    }
+
+    #[tokio::test]
+    async fn each_mood_of_a_service_has_its_answer() {
+        for (mood, status) in [
+            (Mood::Slow, "HTTP/1.1 200"),
+            (Mood::Broken, "HTTP/1.1 500"),
+            (Mood::PanicsWhenAsked, "HTTP/1.1 500"),
+            (Mood::PanicsWhenCalled, "HTTP/1.1 500"),
+        ] {
+            let service = Moody(mood, Arc::default());
+            let life = Lifecycle::embedded().http("api", "127.0.0.1:0", service);
+            let handle = life.handle();
+            let life = tokio::spawn(life.run());
+            let address = loop {
+                match handle.address("api") {
+                    Some(address) => break address,
+                    None => tokio::task::yield_now().await,
+                }
+            };
+            let mut peer = TcpStream::connect(address).await.unwrap();
+            let request = b"GET / HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n";
+            peer.write_all(request).await.unwrap();
+            let mut answer = String::new();
+            peer.read_to_string(&mut answer).await.unwrap();
+            assert!(answer.starts_with(status), "{answer}");
+            handle.shutdown("asked enough");
+            assert_eq!(life.await.unwrap(), Exit::CLEAN);
+        }
+    }
+}

@@ -1,8 +1,7 @@
 //! Where a message comes from, read from the subject to acknowledge it on.
 //!
 //! The client has [`info`](async_nats::jetstream::Message::info) for that, which reads nine fields,
-//! a date among them, and wants a context for each message. For jobs that take no time that was a
-//! tenth of all that a worker does.
+//! a date among them, and wants a context for each message: a lot for each job, where three are needed.
 
 /// What is needed of it.
 #[derive(Debug, PartialEq)]
