@@ -114,7 +114,7 @@ impl Handle {
 
     /// Whether it, or what it is a component's share of, is the one of the process.
     pub(crate) fn is_of_the_process(&self) -> bool {
-        let it = OF_THE_PROCESS.get();
+        let it = Handle::of_the_process();
         it.is_some_and(|it| Arc::ptr_eq(&it.shared, &self.shared))
     }
 

@@ -133,8 +133,8 @@ fn the_timeline_is_drawn_like_this() {
 #[test]
 fn the_timeline_begins_with_what_was_seen_last_before_it() {
     let mut outcome = shutdown();
-    outcome.ledger.rounds[0].readiness.clear();
-    let round = outcome.ledger.rounds.remove(0);
+    let mut round = outcome.ledger.rounds.remove(0);
+    round.readiness.clear();
     let round = round.with_readiness(&[(-900.0, 503), (-800.0, 200), (20.0, 503)]);
     outcome.ledger.rounds.push(round);
     let drawn = drawn(&outcome, Look::PLAIN);

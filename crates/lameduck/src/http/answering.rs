@@ -17,8 +17,6 @@ use hyper_util::service::TowerToHyperService;
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
-use crate::component::BoxError;
-
 type Waiting<S> = <TowerToHyperService<S> as HyperService<Request<Incoming>>>::Future;
 
 pin_project! {
@@ -31,7 +29,6 @@ pin_project! {
     {
         Called { #[pin] answer: S::Future },
         NotReady { waiting: Pin<Box<Waiting<S>>> },
-        Failed { error: Option<BoxError> },
         Panicked { panic: Option<Box<dyn Any + Send>> },
     }
 }
@@ -39,7 +36,6 @@ pin_project! {
 impl<S> Answering<S>
 where
     S: Service<Request<Incoming>> + Clone,
-    S::Error: Into<BoxError>,
 {
     /// Has a clone of `service` work on `request`. If it panics, the future does.
     pub(super) fn of(service: &S, request: Request<Incoming>) -> Self {
@@ -49,10 +45,8 @@ where
                 Poll::Ready(Ok(())) => Answering::Called {
                     answer: service.call(request),
                 },
-                Poll::Ready(Err(error)) => Answering::Failed {
-                    error: Some(error.into()),
-                },
-                Poll::Pending => Answering::NotReady {
+                // What is wrong with it, it says when it is asked again.
+                Poll::Ready(Err(_)) | Poll::Pending => Answering::NotReady {
                     waiting: Box::pin(TowerToHyperService::new(service).call(request)),
                 },
             }
@@ -64,19 +58,14 @@ where
 impl<S> Future for Answering<S>
 where
     S: Service<Request<Incoming>> + Clone,
-    S::Error: Into<BoxError>,
 {
-    type Output = Result<S::Response, BoxError>;
+    type Output = Result<S::Response, S::Error>;
 
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match self.project() {
-            Project::Called { answer } => answer.poll(cx).map_err(Into::into),
-            Project::NotReady { waiting } => waiting.as_mut().poll(cx).map_err(Into::into),
-            Project::Failed { error } => match error.take() {
-                Some(error) => Poll::Ready(Err(error)),
-                None => Poll::Pending,
-            },
+            Project::Called { answer } => answer.poll(cx),
+            Project::NotReady { waiting } => waiting.as_mut().poll(cx),
             Project::Panicked { panic } => match panic.take() {
                 Some(panic) => resume_unwind(panic),
                 None => Poll::Pending,

@@ -116,12 +116,16 @@ fn judge_http2(conn: &Conn, nth: usize, c: &Circumstances) -> Order {
             Order::Cut
         }
         Some(_) => Order::GoAway,
-        // A connection that came to be served is served first. Many a client asks nothing on one
-        // that it has been told to leave, even if the final id allows it, and gRPC clients wait
-        // for our SETTINGS, which is a round trip, before they ask.
-        None if !conn.is_used() && !c.in_a_hurry && just_began(conn, c) => Order::Serve,
+        // A connection that came to be served is served first, in the drain too if it has just
+        // begun. Many a client asks nothing on one that it has been told to leave, even if the
+        // final id allows it, and gRPC clients wait for our SETTINGS, which is a round trip, before
+        // they ask.
+        None if !conn.is_used()
+            && (c.phase < Phase::Draining || !c.in_a_hurry && just_began(conn, c)) =>
+        {
+            Order::Serve
+        }
         None if c.phase >= Phase::Draining => Order::GoAway,
-        None if !conn.is_used() => Order::Serve,
         None => {
             // Eight groups, evenly over the first half, so that the last have time to move.
             let turn = c.lame_duck_min / 16 * (nth as u32 % 8);

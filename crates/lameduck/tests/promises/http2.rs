@@ -7,7 +7,7 @@ use http::Request;
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 
-use crate::service::{Service, Start};
+use crate::service::{PATIENT, Service, Start};
 
 type Connection = JoinHandle<Result<(), h2::Error>>;
 
@@ -164,7 +164,7 @@ async fn stuck_told_names_the_http_2_stream_that_never_ends() {
     assert_eq!(unanswered.unwrap().0, 503);
     assert!(cut.is_err(), "a stream that was cut must not look whole");
     let ended = service.ended();
-    ended.within_grace().exit(124);
+    ended.within(PATIENT).exit(124);
     ended
         .let_go("request", "GET /never")
         .let_go("request", "GET /endless");

@@ -18,6 +18,9 @@ use crate::client::Client;
 /// Longer than anything here takes.
 const PATIENCE: Duration = Duration::from_secs(40);
 
+/// The grace of [`Service::patient`].
+pub const PATIENT: Duration = Duration::from_secs(5);
+
 /// Waits until `look` finds something.
 pub fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let began = Instant::now();
@@ -41,18 +44,6 @@ pub fn program() -> PathBuf {
         program.display()
     );
     program
-}
-
-/// The grace that a command is started with.
-fn grace(command: &Command) -> Duration {
-    let mut set = command
-        .get_envs()
-        .filter(|(name, _)| *name == "LAMEDUCK_GRACE");
-    let grace = set.next().and_then(|(_, value)| value?.to_str());
-    // Some tests start with one that is refused, or with none.
-    grace
-        .and_then(|grace| humantime::parse_duration(grace).ok())
-        .unwrap_or(Duration::from_secs(2))
 }
 
 /// What to start.
@@ -114,7 +105,6 @@ impl Start {
 
     /// Starts it without waiting for anything.
     pub fn spawn(mut self) -> Service {
-        let grace = grace(&self.command);
         let mut child = self.command.spawn().unwrap();
         let (line, lines) = mpsc::channel();
         let stdout = BufReader::new(child.stdout.take().unwrap());
@@ -139,7 +129,6 @@ impl Start {
             signalled: OnceLock::new(),
             api: String::new(),
             probes: None,
-            grace,
         }
     }
 
@@ -177,7 +166,6 @@ pub struct Service {
     /// Where it serves.
     pub api: String,
     probes: Option<SocketAddr>,
-    grace: Duration,
 }
 
 impl Service {
@@ -186,10 +174,12 @@ impl Service {
         Start::new(&[]).serve()
     }
 
-    /// The service with a grace of 5 s, for who looks at what is told when the time is over. There is
+    /// The service with a grace of [`PATIENT`], for who looks at what is told when the time is over. There is
     /// half a second for that; of a grace of 2 s there are 200 ms, which a busy machine does not keep.
     pub fn patient() -> Service {
-        Start::new(&[]).env("LAMEDUCK_GRACE", "5s").serve()
+        Start::new(&[])
+            .env("LAMEDUCK_GRACE", &format!("{}s", PATIENT.as_secs()))
+            .serve()
     }
 
     /// The service with one fault.
@@ -278,7 +268,6 @@ impl Service {
             code: status.code(),
             killed_by: status.signal(),
             took,
-            grace: self.grace,
             stderr: stderr.unwrap_or_default(),
             report: report.map_or(Value::Null, |text| serde_json::from_str(&text).unwrap()),
         }
@@ -299,18 +288,22 @@ pub struct Ended {
     pub killed_by: Option<i32>,
     /// From the first signal to the end.
     pub took: Duration,
-    /// What it had for that.
-    pub grace: Duration,
     pub stderr: String,
     /// The report as JSON; null if there is none.
     pub report: Value,
 }
 
 impl Ended {
-    /// It was gone before its grace was over, by itself.
+    /// It was gone before the grace of 2 s was over, by itself.
     #[track_caller]
     pub fn within_grace(&self) -> &Ended {
-        assert!(self.took < self.grace, "{self:?}");
+        self.within(Duration::from_secs(2))
+    }
+
+    /// The same for another grace.
+    #[track_caller]
+    pub fn within(&self, grace: Duration) -> &Ended {
+        assert!(self.took < grace, "{self:?}");
         assert_eq!(self.killed_by, None, "{self:?}");
         self
     }

@@ -5,7 +5,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::client::post;
-use crate::service::{Service, Start};
+use crate::service::{PATIENT, Service, Start};
 
 #[test]
 fn upload_completes_when_half_of_it_was_sent_at_the_signal() {
@@ -69,7 +69,7 @@ fn upload_completes_or_is_let_go_by_name_when_it_never_ends() {
     assert_eq!(answer.header("retry-after"), Some("1"));
     let ended = service.ended();
     ended
-        .within_grace()
+        .within(PATIENT)
         .exit(124)
         .let_go("request", "POST /upload");
 }

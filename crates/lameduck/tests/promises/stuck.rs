@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::service::{Service, Start};
+use crate::service::{PATIENT, Service, Start};
 
 #[test]
 fn within_grace_when_every_runtime_thread_is_blocked() {
@@ -136,7 +136,7 @@ fn stuck_told_names_the_request_that_never_ends_and_answers_it_503() {
     client.ends_with_fin();
     let ended = service.ended();
     ended
-        .within_grace()
+        .within(PATIENT)
         .exit(124)
         .let_go("request", "GET /never");
     assert_eq!(ended.report["forced"], false);

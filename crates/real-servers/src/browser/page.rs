@@ -104,8 +104,8 @@ impl Page<'_> {
 
 impl Drop for Page<'_> {
     fn drop(&mut self) {
-        // Its Chromium ends, which leaves some of its processes to themselves for a moment. If it does
-        // not, it ends with the driver.
+        // Its Chromium ends, which leaves some of its processes to themselves for a moment. If the
+        // driver does not answer, it ends with the driver.
         let driver_and_all = self.browser.daemon.tree();
         let path = &self.session;
         let request = format!("DELETE {path} HTTP/1.1\r\nhost: localhost\r\n\r\n");

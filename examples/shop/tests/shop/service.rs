@@ -101,19 +101,7 @@ impl Shop {
 
     /// Sends a request, and does not read what comes of it yet.
     pub fn ask(&self, head: &str, body: &str) -> TcpStream {
-        Shop::ask_at(&self.http, head, body)
-    }
-
-    fn ask_at(address: &str, head: &str, body: &str) -> TcpStream {
-        let mut stream = TcpStream::connect(address).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        let request = format!(
-            "{head} HTTP/1.1\r\nHost: shop\r\nConnection: close\r\nContent-Type: \
-             application/json\r\nContent-Length: {}\r\n\r\n{body}",
-            body.len()
-        );
-        stream.write_all(request.as_bytes()).unwrap();
-        stream
+        ask(&self.http, head, body)
     }
 
     pub fn get(&self, path: &str) -> (u16, String) {
@@ -141,41 +129,22 @@ impl Shop {
 
     /// What its own books say.
     pub fn ledger(&self) -> Value {
-        let (status, body) = self.get("/ledger");
-        assert_eq!(status, 200, "{body}");
-        json(&body)
+        json_at(&self.http, "/ledger")
     }
 
     /// Waits until its books are as they should be.
     pub fn until(&self, what: &str, holds: impl Fn(&Value) -> bool) -> Value {
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            let ledger = self.ledger();
-            if holds(&ledger) {
-                return ledger;
-            }
-            assert!(Instant::now() < deadline, "{what}: {ledger}");
-            std::thread::sleep(Duration::from_millis(10));
-        }
+        until(what, || self.ledger(), holds)
     }
 
     /// Waits until the handlers of so many jobs run. Its books call a job running once it is taken.
     pub fn works_on(&self, jobs: usize) {
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            let (status, body) = answer(Shop::ask_at(&self.probes, "GET /status", ""));
-            assert_eq!(status, 200, "{body}");
-            let in_flight = &json(&body)["in_flight"];
-            let of_them = in_flight.as_array().unwrap().iter();
-            if of_them.filter(|it| it["kind"] == "job").count() == jobs {
-                return;
-            }
-            assert!(
-                Instant::now() < deadline,
-                "{jobs} jobs at work: {in_flight}"
-            );
-            std::thread::sleep(Duration::from_millis(10));
-        }
+        let at_work = |status: &Value| {
+            let in_flight = status["in_flight"].as_array().unwrap().iter();
+            in_flight.filter(|it| it["kind"] == "job").count() == jobs
+        };
+        let status = || json_at(&self.probes, "/status");
+        until("all are at work", status, at_work);
     }
 
     /// The rest of what it says, to its end, and its exit code.
@@ -199,6 +168,37 @@ impl Drop for Shop {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+fn ask(address: &str, head: &str, body: &str) -> TcpStream {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let request = format!(
+        "{head} HTTP/1.1\r\nHost: shop\r\nConnection: close\r\nContent-Type: \
+         application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    stream.write_all(request.as_bytes()).unwrap();
+    stream
+}
+
+fn json_at(address: &str, path: &str) -> Value {
+    let (status, body) = answer(ask(address, &format!("GET {path}"), ""));
+    assert_eq!(status, 200, "{body}");
+    json(&body)
+}
+
+/// Looks again and again until it is as it should be.
+fn until(what: &str, look: impl Fn() -> Value, holds: impl Fn(&Value) -> bool) -> Value {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let seen = look();
+        if holds(&seen) {
+            return seen;
+        }
+        assert!(Instant::now() < deadline, "{what}: {seen}");
+        std::thread::sleep(Duration::from_millis(10));
     }
 }
 
