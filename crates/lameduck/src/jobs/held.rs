@@ -2,17 +2,17 @@
 //!
 //! # What must hold
 //!
-//! 1. Each held job is claimed once: by its own task when the handler has ended, by the keeper when
+//! 1. Each held job is claimed once: by its runner when the handler has ended, by the keeper when
 //!    the lease is lost, or by the worker when it is let go. Who claims it sees to the rest.
 //! 2. A job is in the roster, so that its lease is kept, until its [`Held`] is removed by whoever
 //!    claimed it.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::task::Waker;
 
 use slab::Slab;
 use tokio::sync::{Notify, OwnedSemaphorePermit};
-use tokio::task::AbortHandle;
 
 use super::JOB;
 use super::job::Job;
@@ -32,8 +32,9 @@ pub(super) struct Held<L> {
 
 #[derive(Default)]
 struct Work {
-    /// Its task, once it has been started.
-    running: Option<AbortHandle>,
+    started: bool,
+    /// Wakes who runs its handler, once that waits for something.
+    waker: Option<Waker>,
     /// The room that it takes up, until its handler has ended.
     room: Option<OwnedSemaphorePermit>,
     /// Its line in the ledger, from its start until it is settled.
@@ -51,18 +52,30 @@ impl<L> Held<L> {
         !self.claimed.swap(true, Ordering::AcqRel)
     }
 
-    /// Starts its task, unless somebody has claimed it already. The task can be cancelled before it
-    /// is first polled, and takes what it was given with it then.
-    pub(super) fn start(self: &Arc<Self>, task: impl FnOnce(Started<L>) -> AbortHandle) {
-        let mut work = self.work();
-        if !self.claimed.load(Ordering::Acquire) {
-            work.running = Some(task(Started(self.clone())));
-        }
+    pub(super) fn is_claimed(&self) -> bool {
+        self.claimed.load(Ordering::Acquire)
     }
 
-    /// Enters it in the ledger.
-    pub(super) fn begin(&self, handle: &Handle) {
-        self.work().guard = Some(handle.track(JOB, self.job.name()));
+    /// Enters it in the ledger: its handler is about to run. False, and it must not, if somebody has
+    /// claimed it already.
+    pub(super) fn start(&self, handle: &Handle) -> bool {
+        let mut work = self.work();
+        // Under the lock, so that who claims it later finds it started.
+        if self.is_claimed() {
+            return false;
+        }
+        work.started = true;
+        work.guard = Some(handle.track(JOB, self.job.name()));
+        true
+    }
+
+    /// Has `waker` woken when somebody else claims it. False if somebody has.
+    pub(super) fn wakes_when_claimed(&self, waker: &Waker) -> bool {
+        match &mut self.work().waker {
+            Some(same) => same.clone_from(waker),
+            none => *none = Some(waker.clone()),
+        }
+        !self.is_claimed()
     }
 
     /// Makes room for another: its handler has ended, and only its queue is to be told.
@@ -70,11 +83,18 @@ impl<L> Held<L> {
         self.work().room = None;
     }
 
-    /// Cancels its handler. To be called by who has claimed it.
+    /// Has its handler notice that somebody else has claimed it. To be called by who has.
     pub(super) fn cancel(&self) {
-        if let Some(running) = &self.work().running {
-            running.abort();
+        let waker = self.work().waker.take();
+        if let Some(waker) = waker {
+            waker.wake();
         }
+    }
+
+    /// Its handler has ended.
+    pub(super) fn end(&self) {
+        self.over.store(true, Ordering::Release);
+        self.ended.notify_waiters();
     }
 
     /// Completes when its handler has ended. Cancel safe.
@@ -87,28 +107,12 @@ impl<L> Held<L> {
 
     /// Whether its handler has ended, or was never started.
     pub(super) fn is_over(&self) -> bool {
-        self.over.load(Ordering::Acquire) || self.work().running.is_none()
+        self.over.load(Ordering::Acquire) || !self.work().started
     }
 
     /// Its line in the ledger.
     pub(super) fn entry(&self) -> Option<Entry> {
         self.work().guard.as_ref().map(Guard::entry)
-    }
-}
-
-/// A job whose handler has not ended, to be dropped when it has.
-pub(super) struct Started<L>(Arc<Held<L>>);
-
-impl<L> Started<L> {
-    pub(super) fn held(&self) -> Arc<Held<L>> {
-        self.0.clone()
-    }
-}
-
-impl<L> Drop for Started<L> {
-    fn drop(&mut self) {
-        self.0.over.store(true, Ordering::Release);
-        self.0.ended.notify_waiters();
     }
 }
 

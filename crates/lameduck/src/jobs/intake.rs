@@ -3,13 +3,14 @@
 use std::future::Future;
 use std::sync::Arc;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::INTAKE;
-use super::held::{Held, Roster};
+use super::held::Roster;
 use super::job::Job;
 use super::pause::Pause;
 use super::queue::Queue;
+use super::waiting::Feeder;
 use crate::component::BoxError;
 use crate::handle::Handle;
 
@@ -25,7 +26,7 @@ pub(super) struct Intake<Q: Queue> {
     pub(super) most: usize,
     /// How much of it must be free to be worth asking the queue.
     pub(super) least: usize,
-    pub(super) taken: mpsc::UnboundedSender<Arc<Held<Q::Lease>>>,
+    pub(super) taken: Feeder<Q::Lease>,
 }
 
 impl<Q: Queue> Intake<Q> {
@@ -54,7 +55,10 @@ impl<Q: Queue> Intake<Q> {
                 return Ok(());
             };
             if !more {
-                match self.unless_begun(self.queue.ready()).await {
+                match self
+                    .unless_begun(self.queue.ready(room.num_permits()))
+                    .await
+                {
                     Some(ready) => ready?,
                     None => return Ok(()),
                 }
@@ -95,21 +99,25 @@ impl<Q: Queue> Intake<Q> {
             }
         };
         let filled = taken.len() >= asked;
+        let mut held = Vec::with_capacity(taken.len());
         for taken in taken {
             // A queue that hands out more than it was asked for is not punished with the loss of it.
             let place = match room.split(1) {
                 Some(place) => place,
-                None => match self.room.clone().acquire_owned().await {
-                    Ok(place) => place,
-                    Err(_) => break,
-                },
+                None => {
+                    // Room for it is made by those before it.
+                    self.taken.put(std::mem::take(&mut held));
+                    match self.room.clone().acquire_owned().await {
+                        Ok(place) => place,
+                        Err(_) => break,
+                    }
+                }
             };
             let (name, handle) = (self.name.clone(), self.handle.clone());
             let job = Job::new(name, taken.id, taken.attempt, taken.payload, handle);
-            let held = self.roster.add(job, taken.lease, place);
-            // The receiver lives as long as the worker, which is as long as anything here.
-            let _ = self.taken.send(held);
+            held.push(self.roster.add(job, taken.lease, place));
         }
+        self.taken.put(held);
         Ok(filled)
     }
 

@@ -28,12 +28,6 @@ mod apalis_redis;
 #[cfg(feature = "async-nats")]
 mod async_nats;
 mod component;
-#[cfg(any(
-    feature = "apalis-postgres",
-    feature = "apalis-sqlite",
-    feature = "async-nats"
-))]
-mod group;
 mod handler;
 mod held;
 mod intake;
@@ -43,7 +37,10 @@ mod keeper;
 mod lapin;
 mod pause;
 mod queue;
+mod runner;
 mod settle;
+mod settler;
+mod waiting;
 mod worker;
 
 #[cfg(test)]

@@ -31,13 +31,13 @@ pub trait Queue: Send + Sync + 'static {
         async { Ok(()) }
     }
 
-    /// Completes when it may be worth to call [`take`](Queue::take): a message has arrived, or a
-    /// polling interval is over.
+    /// Completes when it may be worth to call [`take`](Queue::take), which will be for `most` jobs: a
+    /// message has arrived, or a polling interval is over.
     ///
     /// # Cancel safety
     ///
     /// Must be cancel safe: it is dropped when the shutdown begins, and no job may be lost by that.
-    fn ready(&self) -> impl Future<Output = Result<(), BoxError>> + Send;
+    fn ready(&self, most: usize) -> impl Future<Output = Result<(), BoxError>> + Send;
 
     /// Takes at most `most` jobs, without waiting for more than there are.
     ///
@@ -58,8 +58,16 @@ pub trait Queue: Send + Sync + 'static {
         async { Ok(()) }
     }
 
-    /// The job is done and must not come again.
-    fn done(&self, lease: &Self::Lease) -> impl Future<Output = Result<Settled, BoxError>> + Send;
+    /// The jobs are done and must not come again. Answered for each, in their order; an error has that
+    /// one told again.
+    ///
+    /// Called with all that have ended since the last call, as soon as that has returned: so it costs
+    /// little to have them written by one statement, or confirmed by one answer. It should not take
+    /// longer than its queue needs, since those that end meanwhile wait for it.
+    fn done(
+        &self,
+        leases: &[&Self::Lease],
+    ) -> impl Future<Output = Vec<Result<Settled, BoxError>>> + Send;
 
     /// The job has failed: the queue's own rules for another attempt, or for its dead letters,
     /// apply.
@@ -102,6 +110,25 @@ pub struct Taken<L> {
     pub payload: Bytes,
     /// What it is settled by.
     pub lease: L,
+}
+
+/// The answer for each of so many, from one for all of them.
+#[cfg(any(
+    feature = "apalis-postgres",
+    feature = "apalis-sqlite",
+    feature = "async-nats"
+))]
+pub(super) fn answers(
+    n: usize,
+    answer: Result<Vec<Settled>, BoxError>,
+) -> Vec<Result<Settled, BoxError>> {
+    match answer {
+        Ok(settled) => settled.into_iter().map(Ok).collect(),
+        Err(error) => {
+            let why = error.to_string();
+            (0..n).map(|_| Err(why.as_str().into())).collect()
+        }
+    }
 }
 
 /// Whether it was still ours to settle.

@@ -20,13 +20,16 @@ use crate::component::BoxError;
 use crate::handle::Handle;
 use crate::report::panic_text;
 
+/// How a handler has ended: what it returned, or what it panicked with.
+pub(super) type Ended = std::thread::Result<Result<Outcome, BoxError>>;
+
 /// Where jobs are settled.
 pub(super) struct Desk<Q: Queue> {
     pub(super) name: Arc<str>,
     pub(super) queue: Arc<Q>,
     pub(super) handle: Handle,
     pub(super) roster: Arc<Roster<Q::Lease>>,
-    /// One permit for each job that its queue may be told about at the same time.
+    /// One permit for each job whose handler may have ended without its queue having been told.
     pub(super) telling: Semaphore,
 }
 
@@ -35,22 +38,10 @@ pub(super) struct Desk<Q: Queue> {
 const NOTICE: Duration = Duration::from_millis(100);
 
 impl<Q: Queue> Desk<Q> {
-    /// Settles a job whose handler has ended, if nobody else has claimed it.
-    pub(super) async fn ended(
-        &self,
-        it: &Held<Q::Lease>,
-        ended: std::thread::Result<Result<Outcome, BoxError>>,
-    ) {
-        if !it.claim() {
-            return;
-        }
+    /// Settles a job that is not done, for who has claimed it.
+    pub(super) async fn not_done(&self, it: &Held<Q::Lease>, ended: Ended) {
         let failed = match ended {
-            Ok(Ok(Outcome::Done)) => {
-                let settled = self.until_settled("acknowledging", || self.queue.done(&it.lease));
-                self.close(it, "done", settled.await);
-                return;
-            }
-            Ok(Ok(Outcome::GiveBack)) => {
+            Ok(Ok(_)) => {
                 let leases = [&it.lease];
                 let given = self.until_settled("giving back", || self.queue.give_back(&leases));
                 self.close(it, "to be given back", given.await.map(|()| Settled::Ours));
@@ -151,7 +142,12 @@ impl<Q: Queue> Desk<Q> {
 
     /// Removes a job, and writes down what is to be said about it: how far it had come, and what
     /// its queue makes of it.
-    fn close(&self, it: &Held<Q::Lease>, how_far: &str, settled: Result<Settled, String>) {
+    pub(super) fn close(
+        &self,
+        it: &Held<Q::Lease>,
+        how_far: &str,
+        settled: Result<Settled, String>,
+    ) {
         let why = match settled {
             Ok(Settled::Ours) => None,
             Ok(Settled::NotOurs) => Some(format!(

@@ -1,20 +1,19 @@
 //! The worker's life: take and run until the shutdown begins, then finish, then let go.
 
-use std::future::{Future, poll_fn};
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::pin;
 use std::sync::Arc;
-use std::task::Poll;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 
 use super::handler::Handler;
-use super::held::{Roster, Started};
+use super::held::Roster;
 use super::intake::Intake;
 use super::keeper::Keeper;
 use super::queue::Queue;
+use super::runner::Runner;
 use super::settle::Desk;
+use super::settler::Settler;
+use super::waiting::{Feeder, Waiting};
 use crate::handle::Handle;
 
 /// How many jobs there may be whose handlers have ended and whose queue has not confirmed that, for
@@ -46,7 +45,7 @@ impl<Q: Queue> Worker<Q> {
         });
         let keeper = self.queue.keep_every();
         let keeper = keeper.map(|every| Keeper::start(every, desk.clone(), roster.clone()));
-        let (sender, mut taken) = mpsc::unbounded_channel();
+        let waiting = Arc::new(Waiting::new(self.handle.clone(), self.concurrency));
         let intake = Intake {
             name: self.name.clone(),
             queue: self.queue.clone(),
@@ -55,40 +54,42 @@ impl<Q: Queue> Worker<Q> {
             room: Arc::new(Semaphore::new(most)),
             most,
             least: self.prefetch.div_ceil(2).max(1),
-            taken: sender,
+            taken: Feeder(waiting.clone()),
         };
+        // All of it stops when this is dropped.
         let mut beside = JoinSet::new();
         beside.spawn(intake.run());
-
-        let _dropped_with_us = CancelAll(desk.roster.clone());
-        let slots = Arc::new(Semaphore::new(self.concurrency));
-        let start_all = async {
-            // Looked at for each, since many may be started before the `select` looks again.
-            while !self.handle.has_begun()
-                && let Ok(slot) = slots.clone().acquire_owned().await
-                && let Some(it) = taken.recv().await
-            {
-                let handler = self.handler.clone();
-                it.start(|it| tokio::spawn(run(handler, desk.clone(), it, slot)).abort_handle());
+        let (done, ended) = mpsc::unbounded_channel();
+        beside.spawn(Settler::new(desk.clone()).run(ended));
+        let runner = Runner {
+            handler: self.handler.clone(),
+            waiting: waiting.clone(),
+            desk: desk.clone(),
+            done,
+        };
+        let start_runners = async {
+            loop {
+                for _ in 0..waiting.runners_wanted().await {
+                    beside.spawn(runner.clone().run());
+                }
+                // Those that have left are not kept.
+                while beside.try_join_next().is_some() {}
             }
-            // The shutdown has begun, or is about to: the intake has ended.
-            std::future::pending::<()>().await;
         };
         tokio::select! {
             biased;
             () = self.handle.begun() => {}
-            () = start_all => {}
+            () = start_runners => {}
         }
 
         let settled = async {
             let unstarted = async {
                 // First, or a queue that pushes would push at us what we give back.
                 desk.unsubscribe().await;
-                let mut unstarted = Vec::new();
                 // What is here goes back at once, what is being taken right now as soon as it
                 // comes. Ends when the intake has.
-                while taken.recv_many(&mut unstarted, most).await > 0 {
-                    desk.unstarted(std::mem::take(&mut unstarted)).await;
+                while let Some(rest) = waiting.rest().await {
+                    desk.unstarted(rest).await;
                 }
             };
             // Not the end of the running tasks: what is let go is still to be given back after its
@@ -108,48 +109,4 @@ impl<Q: Queue> Worker<Q> {
             keeper.end(desk.too_late()).await;
         }
     }
-}
-
-/// Cancels every job that is held, when dropped.
-struct CancelAll<L>(Arc<Roster<L>>);
-
-impl<L> Drop for CancelAll<L> {
-    fn drop(&mut self) {
-        for it in self.0.all() {
-            it.cancel();
-        }
-    }
-}
-
-/// Runs one job and settles it: a task of its own, so that one that blocks its thread can still be
-/// given back.
-async fn run<Q: Queue>(
-    handler: Handler,
-    desk: Arc<Desk<Q>>,
-    started: Started<Q::Lease>,
-    slot: OwnedSemaphorePermit,
-) {
-    let it = started.held();
-    it.begin(&desk.handle);
-    let job = it.job.clone();
-    let ended = unless_it_panics(async move { handler(job.payload().clone(), job).await }).await;
-    drop(started);
-    let _telling = desk.telling.acquire().await;
-    drop(slot);
-    it.leave_room();
-    // Boxed, because all that an end may take is large, and this future is moved before it gets there.
-    Box::pin(desk.ended(&it, ended)).await;
-}
-
-/// The handler's own end, or what it panicked with.
-async fn unless_it_panics<T>(handler: impl Future<Output = T>) -> std::thread::Result<T> {
-    let mut handler = pin!(handler);
-    poll_fn(|cx| {
-        // After a panic it is not polled again.
-        match catch_unwind(AssertUnwindSafe(|| handler.as_mut().poll(cx))) {
-            Ok(polled) => polled.map(Ok),
-            Err(panic) => Poll::Ready(Err(panic)),
-        }
-    })
-    .await
 }

@@ -12,8 +12,7 @@ use sqlx::{PgConnection, PgPool};
 
 use super::seat::{self, Fetched, Seat};
 use crate::component::BoxError;
-use crate::jobs::group::Group;
-use crate::jobs::queue::{Lost, Queue, Settled, Taken};
+use crate::jobs::queue::{Lost, Queue, Settled, Taken, answers};
 
 /// A queue in the tables of `apalis-postgres`. Several processes may work on it at the same time.
 ///
@@ -22,7 +21,6 @@ use crate::jobs::queue::{Lost, Queue, Settled, Taken};
 pub struct ApalisPostgres {
     pool: PgPool,
     seat: Seat,
-    acks: Group<TaskResult<serde_json::Value>, Settled>,
 }
 
 impl ApalisPostgres {
@@ -31,7 +29,6 @@ impl ApalisPostgres {
         ApalisPostgres {
             pool: pool.clone(),
             seat: Seat::new(queue),
-            acks: Group::new(),
         }
     }
 
@@ -80,27 +77,28 @@ impl ApalisPostgres {
     }
 
     /// Writes the results of many jobs at once.
-    async fn settle(&self, result: TaskResult<serde_json::Value>) -> Result<Settled, BoxError> {
-        let write = async |results: Vec<TaskResult<serde_json::Value>>| {
-            // No transaction: one statement is one already, and its two extra round trips would
-            // be most of the time that an acknowledgement takes.
-            let mut connection = self.pool.acquire().await?;
-            let all: Vec<_> = results.iter().collect();
-            let worker = self.seat.worker.name();
-            let n = queries::handle_results(&mut *connection, &all, worker).await?;
-            let mut settled = vec![Settled::Ours; results.len()];
-            if n as usize != results.len() {
-                // Somebody else has some of them; which ones shows when they are told one by one.
-                for (result, settled) in all.iter().zip(&mut settled) {
-                    let one = [*result];
-                    if queries::handle_results(&mut *connection, &one, worker).await? == 0 {
-                        *settled = Settled::NotOurs;
-                    }
+    async fn write(
+        &self,
+        results: Vec<TaskResult<serde_json::Value>>,
+    ) -> Result<Vec<Settled>, BoxError> {
+        let _turn = self.seat.turn.lock().await;
+        // No transaction: one statement is one already, and its two extra round trips would
+        // be most of the time that an acknowledgement takes.
+        let mut connection = self.pool.acquire().await?;
+        let all: Vec<_> = results.iter().collect();
+        let worker = self.seat.worker.name();
+        let n = queries::handle_results(&mut *connection, &all, worker).await?;
+        let mut settled = vec![Settled::Ours; results.len()];
+        if n as usize != results.len() {
+            // Somebody else has some of them; which ones shows when they are told one by one.
+            for (result, settled) in all.iter().zip(&mut settled) {
+                let one = [*result];
+                if queries::handle_results(&mut *connection, &one, worker).await? == 0 {
+                    *settled = Settled::NotOurs;
                 }
             }
-            Ok(settled)
-        };
-        self.acks.write(result, write).await
+        }
+        Ok(settled)
     }
 }
 
@@ -134,7 +132,7 @@ impl Queue for ApalisPostgres {
         self.take_over_from_the_dead(&mut connection).await
     }
 
-    async fn ready(&self) -> Result<(), BoxError> {
+    async fn ready(&self, _most: usize) -> Result<(), BoxError> {
         tokio::time::sleep(self.seat.poll).await;
         Ok(())
     }
@@ -146,12 +144,14 @@ impl Queue for ApalisPostgres {
         Ok(tasks.into_iter().filter_map(seat::taken).collect())
     }
 
-    async fn done(&self, it: &Fetched) -> Result<Settled, BoxError> {
-        self.settle(it.done()).await
+    async fn done(&self, them: &[&Fetched]) -> Vec<Result<Settled, BoxError>> {
+        let results = them.iter().map(|it| it.done()).collect();
+        answers(them.len(), self.write(results).await)
     }
 
     async fn failed(&self, it: &Fetched, why: &str) -> Result<Settled, BoxError> {
-        self.settle(it.failed(why)).await
+        let settled = self.write(vec![it.failed(why)]).await?;
+        Ok(settled.into_iter().next().unwrap_or(Settled::NotOurs))
     }
 
     async fn give_back(&self, them: &[&Fetched]) -> Result<(), BoxError> {

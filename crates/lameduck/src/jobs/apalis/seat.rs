@@ -8,6 +8,7 @@ use apalis_core::task::status::Status;
 use apalis_core::task::task_id::TaskId;
 use apalis_core::worker::context::WorkerContext;
 use bytes::Bytes;
+use tokio::sync::Mutex;
 
 use crate::jobs::queue::{Lost, Taken};
 
@@ -20,12 +21,15 @@ pub struct Fetched {
 }
 
 /// What all storages have in common: who works here, and how often it looks and says so.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(super) struct Seat {
     pub(super) queue: String,
     pub(super) worker: WorkerContext,
     pub(super) lease: Duration,
     pub(super) poll: Duration,
+    /// To be had while results are written. So a worker takes one session of its pool for that, and
+    /// does not wait for its own locks.
+    pub(super) turn: Mutex<()>,
 }
 
 impl Seat {
@@ -40,6 +44,7 @@ impl Seat {
             worker: WorkerContext::new(&format!("{queue}-{id}")),
             lease: Seat::LEASE,
             poll: Seat::POLL,
+            turn: Mutex::new(()),
         }
     }
 

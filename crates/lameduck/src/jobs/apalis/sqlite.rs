@@ -12,8 +12,7 @@ use sqlx::{SqliteConnection, SqlitePool};
 
 use super::seat::{self, Fetched, Seat};
 use crate::component::BoxError;
-use crate::jobs::group::Group;
-use crate::jobs::queue::{Lost, Queue, Settled, Taken};
+use crate::jobs::queue::{Lost, Queue, Settled, Taken, answers};
 
 /// A queue in the tables of `apalis-sqlite`. Several processes may work on it at the same time.
 ///
@@ -39,7 +38,6 @@ use crate::jobs::queue::{Lost, Queue, Settled, Taken};
 pub struct ApalisSqlite {
     pool: SqlitePool,
     seat: Seat,
-    acks: Group<TaskResult<serde_json::Value>, Settled>,
 }
 
 impl ApalisSqlite {
@@ -48,7 +46,6 @@ impl ApalisSqlite {
         ApalisSqlite {
             pool: pool.clone(),
             seat: Seat::new(queue),
-            acks: Group::new(),
         }
     }
 
@@ -104,30 +101,31 @@ impl ApalisSqlite {
     }
 
     /// Writes the results of many jobs at once.
-    async fn settle(&self, result: TaskResult<serde_json::Value>) -> Result<Settled, BoxError> {
-        let write = async |results: Vec<TaskResult<serde_json::Value>>| {
-            let mut tx = self.pool.begin_with("BEGIN IMMEDIATE").await?;
-            let all: Vec<_> = results.iter().collect();
-            let worker = self.seat.worker.name();
-            let n = queries::ack_tasks(&mut *tx, &all, worker).await?;
-            if n as usize == results.len() {
-                tx.commit().await?;
-                return Ok(vec![Settled::Ours; results.len()]);
-            }
-            // Somebody else has some of them; which ones shows when they are told one by one.
-            let mut settled = Vec::with_capacity(results.len());
-            for result in &all {
-                settled.push(
-                    match queries::ack_tasks(&mut *tx, &[result], worker).await? {
-                        0 => Settled::NotOurs,
-                        _ => Settled::Ours,
-                    },
-                );
-            }
+    async fn write(
+        &self,
+        results: Vec<TaskResult<serde_json::Value>>,
+    ) -> Result<Vec<Settled>, BoxError> {
+        let _turn = self.seat.turn.lock().await;
+        let mut tx = self.pool.begin_with("BEGIN IMMEDIATE").await?;
+        let all: Vec<_> = results.iter().collect();
+        let worker = self.seat.worker.name();
+        let n = queries::ack_tasks(&mut *tx, &all, worker).await?;
+        if n as usize == results.len() {
             tx.commit().await?;
-            Ok(settled)
-        };
-        self.acks.write(result, write).await
+            return Ok(vec![Settled::Ours; results.len()]);
+        }
+        // Somebody else has some of them; which ones shows when they are told one by one.
+        let mut settled = Vec::with_capacity(results.len());
+        for result in &all {
+            settled.push(
+                match queries::ack_tasks(&mut *tx, &[result], worker).await? {
+                    0 => Settled::NotOurs,
+                    _ => Settled::Ours,
+                },
+            );
+        }
+        tx.commit().await?;
+        Ok(settled)
     }
 }
 
@@ -153,7 +151,7 @@ impl Queue for ApalisSqlite {
         self.take_over_from_the_dead().await
     }
 
-    async fn ready(&self) -> Result<(), BoxError> {
+    async fn ready(&self, _most: usize) -> Result<(), BoxError> {
         tokio::time::sleep(self.seat.poll).await;
         Ok(())
     }
@@ -164,12 +162,14 @@ impl Queue for ApalisSqlite {
         Ok(tasks.into_iter().filter_map(seat::taken).collect())
     }
 
-    async fn done(&self, it: &Fetched) -> Result<Settled, BoxError> {
-        self.settle(it.done()).await
+    async fn done(&self, them: &[&Fetched]) -> Vec<Result<Settled, BoxError>> {
+        let results = them.iter().map(|it| it.done()).collect();
+        answers(them.len(), self.write(results).await)
     }
 
     async fn failed(&self, it: &Fetched, why: &str) -> Result<Settled, BoxError> {
-        self.settle(it.failed(why)).await
+        let settled = self.write(vec![it.failed(why)]).await?;
+        Ok(settled.into_iter().next().unwrap_or(Settled::NotOurs))
     }
 
     async fn give_back(&self, them: &[&Fetched]) -> Result<(), BoxError> {

@@ -25,6 +25,7 @@ use apalis_core::task::task_id::TaskId;
 use apalis_core::worker::context::WorkerContext;
 use apalis_redis::{Config, queries};
 use bytes::Bytes;
+use futures_util::future::join_all;
 use redis::aio::ConnectionLike;
 use serde::Serialize;
 use tokio::time::Instant;
@@ -247,7 +248,7 @@ where
         Ok(())
     }
 
-    async fn ready(&self) -> Result<(), BoxError> {
+    async fn ready(&self, _most: usize) -> Result<(), BoxError> {
         tokio::time::sleep(self.poll).await;
         Ok(())
     }
@@ -291,9 +292,12 @@ where
         }
     }
 
-    async fn done(&self, lease: &ApalisRedisLease) -> Result<Settled, BoxError> {
-        self.settle(lease, "Done", &serde_json::json!({ "Ok": null }))
-            .await
+    async fn done(&self, leases: &[&ApalisRedisLease]) -> Vec<Result<Settled, BoxError>> {
+        let result = serde_json::json!({ "Ok": null });
+        let settled = leases
+            .iter()
+            .map(|lease| self.settle(lease, "Done", &result));
+        join_all(settled).await
     }
 
     async fn failed(&self, lease: &ApalisRedisLease, why: &str) -> Result<Settled, BoxError> {

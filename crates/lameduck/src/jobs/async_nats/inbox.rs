@@ -1,7 +1,6 @@
 //! What the server has been asked for, and what has come and not been taken yet.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -10,7 +9,6 @@ use async_nats::jetstream::AckKind;
 use async_nats::jetstream::consumer::pull;
 use async_nats::{Client, Message, StatusCode, Subject, Subscriber};
 use futures_util::StreamExt;
-use futures_util::future::join_all;
 use tokio::time::Instant;
 
 use super::JetStream;
@@ -66,20 +64,20 @@ impl JetStream {
         statistics.connects.load(Ordering::Relaxed)
     }
 
-    /// Asks for as much as there is room for, unless most of that is asked for already: the next ones
+    /// Asks for as much as there is `room` for, unless most of that is asked for already: the next ones
     /// travel while the last of those before are still to come.
-    pub(super) async fn pull(&self) -> Result<(), BoxError> {
+    pub(super) async fn pull(&self, room: usize) -> Result<(), BoxError> {
         let (batch, inbox) = {
             let mut state = self.state();
             let most = state.most;
-            let room = most.saturating_sub(Arc::strong_count(&self.held) - 1);
+            let arrived = state.arrived.len();
             let connection = self.connections();
             let inbox = state.inbox.as_mut().ok_or("not subscribed")?;
             let under_way = inbox.pull.as_ref().map_or(0, |pull| {
                 let valid = pull.connection == connection && Instant::now() < pull.until;
                 if valid { pull.left } else { 0 }
             });
-            let batch = room.saturating_sub(under_way);
+            let batch = room.saturating_sub(under_way + arrived);
             if batch == 0 || under_way > 0 && batch < most.div_ceil(4) {
                 return Ok(());
             }
@@ -107,10 +105,11 @@ impl JetStream {
     /// Moves what has arrived into the buffer, until there is nothing more for the moment.
     pub(super) fn collect(&self, state: &mut State, cx: &mut Context<'_>) -> Result<(), BoxError> {
         let inbox = state.inbox.as_mut().ok_or("not subscribed")?;
+        let now = Instant::now();
         while let Poll::Ready(message) = inbox.subscriber.poll_next_unpin(cx) {
             let message = message.ok_or("the client has been closed")?;
             if inbox.note(&message)? {
-                state.arrived.extend(self.taken(message));
+                state.arrived.extend(self.taken(message, now));
             }
         }
         Ok(())
@@ -130,11 +129,7 @@ impl JetStream {
             state.arrived.retain(|it| !late(it));
             state.acks()
         };
-        let kept = arrived.iter().map(|ack| self.tell(ack, AckKind::Progress));
-        join_all(kept)
-            .await
-            .into_iter()
-            .collect::<Result<(), BoxError>>()?;
+        self.tell(arrived.clone(), AckKind::Progress).await?;
         for it in &self.state().arrived {
             if arrived.contains(&it.lease.ack) {
                 *it.lease.kept() = now;

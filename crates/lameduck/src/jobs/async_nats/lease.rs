@@ -1,10 +1,11 @@
 //! What a message is settled by.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Mutex, MutexGuard};
 
 use async_nats::jetstream::AckKind;
 use async_nats::{Message, Request, Subject};
+use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::origin::Origin;
@@ -19,16 +20,9 @@ pub struct JetStreamLease {
     pub(super) attempt: u32,
     /// When the server last knew that we work on it.
     kept: Mutex<Instant>,
-    /// Until what has become of it is told.
-    held: Mutex<Option<Arc<()>>>,
 }
 
 impl JetStreamLease {
-    /// It is done or failed: the server may send another.
-    pub(super) fn leave_room(&self) {
-        *self.held.lock().unwrap_or_else(|e| e.into_inner()) = None;
-    }
-
     pub(super) fn kept(&self) -> MutexGuard<'_, Instant> {
         self.kept.lock().unwrap_or_else(|e| e.into_inner())
     }
@@ -44,8 +38,8 @@ impl fmt::Debug for JetStreamLease {
 }
 
 impl JetStream {
-    /// A message as the worker knows it. `None` for one that JetStream has not sent.
-    pub(super) fn taken(&self, message: Message) -> Option<Taken<JetStreamLease>> {
+    /// A message as the worker knows it, which came at `now`. `None` for one that JetStream has not sent.
+    pub(super) fn taken(&self, message: Message, now: Instant) -> Option<Taken<JetStreamLease>> {
         let ack = message.reply?;
         let origin = Origin::of(&ack)?;
         let headers = message.headers.as_ref();
@@ -61,34 +55,34 @@ impl JetStream {
             lease: JetStreamLease {
                 ack,
                 attempt,
-                kept: Mutex::new(Instant::now()),
-                held: Mutex::new(Some(self.held.clone())),
+                kept: Mutex::new(now),
             },
         })
     }
 
-    /// Tells the server what has become of a message, and waits until it has noted it.
-    pub(super) async fn tell(&self, ack: &Subject, kind: AckKind) -> Result<(), BoxError> {
-        let told = (ack.clone(), kind);
-        self.told.write(told, |all| self.tell_all(all)).await
-    }
-
-    /// The server deals with what one connection tells it about one consumer in the order in which it
-    /// is told. So it has noted everything once it has confirmed the last.
-    async fn tell_all(&self, mut all: Vec<(Subject, AckKind)>) -> Result<Vec<()>, BoxError> {
-        let noted = vec![(); all.len()];
-        let connection = self.connections();
-        let Some((last, kind)) = all.pop() else {
-            return Ok(noted);
+    /// Tells the server what has become of messages, and waits until it has noted that.
+    ///
+    /// It deals with what one connection tells it about one consumer in the order in which it is told. So
+    /// it has noted everything once it has confirmed the last.
+    pub(super) async fn tell(&self, mut acks: Vec<Subject>, kind: AckKind) -> Result<(), BoxError> {
+        let Some(last) = acks.pop() else {
+            return Ok(());
         };
-        for (ack, kind) in all {
-            self.client.publish(ack, kind.into()).await?;
+        let connection = self.connections();
+        let kind = Bytes::from(kind);
+        for ack in acks {
+            self.client.publish(ack, kind.clone()).await?;
         }
-        let request = Request::new().payload(kind.into()).timeout(Some(ANSWER));
+        let request = Request::new().payload(kind).timeout(Some(ANSWER));
         self.client.send_request(last, request).await?;
         if self.connections() != connection {
             return Err("the connection was lost while the server was told".into());
         }
-        Ok(noted)
+        Ok(())
     }
+}
+
+/// Where the server listens for what becomes of these.
+pub(super) fn acks(leases: &[&JetStreamLease]) -> Vec<Subject> {
+    leases.iter().map(|it| it.ack.clone()).collect()
 }

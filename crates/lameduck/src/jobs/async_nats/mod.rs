@@ -5,8 +5,8 @@
 //! 1. A message that the server has sent us is in the buffer, held by a lease, or settled: messages
 //!    are asked for by a pull request whose answers come to one inbox, which lives as long as the
 //!    subscription, and no stream of messages is ever dropped with some in it.
-//! 2. Never more is asked for than there is room for: pulled, buffered and held together are at most
-//!    what the worker has said it holds, but for those that are done and not confirmed yet.
+//! 2. Never more is asked for than there is room for: what is on its way and what is in the buffer are
+//!    together at most what the worker has room for.
 //! 3. The lease of what is in the buffer is kept like that of what is held: a busy worker may leave
 //!    it there for long.
 //! 4. The end of the subscription is confirmed by the server, so that what it had sent by then has
@@ -17,21 +17,20 @@ mod lease;
 mod origin;
 
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Mutex, MutexGuard};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use async_nats::Client;
 use async_nats::jetstream::AckKind;
 use async_nats::jetstream::consumer::{AckPolicy, PullConsumer};
-use async_nats::{Client, Subject};
 use futures_util::StreamExt;
-use futures_util::future::{join, join_all};
+use futures_util::future::join;
 use tokio::time::Instant;
 
 use self::inbox::{Inbox, State};
-use self::lease::JetStreamLease;
-use super::group::Group;
-use super::queue::{Lost, Queue, Settled, Taken};
+use self::lease::{JetStreamLease, acks};
+use super::queue::{Lost, Queue, Settled, Taken, answers};
 use crate::component::BoxError;
 
 /// How often is looked whether the connection is still the one that we pulled on: the server
@@ -59,10 +58,6 @@ pub struct JetStream {
     lease: Duration,
     retry: Duration,
     state: Mutex<State>,
-    /// What the server is told about messages.
-    told: Group<(Subject, AckKind), ()>,
-    /// One clone for each lease of what waits or runs.
-    held: Arc<()>,
 }
 
 impl JetStream {
@@ -85,8 +80,6 @@ impl JetStream {
             consumer,
             retry: Duration::from_secs(1),
             state: Mutex::default(),
-            told: Group::new(),
-            held: Arc::new(()),
         }
     }
 
@@ -143,9 +136,9 @@ impl Queue for JetStream {
         Ok(())
     }
 
-    async fn ready(&self) -> Result<(), BoxError> {
+    async fn ready(&self, most: usize) -> Result<(), BoxError> {
         loop {
-            self.pull().await?;
+            self.pull(most).await?;
             let arrived = std::future::poll_fn(|cx| {
                 let mut state = self.state();
                 state.waiting = Some(cx.waker().clone());
@@ -163,7 +156,7 @@ impl Queue for JetStream {
     }
 
     async fn take(&self, most: usize) -> Result<Vec<Taken<JetStreamLease>>, BoxError> {
-        let taken = {
+        let taken: Vec<_> = {
             let mut state = self.state();
             let collected = self.collect(&mut state, &mut Context::from_waker(Waker::noop()));
             if state.arrived.is_empty() {
@@ -173,7 +166,7 @@ impl Queue for JetStream {
             state.arrived.drain(..n).collect()
         };
         // The next ones travel while these run. If it fails, `ready` tries again and says so.
-        let _ = self.pull().await;
+        let _ = self.pull(most - taken.len()).await;
         Ok(taken)
     }
 
@@ -184,7 +177,7 @@ impl Queue for JetStream {
                 if inbox.subscriber.drain().await.is_ok() {
                     while let Some(message) = inbox.subscriber.next().await {
                         if message.status.is_none() {
-                            let taken = self.taken(message);
+                            let taken = self.taken(message, Instant::now());
                             self.state().arrived.extend(taken);
                         }
                     }
@@ -195,33 +188,25 @@ impl Queue for JetStream {
             let _ = tokio::time::timeout(ANSWER, rest).await;
         }
         let arrived = self.state().acks();
-        let back = arrived.iter().map(|ack| self.tell(ack, AckKind::Nak(None)));
-        join_all(back)
-            .await
-            .into_iter()
-            .collect::<Result<(), BoxError>>()?;
+        self.tell(arrived, AckKind::Nak(None)).await?;
         self.state().arrived.clear();
         Ok(())
     }
 
-    async fn done(&self, lease: &JetStreamLease) -> Result<Settled, BoxError> {
-        lease.leave_room();
-        self.tell(&lease.ack, AckKind::Ack).await?;
-        Ok(Settled::Ours)
+    async fn done(&self, leases: &[&JetStreamLease]) -> Vec<Result<Settled, BoxError>> {
+        let told = self.tell(acks(leases), AckKind::Ack);
+        let noted = told.await.map(|()| vec![Settled::Ours; leases.len()]);
+        answers(leases.len(), noted)
     }
 
     async fn failed(&self, lease: &JetStreamLease, _why: &str) -> Result<Settled, BoxError> {
-        lease.leave_room();
         let pause = self.pause_after(lease.attempt);
-        self.tell(&lease.ack, AckKind::Nak(Some(pause))).await?;
+        self.tell(acks(&[lease]), AckKind::Nak(Some(pause))).await?;
         Ok(Settled::Ours)
     }
 
     async fn give_back(&self, leases: &[&JetStreamLease]) -> Result<(), BoxError> {
-        let given = leases
-            .iter()
-            .map(|lease| self.tell(&lease.ack, AckKind::Nak(None)));
-        join_all(given).await.into_iter().collect()
+        self.tell(acks(leases), AckKind::Nak(None)).await
     }
 
     fn keep_every(&self) -> Option<Duration> {
@@ -230,29 +215,23 @@ impl Queue for JetStream {
 
     async fn keep(&self, leases: &[&JetStreamLease]) -> Result<Lost, BoxError> {
         let now = Instant::now();
-        let kept = leases
-            .iter()
-            .enumerate()
-            .map(|(position, lease)| async move {
-                if now.duration_since(*lease.kept()) > self.lease {
-                    return Ok(Some(position));
-                }
-                self.tell(&lease.ack, AckKind::Progress).await?;
-                *lease.kept() = now;
-                Ok(None)
-            });
-        let mut lost = Vec::new();
-        let (arrived, kept) = join(self.keep_arrived(now), join_all(kept)).await;
-        let mut failure = arrived.err();
-        for kept in kept {
-            match kept {
-                Ok(position) => lost.extend(position),
-                Err(error) => failure = Some(error),
+        let (mut lost, mut ours) = (Vec::new(), Vec::new());
+        for (position, lease) in leases.iter().enumerate() {
+            match now.duration_since(*lease.kept()) > self.lease {
+                true => lost.push(position),
+                false => ours.push(*lease),
             }
         }
-        match failure {
+        let told = self.tell(acks(&ours), AckKind::Progress);
+        let (arrived, told) = join(self.keep_arrived(now), told).await;
+        if told.is_ok() {
+            for it in ours {
+                *it.kept() = now;
+            }
+        }
+        match arrived.and(told) {
             // To be tried again; those that are lost by now still are then.
-            Some(error) if lost.is_empty() => Err(error),
+            Err(error) if lost.is_empty() => Err(error),
             _ => Ok(Lost(lost)),
         }
     }

@@ -19,18 +19,28 @@ impl Origin<'_> {
     /// more. `None` for any other.
     pub(super) fn of(ack: &str) -> Option<Origin<'_>> {
         let all = ack.strip_prefix("$JS.ACK.")?;
-        let places = match all.split('.').count() {
+        // Where its tokens end, of as many as are looked at: byte by byte, since they are short.
+        let mut ends = [all.len(); 9];
+        let mut tokens = 0;
+        for (at, byte) in all.bytes().enumerate() {
+            if byte == b'.' && tokens < ends.len() {
+                ends[tokens] = at;
+                tokens += 1;
+            }
+        }
+        let first = match tokens + 1 {
             0..7 => return None,
             7..9 => 0,
             9.. => 2,
         };
-        let mut parts = all.split('.').skip(places);
-        let stream = parts.next()?;
-        let _consumer = parts.next()?;
+        let token = |n: usize| {
+            let begin = if n == 0 { 0 } else { ends[n - 1] + 1 };
+            all.get(begin..ends[n])
+        };
         Some(Origin {
-            stream,
-            delivered: parts.next()?.parse().ok()?,
-            sequence: parts.next()?,
+            stream: token(first)?,
+            delivered: token(first + 2)?.parse().ok()?,
+            sequence: token(first + 3)?,
         })
     }
 

@@ -193,7 +193,7 @@ impl Queue for RabbitMq {
         Ok(())
     }
 
-    async fn ready(&self) -> Result<(), BoxError> {
+    async fn ready(&self, _most: usize) -> Result<(), BoxError> {
         poll_fn(|cx| {
             let mut state = self.state();
             state.forget_lost();
@@ -252,9 +252,12 @@ impl Queue for RabbitMq {
         Ok(())
     }
 
-    async fn done(&self, lease: &RabbitMqLease) -> Result<Settled, BoxError> {
-        let ack = lease.acker.ack(BasicAckOptions::default());
-        Ok(self.settle(lease, ack).await)
+    async fn done(&self, leases: &[&RabbitMqLease]) -> Vec<Result<Settled, BoxError>> {
+        let acked = leases.iter().map(|lease| async {
+            let ack = lease.acker.ack(BasicAckOptions::default());
+            Ok(self.settle(lease, ack).await)
+        });
+        join_all(acked).await
     }
 
     async fn failed(&self, lease: &RabbitMqLease, _why: &str) -> Result<Settled, BoxError> {

@@ -19,7 +19,7 @@ pub async fn jobs_accounted_when_a_worker_crashes<S: Server>() {
     crashed.open(5).await.expect("the server is there");
     let mut taken = Vec::new();
     while taken.len() < 3 {
-        crashed.ready().await.expect("the server is there");
+        crashed.ready(3).await.expect("the server is there");
         taken.extend(crashed.take(3).await.expect("the server is there"));
     }
     let crash = Instant::now();
