@@ -1,8 +1,12 @@
 //! Running handlers, one job after the other.
 //!
 //! Each runner is a task, so that a handler which blocks its thread can still be given back. It does
-//! not wait for the queue: what is done goes to the settler, and it takes the next. A task for each job
-//! would be simpler, and a third of all that a job costs.
+//! not wait for the queue: what is done goes to the settler, and it takes the next.
+//!
+//! # What must hold
+//!
+//! 1. Nothing that a handler does ends a runner: a panic is caught, wherever it comes from.
+//! 2. A handler whose job somebody else has claimed is not polled again.
 
 use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
