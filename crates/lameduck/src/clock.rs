@@ -1,16 +1,18 @@
 //! The two clocks: [`now`] for deadlines, [`Millis`] for the hot path.
 //!
-//! [`Millis`] counts milliseconds since the process first asked, from the cheapest clock
+//! [`Millis`] counts milliseconds since some moment in the past, from the cheapest clock
 //! there is. Good for ages and quiet times, where a few milliseconds do not matter; deadlines use
 //! `Instant`.
 //!
 //! On Linux this is `CLOCK_MONOTONIC_COARSE` (a read of memory, no counter; a resolution of one
-//! kernel tick, 1 to 10 ms). Elsewhere it is `Instant`.
+//! kernel tick, 1 to 10 ms), whose moment is the start of the system. Elsewhere it is `Instant`, and
+//! the moment is when the process first asked.
 
+#[cfg(not(target_os = "linux"))]
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-/// Milliseconds since some moment in this process's past. Wraps after 584 million years.
+/// Milliseconds since some moment in the past. Wraps after 584 million years.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Millis(pub u64);
 
@@ -18,9 +20,7 @@ impl Millis {
     /// Now.
     #[inline]
     pub fn now() -> Millis {
-        static EPOCH: OnceLock<u64> = OnceLock::new();
-        let now = monotonic_ms();
-        Millis(now.saturating_sub(*EPOCH.get_or_init(|| now)))
+        Millis(monotonic_ms())
     }
 
     /// How long ago `self` was at `now`; zero if it is not past yet.

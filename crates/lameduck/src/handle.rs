@@ -81,7 +81,7 @@ impl Handle {
                 asked: Notify::new(),
                 signals: AtomicUsize::new(0),
                 hurried: Notify::new(),
-                last_arrival: AtomicU64::new(0),
+                last_arrival: AtomicU64::new(Millis::now().0),
                 letting_go: AtomicBool::new(false),
                 let_go: Notify::new(),
                 journal: Journal::default(),

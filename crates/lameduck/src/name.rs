@@ -17,8 +17,38 @@ enum Text {
     /// Only the part that is told: a whole `Uri` is twice as large, and three times as dear to
     /// copy.
     Request(http::Method, PathAndQuery),
+    /// The same for a short one: to copy it is cheaper than to count who shares it.
+    Short(http::Method, Short),
     Method(http::Method),
     Shared(Arc<dyn fmt::Display + Send + Sync>),
+}
+
+/// As much text as fits where a `PathAndQuery` would be.
+#[derive(Clone)]
+struct Short {
+    length: u8,
+    bytes: [u8; Short::MOST],
+}
+
+impl Short {
+    const MOST: usize = 39;
+
+    #[inline]
+    fn of(text: &str) -> Option<Short> {
+        let mut bytes = [0; Short::MOST];
+        bytes
+            .get_mut(..text.len())?
+            .copy_from_slice(text.as_bytes());
+        Some(Short {
+            length: text.len() as u8,
+            bytes,
+        })
+    }
+
+    fn text(&self) -> &str {
+        // It was made of a whole text.
+        str::from_utf8(&self.bytes[..self.length.into()]).unwrap_or_default()
+    }
 }
 
 impl Name {
@@ -41,7 +71,10 @@ impl Name {
     pub fn of_request(method: &http::Method, uri: &http::Uri) -> Name {
         let method = method.clone();
         match uri.path_and_query() {
-            Some(target) => Name(Text::Request(method, target.clone())),
+            Some(target) => match Short::of(target.as_str()) {
+                Some(short) => Name(Text::Short(method, short)),
+                None => Name(Text::Request(method, target.clone())),
+            },
             None => Name(Text::Method(method)),
         }
     }
@@ -52,6 +85,7 @@ impl fmt::Display for Name {
         match &self.0 {
             Text::Str(s) => f.write_str(s),
             Text::Request(method, target) => write!(f, "{method} {target}"),
+            Text::Short(method, target) => write!(f, "{method} {}", target.text()),
             Text::Method(method) => write!(f, "{method} /"),
             Text::Shared(it) => it.fmt(f),
         }
@@ -73,5 +107,27 @@ impl From<&'static str> for Name {
 impl From<String> for Name {
     fn from(s: String) -> Name {
         Name(Text::Str(Cow::Owned(s)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_is_called_the_same_however_long_its_target_is() {
+        for length in [1, 38, 39, 40, 41, 300] {
+            let target = format!("/{}", "x".repeat(length - 1));
+            let uri: http::Uri = format!("http://shop{target}").parse().unwrap();
+            let name = Name::of_request(&http::Method::PUT, &uri);
+            assert_eq!(name.to_string(), format!("PUT {target}"));
+            let shared = Name::request(http::Method::PUT, uri);
+            assert_eq!(name.to_string(), shared.to_string());
+        }
+    }
+
+    #[test]
+    fn a_short_text_takes_no_more_room_than_a_shared_one() {
+        assert!(size_of::<Short>() <= size_of::<PathAndQuery>());
     }
 }

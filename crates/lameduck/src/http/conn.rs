@@ -264,7 +264,7 @@ impl Conn {
         self.unread.store(body, Relaxed);
         self.head_since.store(0, Relaxed);
         self.used.store(true, Relaxed);
-        self.in_flight.fetch_add(1, Relaxed);
+        self.count_in_flight(1);
         Millis(self.last_byte.load(Relaxed))
     }
 
@@ -282,7 +282,19 @@ impl Conn {
             }
             _ => {}
         }
-        self.in_flight.fetch_sub(1, Relaxed);
+        self.count_in_flight(-1);
+    }
+
+    /// A request of HTTP/1.x begins and ends in the connection's own task, where a load and a store do;
+    /// a stream of HTTP/2 is a task of its own.
+    #[inline]
+    fn count_in_flight(&self, by: i32) {
+        if self.is_http2() {
+            self.in_flight.fetch_add(by.cast_unsigned(), Relaxed);
+        } else {
+            let n = self.in_flight.load(Relaxed).wrapping_add_signed(by);
+            self.in_flight.store(n, Relaxed);
+        }
     }
 
     /// Writes down that a request does not come to its end, if that is our doing.

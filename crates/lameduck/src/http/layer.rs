@@ -84,7 +84,7 @@ where
     fn call(&mut self, mut request: Request<R>) -> Self::Future {
         request.extensions_mut().insert(self.handle.clone());
         self.handle.arrived(crate::clock::Millis::now());
-        let name = Name::request(request.method().clone(), request.uri().clone());
+        let name = Name::of_request(request.method(), request.uri());
         TrackFuture {
             guard: Some(self.handle.track("request", name)),
             http1: request.version() <= Version::HTTP_11,

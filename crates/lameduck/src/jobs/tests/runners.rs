@@ -71,7 +71,9 @@ async fn a_job_that_is_not_done_takes_no_place_while_its_queue_is_told() {
             _ => Ok(Outcome::Done),
         }
     })
-    .concurrency(1);
+    .concurrency(1)
+    // All are taken at once, so that nothing that comes later helps on those that wait.
+    .prefetch(3);
     let (exit, _) = shut_down(jobs, async |_| sleep(Duration::from_secs(11)).await).await;
     assert_eq!(exit, Exit::CLEAN);
     assert_eq!(shelf.told(Told::Failed), [0, 1]);

@@ -72,6 +72,21 @@ async fn jobs_accounted_that_were_being_taken_when_the_shutdown_began() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn no_job_starts_after_the_one_that_began_the_shutdown() {
+    let shelf = Shelf::with(3);
+    let jobs = Jobs::raw("test", shelf.clone(), |_, job: Job| async move {
+        job.handle().shutdown("one is enough");
+        Ok::<_, BoxError>(())
+    })
+    .concurrency(1)
+    .prefetch(2);
+    let (exit, _) = shut_down(jobs, async |_| sleep(Duration::from_secs(1)).await).await;
+    assert_eq!(exit, Exit::CLEAN);
+    assert_eq!(shelf.told(Told::Done), [0]);
+    assert_eq!(shelf.told(Told::Back), [1, 2]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_long_job_checkpoints_when_the_shutdown_begins() {
     let shelf = Shelf::with(1);
     let jobs = Jobs::raw("test", shelf.clone(), |_, job: Job| async move {
