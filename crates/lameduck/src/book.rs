@@ -91,11 +91,15 @@ impl Book {
         }
     }
 
-    /// Strikes the line out. Its name is handed back, to be freed outside the lock.
+    /// Strikes the line out. A name that keeps something alive is handed back, to be freed outside the
+    /// lock; any other stays until the line is used again.
     #[inline]
-    pub(crate) fn end(&mut self, key: usize) -> Name {
+    pub(crate) fn end(&mut self, key: usize) -> Option<Name> {
         let line = &mut self.lines[key];
-        let name = std::mem::replace(&mut line.name, Name::from(""));
+        let name = line
+            .name
+            .keeps_alive()
+            .then(|| std::mem::take(&mut line.name));
         line.next = self.free;
         self.free = key;
         self.open -= 1;

@@ -78,6 +78,23 @@ impl Name {
             None => Name(Text::Method(method)),
         }
     }
+
+    /// Whether there is something to free when it goes.
+    #[inline]
+    pub(crate) fn keeps_alive(&self) -> bool {
+        match &self.0 {
+            Text::Str(text) => matches!(text, Cow::Owned(_)),
+            Text::Request(..) | Text::Shared(_) => true,
+            // A method that the standards do not know may own its few bytes; they can wait.
+            Text::Short(..) | Text::Method(_) => false,
+        }
+    }
+}
+
+impl Default for Name {
+    fn default() -> Name {
+        Name::from("")
+    }
 }
 
 impl fmt::Display for Name {

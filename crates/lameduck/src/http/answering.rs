@@ -1,23 +1,17 @@
 //! The user's service at work on one request.
 //!
-//! Before a service is called it must be asked whether it is ready. Nearly all always are, so it is
-//! asked and called at once; one that is not is asked again by the request's task, which it can
-//! wake. A future for the asking alone would move each request three times more.
+//! Before a service is called it must be asked whether it is ready, and it may take its time to say so.
+//! Both happen when the future is polled: a panic is caught there, and what the service answers with is
+//! written in place. A request and an answer are hundreds of bytes, and each copy of one shows.
 
-use std::any::Any;
 use std::future::Future;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::Pin;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, ready};
 
 use hyper::Request;
 use hyper::body::Incoming;
-use hyper::service::Service as HyperService;
-use hyper_util::service::TowerToHyperService;
 use pin_project_lite::pin_project;
 use tower_service::Service;
-
-type Waiting<S> = <TowerToHyperService<S> as HyperService<Request<Incoming>>>::Future;
 
 pin_project! {
     /// Completes with what the service answers.
@@ -25,51 +19,46 @@ pin_project! {
     pub(super) enum Answering<S>
     where
         S: Service<Request<Incoming>>,
-        S: Clone,
     {
+        /// Without a request once it has been called and has panicked.
+        Asked { service: S, request: Option<Request<Incoming>> },
         Called { #[pin] answer: S::Future },
-        NotReady { waiting: Pin<Box<Waiting<S>>> },
-        Panicked { panic: Option<Box<dyn Any + Send>> },
     }
 }
 
 impl<S> Answering<S>
 where
-    S: Service<Request<Incoming>> + Clone,
+    S: Service<Request<Incoming>>,
 {
-    /// Has a clone of `service` work on `request`. If it panics, the future does.
-    pub(super) fn of(service: &S, request: Request<Incoming>) -> Self {
-        let called = catch_unwind(AssertUnwindSafe(|| {
-            let mut service = service.clone();
-            match service.poll_ready(&mut Context::from_waker(Waker::noop())) {
-                Poll::Ready(Ok(())) => Answering::Called {
-                    answer: service.call(request),
-                },
-                // What is wrong with it, it says when it is asked again.
-                Poll::Ready(Err(_)) | Poll::Pending => Answering::NotReady {
-                    waiting: Box::pin(TowerToHyperService::new(service).call(request)),
-                },
-            }
-        }));
-        called.unwrap_or_else(|panic| Answering::Panicked { panic: Some(panic) })
+    #[inline]
+    pub(super) fn of(service: S, request: Request<Incoming>) -> Self {
+        Answering::Asked {
+            service,
+            request: Some(request),
+        }
     }
 }
 
 impl<S> Future for Answering<S>
 where
-    S: Service<Request<Incoming>> + Clone,
+    S: Service<Request<Incoming>>,
 {
     type Output = Result<S::Response, S::Error>;
 
     #[inline]
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        match self.project() {
-            Project::Called { answer } => answer.poll(cx),
-            Project::NotReady { waiting } => waiting.as_mut().poll(cx),
-            Project::Panicked { panic } => match panic.take() {
-                Some(panic) => resume_unwind(panic),
-                None => Poll::Pending,
-            },
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        loop {
+            let answer = match self.as_mut().project() {
+                Project::Called { answer } => return answer.poll(cx),
+                Project::Asked { service, request } => {
+                    ready!(service.poll_ready(cx))?;
+                    match request.take() {
+                        Some(request) => service.call(request),
+                        None => return Poll::Pending,
+                    }
+                }
+            };
+            self.set(Answering::Called { answer });
         }
     }
 }

@@ -85,7 +85,7 @@ where
             // are tasks of their own.
             let_go: (dialect != Dialect::Http1).then(|| LetGo::new(handle)),
             connect: request.method() == Method::CONNECT,
-            handler: Answering::of(&self.service, request),
+            handler: Answering::of(self.service.clone(), request),
             in_flight: Some(in_flight),
             event_streams: self.event_streams,
             dialect,
@@ -121,40 +121,43 @@ where
             return Poll::Pending;
         };
         let handler = this.handler;
-        let polled = catch_unwind(AssertUnwindSafe(|| handler.poll(cx)));
-        let mut ours = match polled {
-            Ok(Poll::Ready(Ok(mut response))) => {
-                let upgrade = response.status() == StatusCode::SWITCHING_PROTOCOLS
-                    || (*this.connect && response.status().is_success());
-                if upgrade {
-                    let accounted = response.extensions().get::<Accounted>().is_some();
-                    let track = || in_flight.handle().track("upgrade", in_flight.name());
-                    in_flight.conn.upgraded((!accounted).then(track));
-                } else {
-                    say_close(&mut response, *this.dialect, in_flight);
+        // Written from within the closure: what it returns would be copied.
+        let mut polled = Poll::Pending;
+        let caught = catch_unwind(AssertUnwindSafe(|| polled = handler.poll(cx)));
+        let mut ours = if let Err(panic) = caught {
+            let journal = in_flight.handle().journal();
+            journal.panicked(REQUEST, in_flight.name(), panic_text(&*panic));
+            internal_error(*this.dialect)
+        } else {
+            match polled {
+                Poll::Ready(Ok(mut response)) => {
+                    let upgrade = response.status() == StatusCode::SWITCHING_PROTOCOLS
+                        || (*this.connect && response.status().is_success());
+                    if upgrade {
+                        let accounted = response.extensions().get::<Accounted>().is_some();
+                        let track = || in_flight.handle().track("upgrade", in_flight.name());
+                        in_flight.conn.upgraded((!accounted).then(track));
+                    } else {
+                        say_close(&mut response, *this.dialect, in_flight);
+                    }
+                    let events = this.event_streams.of(&response, in_flight.handle());
+                    let (in_flight, let_go) = (this.in_flight.take(), this.let_go.take());
+                    let body = |body| Ending::of(body, events);
+                    let dialect = *this.dialect;
+                    let tracked = |it| TrackedBody::of(body(it), in_flight, let_go, dialect);
+                    return Poll::Ready(Ok(response.map(tracked)));
                 }
-                let events = this.event_streams.of(&response, in_flight.handle());
-                let (in_flight, let_go) = (this.in_flight.take(), this.let_go.take());
-                let body = |body| Ending::of(body, events);
-                let dialect = *this.dialect;
-                let tracked = |it| TrackedBody::of(body(it), in_flight, let_go, dialect);
-                return Poll::Ready(Ok(response.map(tracked)));
-            }
-            Ok(Poll::Pending) if time_is_over(in_flight.handle(), this.let_go, cx) => {
-                let (why, answer) = unavailable(*this.dialect);
-                in_flight.let_go(why);
-                answer
-            }
-            Ok(Poll::Pending) => return Poll::Pending,
-            Ok(Poll::Ready(Err(error))) => {
-                let (name, error) = (in_flight.name(), error.into());
-                tracing::error!(target: "lameduck", request = %name, %error, "handler failed");
-                internal_error(*this.dialect)
-            }
-            Err(panic) => {
-                let journal = in_flight.handle().journal();
-                journal.panicked(REQUEST, in_flight.name(), panic_text(&*panic));
-                internal_error(*this.dialect)
+                Poll::Pending if time_is_over(in_flight.handle(), this.let_go, cx) => {
+                    let (why, answer) = unavailable(*this.dialect);
+                    in_flight.let_go(why);
+                    answer
+                }
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Err(error)) => {
+                    let (name, error) = (in_flight.name(), error.into());
+                    tracing::error!(target: "lameduck", request = %name, %error, "handler failed");
+                    internal_error(*this.dialect)
+                }
             }
         };
         say_close(&mut ours, *this.dialect, in_flight);
