@@ -24,9 +24,6 @@ use crate::component::BoxError;
 /// What is logged about it.
 const WHAT: &str = "acknowledging";
 
-/// The most that the queue is told at a time: a statement or a script can become too large.
-const AT_ONCE: usize = 1_000;
-
 /// Acknowledges what is done.
 pub(super) struct Settler<Q: Queue> {
     desk: Arc<Desk<Q>>,
@@ -56,7 +53,8 @@ impl<Q: Queue> Settler<Q> {
             let waits = !self.again.is_empty();
             tokio::select! {
                 biased;
-                n = done.recv_many(&mut jobs, AT_ONCE) => if n == 0 { return },
+                // As many as there are: no more may wait than `Desk::telling` has permits.
+                n = done.recv_many(&mut jobs, usize::MAX) => if n == 0 { return },
                 () = sleep_until(self.due), if waits => jobs.append(&mut self.again),
                 () = self.desk.too_late(), if waits => {
                     self.give_up();

@@ -136,7 +136,7 @@ async fn no_job_is_forgotten_or_run_twice_on_many_threads() {
             match n % 7 {
                 0 => tokio::task::yield_now().await,
                 1 => sleep(Duration::from_micros((n % 300) as u64)).await,
-                2 if n % 5 == 0 => return Err(BoxError::from("no")),
+                2 if n.is_multiple_of(5) => return Err(BoxError::from("no")),
                 _ => {}
             }
             Ok(())
