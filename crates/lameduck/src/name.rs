@@ -66,7 +66,7 @@ impl Name {
     }
 
     /// As [`request`](Name::request), for who still needs method and target. Cheaper than cloning
-    /// the two for it.
+    /// the two for it: a target of up to 39 bytes is copied, a longer one shared.
     #[inline]
     pub fn of_request(method: &http::Method, uri: &http::Uri) -> Name {
         let method = method.clone();

@@ -100,6 +100,14 @@ fn what_is_tracked_is_told_by_kind_name_and_age() {
 }
 
 #[test]
+fn what_a_name_keeps_alive_goes_with_its_work() {
+    let ledger = Ledger::new();
+    let text = Arc::new("customers.csv");
+    drop(ledger.track("import", Name::shared(text.clone())));
+    assert_eq!(Arc::strong_count(&text), 1);
+}
+
+#[test]
 fn a_request_is_named_by_method_and_target_however_it_came() {
     let named = |uri: &str| {
         let (method, uri) = (http::Method::GET, uri.parse::<http::Uri>().unwrap());
