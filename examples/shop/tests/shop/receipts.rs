@@ -68,7 +68,9 @@ fn no_order_is_without_its_receipt_after_a_kill(place: &[&str]) {
     let shop = Shop::start(&args);
     let after = shop.until("all are sent", |books| books["receipts"] == 10);
     assert_eq!(after["running"], 0, "{after}");
-    assert_eq!(shop.stop(), Some(0));
+    shop.term();
+    let (said, code) = shop.last_words();
+    assert_eq!(code, Some(0), "{said}");
 }
 
 #[test]
