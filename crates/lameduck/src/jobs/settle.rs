@@ -35,7 +35,7 @@ pub(super) struct Desk<Q: Queue> {
 
 /// How long a cancelled handler may take to notice before its job is given back all the same; less
 /// if there is little time left for that.
-const NOTICE: Duration = Duration::from_millis(100);
+pub(super) const NOTICE: Duration = Duration::from_millis(100);
 
 impl<Q: Queue> Desk<Q> {
     /// Settles a job that is not done, for who has claimed it.

@@ -116,6 +116,11 @@ impl<L> Waiting<L> {
         }
     }
 
+    /// Sends the free runners home.
+    pub(super) fn dismiss(&self) {
+        self.jobs.close();
+    }
+
     /// All that has come and not been handed out, once there is something. `None` when nothing more
     /// will come. Not before the shutdown has begun. Cancel safe.
     pub(super) async fn rest(&self) -> Option<Vec<Arc<Held<L>>>> {

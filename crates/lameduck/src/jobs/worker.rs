@@ -11,7 +11,7 @@ use super::intake::Intake;
 use super::keeper::Keeper;
 use super::queue::Queue;
 use super::runner::Runner;
-use super::settle::Desk;
+use super::settle::{Desk, NOTICE};
 use super::settler::Settler;
 use super::waiting::{Feeder, Waiting};
 use crate::handle::Handle;
@@ -108,5 +108,11 @@ impl<Q: Queue> Worker<Q> {
         if let Some(keeper) = keeper {
             keeper.end(desk.too_late()).await;
         }
+        // Whoever is told that we have ended may close what the queue uses: nobody here has it then, but
+        // for a handler that ignores its cancellation.
+        waiting.dismiss();
+        drop(runner);
+        let gone = async { while beside.join_next().await.is_some() {} };
+        let _ = tokio::time::timeout(NOTICE, gone).await;
     }
 }
