@@ -5,7 +5,7 @@
 //! on its way may be lost by that. So an echo comes first, which the server sends back after it has
 //! read everything before it. Then the drain, which ends with a ping; nothing may wake the client
 //! until the pong has come, and so the end is seen in the echo's subscription, which goes with the
-//! client's own task. A pong that is not noticed in time is not waited for.
+//! client's own task.
 //!
 //! While messages for a subscription keep coming in, or another clone goes on publishing, the end
 //! may be a reset all the same. NATS does not mind, and nothing that was published is lost.
@@ -13,7 +13,6 @@
 use std::time::Duration;
 
 use ::async_nats::Client;
-use ::async_nats::client::FlushError;
 use ::async_nats::connection::State;
 use futures_util::StreamExt;
 
@@ -23,23 +22,13 @@ use crate::component::BoxError;
 /// How long to wait for the echo. It never comes if the account may not subscribe to its inbox.
 const ECHO: Duration = Duration::from_millis(500);
 
-/// How long the client may take to notice something before it is asked again, which wakes it. It was
-/// seen, rarely, not to wake up by itself, with the server there and nothing left to do.
-const NOTICE: Duration = Duration::from_millis(500);
-
-/// Completes when all that was published before is written, or with an error when the client's task is
-/// gone.
-async fn flushed(client: &Client) -> Result<(), FlushError> {
-    loop {
-        if let Ok(flushed) = tokio::time::timeout(NOTICE, client.flush()).await {
-            return flushed;
-        }
-    }
-}
+/// How long to wait for an answer of the client's task before asking whether it is gone once more. What is
+/// asked in the very moment in which it goes stays in its channel, and nobody answers.
+const ASK: Duration = Duration::from_millis(10);
 
 impl Close for Client {
     async fn close(&mut self) -> Result<(), BoxError> {
-        if flushed(self).await.is_err() {
+        if self.flush().await.is_err() {
             // Its task is gone: somebody has drained it before.
             return Ok(());
         }
@@ -48,9 +37,8 @@ impl Close for Client {
         self.publish(inbox, Default::default()).await?;
         let _ = tokio::time::timeout(ECHO, echo.next()).await;
         self.drain().await?;
-        let ended = async { while echo.next().await.is_some() {} };
-        let _ = tokio::time::timeout(NOTICE, ended).await;
-        while flushed(self).await.is_ok() {}
+        while echo.next().await.is_some() {}
+        while !matches!(tokio::time::timeout(ASK, self.flush()).await, Ok(Err(_))) {}
         Ok(())
     }
 
