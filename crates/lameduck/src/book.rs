@@ -99,7 +99,7 @@ impl Book {
         let name = line
             .name
             .keeps_alive()
-            .then(|| std::mem::take(&mut line.name));
+            .then(|| std::mem::replace(&mut line.name, Name::from("")));
         line.next = self.free;
         self.free = key;
         self.open -= 1;

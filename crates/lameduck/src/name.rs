@@ -57,25 +57,23 @@ impl Name {
         Name(Text::Shared(it))
     }
 
-    /// `GET /orders/17`. Shares the text with the request.
+    /// `GET /orders/17`. For who has no more need of the two; else there is
+    /// [`of_request`](Name::of_request).
     pub fn request(method: http::Method, uri: http::Uri) -> Name {
-        match uri.into_parts().path_and_query {
-            Some(target) => Name(Text::Request(method, target)),
-            None => Name(Text::Method(method)),
-        }
+        Name::of_request(&method, &uri)
     }
 
-    /// As [`request`](Name::request), for who still needs method and target. Cheaper than cloning
-    /// the two for it: a target of up to 39 bytes is copied, a longer one shared.
+    /// As [`request`](Name::request), for who still needs method and target. A target of up to 39
+    /// bytes is copied, a longer one shared with the request.
     #[inline]
     pub fn of_request(method: &http::Method, uri: &http::Uri) -> Name {
         let method = method.clone();
-        match uri.path_and_query() {
-            Some(target) => match Short::of(target.as_str()) {
-                Some(short) => Name(Text::Short(method, short)),
-                None => Name(Text::Request(method, target.clone())),
-            },
-            None => Name(Text::Method(method)),
+        let Some(target) = uri.path_and_query() else {
+            return Name(Text::Method(method));
+        };
+        match Short::of(target.as_str()) {
+            Some(short) => Name(Text::Short(method, short)),
+            None => Name(Text::Request(method, target.clone())),
         }
     }
 
@@ -88,12 +86,6 @@ impl Name {
             // A method that the standards do not know may own its few bytes; they can wait.
             Text::Short(..) | Text::Method(_) => false,
         }
-    }
-}
-
-impl Default for Name {
-    fn default() -> Name {
-        Name::from("")
     }
 }
 

@@ -13,10 +13,10 @@ use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior};
 
+use super::desk::Desk;
 use super::held::Roster;
 use super::pause::Pause;
 use super::queue::Queue;
-use super::settle::Desk;
 
 /// The longest that a queue which no longer answers holds up the end of its worker.
 const ANSWER: Duration = Duration::from_secs(1);

@@ -28,6 +28,7 @@ mod apalis_redis;
 #[cfg(feature = "async-nats")]
 mod async_nats;
 mod component;
+mod desk;
 mod handler;
 mod held;
 mod intake;
@@ -38,7 +39,6 @@ mod lapin;
 mod pause;
 mod queue;
 mod runner;
-mod settle;
 mod settler;
 mod waiting;
 mod worker;

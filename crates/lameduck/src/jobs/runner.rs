@@ -15,11 +15,11 @@ use std::task::Poll;
 
 use tokio::sync::mpsc;
 
+use super::desk::{Desk, Ended};
 use super::handler::Handler;
 use super::held::Held;
 use super::job::Outcome;
 use super::queue::Queue;
-use super::settle::{Desk, Ended};
 use super::waiting::Waiting;
 use crate::component::{BoxError, BoxFuture};
 

@@ -15,10 +15,10 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
+use super::desk::Desk;
 use super::held::Held;
 use super::pause::Pause;
 use super::queue::{Queue, Settled};
-use super::settle::Desk;
 use crate::component::BoxError;
 
 /// What is logged about it.

@@ -38,8 +38,6 @@ struct State<L> {
     free: usize,
     /// How many have not been started yet.
     wanted: usize,
-    /// The rest is given back.
-    closing: bool,
     /// Nothing more comes.
     complete: bool,
 }
@@ -67,7 +65,6 @@ impl<L> Waiting<L> {
                 most,
                 free: 0,
                 wanted: 0,
-                closing: false,
                 complete: false,
             }),
             jobs: Semaphore::new(0),
@@ -127,7 +124,6 @@ impl<L> Waiting<L> {
         loop {
             {
                 let mut state = self.state();
-                state.closing = true;
                 if !state.jobs.is_empty() {
                     return Some(state.jobs.drain(..).collect());
                 }
@@ -148,7 +144,8 @@ impl<L> Feeder<L> {
         let n = jobs.len();
         let mut state = self.0.state();
         state.jobs.extend(jobs);
-        let tell = state.want() || state.closing;
+        // From the beginning of the shutdown on somebody waits for what is to be given back.
+        let tell = state.want() || self.0.handle.has_begun();
         drop(state);
         self.0.jobs.add_permits(n);
         if tell {

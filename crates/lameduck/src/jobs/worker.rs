@@ -5,13 +5,13 @@ use std::sync::Arc;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 
+use super::desk::{Desk, NOTICE};
 use super::handler::Handler;
 use super::held::Roster;
 use super::intake::Intake;
 use super::keeper::Keeper;
 use super::queue::Queue;
 use super::runner::Runner;
-use super::settle::{Desk, NOTICE};
 use super::settler::Settler;
 use super::waiting::{Feeder, Waiting};
 use crate::handle::Handle;
