@@ -15,6 +15,7 @@ use std::time::Duration;
 use ::async_nats::Client;
 use ::async_nats::connection::State;
 use futures_util::StreamExt;
+use tokio::time::timeout;
 
 use super::Close;
 use crate::component::BoxError;
@@ -22,23 +23,16 @@ use crate::component::BoxError;
 /// How long to wait for the echo. It never comes if the account may not subscribe to its inbox.
 const ECHO: Duration = Duration::from_millis(500);
 
-/// How long to wait for an answer of the client's task before asking whether it is gone once more. What is
-/// asked in the very moment in which it goes stays in its channel, and nobody answers.
-const ASK: Duration = Duration::from_millis(10);
+/// How long to wait for an answer of the client's task before asking once more. What is asked in the very
+/// moment in which it goes stays in its channel, and nobody answers.
+const ASK: Duration = Duration::from_millis(20);
 
 impl Close for Client {
     async fn close(&mut self) -> Result<(), BoxError> {
-        if self.flush().await.is_err() {
-            // Its task is gone: somebody has drained it before.
-            return Ok(());
+        if lives(self).await && drain(self).await.is_ok() {
+            while lives(self).await {}
         }
-        let inbox = self.new_inbox();
-        let mut echo = self.subscribe(inbox.clone()).await?;
-        self.publish(inbox, Default::default()).await?;
-        let _ = tokio::time::timeout(ECHO, echo.next()).await;
-        self.drain().await?;
-        while echo.next().await.is_some() {}
-        while !matches!(tokio::time::timeout(ASK, self.flush()).await, Ok(Err(_))) {}
+        // Otherwise somebody else has drained it before.
         Ok(())
     }
 
@@ -50,5 +44,32 @@ impl Close for Client {
             }
         };
         Some(said.to_owned())
+    }
+}
+
+/// Has the client end, and waits for it as long as that can be seen without waking it. An error says that it
+/// has ended already.
+async fn drain(client: &Client) -> Result<(), BoxError> {
+    let inbox = client.new_inbox();
+    let mut echo = client.subscribe(inbox.clone()).await?;
+    client.publish(inbox, Default::default()).await?;
+    let subscribed = timeout(ECHO, echo.next()).await.is_ok();
+    client.drain().await?;
+    let end = async { while echo.next().await.is_some() {} };
+    if subscribed {
+        end.await;
+    } else {
+        // What has not come to the client does not go with it either.
+        let _ = timeout(ECHO, end).await;
+    }
+    Ok(())
+}
+
+/// Whether the client's task is there: as soon as it has written everything that was published, or is gone.
+async fn lives(client: &Client) -> bool {
+    loop {
+        if let Ok(answer) = timeout(ASK, client.flush()).await {
+            return answer.is_ok();
+        }
     }
 }

@@ -1,11 +1,12 @@
 //! `async-nats` clients.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_nats::Client;
 use futures_util::StreamExt;
-use lameduck::{Exit, Lifecycle};
+use lameduck::{Close, Exit, Lifecycle};
 use real_servers::{Nats, or_skip};
+use tokio::task::JoinSet;
 
 use crate::life::{end, within};
 use crate::relay::{End, Relay};
@@ -101,6 +102,50 @@ async fn a_client_that_somebody_has_drained_is_closed_already() {
     end(Lifecycle::embedded().close("nats", nats))
         .await
         .cleanly();
+}
+
+/// What is asked of a client in the very moment in which it ends is never answered, and that is when a
+/// closer asks, on another thread.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_closer_does_not_wait_for_a_client_that_has_ended() {
+    let Some(server) = or_skip(Nats::start()) else {
+        return;
+    };
+    let mut closing = JoinSet::new();
+    for _ in 0..8 {
+        let url = server.url();
+        closing.spawn(async move {
+            for _ in 0..300 {
+                client(&url).await.close().await.unwrap();
+            }
+        });
+    }
+    let closed = tokio::time::timeout(Duration::from_secs(20), closing.join_all()).await;
+    closed.expect("all of them are closed");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_that_somebody_drains_meanwhile_is_closed() {
+    let Some(server) = or_skip(Nats::start()) else {
+        return;
+    };
+    for _ in 0..300 {
+        let nats = client(&server.url()).await;
+        nats.drain().await.unwrap();
+        let drained = Instant::now();
+        let mut closing = JoinSet::new();
+        for after in (0..1_000).step_by(50).map(Duration::from_micros) {
+            let mut nats = nats.clone();
+            closing.spawn(async move {
+                while drained.elapsed() < after {
+                    tokio::task::yield_now().await;
+                }
+                nats.close().await.unwrap();
+            });
+        }
+        let closed = tokio::time::timeout(Duration::from_secs(2), closing.join_all()).await;
+        closed.expect("all of them are closed");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
