@@ -13,18 +13,23 @@ use super::{Bench, CONCURRENCY, HELD, Neighbour, bare, lameduck};
 
 pub struct Postgres {
     pool: PgPool,
+    url: String,
+}
+
+async fn pool(url: &str) -> sqlx::Result<PgPool> {
+    PgPoolOptions::new().max_connections(10).connect(url).await
 }
 
 impl Postgres {
     pub async fn open(url: &str) -> anyhow::Result<Postgres> {
-        let pool = PgPoolOptions::new()
-            .max_connections(10)
-            .connect(url)
-            .await?;
+        let pool = pool(url).await?;
         ApalisPostgres::set_up(&pool)
             .await
             .map_err(anyhow::Error::from_boxed)?;
-        Ok(Postgres { pool })
+        Ok(Postgres {
+            pool,
+            url: url.to_owned(),
+        })
     }
 }
 
@@ -34,6 +39,9 @@ impl Bench for Postgres {
     }
 
     async fn fill(&mut self, queue: &str, jobs: u64) -> anyhow::Result<()> {
+        // A bare consumer is cut off in the middle, and its sessions may be left in a transaction.
+        self.pool.close().await;
+        self.pool = pool(&self.url).await?;
         // What earlier runs have left behind slows the next one down.
         sqlx::query("TRUNCATE apalis.jobs, apalis.workers CASCADE")
             .execute(&self.pool)

@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{PgPool, SqlitePool};
+use sqlx::{PgConnection, PgPool, SqlitePool};
 
 /// Where the orders are.
 #[derive(Clone, Debug)]
@@ -73,6 +73,9 @@ impl Database {
             .with_context(|| format!("--database {url}: not an address"))?;
         let pool = PgPoolOptions::new()
             .max_connections(10)
+            .after_release(|session, _| {
+                Box::pin(async move { out_of_transaction(session).await.map(|()| true) })
+            })
             .connect_with(options.application_name("shop"))
             .await
             .with_context(|| format!("--database {url}: cannot connect"))?;
@@ -95,6 +98,14 @@ impl Database {
     pub(crate) async fn close(&self) {
         on!(self, pool => pool.close().await);
     }
+}
+
+/// Sees to it that nothing is written to a transaction which nobody commits: sqlx 0.9.0 leaves a session in
+/// one if its `begin` is cancelled, as by a client that hangs up (sqlx#4385).
+async fn out_of_transaction(session: &mut PgConnection) -> sqlx::Result<()> {
+    // Both in one round trip. If there is no transaction, ROLLBACK alone would be a warning in the log.
+    sqlx::raw_sql("BEGIN; ROLLBACK").execute(session).await?;
+    Ok(())
 }
 
 pub(crate) fn is_postgres(url: &str) -> bool {

@@ -63,3 +63,62 @@ impl Mortal for Database {
 
 crate::statements::workers!(Database);
 crate::statements::killed_servers!(Database);
+
+/// Sessions of the pool are left in a transaction all the time, as sqlx 0.9 leaves one whose `begin` is
+/// cancelled (sqlx#4385): what is written there afterwards is committed by nobody.
+mod sessions_left_in_a_transaction {
+    use std::future::{Future, poll_fn};
+    use std::pin::pin;
+    use std::task::Poll;
+
+    use sqlx::Connection;
+    use sqlx::postgres::PgPoolOptions;
+
+    use super::*;
+
+    struct Leaky(Database);
+
+    impl Server for Leaky {
+        type Queue = ApalisPostgres;
+        const LEASE: Duration = Database::LEASE;
+
+        async fn start() -> Option<Leaky> {
+            Database::start().await.map(Leaky)
+        }
+
+        async fn queue(&self) -> ApalisPostgres {
+            let one = PgPoolOptions::new().max_connections(1);
+            let pool = one.connect(&self.0.server.url()).await;
+            let pool = pool.expect("the server is there");
+            tokio::spawn(leave_in_a_transaction(pool.clone()));
+            ApalisPostgres::new(&pool, "receipts").lease(Self::LEASE)
+        }
+
+        async fn push(&self, jobs: Range<u64>) {
+            self.0.push(jobs).await;
+        }
+
+        async fn left(&self) -> usize {
+            self.0.left().await
+        }
+    }
+
+    async fn leave_in_a_transaction(pool: PgPool) {
+        while let Ok(mut connection) = pool.acquire().await {
+            {
+                let mut begin = pin!(connection.begin());
+                // Asked once, which is when it writes BEGIN.
+                poll_fn(|cx| Poll::Ready(begin.as_mut().poll(cx).is_pending())).await;
+            }
+            drop(connection);
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    }
+
+    crate::statements::tests! { Leaky:
+        done::jobs_accounted_done_once_each
+        done::jobs_accounted_a_failed_one_comes_again
+        leases::jobs_accounted_and_its_lease_kept_however_long_it_runs
+        gone_back::jobs_accounted_let_go_ones_start_elsewhere_within_a_second
+    }
+}

@@ -2,8 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use real_servers::{Postgres, or_skip};
+use real_servers::{Postgres, Redis, or_skip};
 use rustix::process::{Pid, Signal, kill_process};
+
+use serde_json::Value;
+use sqlx::{Connection, PgConnection};
 
 use crate::service::{PATIENCE, Shop};
 
@@ -109,4 +112,42 @@ fn a_lease_that_another_worker_has_taken_is_told() {
     let told =
         |line: &&str| line.contains("let go: job receipts ") && line.contains("another worker");
     assert_eq!(said.lines().filter(told).count(), 4, "{said}");
+}
+
+/// Who hangs up cancels the handler, perhaps in the middle of `begin`, and sqlx 0.9.0 leaves that session
+/// in its transaction (sqlx#4385): what is written there later is gone with the session.
+#[test]
+fn jobs_accounted_when_clients_hang_up() {
+    let (Some(postgres), Some(redis)) = (or_skip(Postgres::start()), or_skip(Redis::start()))
+    else {
+        return;
+    };
+    let place = ["--database", &postgres.url(), "--queue", &redis.url()];
+    let args = [&["--workers", "16"], &place[..]].concat();
+    let shop = Shop::start(&args);
+    for n in 0..1_000 {
+        let body = r#"{"item":"tea","quantity":1,"receipt_ms":200}"#;
+        let client = shop.ask("POST /orders", body);
+        std::thread::sleep(Duration::from_micros(n % 50 * 60));
+        drop(client);
+    }
+    assert_eq!(in_transaction_for_long(&postgres), 0);
+    assert_eq!(shop.stop(), Some(0));
+    let shop = Shop::start(&args);
+    let all_sent = |books: &Value| books["receipts"] == books["orders"];
+    let after = shop.until("all are sent", all_sent);
+    assert_ne!(after["orders"], 0, "all of them hung up too early");
+    assert_eq!(shop.stop(), Some(0));
+}
+
+/// How many sessions have been in a transaction for longer than any of the shop's takes.
+#[tokio::main(flavor = "current_thread")]
+async fn in_transaction_for_long(postgres: &Postgres) -> i64 {
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let mut session = PgConnection::connect(&postgres.url()).await.unwrap();
+    let count = "SELECT count(*) FROM pg_stat_activity WHERE now() - xact_start > interval '0.8 s'";
+    sqlx::query_scalar(count)
+        .fetch_one(&mut session)
+        .await
+        .unwrap()
 }

@@ -8,7 +8,8 @@ use apalis_core::backend::TaskResult;
 use apalis_core::task::builder::TaskBuilder;
 use apalis_postgres::{Config, PostgresStorage, queries};
 use serde::Serialize;
-use sqlx::{PgConnection, PgPool};
+use sqlx::pool::PoolConnection;
+use sqlx::{PgConnection, PgPool, Postgres};
 
 use super::seat::{self, Fetched, Seat};
 use crate::component::BoxError;
@@ -69,6 +70,23 @@ impl ApalisPostgres {
         Ok(queries::push_tasks(connection, queue, vec![task]).await?)
     }
 
+    /// A session on which each statement is committed by itself. sqlx 0.9.0 leaves one whose `begin` was
+    /// cancelled, by whomever, in a transaction, and has it go back to the pool like that (sqlx#4385):
+    /// what is written there is seen by nobody, and gone when the session ends.
+    async fn session(&self) -> Result<PoolConnection<Postgres>, BoxError> {
+        let mut session = self.pool.acquire().await?;
+        // One round trip, and without a transaction no warning in the server's log either.
+        if sqlx::raw_sql("BEGIN; COMMIT")
+            .execute(&mut *session)
+            .await
+            .is_err()
+        {
+            // Something has failed in that transaction.
+            sqlx::raw_sql("ROLLBACK").execute(&mut *session).await?;
+        }
+        Ok(session)
+    }
+
     /// Has the jobs of workers that are gone handed out again.
     async fn take_over_from_the_dead(&self, connection: &mut PgConnection) -> Result<(), BoxError> {
         let dead_for = self.seat.lease.as_secs();
@@ -84,7 +102,7 @@ impl ApalisPostgres {
         let _turn = self.seat.turn.lock().await;
         // No transaction: one statement is one already, and its two extra round trips would
         // be most of the time that an acknowledgement takes.
-        let mut connection = self.pool.acquire().await?;
+        let mut connection = self.session().await?;
         let all: Vec<_> = results.iter().collect();
         let worker = self.seat.worker.name();
         let n = queries::handle_results(&mut *connection, &all, worker).await?;
@@ -114,7 +132,7 @@ impl Queue for ApalisPostgres {
     type Lease = Fetched;
 
     async fn open(&self, _most: usize) -> Result<(), BoxError> {
-        let mut connection = self.pool.acquire().await?;
+        let mut connection = self.session().await?;
         let (queue, worker) = (&self.seat.queue, &self.seat.worker);
         if queries::keep_alive(&mut *connection, queue, worker)
             .await
@@ -139,7 +157,7 @@ impl Queue for ApalisPostgres {
 
     async fn take(&self, most: usize) -> Result<Vec<Taken<Fetched>>, BoxError> {
         let config = Config::default().queue(&self.seat.queue).batch_size(most);
-        let mut connection = self.pool.acquire().await?;
+        let mut connection = self.session().await?;
         let tasks = queries::fetch_next(&mut *connection, &config, &self.seat.worker).await?;
         Ok(tasks.into_iter().filter_map(seat::taken).collect())
     }
@@ -157,7 +175,7 @@ impl Queue for ApalisPostgres {
     async fn give_back(&self, them: &[&Fetched]) -> Result<(), BoxError> {
         let ids: Vec<String> = them.iter().map(|it| it.id.to_string()).collect();
         let (queue, worker) = (&self.seat.queue, self.seat.worker.name());
-        let mut connection = self.pool.acquire().await?;
+        let mut connection = self.session().await?;
         queries::reenqueue_abandoned(&mut *connection, queue, worker, &ids).await?;
         Ok(())
     }
@@ -167,7 +185,7 @@ impl Queue for ApalisPostgres {
     }
 
     async fn keep(&self, them: &[&Fetched]) -> Result<Lost, BoxError> {
-        let mut connection = self.pool.acquire().await?;
+        let mut connection = self.session().await?;
         queries::keep_alive(&mut *connection, &self.seat.queue, &self.seat.worker).await?;
         self.take_over_from_the_dead(&mut connection).await?;
         let ours: Vec<String> = sqlx::query_scalar(
