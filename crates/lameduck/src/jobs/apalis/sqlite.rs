@@ -40,6 +40,12 @@ pub struct ApalisSqlite {
     seat: Seat,
 }
 
+/// What apalis 1.0.0 writes by `queries::ack_tasks`. That one looks at all that the worker has ever done, for
+/// each job once more: SQLite does not take it by the jobs' ids.
+const RESULT: &str = "UPDATE Jobs \
+    SET status = $1, attempts = $2, last_result = $3, done_at = strftime('%s', 'now') \
+    WHERE id = $4 AND lock_by = $5";
+
 impl ApalisSqlite {
     /// Jobs that were pushed to `queue`.
     pub fn new(pool: &SqlitePool, queue: &str) -> ApalisSqlite {
@@ -107,22 +113,18 @@ impl ApalisSqlite {
     ) -> Result<Vec<Settled>, BoxError> {
         let _turn = self.seat.turn.lock().await;
         let mut tx = self.pool.begin_with("BEGIN IMMEDIATE").await?;
-        let all: Vec<_> = results.iter().collect();
-        let worker = self.seat.worker.name();
-        let n = queries::ack_tasks(&mut *tx, &all, worker).await?;
-        if n as usize == results.len() {
-            tx.commit().await?;
-            return Ok(vec![Settled::Ours; results.len()]);
-        }
-        // Somebody else has some of them; which ones shows when they are told one by one.
         let mut settled = Vec::with_capacity(results.len());
-        for result in &all {
-            settled.push(
-                match queries::ack_tasks(&mut *tx, &[result], worker).await? {
-                    0 => Settled::NotOurs,
-                    _ => Settled::Ours,
-                },
-            );
+        for it in &results {
+            let written = sqlx::query(RESULT)
+                .bind(it.status.to_string())
+                .bind(i64::try_from(it.attempt)?)
+                .bind(serde_json::to_string(&it.result)?)
+                .bind(it.task_id.to_string())
+                .bind(self.seat.worker.name());
+            settled.push(match written.execute(&mut *tx).await?.rows_affected() {
+                0 => Settled::NotOurs,
+                _ => Settled::Ours,
+            });
         }
         tx.commit().await?;
         Ok(settled)
