@@ -4,7 +4,6 @@ use std::time::{Duration, Instant};
 
 use real_servers::{Postgres, Redis, or_skip};
 use rustix::process::{Pid, Signal, kill_process};
-
 use serde_json::Value;
 use sqlx::{Connection, PgConnection};
 
@@ -145,7 +144,8 @@ fn jobs_accounted_when_clients_hang_up() {
 async fn in_transaction_for_long(postgres: &Postgres) -> i64 {
     tokio::time::sleep(Duration::from_secs(1)).await;
     let mut session = PgConnection::connect(&postgres.url()).await.unwrap();
-    let count = "SELECT count(*) FROM pg_stat_activity WHERE now() - xact_start > interval '0.8 s'";
+    let count = "SELECT count(*) FROM pg_stat_activity \
+        WHERE backend_type = 'client backend' AND now() - xact_start > interval '0.8 s'";
     sqlx::query_scalar(count)
         .fetch_one(&mut session)
         .await
