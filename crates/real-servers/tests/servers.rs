@@ -96,7 +96,12 @@ fn postgres_comes_back_with_its_data_and_leaves_no_process() {
         assert_eq!(answer, "42");
         let log = postgres.log();
         assert!(log.contains("connection authorized"), "{log}");
-        assert!(log.contains("disconnection: session time"), "{log}");
+        // psql does not wait until its session has ended.
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while !postgres.log().contains("disconnection: session time") {
+            assert!(Instant::now() < deadline, "{}", postgres.log());
+            std::thread::sleep(Duration::from_millis(10));
+        }
     }
     assert_eq!(postgres.url(), url);
     let second = postgres.processes();
