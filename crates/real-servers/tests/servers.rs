@@ -54,6 +54,15 @@ fn assert_gone(pids: &[u32]) {
     assert!(alive.is_empty(), "still running: {alive:?}");
 }
 
+/// Waits until it holds, or panics with what there is to say.
+#[track_caller]
+fn wait(deadline: Instant, holds: impl Fn() -> bool, otherwise: impl Fn() -> String) {
+    while !holds() {
+        assert!(Instant::now() < deadline, "{}", otherwise());
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
 fn assert_refused(url: &str) {
     let refused = TcpStream::connect(host_and_port(url)).expect_err("nobody listens");
     assert_eq!(refused.kind(), std::io::ErrorKind::ConnectionRefused);
@@ -97,11 +106,10 @@ fn postgres_comes_back_with_its_data_and_leaves_no_process() {
         let log = postgres.log();
         assert!(log.contains("connection authorized"), "{log}");
         // psql does not wait until its session has ended.
-        let deadline = Instant::now() + Duration::from_secs(10);
-        while !postgres.log().contains("disconnection: session time") {
-            assert!(Instant::now() < deadline, "{}", postgres.log());
-            std::thread::sleep(Duration::from_millis(10));
-        }
+        let ended = || postgres.log().contains("disconnection: session time");
+        wait(Instant::now() + Duration::from_secs(10), ended, || {
+            postgres.log()
+        });
     }
     assert_eq!(postgres.url(), url);
     let second = postgres.processes();
@@ -249,21 +257,16 @@ fn no_orphans_when_the_test_process_is_killed() {
         .filter_map(|line| line.strip_prefix("victim started ")?.parse().ok())
         .collect();
     let deadline = Instant::now() + Duration::from_secs(20);
-    while pids.iter().any(|pid| is_alive(*pid)) {
-        assert!(
-            Instant::now() < deadline,
-            "of {pids:?} some are still running"
-        );
-        std::thread::sleep(Duration::from_millis(10));
-    }
+    let gone = || !pids.iter().any(|pid| is_alive(*pid));
+    wait(deadline, gone, || {
+        format!("of {pids:?} some are still running")
+    });
     let folders = lines
         .iter()
         .filter_map(|line| line.strip_prefix("victim uses "));
     for folder in folders {
-        while Path::new(folder).exists() {
-            assert!(Instant::now() < deadline, "{folder} is still there");
-            std::thread::sleep(Duration::from_millis(10));
-        }
+        let gone = || !Path::new(folder).exists();
+        wait(deadline, gone, || format!("{folder} is still there"));
     }
 }
 

@@ -72,7 +72,8 @@ impl ApalisPostgres {
 
     /// A session on which each statement is committed by itself. sqlx 0.9.0 leaves one whose `begin` was
     /// cancelled, by whomever, in a transaction, and has it go back to the pool like that (sqlx#4385):
-    /// what is written there is seen by nobody, and gone when the session ends.
+    /// what is written there is seen by nobody, and gone when the session ends. It is committed here, since
+    /// whoever has written there since was told that it is.
     async fn session(&self) -> Result<PoolConnection<Postgres>, BoxError> {
         let mut session = self.pool.acquire().await?;
         // One round trip, and without a transaction no warning in the server's log either.
