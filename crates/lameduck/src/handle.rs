@@ -8,16 +8,15 @@
 //!    all of it while every runtime thread is blocked.
 
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::time::{Duration, Instant};
-
-use tokio::sync::Notify;
 
 use crate::budget::Budget;
 use crate::clock::{Millis, now};
 use crate::inflight::{Ended, Guard, Ledger, Name, Token};
 use crate::journal::{Facts, Journal};
+use crate::latch::Latch;
 use crate::phase::{Phase, Phases};
 use crate::readiness::Readiness;
 use crate::reason::Reason;
@@ -47,12 +46,11 @@ struct Shared {
     ledger: Ledger,
     budget: Mutex<Budget>,
     begun: OnceLock<Begun>,
-    asked: Notify,
+    asked: Latch,
     signals: AtomicUsize,
-    hurried: Notify,
+    hurried: Latch,
     last_arrival: AtomicU64,
-    letting_go: AtomicBool,
-    let_go: Notify,
+    let_go: Latch,
     journal: Journal,
     #[cfg(feature = "websocket")]
     sockets: crate::websocket::Sockets,
@@ -78,12 +76,11 @@ impl Handle {
                 ledger: Ledger::new(),
                 budget: Mutex::new(Budget::default()),
                 begun: OnceLock::new(),
-                asked: Notify::new(),
+                asked: Latch::new(),
                 signals: AtomicUsize::new(0),
-                hurried: Notify::new(),
+                hurried: Latch::new(),
                 last_arrival: AtomicU64::new(Millis::now().0),
-                letting_go: AtomicBool::new(false),
-                let_go: Notify::new(),
+                let_go: Latch::new(),
                 journal: Journal::default(),
                 #[cfg(feature = "websocket")]
                 sockets: crate::websocket::Sockets::default(),
@@ -180,16 +177,13 @@ impl Handle {
     ///
     /// Cancel safe.
     pub async fn let_go(&self) {
-        let notified = self.shared.let_go.notified();
-        if !self.is_letting_go() {
-            notified.await;
-        }
+        self.shared.let_go.until_set().await;
     }
 
     /// Whether the time for draining is over.
     #[inline]
     pub fn is_letting_go(&self) -> bool {
-        self.shared.letting_go.load(Ordering::Acquire)
+        self.shared.let_go.is_set()
     }
 
     /// Enters a piece of work in the ledger until the guard is dropped. The shutdown waits for it,
@@ -270,7 +264,7 @@ impl Handle {
             }
         });
         if first {
-            self.shared.asked.notify_waiters();
+            self.shared.asked.set();
         }
         first
     }
@@ -288,10 +282,7 @@ impl Handle {
 
     /// Completes once somebody has begun the shutdown. Cancel safe.
     pub(crate) async fn begun(&self) {
-        let asked = self.shared.asked.notified();
-        if self.shared.begun.get().is_none() {
-            asked.await;
-        }
+        self.shared.asked.until_set().await;
     }
 
     /// A signal has come. Returns how many have come so far.
@@ -299,22 +290,19 @@ impl Handle {
         let n = self.shared.signals.fetch_add(1, Ordering::AcqRel) + 1;
         self.begin(Reason::Signal(signal));
         if n > 1 {
-            self.shared.hurried.notify_waiters();
+            self.shared.hurried.set();
         }
         n
     }
 
     /// Completes once a second signal has come. Cancel safe.
     pub(crate) async fn hurried(&self) {
-        let hurried = self.shared.hurried.notified();
-        if !self.is_hurried() {
-            hurried.await;
-        }
+        self.shared.hurried.until_set().await;
     }
 
     /// Whether a second signal has come: no more waiting for quiet.
     pub(crate) fn is_hurried(&self) -> bool {
-        self.shared.signals.load(Ordering::Acquire) > 1
+        self.shared.hurried.is_set()
     }
 
     /// New traffic has come: a connection or a request.
@@ -332,8 +320,7 @@ impl Handle {
     }
 
     pub(crate) fn start_letting_go(&self) {
-        self.shared.letting_go.store(true, Ordering::Release);
-        self.shared.let_go.notify_waiters();
+        self.shared.let_go.set();
     }
 
     pub(crate) fn journal(&self) -> &Journal {

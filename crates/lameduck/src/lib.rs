@@ -89,6 +89,7 @@ mod jitter;
 mod jobs;
 mod journal;
 mod lastwords;
+mod latch;
 mod lifecycle;
 mod name;
 pub mod phase;

@@ -19,6 +19,8 @@
 mod book;
 #[path = "../src/inflight.rs"]
 mod inflight;
+#[path = "../src/latch.rs"]
+mod latch;
 #[path = "../src/name.rs"]
 mod name;
 #[path = "../src/phase.rs"]
@@ -73,6 +75,7 @@ use loom::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use loom::thread;
 
 use inflight::Ledger;
+use latch::Latch;
 use phase::{Driver, Phase};
 use sync::be_thread;
 
@@ -222,6 +225,52 @@ fn a_waiter_that_gives_up_takes_nobody_elses_place() {
             phases.reached(Phase::LameDuck),
         );
         one_gives_up_and_one_stays(gives_up, stays, driver);
+    });
+}
+
+/// A task waits for a latch that two threads set; one of them is the first.
+#[test]
+fn who_waits_for_a_latch_is_woken_and_one_setter_is_the_first() {
+    explore(Some(3), || {
+        let latch = loom::sync::Arc::new(Latch::new());
+        let set = |latch: &loom::sync::Arc<Latch>| {
+            let latch = latch.clone();
+            thread::spawn(move || latch.set())
+        };
+        let setters = [set(&latch), set(&latch)];
+        block_on(latch.until_set());
+        assert!(latch.is_set());
+        let firsts = setters.map(|setter| setter.join().unwrap());
+        assert_eq!(firsts.iter().filter(|first| **first).count(), 1);
+    });
+}
+
+/// What was done before a latch was set is seen by who sees it set, without waiting.
+#[test]
+fn who_sees_a_latch_set_sees_what_led_to_it() {
+    explore(None, || {
+        let latch = loom::sync::Arc::new(Latch::new());
+        let done = loom::sync::Arc::new(AtomicBool::new(false));
+        let (setting, doing) = (latch.clone(), done.clone());
+        let setter = thread::spawn(move || {
+            // Relaxed: it is the latch that must order it before the other's look.
+            doing.store(true, Relaxed);
+            setting.set();
+        });
+        if latch.is_set() {
+            assert!(done.load(Relaxed), "set, but what led to it is not done");
+        }
+        setter.join().unwrap();
+    });
+}
+
+/// A waiter for a latch gives up while it is set; another still waits.
+#[test]
+fn a_waiter_for_a_latch_that_gives_up_leaves_the_other_in_place() {
+    explore(Some(4), || {
+        let latch: &'static Latch = Box::leak(Box::new(Latch::new()));
+        let setter = thread::spawn(move || latch.set());
+        one_gives_up_and_one_stays(latch.until_set(), latch.until_set(), setter);
     });
 }
 
