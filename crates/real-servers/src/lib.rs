@@ -19,6 +19,7 @@
 //!   one that was killed finds its port free when it is started again.
 //! - "Not installed" is the only failure that a caller may pass over ([`or_skip`]). Whatever else goes
 //!   wrong panics with what the server itself said.
+//! - What is passed over is seen by whoever runs the tests, and counted ([`skip`]).
 
 mod browser;
 mod client;
@@ -31,6 +32,7 @@ mod process_tree;
 mod program;
 mod rabbitmq;
 mod redis;
+mod skip;
 
 use std::fmt;
 
@@ -41,10 +43,7 @@ pub use nats::Nats;
 pub use postgres::Postgres;
 pub use rabbitmq::RabbitMq;
 pub use redis::Redis;
-
-/// If this variable is set, [`or_skip`] panics instead of skipping: for the place where every server
-/// is supposed to be installed.
-pub const REQUIRED: &str = "REAL_SERVERS_REQUIRED";
+pub use skip::{REQUIRED, Run, Skipped, skip};
 
 /// A server that is not installed on this machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,19 +66,10 @@ impl fmt::Display for NotHere {
 
 impl std::error::Error for NotHere {}
 
-/// The server, or `None` and a line that says loudly what was skipped and how to change that.
+/// The server, or `None` and a line that says loudly what was skipped and how to change that ([`skip`]).
 ///
 /// # Panics
 /// If the server is not installed and the environment variable [`REQUIRED`] is set.
 pub fn or_skip<Server>(started: Result<Server, NotHere>) -> Option<Server> {
-    match started {
-        Ok(server) => Some(server),
-        Err(missing) if std::env::var_os(REQUIRED).is_some_and(|value| !value.is_empty()) => {
-            panic!("{missing}, and {REQUIRED} is set")
-        }
-        Err(missing) => {
-            eprintln!("SKIPPED: {missing}");
-            None
-        }
-    }
+    started.map_err(skip).ok()
 }

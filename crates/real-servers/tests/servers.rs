@@ -73,7 +73,7 @@ fn sql(url: &str, statement: &str) -> Option<String> {
         .args([url, "-AtXc", statement])
         .output()
     else {
-        eprintln!("SKIPPED: psql not installed (apt-get install postgresql-client)");
+        real_servers::skip("psql not installed (apt-get install postgresql-client)");
         return None;
     };
     assert!(

@@ -170,7 +170,7 @@ mod tests {
             socket2::SockFilter::new(0x06, 0, 0, u32::MAX),
         ];
         if let Err(e) = socket2::SockRef::from(&listener).attach_filter(&lose_acks) {
-            eprintln!("SKIPPED: no socket filters here: {e} (needs CAP_NET_ADMIN)");
+            real_servers::skip(format_args!("no socket filters here: {e} (CAP_NET_ADMIN)"));
             return;
         }
         let _client = std::net::TcpStream::connect(("127.0.0.1", port)).unwrap();

@@ -341,7 +341,7 @@ mod tests {
             SockFilter::new(0x06, 0, 0, u32::MAX),
         ];
         if let Err(e) = same.attach_filter(&lose_acks) {
-            eprintln!("SKIPPED: no socket filters here: {e} (needs CAP_NET_ADMIN)");
+            real_servers::skip(format_args!("no socket filters here: {e} (CAP_NET_ADMIN)"));
             return;
         }
         let mut client = tokio::net::TcpStream::connect(&addr).await.unwrap();

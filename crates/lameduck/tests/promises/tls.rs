@@ -306,13 +306,13 @@ fn curl_sees_a_clean_end_over_http_1_and_2() {
     let files = Files::new();
     let version = Command::new("curl").arg("--version").output();
     let Ok(version) = version else {
-        println!("SKIPPED: curl not installed (apt-get install curl)");
+        real_servers::skip("curl not installed (apt-get install curl)");
         return;
     };
     let knows_http2 = String::from_utf8_lossy(&version.stdout).contains("HTTP2");
     for (flag, expected) in [("--http1.1", "1.1 200"), ("--http2", "2 200")] {
         if flag == "--http2" && !knows_http2 {
-            println!("SKIPPED: curl without HTTP/2 (a curl with nghttp2)");
+            real_servers::skip("curl without HTTP/2 (a curl with nghttp2)");
             continue;
         }
         let service = files.start(&[]).serve();

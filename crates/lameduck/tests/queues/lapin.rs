@@ -12,14 +12,14 @@ use lapin::options::{
 };
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, Connection, ConnectionProperties};
-use real_servers::or_skip;
+use real_servers::{NotHere, or_skip};
 
 use crate::diary::{Diary, What};
 use crate::server::{Mortal, Server};
 use crate::worker::{Takes, Worker};
 
 /// One broker for all tests that let it live: it takes 8 s to start. It ends with this process.
-static SHARED: OnceLock<Option<real_servers::RabbitMq>> = OnceLock::new();
+static SHARED: OnceLock<Result<real_servers::RabbitMq, NotHere>> = OnceLock::new();
 
 /// Each test has a queue of its own.
 static QUEUES: AtomicUsize = AtomicUsize::new(0);
@@ -96,8 +96,10 @@ impl Server for Orders {
     const LEASE: Duration = Duration::ZERO;
 
     async fn start() -> Option<Orders> {
-        let shared = SHARED.get_or_init(|| or_skip(real_servers::RabbitMq::start()));
-        Some(Orders::on(shared.as_ref()?.url(), None).await)
+        let shared = SHARED.get_or_init(real_servers::RabbitMq::start);
+        // Each test tells its own skip.
+        let server = or_skip(shared.as_ref().map_err(NotHere::clone))?;
+        Some(Orders::on(server.url(), None).await)
     }
 
     async fn queue(&self) -> RabbitMq {
