@@ -20,7 +20,15 @@ impl Millis {
     /// Now.
     #[inline]
     pub fn now() -> Millis {
+        #[cfg(test)]
+        return Millis(monotonic_ms() + tests::shift());
+        #[cfg(not(test))]
         Millis(monotonic_ms())
+    }
+
+    /// The moment `ago` before this one.
+    pub fn before(self, ago: Duration) -> Millis {
+        Millis(self.0.saturating_sub(ago.as_millis() as u64))
     }
 
     /// How long ago `self` was at `now`; zero if it is not past yet.
@@ -52,4 +60,21 @@ fn monotonic_ms() -> u64 {
 /// Tokio's clock, so that tests can pause it; outside a runtime it is the system's.
 pub(crate) fn now() -> Instant {
     tokio::time::Instant::now().into_std()
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use std::cell::Cell;
+    use std::time::Duration;
+
+    thread_local!(static SHIFT: Cell<u64> = const { Cell::new(0) });
+
+    pub(super) fn shift() -> u64 {
+        SHIFT.get()
+    }
+
+    /// Has [`Millis`](super::Millis) go on by `by` on this thread.
+    pub(crate) fn advance(by: Duration) {
+        SHIFT.set(SHIFT.get() + by.as_millis() as u64);
+    }
 }

@@ -244,6 +244,12 @@ impl Handle {
         self.shared.begun.get().map(|begun| begun.at + offset)
     }
 
+    /// How long ago the shutdown began; `None` if it has not.
+    pub(crate) fn begun_for(&self) -> Option<Duration> {
+        let begun = self.shared.begun.get()?;
+        Some(now().saturating_duration_since(begun.at))
+    }
+
     /// How much of the time until `offset` after the signal is left.
     pub(crate) fn left_until(&self, offset: Duration) -> Duration {
         match self.moment(offset) {

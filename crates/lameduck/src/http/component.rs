@@ -15,8 +15,9 @@ use tower_service::Service;
 use super::bind::Bind;
 use super::events::EventStreams;
 use super::listener::Listener;
-use super::server::{Limits, Server};
+use super::server::{Server, Settings};
 use super::stream::Opening;
+use super::sweep::Limits;
 #[cfg(feature = "rustls")]
 use super::tls::Tls;
 #[cfg(feature = "rustls")]
@@ -38,7 +39,11 @@ pub struct Http<S> {
     name: String,
     bind: Bind,
     service: S,
+    first_byte_timeout: Duration,
     head_timeout: Duration,
+    idle_timeout: Duration,
+    max_connections: Option<usize>,
+    tcp_keepalive: Option<Duration>,
     event_streams: EventStreams,
     #[cfg(feature = "rustls")]
     tls: Option<Tls>,
@@ -52,19 +57,74 @@ impl<S> Http<S> {
             name: name.into(),
             bind: bind.into(),
             service,
+            first_byte_timeout: Duration::from_secs(30),
             head_timeout: Duration::from_secs(30),
+            idle_timeout: Duration::from_secs(75),
+            max_connections: None,
+            tcp_keepalive: Some(Duration::from_secs(60)),
             event_streams: EventStreams::new(),
             #[cfg(feature = "rustls")]
             tls: None,
         }
     }
 
-    /// How long the head of a request may take to arrive, from its first byte: 30 s unless told.
-    /// A peer that takes longer is cut off, to within a second; once nothing else is in flight
-    /// during a shutdown, after one second.
+    /// How long a peer may take from the connection to its first byte. Default: 30 s. One that takes
+    /// longer is sent away with a FIN.
+    pub fn first_byte_timeout(mut self, timeout: Duration) -> Self {
+        self.first_byte_timeout = timeout;
+        self
+    }
+
+    /// How long the head of a request may take to arrive, from its first byte. Default: 30 s.
+    /// A peer that takes longer is cut off; once nothing else is in flight during a shutdown, after
+    /// at most one second.
     pub fn head_timeout(mut self, timeout: Duration) -> Self {
         self.head_timeout = timeout;
         self
+    }
+
+    /// How long a connection may be kept between a response and the next request. Default: 75 s. Then
+    /// it is closed, over HTTP/2 with GOAWAY.
+    ///
+    /// A request that crosses the FIN is lost, so whoever keeps connections to this server should give
+    /// them up first. Behind a proxy this must be longer than the proxy's own bound: 60 s for an AWS
+    /// load balancer and for nginx, but 600 s for Google's, which then needs 620 s here.
+    pub fn idle_timeout(mut self, timeout: Duration) -> Self {
+        self.idle_timeout = timeout;
+        self
+    }
+
+    /// How many connections there may be at a time. Default: nine tenths of the files that the process
+    /// may have open (`RLIMIT_NOFILE`), so that the rest is left for everything else. Whoever comes
+    /// when there are as many waits in the kernel's queue until one has gone; nobody is reset. At
+    /// least one. Those that wait when the drain begins are all served.
+    pub fn max_connections(mut self, most: usize) -> Self {
+        self.max_connections = Some(most.max(1));
+        self
+    }
+
+    /// After how long without a byte the system begins to see whether the peer is still there
+    /// (`SO_KEEPALIVE`, `TCP_KEEPIDLE`); a minute later without an answer the connection fails.
+    /// Default: 60 s. `None` turns it off.
+    pub fn tcp_keepalive(mut self, idle: Option<Duration>) -> Self {
+        self.tcp_keepalive = idle;
+        self
+    }
+
+    fn settings(&self, handshake: Duration) -> Settings {
+        Settings {
+            limits: Limits {
+                first_byte: self.first_byte_timeout,
+                head: self.head_timeout,
+                handshake,
+                idle: self.idle_timeout,
+            },
+            most_connections: self
+                .max_connections
+                .unwrap_or_else(nine_tenths_of_the_files),
+            keep_alive: self.tcp_keepalive,
+            event_streams: self.event_streams,
+        }
     }
 
     /// How event streams end when the shutdown drains: on an event boundary, with a `retry:` of 1 s to
@@ -112,16 +172,8 @@ where
             .handle
             .journal()
             .listens(&self.name, listener.local_addr());
-        let limits = Limits {
-            head: self.head_timeout,
-            handshake,
-        };
-        let server = Server::new(
-            start.handle.clone(),
-            limits,
-            self.event_streams,
-            start.lame_duck_min,
-        );
+        let settings = self.settings(handshake);
+        let server = Server::new(start.handle.clone(), settings, start.lame_duck_min);
         Ok(Box::pin(async move {
             let serving = server.run(listener, opening, self.service);
             #[cfg(feature = "rustls")]
@@ -134,6 +186,15 @@ where
             Ok(())
         }))
     }
+}
+
+/// How many connections leave enough open files for the rest of the process.
+fn nine_tenths_of_the_files() -> usize {
+    #[cfg(unix)]
+    if let Some(most) = rustix::process::getrlimit(rustix::process::Resource::Nofile).current {
+        return usize::try_from(most / 10 * 9).unwrap_or(usize::MAX).max(1);
+    }
+    usize::MAX
 }
 
 /// What every connection begins with, how long that may take, and what keeps the certificate up to

@@ -27,17 +27,18 @@ use super::conn::{Conn, Order};
 use super::events::EventStreams;
 use super::linger::linger;
 use super::request::Tracked;
-use super::roster::Roster;
+use super::roster::Listed;
 use super::socket::Socket;
 use super::stream::Opening;
 use super::tap::Tap;
 use crate::component::BoxError;
 
-/// Serves one connection from the first byte to the last. The task of the connection.
+/// Serves one connection from the first byte to the last. The task of the connection, which has been on
+/// the list since before its first turn.
 pub(crate) async fn serve<S, B>(
     socket: Socket,
     conn: Arc<Conn>,
-    roster: Arc<Roster>,
+    _listed: Listed,
     protocol: Arc<auto::Builder<TokioExecutor>>,
     opening: Opening,
     service: S,
@@ -50,7 +51,6 @@ pub(crate) async fn serve<S, B>(
     B::Data: Send,
     B::Error: Into<BoxError>,
 {
-    let _listed = roster.enter(conn.clone());
     let Some(stream) = opening.open(socket, &conn).await else {
         return;
     };

@@ -31,6 +31,7 @@ const LOOK: Duration = Duration::from_millis(10);
 
 /// Ends the connection in an orderly way; returns when the socket may be closed.
 pub(super) async fn linger(mut stream: Stream, conn: &Conn) {
+    conn.leaves();
     if !conn.is_broken_off() {
         // A socket takes a FIN at once; close_notify may have to wait for the peer to take what is
         // before it.

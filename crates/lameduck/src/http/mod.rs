@@ -14,7 +14,7 @@
 //! | `grpc_health` | the health service of gRPC |
 //! | [`events`], [`ending`] | the end of an event stream |
 //! | [`sweep`], [`pace`] | who is closed when, by how long peers pause |
-//! | [`roster`], [`conn`] | all connections, and what is known of one |
+//! | [`roster`], [`conn`] | all connections, and what is known of one: its state and what moves it |
 //! | [`tap`], [`stream`], [`socket`] | the bytes, and the tap that notes them |
 //! | `tls` | TLS between the socket and the tap |
 //! | [`layer`] | the same bookkeeping for servers that are not ours |

@@ -27,7 +27,7 @@ use tower_service::Service;
 
 use super::answering::Answering;
 use super::body::TrackedBody;
-use super::conn::Conn;
+use super::conn::{Conn, Follows};
 use super::ending::Ending;
 use super::events::EventStreams;
 use super::extension::OfConnection;
@@ -75,7 +75,7 @@ where
             let conn = self.conn.clone();
             request.extensions_mut().insert(OfConnection(conn));
         }
-        let since = self.conn.request_began(!request.body().is_end_stream());
+        let since = self.conn.request_began(follows(request.body()));
         handle.arrived(since);
         let name = Name::of_request(request.method(), request.uri());
         let in_flight = InFlight::new(self.conn.clone(), name, since);
@@ -90,6 +90,18 @@ where
             event_streams: self.event_streams,
             dialect,
         }
+    }
+}
+
+/// What comes behind the head.
+#[inline]
+fn follows(body: &Incoming) -> Follows {
+    if body.is_end_stream() {
+        return Follows::Nothing;
+    }
+    match body.size_hint().exact() {
+        Some(length) => Follows::Bytes(length),
+        None => Follows::Chunks,
     }
 }
 

@@ -7,7 +7,7 @@
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use slab::Slab;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, OwnedSemaphorePermit};
 
 use super::conn::Conn;
 
@@ -17,6 +17,8 @@ pub(super) struct Roster {
     conns: Mutex<Slab<Arc<Conn>>>,
     /// Told when the list becomes empty.
     pub(super) empty: Notify,
+    /// Told when a connection comes onto an empty list.
+    pub(super) first: Notify,
 }
 
 impl Roster {
@@ -25,11 +27,21 @@ impl Roster {
         self.conns.lock().unwrap_or_else(|e| e.into_inner())
     }
 
-    /// Puts a connection on the list for as long as the result lives.
-    pub(super) fn enter(self: &Arc<Self>, conn: Arc<Conn>) -> Listed {
+    /// Puts a connection on the list for as long as the result lives, with what lets another one in
+    /// when it is gone.
+    pub(super) fn enter(
+        self: &Arc<Self>,
+        conn: Arc<Conn>,
+        place: Option<OwnedSemaphorePermit>,
+    ) -> Listed {
+        let mut conns = self.conns();
+        if conns.is_empty() {
+            self.first.notify_one();
+        }
         Listed {
-            key: self.conns().insert(conn),
+            key: conns.insert(conn),
             roster: self.clone(),
+            _place: place,
         }
     }
 
@@ -47,6 +59,7 @@ impl Roster {
 pub(super) struct Listed {
     roster: Arc<Roster>,
     key: usize,
+    _place: Option<OwnedSemaphorePermit>,
 }
 
 impl Drop for Listed {

@@ -6,6 +6,7 @@
 //!    the time for letting go is over.
 //! 2. Closing the listener runs beside the drain and costs it no time.
 //! 3. No connection is cut before it was woken and had a turn to answer that the time is over.
+//! 4. While there are no connections and no shutdown, nothing here wakes up.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -16,6 +17,7 @@ use hyper::Request;
 use hyper::body::Incoming;
 use hyper_util::rt::TokioExecutor;
 use hyper_util::server::conn::auto;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 use tower_service::Service;
 
@@ -27,7 +29,7 @@ use super::pace::Pace;
 use super::roster::Roster;
 use super::socket::Socket;
 use super::stream::Opening;
-use super::sweep::{Circumstances, judge};
+use super::sweep::{self, All, Circumstances, Limits, judge};
 use crate::clock::Millis;
 use crate::component::BoxError;
 use crate::handle::Handle;
@@ -36,38 +38,38 @@ use crate::phase::Phase;
 /// What the connections of one server share.
 pub(crate) struct Server {
     handle: Handle,
-    limits: Limits,
-    event_streams: EventStreams,
+    settings: Settings,
     lame_duck_min: Duration,
     roster: Arc<Roster>,
+    /// One for each connection that there may be beside those that there are.
+    places: Arc<Semaphore>,
     pace: Arc<Pace>,
 }
 
-/// How long a peer may take.
-pub(crate) struct Limits {
-    /// For the head of a request.
-    pub(crate) head: Duration,
-    /// For a TLS handshake.
-    pub(crate) handshake: Duration,
+/// How connections are treated.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Settings {
+    /// How long a peer may take.
+    pub(crate) limits: Limits,
+    /// How many connections there may be at a time.
+    pub(crate) most_connections: usize,
+    /// After how long without a byte the system sees whether the peer is still there.
+    pub(crate) keep_alive: Option<Duration>,
+    pub(crate) event_streams: EventStreams,
 }
 
-/// How often the sweep looks while nothing is being shut down, and while something is.
-const SWEEP_SERVING: Duration = Duration::from_secs(1);
+/// How often the sweep looks while something is being shut down.
 const SWEEP_DRAINING: Duration = Duration::from_millis(10);
 
 impl Server {
-    pub(crate) fn new(
-        handle: Handle,
-        limits: Limits,
-        event_streams: EventStreams,
-        lame_duck_min: Duration,
-    ) -> Arc<Server> {
+    pub(crate) fn new(handle: Handle, settings: Settings, lame_duck_min: Duration) -> Arc<Server> {
+        let most = settings.most_connections.min(Semaphore::MAX_PERMITS);
         Arc::new(Server {
             handle,
-            limits,
-            event_streams,
+            settings,
             lame_duck_min,
             roster: Arc::default(),
+            places: Arc::new(Semaphore::new(most)),
             pace: Arc::default(),
         })
     }
@@ -82,26 +84,37 @@ impl Server {
         B::Data: Send,
         B::Error: Into<BoxError>,
     {
-        let protocol = Arc::new(auto::Builder::new(TokioExecutor::new()));
+        let mut protocol = auto::Builder::new(TokioExecutor::new());
+        // A peer may end its side behind a whole request; see `tap.rs`.
+        protocol.http1().half_close(true);
+        let protocol = Arc::new(protocol);
         let server = self.clone();
-        let mut serve = move |socket: Socket| {
+        let mut serve = move |socket: Socket, place: Option<OwnedSemaphorePermit>| {
+            if let Some(idle) = server.settings.keep_alive {
+                socket.keep_alive(idle);
+            }
             server.handle.arrived(Millis::now());
             let conn = Arc::new(Conn::new(server.handle.clone(), server.pace.clone()));
-            let roster = server.roster.clone();
+            // Before the task has its first turn, which may be after the drain has found the list empty.
+            let listed = server.roster.enter(conn.clone(), place);
             tokio::spawn(connection::serve(
                 socket,
                 conn,
-                roster,
+                listed,
                 protocol.clone(),
                 opening.clone(),
                 service.clone(),
-                server.event_streams,
+                server.settings.event_streams,
             ));
         };
         let listening = async {
             self.accept_until_draining(&listener, &mut serve).await;
             let bound = self.handle.left_until(self.handle.budget().drain_until());
-            listener.close(bound, &mut serve).await;
+            // Whoever waits in the queue by now is taken, however many there are.
+            let serve = &mut serve;
+            listener
+                .close(bound, move |socket| serve(socket, None))
+                .await;
         };
         let (listening_over, over) = tokio::sync::oneshot::channel::<()>();
         tokio::join!(
@@ -113,7 +126,11 @@ impl Server {
         );
     }
 
-    async fn accept_until_draining(&self, listener: &Listener, serve: &mut impl FnMut(Socket)) {
+    async fn accept_until_draining(
+        &self,
+        listener: &Listener,
+        serve: &mut impl FnMut(Socket, Option<OwnedSemaphorePermit>),
+    ) {
         // Whoever uses this server from within the process still connects to it.
         let mut over = pin!(async {
             self.handle.draining().await;
@@ -123,8 +140,8 @@ impl Server {
             tokio::select! {
                 biased;
                 _ = &mut over => return,
-                accepted = listener.accept() => match accepted {
-                    Ok(socket) => serve(socket),
+                (place, accepted) = self.next(listener) => match accepted {
+                    Ok(socket) => serve(socket, place),
                     Err(error) if exhausted(&error) => {
                         tracing::warn!(target: "lameduck", %error, "cannot accept, trying again");
                         tokio::time::sleep(Duration::from_millis(50)).await;
@@ -134,6 +151,17 @@ impl Server {
                 },
             }
         }
+    }
+
+    /// The next connection, once there is a place for it. Until then it waits in the kernel's queue.
+    /// Cancel safe.
+    async fn next(
+        &self,
+        listener: &Listener,
+    ) -> (Option<OwnedSemaphorePermit>, std::io::Result<Socket>) {
+        // Never closed, so there is always one.
+        let place = self.places.clone().acquire_owned().await.ok();
+        (place, listener.accept().await)
     }
 
     /// Looks at every connection from time to time until all are gone after the shutdown.
@@ -149,6 +177,8 @@ impl Server {
             if self.handle.phase() >= Phase::LameDuck && lame_duck_since.is_none() {
                 lame_duck_since = Some(now);
             }
+            // Asked once: whoever is not told in this look is told in the next.
+            let letting_go = self.handle.is_letting_go();
             // Never in the look that tells them: however late this is, each has a turn to answer.
             let over = told_let_go
                 && self
@@ -156,44 +186,58 @@ impl Server {
                     .left_until(self.handle.budget().let_go_until())
                     .is_zero();
             let lasted = lame_duck_since.map_or(Duration::ZERO, |since| now - since);
-            let left = self.look(lasted, over, self.handle.is_letting_go() && !told_let_go);
-            told_let_go = self.handle.is_letting_go();
-            if over || (left == 0 && !listening) {
+            let looked = self.look(lasted, over, letting_go && !told_let_go);
+            told_let_go = letting_go;
+            if over || (looked.connections == 0 && !listening) {
                 return;
             }
             let pause = match lame_duck_since {
-                None => SWEEP_SERVING,
+                None => looked.due,
                 Some(_) => SWEEP_DRAINING,
             };
+            let asleep = looked.connections == 0 && lame_duck_since.is_none();
             tokio::select! {
                 _ = &mut lame_duck, if lame_duck_since.is_none() => {}
                 _ = &mut let_go, if !told_let_go => {}
                 _ = &mut listening_over, if listening => listening = false,
                 _ = all_gone, if !listening => {}
-                _ = tokio::time::sleep(pause) => {}
+                // Nobody to look at: until somebody comes.
+                () = self.roster.first.notified(), if asleep => {}
+                () = tokio::time::sleep(pause), if !asleep => {}
             }
         }
     }
 
-    /// One look at every connection. Returns how many there are.
-    fn look(&self, lame_duck_for: Duration, cut: bool, wake: bool) -> usize {
-        let circumstances = self.circumstances(lame_duck_for);
-        self.roster.each(|nth, conn| {
-            match judge(conn, nth, &circumstances) {
+    /// One look at every connection.
+    fn look(&self, lame_duck_for: Duration, cut: bool, wake: bool) -> Looked {
+        let mut circumstances = self.circumstances(lame_duck_for);
+        if circumstances.phase >= Phase::Draining {
+            let all = &mut circumstances.all;
+            self.roster.each(|_, conn| all.add(&conn.snapshot()));
+        }
+        let mut due = self.settings.limits.shortest();
+        let connections = self.roster.each(|nth, conn| {
+            let it = conn.snapshot();
+            match judge(&it, nth, &circumstances) {
                 _ if cut => conn.give(Order::Cut),
                 Order::Serve => {}
                 order => conn.give(order),
             }
-            if wake {
+            due = due.min(sweep::due(&it, circumstances.now, &self.settings.limits));
+            // Whoever reads nothing while it answers looks for its peer when it is woken.
+            if wake || it.half_closed.is_some() {
                 conn.bell.ring();
             }
-        })
+        });
+        Looked { connections, due }
     }
 
     fn circumstances(&self, lame_duck_for: Duration) -> Circumstances {
+        let now = Millis::now();
         Circumstances {
-            now: Millis::now(),
+            now,
             phase: self.handle.phase(),
+            begun: self.handle.begun_for().map(|it| now.before(it)),
             lame_duck_for,
             lame_duck_min: self.lame_duck_min,
             // If something waits for this server to end, then it must not wait for that.
@@ -201,8 +245,16 @@ impl Server {
             in_a_hurry: self.handle.is_letting_go() || self.handle.is_hurried(),
             turnaround: self.pace.turnaround.longest(),
             first_byte: self.pace.first_byte.longest(),
-            head_timeout: self.limits.head,
-            handshake_timeout: self.limits.handshake,
+            limits: self.settings.limits,
+            all: All::default(),
         }
     }
+}
+
+/// What a look came to.
+struct Looked {
+    /// How many connections there are.
+    connections: usize,
+    /// When to look again while the process serves.
+    due: Duration,
 }

@@ -3,11 +3,28 @@
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 #[cfg(unix)]
 use tokio::net::UnixStream;
+
+/// Between two probes of a connection that has been quiet: 10 s.
+const PROBE: Duration = Duration::from_secs(10);
+/// How many unanswered probes say that the peer is gone.
+#[cfg(not(windows))]
+const PROBES: u32 = 6;
+
+/// What has become of a peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Peer {
+    There,
+    /// It sends nothing more, and may still read.
+    Finished,
+    /// It has reset the connection, or does not answer.
+    Gone,
+}
 
 /// A stream socket of either family.
 pub(crate) enum Socket {
@@ -55,9 +72,59 @@ impl Socket {
 
     /// Whether there is something to read, an end included; if not, the task is woken when there
     /// is.
-    #[cfg(feature = "rustls")]
     pub(super) fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<()> {
         each!(self, s => s.poll_read_ready(cx)).map(|_| ())
+    }
+
+    /// What has become of the peer.
+    #[cfg(unix)]
+    pub(super) fn peer(&self) -> Peer {
+        use rustix::event::{PollFd, PollFlags, Timespec, poll};
+        use std::os::fd::AsFd;
+        // Not part of POSIX; elsewhere an end is only seen by reading.
+        #[cfg(target_os = "linux")]
+        const END: PollFlags = PollFlags::RDHUP;
+        #[cfg(not(target_os = "linux"))]
+        const END: PollFlags = PollFlags::empty();
+        let fd = match self {
+            Socket::Tcp(s) => s.as_fd(),
+            Socket::Unix(s) => s.as_fd(),
+        };
+        let mut fds = [PollFd::from_borrowed_fd(fd, END)];
+        let now = Timespec {
+            tv_sec: 0,
+            tv_nsec: 0,
+        };
+        if poll(&mut fds, Some(&now)).is_err() {
+            return Peer::There;
+        }
+        let seen = fds[0].revents();
+        if seen.intersects(PollFlags::HUP | PollFlags::ERR) {
+            Peer::Gone
+        } else if seen.intersects(END) {
+            Peer::Finished
+        } else {
+            Peer::There
+        }
+    }
+
+    #[cfg(not(unix))]
+    pub(super) fn peer(&self) -> Peer {
+        Peer::There
+    }
+
+    /// Has the system see whether the peer is still there: first after `idle` without a byte, then
+    /// every `PROBE`, and the connection fails when `PROBES` of them go unanswered. Where the system
+    /// has no such thing it works without.
+    pub(super) fn keep_alive(&self, idle: Duration) {
+        if let Socket::Tcp(stream) = self {
+            let probes = socket2::TcpKeepalive::new()
+                .with_time(idle)
+                .with_interval(PROBE);
+            #[cfg(not(windows))]
+            let probes = probes.with_retries(PROBES);
+            let _ = socket2::SockRef::from(stream).set_tcp_keepalive(&probes);
+        }
     }
 
     /// Bytes written that the peer has not acknowledged yet. Zero where the system does not say.

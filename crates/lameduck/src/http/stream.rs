@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::conn::Conn;
-use super::socket::Socket;
+use super::socket::{Peer, Socket};
 #[cfg(feature = "rustls")]
 use super::tls::{Session, handshake};
 
@@ -58,6 +58,25 @@ impl Stream {
     #[inline]
     pub(super) fn has_unread(&self) -> bool {
         each!(self, s => s.has_unread())
+    }
+
+    /// Whether there is something to read, an end included; if not, the task is woken when there
+    /// is.
+    pub(super) fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<()> {
+        self.socket().poll_readable(cx)
+    }
+
+    /// What has become of the peer.
+    pub(super) fn peer(&self) -> Peer {
+        self.socket().peer()
+    }
+
+    fn socket(&self) -> &Socket {
+        match self {
+            Stream::Plain(socket) => socket,
+            #[cfg(feature = "rustls")]
+            Stream::Tls(session) => session.socket(),
+        }
     }
 
     /// Whether something that hyper has written is not with the kernel yet.

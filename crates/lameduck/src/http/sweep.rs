@@ -1,10 +1,14 @@
-//! Who is closed when: the policy of the drain.
+//! Who is closed when: how long a connection may do nothing, and the policy of the drain.
 //!
 //! A connection that is closed while its peer is sending a request loses that request, and the
 //! peer learns of a FIN only half a round trip later. So a connection is not closed at the signal:
 //! its next answer says `Connection: close`, and only one that has been quiet for longer than its
 //! peer usually pauses is closed by us. How long peers pause is measured
 //! ([`pace`](super::pace)).
+//!
+//! Quiet counts from the signal at the earliest: what a peer has not done before is no sign of what
+//! it will do now. A pool that has lost one connection takes the next, so those that do nothing are
+//! kept until all of them are quiet, and close together.
 //!
 //! # What must hold
 //!
@@ -13,12 +17,14 @@
 //! 2. While other work is in flight, waiting costs nothing, so idle connections are held. Once
 //!    nothing is, no connection that does nothing holds the process for longer than
 //!    [`MOST_QUIET`].
+//! 3. At any time a connection that does nothing ends: without a first byte, within a head, between
+//!    two requests, each within its bound.
 //!
-//! [`judge`] is a pure function of what is known and the time.
+//! [`judge`] is a pure function of what is known and the time, and so is [`due`].
 
 use std::time::Duration;
 
-use super::conn::{Conn, Order};
+use super::conn::{Order, Snapshot, State};
 use super::pace::{LEAST_QUIET, LINGER, MOST_QUIET, quiet_enough};
 use crate::clock::Millis;
 use crate::phase::Phase;
@@ -33,10 +39,26 @@ const HANDSHAKE: Duration = Duration::from_secs(2);
 /// not closing its side: 10 ms. It has all of our bytes, and we have all of its.
 pub(super) const DELIVERED: Duration = Duration::from_millis(10);
 
+/// How long a peer may take, at any time.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    /// From the connection to its first byte.
+    pub(crate) first_byte: Duration,
+    /// For the head of a request, from its first byte.
+    pub(crate) head: Duration,
+    /// For a TLS handshake, from the connection on.
+    pub(crate) handshake: Duration,
+    /// Between a response and the next request.
+    pub(crate) idle: Duration,
+}
+
 /// What the sweep knows beyond the single connection.
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Circumstances {
     pub now: Millis,
     pub phase: Phase,
+    /// When the shutdown began.
+    pub begun: Option<Millis>,
     /// How long the process has been in the phase before the drain.
     pub lame_duck_for: Duration,
     /// How long that phase takes at least; HTTP/2 peers are told spread over it.
@@ -48,80 +70,131 @@ pub(crate) struct Circumstances {
     /// Pauses between requests, and before the first, on any connection.
     pub turnaround: Duration,
     pub first_byte: Duration,
-    /// How long a head may take at any time.
-    pub head_timeout: Duration,
-    /// How long a TLS handshake may take at any time, from the connection on.
-    pub handshake_timeout: Duration,
+    pub limits: Limits,
+    /// What all connections together have been doing.
+    pub all: All,
 }
 
-/// What `conn`, the `nth` of the server, should do.
-pub(crate) fn judge(conn: &Conn, nth: usize, c: &Circumstances) -> Order {
-    if conn.is_upgraded() {
-        return Order::Serve;
+/// What is known of all connections of a server together.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct All {
+    /// When the last byte went on any that is not over.
+    last_byte: Option<Millis>,
+    /// The longest pause that one of them has made.
+    turnaround: Duration,
+}
+
+impl All {
+    /// Takes one more into account.
+    pub(crate) fn add(&mut self, it: &Snapshot) {
+        if !matches!(it.state, State::Leaving | State::Upgraded) {
+            self.last_byte = self.last_byte.max(Some(it.last_byte));
+            self.turnaround = self.turnaround.max(it.turnaround);
+        }
     }
-    let shaking = conn.shaking_hands_for(c.now);
-    if shaking.is_some_and(|it| it > c.handshake_timeout) {
-        return Order::Cut;
+}
+
+impl Circumstances {
+    /// How long it has been quiet since `last`, counted from the signal at the earliest.
+    fn quiet_since(&self, last: Millis) -> Duration {
+        last.max(self.begun.unwrap_or(self.now)).until(self.now)
     }
-    if let Some(head) = conn.reading_head_for(c.now)
-        && !conn.is_http2()
-        && !conn.is_busy()
-        && head
-            > match (c.phase >= Phase::Draining && !c.others_busy, shaking) {
-                (true, None) => HEAD,
-                (true, Some(_)) => HANDSHAKE,
-                (false, _) => c.head_timeout,
-            }
+
+    /// How long a peer that has asked nothing yet is waited for.
+    fn first_quiet(&self) -> Duration {
+        quiet_enough(Duration::ZERO, self.first_byte, FIRST_BYTE)
+    }
+
+    /// Whether the time has come when idle connections may close.
+    fn may_close_idle(&self, it: &Snapshot) -> bool {
+        if self.in_a_hurry {
+            return true;
+        }
+        if self.others_busy {
+            return false;
+        }
+        let own = if it.used {
+            let servers = self.turnaround.max(self.first_byte);
+            quiet_enough(it.turnaround.max(self.all.turnaround), servers, LEAST_QUIET)
+        } else {
+            self.first_quiet()
+        };
+        let all_quiet = self.quiet_since(self.all.last_byte.unwrap_or(it.last_byte));
+        let quiet = self.quiet_since(it.last_byte);
+        quiet >= own && all_quiet >= own || quiet >= MOST_QUIET
+    }
+}
+
+/// What a connection, the `nth` of the server, should do.
+pub(crate) fn judge(it: &Snapshot, nth: usize, c: &Circumstances) -> Order {
+    let draining = c.phase >= Phase::Draining;
+    let alone = draining && !c.others_busy;
+    let for_as_long = |since: Millis| since.until(c.now);
+    match it.state {
+        State::Upgraded => return Order::Serve,
+        State::Silent | State::Shaking if for_as_long(it.connected) > c.limits.handshake => {
+            return Order::Cut;
+        }
+        State::Leaving => {
+            let most = if c.others_busy { LINGER } else { DELIVERED };
+            let over = |delivered| draining && for_as_long(delivered) > most;
+            return match it.delivered {
+                Some(delivered) if over(delivered) => Order::Cut,
+                _ => Order::Serve,
+            };
+        }
+        _ => {}
+    }
+    if let Some(since) = it.arriving_since()
+        && it.state != State::Http2
+        && !it.is_busy()
     {
-        return Order::Cut;
+        let most = match it.state {
+            State::Shaking if alone => HANDSHAKE,
+            _ if alone => HEAD.min(c.limits.head),
+            _ => c.limits.head,
+        };
+        return if for_as_long(since) > most {
+            Order::Cut
+        } else {
+            Order::Serve
+        };
     }
-    if c.phase < Phase::LameDuck {
-        return Order::Serve;
+    if it.state == State::Http2 {
+        return judge_http2(it, nth, c);
     }
-    if let Some(delivered) = conn.delivered_for(c.now) {
-        let most = if c.others_busy { LINGER } else { DELIVERED };
-        let over = c.phase >= Phase::Draining && delivered > most;
-        return if over { Order::Cut } else { Order::Serve };
-    }
-    if conn.is_http2() {
-        return judge_http2(conn, nth, c);
-    }
-    if c.phase < Phase::Draining || conn.is_busy() || conn.reading_head_for(c.now).is_some() {
-        return Order::Serve;
-    }
-    let enough = if conn.is_used() {
-        quiet_enough(
-            conn.turnaround(),
-            c.turnaround.max(c.first_byte),
-            LEAST_QUIET,
-        )
-    } else {
-        first_quiet(c)
-    };
-    if c.in_a_hurry || (!c.others_busy && conn.quiet_for(c.now) >= enough) {
+    if it.is_idle() && (is_overdue(it, c) || draining && c.may_close_idle(it)) {
         Order::CloseIdle
     } else {
         Order::Serve
     }
 }
 
-fn judge_http2(conn: &Conn, nth: usize, c: &Circumstances) -> Order {
-    match conn.told_for(c.now) {
+fn judge_http2(it: &Snapshot, nth: usize, c: &Circumstances) -> Order {
+    let quiet = it.last_byte.until(c.now);
+    match it.told {
         // GOAWAY is out and every stream has ended: a peer that stays nevertheless is bounded.
         Some(told)
-            if !conn.is_busy()
-                && !c.others_busy
-                && told.min(conn.quiet_for(c.now)) > MOST_QUIET =>
+            if !(it.is_busy() || c.others_busy && c.phase >= Phase::LameDuck)
+                && told.until(c.now).min(quiet) > MOST_QUIET =>
         {
             Order::Cut
         }
         Some(_) => Order::GoAway,
+        None if c.phase < Phase::LameDuck => {
+            if it.is_idle() && is_overdue(it, c) {
+                Order::GoAway
+            } else {
+                Order::Serve
+            }
+        }
         // A connection that came to be served is served first, in the drain too if it has just
         // begun. Many a client asks nothing on one that it has been told to leave, even if the
         // final id allows it, and gRPC clients wait for our SETTINGS, which is a round trip, before
-        // they ask.
-        None if !conn.is_used()
-            && (c.phase < Phase::Draining || !c.in_a_hurry && just_began(conn, c)) =>
+        // they ask. Counted from the first byte, not the last, so that a peer that only pings is told.
+        None if !it.used
+            && (c.phase < Phase::Draining
+                || !c.in_a_hurry && it.since.until(c.now) < c.first_quiet()) =>
         {
             Order::Serve
         }
@@ -138,116 +211,65 @@ fn judge_http2(conn: &Conn, nth: usize, c: &Circumstances) -> Order {
     }
 }
 
-/// Whether a connection's first bytes came so lately that its first request may be on its way.
-/// Counted from the first byte, not the last, so that a peer that only pings is told.
-fn just_began(conn: &Conn, c: &Circumstances) -> bool {
-    conn.reading_head_for(c.now)
-        .is_some_and(|it| it < first_quiet(c))
+/// Whether it has done nothing for longer than it may at any time.
+fn is_overdue(it: &Snapshot, c: &Circumstances) -> bool {
+    bound(it, &c.limits).is_some_and(|(since, most)| since.until(c.now) > most)
 }
 
-/// How long a peer that has asked nothing yet is waited for.
-fn first_quiet(c: &Circumstances) -> Duration {
-    quiet_enough(Duration::ZERO, c.first_byte, FIRST_BYTE)
-}
-
-#[cfg(all(test, feature = "rustls"))]
-mod tests {
-    use super::*;
-    use crate::Lifecycle;
-
-    const fn seconds(n: u64) -> Duration {
-        Duration::from_secs(n)
-    }
-
-    fn judged(conn: &Conn, phase: Phase, others_busy: bool, after: Duration) -> Order {
-        let now = Millis(Millis::now().0 + after.as_millis() as u64);
-        let circumstances = Circumstances {
-            now,
-            phase,
-            lame_duck_for: Duration::ZERO,
-            lame_duck_min: Duration::ZERO,
-            others_busy,
-            in_a_hurry: false,
-            turnaround: Duration::ZERO,
-            first_byte: Duration::ZERO,
-            head_timeout: seconds(30),
-            handshake_timeout: seconds(10),
-        };
-        judge(conn, 0, &circumstances)
-    }
-
-    #[test]
-    fn a_handshake_is_bounded_at_any_time_and_tightly_when_nothing_else_is_in_flight() {
-        let conn = Conn::new(Lifecycle::embedded().handle(), Default::default());
-        conn.shakes_hands();
-        for phase in [Phase::Ready, Phase::LameDuck, Phase::Draining] {
-            assert_eq!(judged(&conn, phase, true, seconds(9)), Order::Serve);
-            assert_eq!(judged(&conn, phase, true, seconds(11)), Order::Cut);
-        }
-        // Without a byte it is a connection like any other.
-        assert_eq!(
-            judged(&conn, Phase::Draining, false, seconds(1)),
-            Order::CloseIdle
-        );
-        conn.first_of_handshake();
-        assert_eq!(
-            judged(&conn, Phase::Draining, false, seconds(1)),
-            Order::Serve
-        );
-        assert_eq!(
-            judged(&conn, Phase::Draining, false, seconds(3)),
-            Order::Cut
-        );
-        assert_eq!(
-            judged(&conn, Phase::Draining, true, seconds(3)),
-            Order::Serve
-        );
-        assert_eq!(judged(&conn, Phase::Ready, false, seconds(3)), Order::Serve);
-        conn.shook_hands();
-        assert_eq!(
-            judged(&conn, Phase::Ready, false, seconds(60)),
-            Order::Serve
-        );
-    }
-
-    #[test]
-    fn http_2_that_has_just_begun_is_served_before_it_is_told_and_pings_do_not_hold_it() {
-        let conn = Conn::new(Lifecycle::embedded().handle(), Default::default());
-        conn.read(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
-        let draining = |after| judged(&conn, Phase::Draining, false, after);
-        assert_eq!(draining(Duration::from_millis(400)), Order::Serve);
-        conn.read(b"a ping");
-        assert_eq!(draining(Duration::from_millis(600)), Order::GoAway);
-        conn.request_began(false);
-        assert_eq!(draining(Duration::ZERO), Order::GoAway);
-    }
-
-    #[test]
-    fn a_connection_that_is_no_longer_http_has_no_head_to_wait_for() {
-        let conn = Conn::new(Lifecycle::embedded().handle(), Default::default());
-        conn.upgraded(None);
-        conn.read(b"a frame");
-        for phase in [Phase::Ready, Phase::LameDuck, Phase::Draining] {
-            assert_eq!(judged(&conn, phase, false, seconds(60)), Order::Serve);
-        }
-    }
-
-    #[test]
-    fn half_a_record_is_a_request_on_its_way_and_bounded_as_one() {
-        let conn = Conn::new(Lifecycle::embedded().handle(), Default::default());
-        conn.within_record(true);
-        assert_eq!(
-            judged(&conn, Phase::Draining, false, Duration::from_millis(900)),
-            Order::Serve
-        );
-        assert_eq!(
-            judged(&conn, Phase::Draining, false, seconds(2)),
-            Order::Cut
-        );
-        conn.within_record(false);
-        assert_eq!(
-            judged(&conn, Phase::Draining, false, seconds(2)),
-            Order::CloseIdle
-        );
+/// How long a connection that does nothing may go on doing so, and since when.
+fn bound(it: &Snapshot, limits: &Limits) -> Option<(Millis, Duration)> {
+    match it.state {
+        State::Silent => Some((it.connected, limits.first_byte)),
+        // Over TLS the handshake was the first byte.
+        State::Fresh => Some((it.since, limits.first_byte)),
+        State::Idle => Some((it.last_byte, limits.idle)),
+        State::Http2 if it.in_flight == 0 => Some((it.last_byte, limits.idle)),
+        _ => None,
     }
 }
+
+/// How often to see whether the peer is gone of a request that is being answered: 1 s.
+const ALIVE: Duration = Duration::from_secs(1);
+
+/// When to look at a connection again while the process serves, if nothing happens on it: no later
+/// than [`judge`] would have something else to say.
+pub(crate) fn due(it: &Snapshot, now: Millis, limits: &Limits) -> Duration {
+    let left = |since: Millis, most: Duration| (most + TICK).saturating_sub(since.until(now));
+    let mut due = limits.shortest();
+    if matches!(it.state, State::Silent | State::Shaking) {
+        due = due.min(left(it.connected, limits.handshake));
+    }
+    if let Some(since) = it.arriving_since()
+        && it.state != State::Http2
+    {
+        due = due.min(left(since, limits.head));
+    }
+    if let Some((since, most)) = bound(it, limits) {
+        due = due.min(left(since, most));
+    }
+    if let Some(told) = it.told {
+        due = due.min(left(told.max(it.last_byte), MOST_QUIET));
+    }
+    if it.half_closed.is_some() && it.state == State::Busy {
+        due = due.min(ALIVE);
+    }
+    due.max(TICK)
+}
+
+/// The clock is no finer than this: 10 ms.
+const TICK: Duration = Duration::from_millis(10);
+
+impl Limits {
+    /// After this long a connection that has only just come, or only just begun to do nothing, may be
+    /// overdue.
+    pub(crate) fn shortest(&self) -> Duration {
+        self.first_byte
+            .min(self.head)
+            .min(self.handshake)
+            .min(self.idle)
+            .max(TICK)
+    }
+}
+
+#[cfg(test)]
+mod tests;

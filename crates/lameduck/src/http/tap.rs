@@ -13,6 +13,7 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::conn::Conn;
+use super::socket::Peer;
 use super::stream::Stream;
 
 /// What hyper gets to hold. Handed back through [`Conn::give_back`] when dropped, by whomever:
@@ -67,6 +68,22 @@ impl AsyncRead for Tap {
     }
 }
 
+/// While a request is being answered hyper does not read, since a peer may send its FIN right behind a
+/// whole request and still wait for the answer (RFC 9112, 9.6). So we look for one that is really gone.
+#[cold]
+fn look_for_peer(stream: &Stream, conn: &Conn, cx: &mut Context<'_>) -> io::Result<()> {
+    // Until something comes the task is woken by it, and by an end too.
+    if stream.poll_readable(cx).is_pending() {
+        return Ok(());
+    }
+    match stream.peer() {
+        Peer::There => {}
+        Peer::Finished => conn.peer_finished(),
+        Peer::Gone => return Err(io::ErrorKind::ConnectionReset.into()),
+    }
+    Ok(())
+}
+
 impl Tap {
     #[inline]
     fn wrote(
@@ -113,10 +130,13 @@ impl AsyncWrite for Tap {
 
     #[inline]
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let (stream, conn) = self.parts()?;
-        let polled = stream.poll_flush(cx);
+        let (mut stream, conn) = self.parts()?;
+        let polled = stream.as_mut().poll_flush(cx);
         if polled.is_ready() {
             conn.flushed();
+        }
+        if conn.is_answering() {
+            look_for_peer(&stream, conn, cx)?;
         }
         polled
     }

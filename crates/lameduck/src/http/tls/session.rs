@@ -106,6 +106,11 @@ impl Session {
         self.0.get_ref().1.wants_write()
     }
 
+    /// The socket under it.
+    pub(crate) fn socket(&self) -> &Socket {
+        &self.0.get_ref().0.socket
+    }
+
     /// The socket, without a word to the peer.
     pub(crate) fn into_socket(self) -> Socket {
         self.0.into_inner().0.into_socket()
@@ -119,7 +124,11 @@ impl AsyncRead for Session {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_read(cx, buf)
+        match Pin::new(&mut self.0).poll_read(cx, buf) {
+            // A FIN without close_notify. What a request is, HTTP says; one that is cut is not whole.
+            Poll::Ready(Err(e)) if e.kind() == io::ErrorKind::UnexpectedEof => Poll::Ready(Ok(())),
+            polled => polled,
+        }
     }
 }
 

@@ -1,26 +1,38 @@
 //! What is known of one connection, by everybody who looks at it.
 //!
+//! | room | what is in it |
+//! |---|---|
+//! | [`state`] | where a connection stands, what moves it, and a picture of it |
+//! | [`framing`] | where the requests of HTTP/1.x end in what the peer sends |
+//! | [`bell`] | how its task is woken |
+//!
 //! # What must hold
 //!
-//! The fields are written by the connection's own task and read by the sweep, which only
-//! *suggests* ([`Order`]); the task looks again before it acts. So they need no order among each
-//! other, and cost the task no more than plain memory.
+//! 1. The connection's own task moves the [`State`], by what [`State::after`] says and nothing else.
+//!    Streams of HTTP/2, which are tasks of their own, only count ([`Conn::request_ended`]).
+//! 2. The sweep reads a [`Snapshot`] and only *suggests* ([`Order`]); the task looks again before it
+//!    acts ([`Conn::may_close`]). So the fields need no order among each other, and cost the task no
+//!    more than plain memory.
 
 use std::future::poll_fn;
-use std::sync::atomic::{
-    AtomicBool, AtomicU8, AtomicU32, AtomicU64,
-    Ordering::{Relaxed, SeqCst},
-    fence,
-};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
-use std::task::{Context, Poll, Waker};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::task::Poll;
 use std::time::Duration;
 
+use self::bell::Bell;
+pub(crate) use self::framing::Follows;
+use self::framing::Framing;
+pub(crate) use self::state::{Event, Snapshot, State};
 use super::pace::{Pace, counts};
 use super::stream::Stream;
 use crate::clock::Millis;
 use crate::handle::Handle;
 use crate::inflight::Guard;
+
+mod bell;
+mod framing;
+mod state;
 
 /// How an HTTP/2 connection begins (RFC 9113, 3.4).
 const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -40,17 +52,49 @@ pub(crate) enum Order {
     Cut = 3,
 }
 
+/// A moment that may not have come.
+#[derive(Default)]
+struct Stamp(AtomicU64);
+
+impl Stamp {
+    fn get(&self) -> Option<Millis> {
+        self.0.load(Relaxed).checked_sub(1).map(Millis)
+    }
+
+    #[inline]
+    fn is_set(&self) -> bool {
+        self.0.load(Relaxed) != 0
+    }
+
+    fn set(&self, at: Millis) {
+        self.0.store(at.0 + 1, Relaxed);
+    }
+
+    /// Says whether this was the first time.
+    fn set_once(&self, at: Millis) -> bool {
+        let first = !self.is_set();
+        if first {
+            self.set(at);
+        }
+        first
+    }
+
+    fn clear(&self) {
+        self.0.store(0, Relaxed);
+    }
+}
+
 /// What is known of a connection.
 pub(crate) struct Conn {
     handle: Handle,
     pace: Arc<Pace>,
+    connected: Millis,
+    state: AtomicU8,
+    /// When the state was entered.
+    since: AtomicU64,
     last_byte: AtomicU64,
-    /// When the first byte of a request came that has not been dispatched yet, plus one; or zero.
-    head_since: AtomicU64,
-    /// Since when the peer shakes hands, plus one; or zero.
-    shaking: AtomicU64,
-    /// When the first part of a TLS record came whose last has not, plus one; or zero.
-    record_since: AtomicU64,
+    /// [`Framing`] as one word.
+    framing: AtomicU64,
     /// How much of the HTTP/2 preface has been seen, or [`NOT_HTTP2`].
     preface: AtomicU8,
     in_flight: AtomicU32,
@@ -61,20 +105,21 @@ pub(crate) struct Conn {
     /// Whether bytes that hyper has written are not with the kernel yet (TLS has a buffer of its
     /// own).
     held_back: AtomicBool,
+    /// When the first part of a TLS record came whose last has not.
+    record: Stamp,
+    /// When GOAWAY was sent.
+    told: Stamp,
+    /// Since when nothing of ours is on its way to the peer any more, after our FIN.
+    delivered: Stamp,
+    /// When the peer's FIN was seen behind a request that is being answered.
+    half_closed: Stamp,
     /// Whether a response was broken off.
     broken_off: AtomicBool,
-    /// Whether it has stopped being HTTP, and its new owner has not given it back yet.
-    upgraded: AtomicBool,
-    order: AtomicU8,
-    /// When GOAWAY was sent, plus one; or zero.
-    told: AtomicU64,
     /// Whether the peer may still be sending something that nobody will read.
     unread: AtomicBool,
-    /// Since when nothing of ours is on its way to the peer any more, after our FIN, plus one; or
-    /// zero.
-    delivered: AtomicU64,
     /// Whether the last read found the kernel's queue empty.
     nothing_unread: AtomicBool,
+    order: AtomicU8,
     pub(super) bell: Bell,
     leftover: Mutex<Leftover>,
 }
@@ -93,23 +138,25 @@ impl Conn {
         Conn {
             handle,
             pace,
+            connected: now,
+            state: AtomicU8::new(State::Fresh as u8),
+            since: AtomicU64::new(now.0),
             last_byte: AtomicU64::new(now.0),
-            head_since: AtomicU64::new(0),
-            shaking: AtomicU64::new(0),
-            record_since: AtomicU64::new(0),
+            framing: AtomicU64::new(Framing::START.pack()),
             preface: AtomicU8::new(0),
             in_flight: AtomicU32::new(0),
             used: AtomicBool::new(false),
             turnaround: AtomicU32::new(0),
             write_blocked: AtomicBool::new(false),
             held_back: AtomicBool::new(false),
+            record: Stamp::default(),
+            told: Stamp::default(),
+            delivered: Stamp::default(),
+            half_closed: Stamp::default(),
             broken_off: AtomicBool::new(false),
-            upgraded: AtomicBool::new(false),
-            order: AtomicU8::new(Order::Serve as u8),
-            told: AtomicU64::new(0),
             unread: AtomicBool::new(false),
-            delivered: AtomicU64::new(0),
             nothing_unread: AtomicBool::new(false),
+            order: AtomicU8::new(Order::Serve as u8),
             bell: Bell::default(),
             leftover: Mutex::default(),
         }
@@ -118,6 +165,44 @@ impl Conn {
     #[inline]
     pub(super) fn handle(&self) -> &Handle {
         &self.handle
+    }
+
+    #[inline]
+    pub(super) fn state(&self) -> State {
+        State::from_u8(self.state.load(Relaxed))
+    }
+
+    /// Takes an event into account. Only the connection's own task does.
+    #[inline]
+    fn happened(&self, event: Event, at: Millis) {
+        let before = self.state();
+        let after = before.after(event);
+        if after != before {
+            self.state.store(after as u8, Relaxed);
+            self.since.store(at.0, Relaxed);
+        }
+    }
+
+    pub(super) fn snapshot(&self) -> Snapshot {
+        Snapshot {
+            state: self.state(),
+            since: Millis(self.since.load(Relaxed)),
+            connected: self.connected,
+            last_byte: self.last_byte(),
+            in_flight: self.in_flight.load(Relaxed),
+            write_blocked: self.write_blocked.load(Relaxed),
+            used: self.used.load(Relaxed),
+            turnaround: Duration::from_millis(self.turnaround.load(Relaxed).into()),
+            record: self.record.get(),
+            told: self.told.get(),
+            delivered: self.delivered.get(),
+            half_closed: self.half_closed.get(),
+        }
+    }
+
+    #[inline]
+    fn last_byte(&self) -> Millis {
+        Millis(self.last_byte.load(Relaxed))
     }
 
     // What the tap sees.
@@ -137,25 +222,51 @@ impl Conn {
         }
         let now = Millis::now();
         // One writer, so a load and a store do what a dearer read-modify-write would.
-        let before = Millis(self.last_byte.load(Relaxed));
+        let before = self.last_byte();
         self.last_byte.store(now.0, Relaxed);
+        let framing = match self.state() {
+            State::Http2 => return,
+            State::Fresh | State::Idle => {
+                self.begins_request(before, now);
+                Framing::START
+            }
+            _ => Framing::unpack(self.framing.load(Relaxed)),
+        };
+        self.framing.store(framing.read(bytes).pack(), Relaxed);
         let preface = self.preface.load(Relaxed);
         if (preface as usize) < PREFACE.len() {
             self.preface.store(match_preface(preface, bytes), Relaxed);
-        }
-        if self.in_flight.load(Relaxed) == 0 && self.head_since.load(Relaxed) == 0 {
-            self.head_since.store(now.0 + 1, Relaxed);
-            let gap = before.millis_until(now);
-            if self.used.load(Relaxed) {
-                self.pace.turnaround.saw(gap, now);
-                if let Some(ms) = counts(gap) {
-                    self.turnaround
-                        .store(self.turnaround.load(Relaxed).max(ms), Relaxed);
-                }
-            } else {
-                self.pace.first_byte.saw(gap, now);
+            if self.is_http2() {
+                self.happened(Event::Preface, now);
             }
         }
+    }
+
+    /// The first byte of a request has come, and the last before it at `before`.
+    #[inline]
+    fn begins_request(&self, before: Millis, now: Millis) {
+        self.happened(Event::Byte, now);
+        let gap = before.millis_until(now);
+        if self.used.load(Relaxed) {
+            self.pace.turnaround.saw(gap, now);
+            if let Some(ms) = counts(gap) {
+                let longest = self.turnaround.load(Relaxed).max(ms);
+                self.turnaround.store(longest, Relaxed);
+            }
+        } else {
+            self.pace.first_byte.saw(gap, now);
+        }
+    }
+
+    /// The peer has sent its FIN. Behind a whole request that says nothing: it still reads.
+    pub(super) fn peer_finished(&self) {
+        self.half_closed.set_once(Millis::now());
+    }
+
+    /// Whether a request is being answered, so that nobody reads from the socket meanwhile.
+    #[inline]
+    pub(super) fn is_answering(&self) -> bool {
+        self.state() == State::Busy
     }
 
     #[inline]
@@ -184,9 +295,7 @@ impl Conn {
 
     /// hyper, or whoever it gave the connection to, is done with the stream.
     pub(super) fn give_back(&self, stream: Stream) {
-        // What it read as somebody else's was no head.
-        self.head_since.store(0, Relaxed);
-        self.upgraded.store(false, Relaxed);
+        self.leaves();
         let mut leftover = self.leftover();
         leftover.stream = Some(stream);
         let upgraded = leftover.upgraded.take();
@@ -197,6 +306,11 @@ impl Conn {
             self.cut_short(&guard);
         }
         self.bell.ring();
+    }
+
+    /// What is left is an orderly end.
+    pub(super) fn leaves(&self) {
+        self.happened(Event::GivenBack, Millis::now());
     }
 
     /// The stream, once everybody is done with it; `None` if the connection is to be cut first.
@@ -221,51 +335,56 @@ impl Conn {
     /// The connection begins with a handshake.
     #[cfg(feature = "rustls")]
     pub(super) fn shakes_hands(&self) {
-        self.shaking
-            .store(self.last_byte.load(Relaxed) + 1, Relaxed);
+        self.happened(Event::Shakes, self.connected);
     }
 
     /// The handshake's first byte has come.
     #[cfg(feature = "rustls")]
     pub(super) fn first_of_handshake(&self) {
         let now = Millis::now();
-        let connected = Millis(self.last_byte.load(Relaxed));
-        self.pace.first_byte.saw(connected.millis_until(now), now);
+        self.pace
+            .first_byte
+            .saw(self.last_byte().millis_until(now), now);
         self.last_byte.store(now.0, Relaxed);
-        self.head_since.store(now.0 + 1, Relaxed);
+        self.happened(Event::Byte, now);
     }
 
     /// From here on it is as if the peer had just connected.
     #[cfg(feature = "rustls")]
     pub(super) fn shook_hands(&self) {
-        self.last_byte.store(Millis::now().0, Relaxed);
-        self.head_since.store(0, Relaxed);
-        self.shaking.store(0, Relaxed);
+        let now = Millis::now();
+        self.last_byte.store(now.0, Relaxed);
+        self.happened(Event::Shook, now);
     }
 
     /// Whether what was read last ends within a record.
     #[cfg(feature = "rustls")]
     #[inline]
     pub(super) fn within_record(&self, within: bool) {
-        let since = self.record_since.load(Relaxed);
-        if within && since == 0 {
-            self.record_since.store(Millis::now().0 + 1, Relaxed);
-        } else if !within && since != 0 {
-            self.record_since.store(0, Relaxed);
+        if within {
+            if !self.record.is_set() {
+                self.record.set(Millis::now());
+            }
+        } else if self.record.is_set() {
+            self.record.clear();
         }
     }
 
     // What the requests see.
 
-    /// A request's head is whole; `body` says whether a body follows. Returns when its last byte
-    /// came, which saves a look at the clock.
+    /// A request's head is whole. Returns when its last byte came, which saves a look at the clock.
     #[inline]
-    pub(super) fn request_began(&self, body: bool) -> Millis {
-        self.unread.store(body, Relaxed);
-        self.head_since.store(0, Relaxed);
+    pub(super) fn request_began(&self, follows: Follows) -> Millis {
+        let at = self.last_byte();
+        self.unread.store(follows != Follows::Nothing, Relaxed);
         self.used.store(true, Relaxed);
+        if self.state() != State::Http2 {
+            let framing = Framing::unpack(self.framing.load(Relaxed));
+            self.framing.store(framing.asked(follows).pack(), Relaxed);
+        }
         self.count_in_flight(1);
-        Millis(self.last_byte.load(Relaxed))
+        self.happened(Event::Asked, at);
+        at
     }
 
     /// A request's last byte was written; `guard` is what had it in the ledger.
@@ -282,18 +401,26 @@ impl Conn {
             }
             _ => {}
         }
-        self.count_in_flight(-1);
+        let left = self.count_in_flight(-1);
+        // A stream of HTTP/2 ends in a task of its own, and moves nothing.
+        if left == 0 && self.state() == State::Busy {
+            let framing = Framing::unpack(self.framing.load(Relaxed));
+            let behind = framing.leaves_something();
+            self.happened(Event::Answered { behind }, self.last_byte());
+        }
     }
 
     /// A request of HTTP/1.x begins and ends in the connection's own task, where a load and a store do;
-    /// a stream of HTTP/2 is a task of its own.
+    /// a stream of HTTP/2 is a task of its own. Returns how many there are now.
     #[inline]
-    fn count_in_flight(&self, by: i32) {
+    fn count_in_flight(&self, by: i32) -> u32 {
         if self.is_http2() {
-            self.in_flight.fetch_add(by.cast_unsigned(), Relaxed);
+            let before = self.in_flight.fetch_add(by.cast_unsigned(), Relaxed);
+            before.wrapping_add_signed(by)
         } else {
             let n = self.in_flight.load(Relaxed).wrapping_add_signed(by);
             self.in_flight.store(n, Relaxed);
+            n
         }
     }
 
@@ -324,68 +451,22 @@ impl Conn {
     /// something else does.
     pub(super) fn upgraded(&self, guard: Option<Guard>) {
         // With HTTP/2 it is only one of the streams.
-        self.upgraded.store(!self.is_http2(), Relaxed);
+        if !self.is_http2() {
+            self.happened(Event::Upgraded, Millis::now());
+        }
         self.leftover().upgraded = guard;
     }
-
-    /// Whether it belongs to somebody else, who ends it.
-    pub(super) fn is_upgraded(&self) -> bool {
-        self.upgraded.load(Relaxed)
-    }
-
-    // What the sweep sees.
 
     #[inline]
     pub(super) fn is_http2(&self) -> bool {
         self.preface.load(Relaxed) as usize == PREFACE.len()
     }
 
-    pub(super) fn is_used(&self) -> bool {
-        self.used.load(Relaxed)
-    }
-
-    /// A request is in a handler, or its response on its way out.
-    pub(super) fn is_busy(&self) -> bool {
-        self.in_flight.load(Relaxed) > 0 || self.write_blocked.load(Relaxed)
-    }
-
-    /// How long the head of a request has been arriving, or the record that may have its first byte
-    /// in it, or a handshake.
-    pub(super) fn reading_head_for(&self, now: Millis) -> Option<Duration> {
-        since(&self.head_since, now).or_else(|| since(&self.record_since, now))
-    }
-
-    /// How long ago a peer connected that has not finished its handshake.
-    pub(super) fn shaking_hands_for(&self, now: Millis) -> Option<Duration> {
-        since(&self.shaking, now)
-    }
-
-    /// How long ago GOAWAY was sent.
-    pub(super) fn told_for(&self, now: Millis) -> Option<Duration> {
-        since(&self.told, now)
-    }
-
-    pub(super) fn quiet_for(&self, now: Millis) -> Duration {
-        Millis(self.last_byte.load(Relaxed)).until(now)
-    }
-
-    pub(super) fn turnaround(&self) -> Duration {
-        Duration::from_millis(self.turnaround.load(Relaxed).into())
-    }
-
-    /// How long ago the peer had acknowledged all that we sent, our FIN included, with nothing of
-    /// its own left to read.
-    pub(super) fn delivered_for(&self, now: Millis) -> Option<Duration> {
-        since(&self.delivered, now)
-    }
+    // What the end of it needs.
 
     /// GOAWAY is on its way; whether this is the first time.
     pub(super) fn tell(&self) -> bool {
-        let first = self.told.load(Relaxed) == 0;
-        if first {
-            self.told.store(Millis::now().0 + 1, Relaxed);
-        }
-        first
+        self.told.set_once(Millis::now())
     }
 
     /// What the peer sends from here on nobody will read.
@@ -400,13 +481,13 @@ impl Conn {
 
     /// Whether our FIN and all before it has reached the peer, with nothing of its own left to read.
     pub(super) fn is_delivered(&self) -> bool {
-        self.delivered.load(Relaxed) != 0
+        self.delivered.is_set()
     }
 
     /// Our FIN and all before it has reached the peer.
     pub(super) fn delivered(&self) {
-        if !self.unread.load(Relaxed) && self.delivered.load(Relaxed) == 0 {
-            self.delivered.store(Millis::now().0 + 1, Relaxed);
+        if !self.unread.load(Relaxed) {
+            self.delivered.set_once(Millis::now());
         }
     }
 
@@ -450,17 +531,7 @@ impl Conn {
 
     /// Whether closing now would lose nothing that has reached this machine.
     pub(super) fn may_close(&self) -> bool {
-        !self.is_busy()
-            && self.head_since.load(Relaxed) == 0
-            && self.record_since.load(Relaxed) == 0
-            && self.nothing_unread.load(Relaxed)
-    }
-}
-
-fn since(stamp: &AtomicU64, now: Millis) -> Option<Duration> {
-    match stamp.load(Relaxed) {
-        0 => None,
-        at => Some(Millis(at - 1).until(now)),
+        self.snapshot().is_idle() && self.nothing_unread.load(Relaxed)
     }
 }
 
@@ -471,32 +542,6 @@ fn match_preface(matched: u8, bytes: &[u8]) -> u8 {
         matched + n as u8
     } else {
         NOT_HTTP2
-    }
-}
-
-/// Wakes the connection's task, however often. A task keeps its waker for life, so it is taken once;
-/// an `AtomicWaker` gives its waker away when it wakes, and stays mute until the task has brought
-/// another.
-#[derive(Default)]
-pub(super) struct Bell(OnceLock<Waker>);
-
-impl Bell {
-    /// To be called by the task before it looks at what it may be woken for.
-    #[inline]
-    pub(super) fn hear(&self, cx: &Context<'_>) {
-        if self.0.get().is_none() {
-            let _ = self.0.set(cx.waker().clone());
-            // Either we see what was written before `ring`, or `ring` sees our waker.
-            fence(SeqCst);
-        }
-    }
-
-    /// To be called after what the task shall look at was written.
-    pub(super) fn ring(&self) {
-        fence(SeqCst);
-        if let Some(waker) = self.0.get() {
-            waker.wake_by_ref();
-        }
     }
 }
 

@@ -1,0 +1,272 @@
+//! Where the requests of HTTP/1.x end in the bytes that a peer sends, as far as that must be known.
+//!
+//! hyper reads what comes into a buffer of its own, and does not say what is left in it when a request
+//! has been answered. A part of the next request may be: then the connection is not idle, and how long
+//! its head takes counts.
+//!
+//! # What must hold
+//!
+//! 1. A request that comes alone, whole or in pieces, with or without a body, leaves nothing behind it.
+//! 2. A part of another request that comes with one leaves something behind it, until that other
+//!    request's head is whole.
+//!
+//! The common request without a body costs one comparison: its bytes end with a blank line. Only if they
+//! do not is the blank line looked for. A chunked body has no length to count down; what ends with a
+//! blank line is taken to be its end.
+
+/// How far the request in hand has come. Fits into one word, so that it can live in an atomic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Framing {
+    /// The head is not whole.
+    Head { tail: Tail },
+    /// The head is whole, and so many bytes have come behind it.
+    Whole { after: u64, tail: Tail },
+    /// The request is being answered, and so many bytes of its body are still to come.
+    Body { missing: u64 },
+    /// The same without a length.
+    Chunked { tail: Tail },
+    /// Bytes of another request have come.
+    Behind { tail: Tail },
+}
+
+/// What the last bytes are. A line may end without CR (RFC 9112, 2.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(super) enum Tail {
+    /// Something within a line.
+    Text = 0,
+    /// The end of a line.
+    Line = 1,
+    /// The same, and a CR.
+    Return = 2,
+    /// A blank line behind another.
+    Blank = 3,
+}
+
+impl Tail {
+    /// After one more byte.
+    #[inline]
+    fn then(self, byte: u8) -> Tail {
+        match (self, byte) {
+            (Tail::Text, b'\n') => Tail::Line,
+            (Tail::Line | Tail::Blank, b'\r') => Tail::Return,
+            (_, b'\n') => Tail::Blank,
+            _ => Tail::Text,
+        }
+    }
+
+    /// After more bytes, of which the last three tell.
+    #[inline]
+    fn after(self, bytes: &[u8]) -> Tail {
+        if bytes.ends_with(b"\n\r\n") {
+            return Tail::Blank;
+        }
+        match bytes {
+            [.., a, b, c] => Tail::Text.then(*a).then(*b).then(*c),
+            few => few.iter().fold(self, |tail, byte| tail.then(*byte)),
+        }
+    }
+}
+
+/// What follows the head of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Follows {
+    Nothing,
+    Bytes(u64),
+    /// A body without a length.
+    Chunks,
+}
+
+const KIND: u32 = 61;
+const TAIL: u32 = 59;
+const NUMBER: u64 = (1 << TAIL) - 1;
+
+impl Framing {
+    /// Before the first byte of a request.
+    pub(super) const START: Framing = Framing::Head { tail: Tail::Text };
+
+    /// Bytes have come.
+    #[inline]
+    pub(super) fn read(self, bytes: &[u8]) -> Framing {
+        match self {
+            Framing::Head { tail } => match tail.after(bytes) {
+                Tail::Blank => Framing::Whole {
+                    after: 0,
+                    tail: Tail::Blank,
+                },
+                end => search(tail, bytes, end),
+            },
+            Framing::Whole { after, tail } => Framing::Whole {
+                after: (after + bytes.len() as u64).min(NUMBER),
+                tail: tail.after(bytes),
+            },
+            Framing::Body { missing } => match missing.checked_sub(bytes.len() as u64) {
+                Some(missing) => Framing::Body { missing },
+                None => Framing::Behind {
+                    tail: Tail::Text.after(bytes),
+                },
+            },
+            Framing::Chunked { tail } => Framing::Chunked {
+                tail: tail.after(bytes),
+            },
+            Framing::Behind { tail } => Framing::Behind {
+                tail: tail.after(bytes),
+            },
+        }
+    }
+
+    /// A request's head is whole; says what of it is still to come.
+    #[inline]
+    pub(super) fn asked(self, follows: Follows) -> Framing {
+        let (after, tail) = match self {
+            Framing::Whole { after, tail } => (after, tail),
+            // It was behind another. Where it ends in what has come is not known; if that ends with a
+            // blank line, most likely there.
+            Framing::Behind { tail } if tail != Tail::Blank => return self,
+            _ => (0, Tail::Blank),
+        };
+        match follows {
+            Follows::Nothing if after > 0 => Framing::Behind { tail },
+            Follows::Nothing => Framing::Body { missing: 0 },
+            Follows::Bytes(length) => match length.checked_sub(after) {
+                Some(missing) => Framing::Body {
+                    missing: missing.min(NUMBER),
+                },
+                None => Framing::Behind { tail },
+            },
+            Follows::Chunks => Framing::Chunked { tail },
+        }
+    }
+
+    /// The request has been answered: whether a part of another has come.
+    #[inline]
+    pub(super) fn leaves_something(self) -> bool {
+        matches!(self, Framing::Behind { .. })
+    }
+
+    /// As one word.
+    #[inline]
+    pub(super) fn pack(self) -> u64 {
+        let word =
+            |kind: u64, tail: Tail, number: u64| kind << KIND | (tail as u64) << TAIL | number;
+        match self {
+            Framing::Head { tail } => word(0, tail, 0),
+            Framing::Whole { after, tail } => word(1, tail, after),
+            Framing::Body { missing } => word(2, Tail::Text, missing),
+            Framing::Chunked { tail } => word(3, tail, 0),
+            Framing::Behind { tail } => word(4, tail, 0),
+        }
+    }
+
+    /// From one word.
+    #[inline]
+    pub(super) fn unpack(word: u64) -> Framing {
+        let tail = match (word >> TAIL) & 3 {
+            0 => Tail::Text,
+            1 => Tail::Line,
+            2 => Tail::Return,
+            _ => Tail::Blank,
+        };
+        let number = word & NUMBER;
+        match word >> KIND {
+            0 => Framing::Head { tail },
+            1 => Framing::Whole {
+                after: number,
+                tail,
+            },
+            2 => Framing::Body { missing: number },
+            3 => Framing::Chunked { tail },
+            _ => Framing::Behind { tail },
+        }
+    }
+}
+
+/// Looks for the blank line that ends a head in bytes that end with `end`.
+fn search(mut tail: Tail, bytes: &[u8], end: Tail) -> Framing {
+    for (n, byte) in bytes.iter().enumerate() {
+        tail = tail.then(*byte);
+        if tail == Tail::Blank {
+            return Framing::Whole {
+                after: (bytes.len() - n - 1) as u64,
+                tail: end,
+            };
+        }
+    }
+    Framing::Head { tail: end }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GET: &[u8] = b"GET / HTTP/1.1\r\nhost: a\r\n\r\n";
+    const BARE: &[u8] = b"GET / HTTP/1.1\nhost: a\n\n";
+    const POST: &[u8] = b"POST / HTTP/1.1\r\ncontent-length: 5\r\n\r\nhello";
+    const CHUNKED: &[u8] =
+        b"POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n";
+
+    fn follows(request: &[u8]) -> Follows {
+        match request {
+            GET | BARE => Follows::Nothing,
+            POST => Follows::Bytes(5),
+            _ => Follows::Chunks,
+        }
+    }
+
+    fn head(request: &[u8]) -> usize {
+        let blank = |end: &[u8]| request.windows(end.len()).position(|it| it == end);
+        let crlf = blank(b"\r\n\r\n").map(|at| at + 4);
+        crlf.unwrap_or_else(|| blank(b"\n\n").unwrap() + 2)
+    }
+
+    /// Sends `bytes` in pieces that end at `cuts`; hyper asks as soon as the head is whole.
+    fn sent(request: &[u8], bytes: &[u8], cuts: &[usize]) -> Framing {
+        let mut framing = Framing::START;
+        let (mut from, mut asked) = (0, false);
+        for &cut in cuts.iter().chain([&bytes.len()]) {
+            if cut > from {
+                framing = Framing::unpack(framing.read(&bytes[from..cut]).pack());
+                from = cut;
+            }
+            if !asked && from >= head(request) {
+                asked = true;
+                framing = Framing::unpack(framing.asked(follows(request)).pack());
+            }
+        }
+        framing
+    }
+
+    #[test]
+    fn a_request_that_comes_alone_leaves_nothing_however_it_is_cut() {
+        for request in [GET, BARE, POST, CHUNKED] {
+            for first in 0..=request.len() {
+                for second in first..=request.len() {
+                    let framing = sent(request, request, &[first, second]);
+                    assert!(!framing.leaves_something(), "{first} {second} {framing:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn part_of_another_behind_it_is_left_however_it_is_cut() {
+        for request in [GET, BARE, POST] {
+            for part in 1..GET.len() {
+                let bytes = [request, &GET[..part]].concat();
+                for cut in 0..=bytes.len() {
+                    let framing = sent(request, &bytes, &[cut]);
+                    assert!(framing.leaves_something(), "{part} {cut} {framing:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_was_behind_is_gone_when_it_has_been_asked() {
+        let two = sent(GET, &[GET, GET].concat(), &[GET.len() + 3]);
+        assert!(two.leaves_something());
+        assert!(!two.asked(Follows::Nothing).leaves_something());
+        let two_and_a_half = sent(GET, &[GET, GET, &GET[..9]].concat(), &[9]);
+        assert!(two_and_a_half.asked(Follows::Nothing).leaves_something());
+    }
+}
