@@ -32,6 +32,11 @@ struct Args {
     /// Threads of the runtime; zero for the one of `main`.
     threads: usize,
     drain_route: bool,
+    /// How long a peer may take to its first byte, and between two requests.
+    first_byte: Option<Duration>,
+    idle: Option<Duration>,
+    /// How many connections there may be.
+    most: Option<usize>,
     /// Whether WebSockets are told to come back.
     restart: bool,
     /// The files of a certificate and its key.
@@ -45,6 +50,9 @@ fn args() -> Result<Args, String> {
         listen: "127.0.0.1:0".to_owned(),
         threads: 2,
         drain_route: false,
+        first_byte: None,
+        idle: None,
+        most: None,
         restart: false,
         tls_cert: None,
         tls_key: None,
@@ -59,12 +67,10 @@ fn args() -> Result<Args, String> {
         };
         match word.as_str() {
             "--listen" => args.listen = value()?,
-            "--threads" => {
-                let value = value()?;
-                args.threads = value
-                    .parse()
-                    .map_err(|_| format!("--threads {value}: expected a number, for example 2"))?;
-            }
+            "--threads" => args.threads = number(&word, value()?)?,
+            "--first-byte" => args.first_byte = Some(milliseconds(&word, value()?)?),
+            "--idle" => args.idle = Some(milliseconds(&word, value()?)?),
+            "--most" => args.most = Some(number(&word, value()?)?),
             "--tls-cert" => args.tls_cert = Some(value()?),
             "--tls-key" => args.tls_key = Some(value()?),
             "--drain-route" => args.drain_route = true,
@@ -72,13 +78,22 @@ fn args() -> Result<Args, String> {
             "--fault" => args.faults.push(value()?.parse()?),
             _ => {
                 return Err(format!(
-                    "{word}: expected --listen ADDRESS, --threads N, --tls-cert FILE, --tls-key FILE, \
-                     --drain-route, --restart or --fault NAME"
+                    "{word}: expected --listen ADDRESS, --threads N, --first-byte MS, --idle MS, \
+                     --most N, --tls-cert FILE, --tls-key FILE, --drain-route, --restart or --fault NAME"
                 ));
             }
         }
     }
     Ok(args)
+}
+
+fn number<T: std::str::FromStr>(flag: &str, value: String) -> Result<T, String> {
+    let number = value.parse();
+    number.map_err(|_| format!("{flag} {value}: expected a number, for example 2"))
+}
+
+fn milliseconds(flag: &str, value: String) -> Result<Duration, String> {
+    number(flag, value).map(Duration::from_millis)
 }
 
 fn main() -> Exit {
@@ -122,6 +137,15 @@ async fn live(mut life: Lifecycle, args: Args) -> Exit {
     }
     let handle = life.handle();
     let mut api = Http::new("api", args.listen, routes::router(handle));
+    if let Some(timeout) = args.first_byte {
+        api = api.first_byte_timeout(timeout);
+    }
+    if let Some(timeout) = args.idle {
+        api = api.idle_timeout(timeout);
+    }
+    if let Some(most) = args.most {
+        api = api.max_connections(most);
+    }
     if let (Some(cert), Some(key)) = (args.tls_cert, args.tls_key) {
         api = api.tls(Tls::files(cert, key));
     }

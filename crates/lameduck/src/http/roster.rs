@@ -14,17 +14,25 @@ use super::conn::Conn;
 /// The list.
 #[derive(Default)]
 pub(super) struct Roster {
-    conns: Mutex<Slab<Arc<Conn>>>,
+    list: Mutex<List>,
     /// Told when the list becomes empty.
     pub(super) empty: Notify,
-    /// Told when a connection comes onto an empty list.
-    pub(super) first: Notify,
+    /// Told when somebody has to be looked at sooner than was thought: a connection comes onto a list
+    /// that was seen empty, or a peer sends its FIN while it is answered.
+    pub(super) look: Arc<Notify>,
+}
+
+#[derive(Default)]
+struct List {
+    conns: Slab<Arc<Conn>>,
+    /// Whether there was nobody when somebody last looked.
+    seen_empty: bool,
 }
 
 impl Roster {
-    fn conns(&self) -> MutexGuard<'_, Slab<Arc<Conn>>> {
+    fn list(&self) -> MutexGuard<'_, List> {
         // Nothing under this lock can panic half way.
-        self.conns.lock().unwrap_or_else(|e| e.into_inner())
+        self.list.lock().unwrap_or_else(|e| e.into_inner())
     }
 
     /// Puts a connection on the list for as long as the result lives, with what lets another one in
@@ -34,12 +42,12 @@ impl Roster {
         conn: Arc<Conn>,
         place: Option<OwnedSemaphorePermit>,
     ) -> Listed {
-        let mut conns = self.conns();
-        if conns.is_empty() {
-            self.first.notify_one();
+        let mut list = self.list();
+        if std::mem::take(&mut list.seen_empty) {
+            self.look.notify_one();
         }
         Listed {
-            key: conns.insert(conn),
+            key: list.conns.insert(conn),
             roster: self.clone(),
             _place: place,
         }
@@ -47,11 +55,12 @@ impl Roster {
 
     /// Looks at every connection, by its number; returns how many there are.
     pub(super) fn each(&self, mut look: impl FnMut(usize, &Conn)) -> usize {
-        let conns = self.conns();
-        for (nth, conn) in conns.iter() {
+        let mut list = self.list();
+        for (nth, conn) in list.conns.iter() {
             look(nth, conn);
         }
-        conns.len()
+        list.seen_empty = list.conns.is_empty();
+        list.conns.len()
     }
 }
 
@@ -65,9 +74,9 @@ pub(super) struct Listed {
 impl Drop for Listed {
     fn drop(&mut self) {
         let gone = {
-            let mut conns = self.roster.conns();
-            let gone = conns.try_remove(self.key);
-            if conns.is_empty() {
+            let mut list = self.roster.list();
+            let gone = list.conns.try_remove(self.key);
+            if list.conns.is_empty() {
                 self.roster.empty.notify_waiters();
             }
             gone

@@ -94,7 +94,9 @@ impl Server {
                 socket.keep_alive(idle);
             }
             server.handle.arrived(Millis::now());
-            let conn = Arc::new(Conn::new(server.handle.clone(), server.pace.clone()));
+            let look = server.roster.look.clone();
+            let conn = Conn::new(server.handle.clone(), server.pace.clone(), look);
+            let conn = Arc::new(conn);
             // Before the task has its first turn, which may be after the drain has found the list empty.
             let listed = server.roster.enter(conn.clone(), place);
             tokio::spawn(connection::serve(
@@ -201,8 +203,8 @@ impl Server {
                 _ = &mut let_go, if !told_let_go => {}
                 _ = &mut listening_over, if listening => listening = false,
                 _ = all_gone, if !listening => {}
-                // Nobody to look at: until somebody comes.
-                () = self.roster.first.notified(), if asleep => {}
+                () = self.roster.look.notified() => {}
+                // With nobody to look at it sleeps until somebody comes.
                 () = tokio::time::sleep(pause), if !asleep => {}
             }
         }

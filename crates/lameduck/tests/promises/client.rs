@@ -235,6 +235,14 @@ impl Client {
         }
     }
 
+    /// Goes away without a goodbye: with RST.
+    pub fn reset(self) {
+        if let Stream::Tcp(stream) = &self.stream {
+            let socket = socket2::SockRef::from(stream);
+            socket.set_linger(Some(Duration::ZERO)).unwrap();
+        }
+    }
+
     fn more(&mut self) -> io::Result<()> {
         let mut some = [0; 16 * 1024];
         let n = match &mut self.stream {

@@ -9,10 +9,12 @@ mod service;
 mod socket;
 
 mod accept;
+mod bounds;
 mod environment;
 mod events;
 mod failures;
 mod grpc;
+mod half_closed;
 mod http1;
 mod http2;
 mod idle;

@@ -249,6 +249,20 @@ impl Service {
         });
     }
 
+    /// Waits until nothing of that kind and name is.
+    pub fn not_in_flight(&self, kind: &str, name: &str) {
+        until(name, || {
+            let status = self.status();
+            let items = status["in_flight"].as_array().unwrap();
+            let gone = |it: &Value| it["kind"] != kind || it["name"] != name;
+            items.iter().all(gone).then_some(())
+        });
+    }
+
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     pub fn phase(&self, phase: &str) {
         until(phase, || (self.status()["phase"] == phase).then_some(()));
     }

@@ -21,6 +21,8 @@ use std::task::Poll;
 use std::time::Duration;
 
 use self::bell::Bell;
+use tokio::sync::Notify;
+
 pub(crate) use self::framing::Follows;
 use self::framing::Framing;
 pub(crate) use self::state::{Event, Snapshot, State};
@@ -121,6 +123,8 @@ pub(crate) struct Conn {
     nothing_unread: AtomicBool,
     order: AtomicU8,
     pub(super) bell: Bell,
+    /// Has the sweep look at all connections.
+    look: Arc<Notify>,
     leftover: Mutex<Leftover>,
 }
 
@@ -133,7 +137,7 @@ struct Leftover {
 }
 
 impl Conn {
-    pub(super) fn new(handle: Handle, pace: Arc<Pace>) -> Conn {
+    pub(super) fn new(handle: Handle, pace: Arc<Pace>, look: Arc<Notify>) -> Conn {
         let now = Millis::now();
         Conn {
             handle,
@@ -158,6 +162,7 @@ impl Conn {
             nothing_unread: AtomicBool::new(false),
             order: AtomicU8::new(Order::Serve as u8),
             bell: Bell::default(),
+            look,
             leftover: Mutex::default(),
         }
     }
@@ -260,7 +265,9 @@ impl Conn {
 
     /// The peer has sent its FIN. Behind a whole request that says nothing: it still reads.
     pub(super) fn peer_finished(&self) {
-        self.half_closed.set_once(Millis::now());
+        if self.half_closed.set_once(Millis::now()) {
+            self.look.notify_one();
+        }
     }
 
     /// Whether a request is being answered, so that nobody reads from the socket meanwhile.

@@ -39,7 +39,11 @@ fn circumstances(phase: Phase, others_busy: bool) -> Circumstances {
 }
 
 fn conn() -> Conn {
-    Conn::new(Lifecycle::embedded().handle(), Default::default())
+    Conn::new(
+        Lifecycle::embedded().handle(),
+        Default::default(),
+        Default::default(),
+    )
 }
 
 /// What a connection should do `after` some time in which nothing happens; the shutdown begins now.
