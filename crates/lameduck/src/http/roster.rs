@@ -10,6 +10,7 @@ use slab::Slab;
 use tokio::sync::{Notify, OwnedSemaphorePermit};
 
 use super::conn::Conn;
+use crate::clock::Millis;
 
 /// The list.
 #[derive(Default)]
@@ -27,6 +28,8 @@ struct List {
     conns: Slab<Arc<Conn>>,
     /// Whether there was nobody when somebody last looked.
     seen_empty: bool,
+    /// When the last byte went on any connection that is gone.
+    last_byte: Option<Millis>,
 }
 
 impl Roster {
@@ -53,6 +56,11 @@ impl Roster {
         }
     }
 
+    /// When the last byte went on any connection that is gone.
+    pub(super) fn last_byte_of_gone(&self) -> Option<Millis> {
+        self.list().last_byte
+    }
+
     /// Looks at every connection, by its number; returns how many there are.
     pub(super) fn each(&self, mut look: impl FnMut(usize, &Conn)) -> usize {
         let mut list = self.list();
@@ -76,6 +84,8 @@ impl Drop for Listed {
         let gone = {
             let mut list = self.roster.list();
             let gone = list.conns.try_remove(self.key);
+            let last_byte = gone.as_ref().map(|conn| conn.snapshot().last_byte);
+            list.last_byte = list.last_byte.max(last_byte);
             if list.conns.is_empty() {
                 self.roster.empty.notify_waiters();
             }

@@ -215,6 +215,7 @@ impl Server {
         let mut circumstances = self.circumstances(lame_duck_for);
         if circumstances.phase >= Phase::Draining {
             let all = &mut circumstances.all;
+            *all = All::since(self.roster.last_byte_of_gone());
             self.roster.each(|_, conn| all.add(&conn.snapshot()));
         }
         let mut due = self.settings.limits.shortest();

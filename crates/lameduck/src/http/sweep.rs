@@ -6,9 +6,10 @@
 //! peer usually pauses is closed by us. How long peers pause is measured
 //! ([`pace`](super::pace)).
 //!
-//! Quiet counts from the signal at the earliest: what a peer has not done before is no sign of what
-//! it will do now. A pool that has lost one connection takes the next, so those that do nothing are
-//! kept until all of them are quiet, and close together.
+//! Quiet counts from the signal at the earliest, and from the last byte on any connection. Each answer
+//! that says `close` takes from a pool the connection that it likes best, and so drives it to those
+//! that had been quiet for long. Not every pool looks for a FIN before it takes one (curl does once a
+//! second). So those that do nothing are kept until all are quiet, and close together.
 //!
 //! # What must hold
 //!
@@ -78,16 +79,24 @@ pub(crate) struct Circumstances {
 /// What is known of all connections of a server together.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct All {
-    /// When the last byte went on any that is not over.
+    /// When the last byte went on any, also of those that have gone since.
     last_byte: Option<Millis>,
     /// The longest pause that one of them has made.
     turnaround: Duration,
 }
 
 impl All {
-    /// Takes one more into account.
+    /// Of the last byte on those that are gone.
+    pub(crate) fn since(last_byte: Option<Millis>) -> All {
+        All {
+            last_byte,
+            ..All::default()
+        }
+    }
+
+    /// Takes one more into account. One that is no longer HTTP says nothing of when requests come.
     pub(crate) fn add(&mut self, it: &Snapshot) {
-        if !matches!(it.state, State::Leaving | State::Upgraded) {
+        if it.state != State::Upgraded {
             self.last_byte = self.last_byte.max(Some(it.last_byte));
             self.turnaround = self.turnaround.max(it.turnaround);
         }
