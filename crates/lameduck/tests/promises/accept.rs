@@ -7,6 +7,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::thread;
 use std::time::Duration;
 
+use rustix::process::Signal;
+
 use crate::client::{Client, get};
 use crate::service::{Service, Start, program, until};
 
@@ -205,4 +207,21 @@ fn a_connection_that_comes_after_the_end_is_refused_not_reset() {
     let ended = service.ended();
     ended.exit(0).nothing_let_go();
     assert!(ended.took < Duration::from_secs(4));
+}
+
+/// The only connection waits to be accepted when the signal comes: the process stands still until both have.
+#[test]
+fn accept_lossless_for_the_only_connection_of_an_idle_server() {
+    for threads in ["0", "2"] {
+        for _ in 0..10 {
+            let service = Start::new(&["--threads", threads]).serve();
+            service.signal(Signal::STOP);
+            let mut client = service.client();
+            client.ask("/");
+            service.term();
+            service.signal(Signal::CONT);
+            assert_eq!(client.answer().text(), "hello");
+            service.ended().exit(0).nothing_let_go();
+        }
+    }
 }

@@ -150,3 +150,20 @@ fn close_announced_to_http_1_0_that_asked_to_keep_alive() {
     client.ends_with_fin();
     ends_well(service, busy);
 }
+
+#[test]
+fn keepalive_lossless_half_a_request_behind_one_that_was_answered_is_one_on_its_way() {
+    let service = Service::patient();
+    let (request, behind) = (get("/"), get("/work?ms=1"));
+    let (first, rest) = behind.split_at(20);
+    let mut client = service.client();
+    client.send(format!("{request}{first}"));
+    assert!(!client.answer().says_close());
+    service.term();
+    service.phase("draining");
+    // Longer than an idle connection is kept, and less than a head may take.
+    thread::sleep(Duration::from_millis(500));
+    client.send(rest);
+    assert_eq!(client.answer().text(), "done");
+    service.ended().exit(0).nothing_let_go();
+}
