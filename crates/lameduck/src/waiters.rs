@@ -52,6 +52,10 @@ impl Waiters {
         match place {
             Some(p) if p.turn == list.turn => list.wakers[p.key].clone_from(waker),
             _ => {
+                // Most lists that there are many of have one waiter.
+                if list.wakers.capacity() == 0 {
+                    list.wakers.reserve_exact(1);
+                }
                 *place = Some(Place {
                     key: list.wakers.insert(waker.clone()),
                     turn: list.turn,

@@ -20,12 +20,12 @@ use super::pace::Plan;
 use super::settings::WebSockets;
 use crate::handle::Handle;
 use crate::jitter::random;
+use crate::latch::Latch;
 
 /// One socket's turn to go.
 pub(super) struct Turn {
     last: bool,
-    come: AtomicBool,
-    comes: Notify,
+    come: Latch,
     /// Whether the application waits for it, and so has something to say first.
     awaited: AtomicBool,
 }
@@ -34,22 +34,18 @@ impl Turn {
     fn new(last: bool) -> Turn {
         Turn {
             last,
-            come: AtomicBool::new(false),
-            comes: Notify::new(),
+            come: Latch::new(),
             awaited: AtomicBool::new(false),
         }
     }
 
     pub(super) fn has_come(&self) -> bool {
-        self.come.load(Ordering::Acquire)
+        self.come.is_set()
     }
 
     /// Completes when the socket shall go. Cancel safe.
     pub(super) async fn comes(&self) {
-        let comes = self.comes.notified();
-        if !self.has_come() {
-            comes.await;
-        }
+        self.come.until_set().await;
     }
 
     pub(super) fn is_awaited(&self) -> bool {
@@ -61,8 +57,7 @@ impl Turn {
     }
 
     fn give(&self) {
-        self.come.store(true, Ordering::Release);
-        self.comes.notify_waiters();
+        self.come.set();
     }
 }
 
