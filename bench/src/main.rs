@@ -16,6 +16,7 @@ mod queues;
 mod serve;
 mod shop;
 mod shutdowns;
+mod surroundings;
 mod track;
 mod websockets;
 
@@ -55,6 +56,14 @@ enum Command {
     Flood(flood::Options),
     /// Stop the shop again and again while it sends receipts, and account for every job
     Jobs(jobs::Options),
+    /// Stop a service in one odd surrounding after the other: full pipes, limits, signals, namespaces
+    Surroundings(surroundings::Options),
+    /// Be the service that is put into odd surroundings
+    #[command(hide = true)]
+    Surrounded(surroundings::service::Options),
+    /// Be a command without some of what the kernel can do
+    #[command(hide = true)]
+    Without(surroundings::without::Options),
     /// Be one of the servers under measurement
     #[command(hide = true)]
     Serve(serve::Options),
@@ -101,6 +110,9 @@ impl Command {
             Command::Shutdowns(options) => shutdowns::run(&options),
             Command::Flood(options) => flood::run(&options),
             Command::Jobs(options) => jobs::run(&options),
+            Command::Surroundings(options) => surroundings::run(&options),
+            Command::Surrounded(options) => surroundings::service::run(&options),
+            Command::Without(options) => surroundings::without::run(&options),
             Command::Serve(options) => serve::run(&options),
             Command::Shop(options) => shop::run(&options),
         }

@@ -10,6 +10,7 @@ fn bad_usage_names_the_flag_with_exit_2() {
         (["hostile", "--kinds", "polite"], "polite"),
         (["jobs", "--rounds", "none"], "--rounds"),
         (["queues", "--on", "paper"], "paper"),
+        (["surroundings", "--only", "paradise"], "paradise"),
     ] {
         let program = env!("CARGO_BIN_EXE_lameduck-bench");
         let output = Command::new(program).args(arguments).output().unwrap();
