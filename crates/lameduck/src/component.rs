@@ -22,10 +22,9 @@ pub(crate) struct Start<'a> {
     pub handle: &'a Handle,
     /// The shortest the lame-duck phase will be.
     pub lame_duck_min: std::time::Duration,
+    /// What the process was started with.
     #[cfg(unix)]
     pub sockets: &'a mut Sockets,
-    /// Whether only one component listens.
-    pub only_server: bool,
 }
 
 /// A part of the process that runs from the start to the end of the drain.

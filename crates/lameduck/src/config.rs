@@ -5,16 +5,16 @@
 //! |---|---|
 //! | `LAMEDUCK_GRACE` | a duration: `30s`, `1m 30s`, `500ms` |
 //! | `LAMEDUCK_LAME_DUCK` | `auto`, `off`, a duration, or `MIN..MAX` |
-//! | `LAMEDUCK_ADMIN` | an address for the probes: `0.0.0.0:9090` |
+//! | `LAMEDUCK_ADMIN` | an address for the probes: `0.0.0.0:9090`, `[::]:9090`, `localhost:9090` |
 //! | `LAMEDUCK_REPORT` | a file for the shutdown report as JSON |
 //! | `LAMEDUCK_WEBSOCKET_WINDOW` | a duration: `8s`, `0s` |
 
 use std::fmt;
-use std::net::SocketAddr;
 use std::path::Path;
 use std::str::FromStr;
 use std::time::Duration;
 
+use crate::bind::check_tcp;
 use crate::budget::Budget;
 
 /// A variable with a value that cannot be used.
@@ -141,7 +141,7 @@ impl LameDuck {
 pub(crate) struct Environment {
     pub grace: Option<Budget>,
     pub lame_duck: Option<LameDuck>,
-    pub admin: Option<SocketAddr>,
+    pub admin: Option<String>,
     /// Looked at in every build, so that a typing error is told in every build.
     #[cfg_attr(not(feature = "websocket"), expect(dead_code))]
     pub websocket_window: Option<Duration>,
@@ -182,8 +182,7 @@ impl Environment {
             grace: one(&var, &mut bad, "LAMEDUCK_GRACE", parse_grace),
             lame_duck: one(&var, &mut bad, "LAMEDUCK_LAME_DUCK", LameDuck::from_str),
             admin: one(&var, &mut bad, "LAMEDUCK_ADMIN", |s| {
-                s.parse()
-                    .map_err(|_| "expected ADDRESS:PORT, for example 0.0.0.0:9090")
+                check_tcp(s).map(|()| s.to_owned())
             }),
             websocket_window: one(&var, &mut bad, "LAMEDUCK_WEBSOCKET_WINDOW", |s| {
                 humantime::parse_duration(s)

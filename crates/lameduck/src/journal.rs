@@ -124,6 +124,11 @@ impl Journal {
         Some(found.1.clone())
     }
 
+    /// Who listens where, of this process.
+    pub(crate) fn addresses(&self) -> Vec<(String, String)> {
+        self.pages().addresses.clone()
+    }
+
     pub(crate) fn announced(&self, step: Step) {
         self.pages().announced.push(step);
     }

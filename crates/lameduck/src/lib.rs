@@ -68,7 +68,9 @@
 //! nothing to accept, so that a handshake under way at that instant is reset; on Windows, Ctrl-C
 //! takes the place of the signals.
 
+mod accept;
 mod announce;
+mod bind;
 mod book;
 mod bounded;
 pub mod budget;
@@ -76,6 +78,7 @@ mod clock;
 mod close;
 mod component;
 mod config;
+mod descriptors;
 #[doc(hidden)]
 pub mod doc;
 mod draining;
@@ -106,7 +109,7 @@ mod watchdog;
 #[cfg(feature = "websocket")]
 pub mod websocket;
 
-pub use self::http::bind::Bind;
+pub use self::bind::Bind;
 pub use self::http::component::Http;
 pub use self::http::events::{EndsItself, EventStreams};
 #[cfg(feature = "tonic-health")]

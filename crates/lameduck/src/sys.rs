@@ -50,7 +50,8 @@ pub(crate) fn bound_unsent(stream: &impl std::os::fd::AsRawFd, bytes: u32) -> st
     }
 }
 
-/// Takes over a file descriptor that this process was started with.
+/// Takes over a file descriptor that this process was started with. The caller sees to it that each
+/// number is taken once, and only what nobody else in this process has.
 #[cfg(unix)]
 pub(crate) fn adopt(fd: i32) -> std::io::Result<std::os::fd::OwnedFd> {
     use std::os::fd::{FromRawFd, OwnedFd};
@@ -63,24 +64,99 @@ pub(crate) fn adopt(fd: i32) -> std::io::Result<std::os::fd::OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
-/// The local port of a TCP or UDP socket, by the number of its descriptor. `None` if it is none.
-#[cfg(all(unix, feature = "sqlx-postgres"))]
-pub(crate) fn local_port(descriptor: i32) -> Option<u16> {
-    use std::os::fd::BorrowedFd;
-    if descriptor < 0 {
-        return None;
-    }
-    // SAFETY: another thread may close it meanwhile, or open something else under the same number.
-    // It is only asked for its name, and what is no socket answers with an error.
-    let socket = unsafe { BorrowedFd::borrow_raw(descriptor) };
-    let name = rustix::net::getsockname(socket).ok()?;
-    std::net::SocketAddr::try_from(name)
-        .ok()
-        .map(|name| name.port())
+/// What a descriptor stands for at this moment.
+#[cfg(unix)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Descriptor {
+    /// Whether it is closed when another program is executed. What a process was started with never
+    /// is, and what it opens by Rust's libraries always is.
+    pub closes_on_exec: bool,
+    pub socket: Option<SocketFacts>,
 }
 
-/// The same where there is no such thing.
-#[cfg(all(not(unix), feature = "sqlx-postgres"))]
-pub(crate) fn local_port(_descriptor: i32) -> Option<u16> {
-    None
+/// What kind of socket it is.
+#[cfg(unix)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct SocketFacts {
+    pub is_stream: bool,
+    pub is_unix: bool,
+    pub listens: bool,
+    pub is_connected: bool,
+    /// Where it is bound, if it is one of IP.
+    pub address: Option<std::net::SocketAddr>,
+}
+
+/// Looks at a descriptor by its number.
+///
+/// # Errors
+///
+/// EBADF if it is not open.
+#[cfg(unix)]
+pub(crate) fn look_at(number: i32) -> std::io::Result<Descriptor> {
+    use rustix::io::{Errno, FdFlags, fcntl_getfd};
+    use rustix::net::{AddressFamily, SocketType, getpeername, getsockname, sockopt};
+    if number < 0 {
+        return Err(Errno::BADF.into());
+    }
+    // SAFETY: another thread may close it meanwhile, or open something else under the same number.
+    // It is only asked, never changed, and what is no socket answers with an error.
+    let it = unsafe { std::os::fd::BorrowedFd::borrow_raw(number) };
+    let closes_on_exec = fcntl_getfd(it)?.contains(FdFlags::CLOEXEC);
+    let socket = match (sockopt::socket_type(it), getsockname(it)) {
+        (Ok(kind), Ok(name)) => Some(SocketFacts {
+            is_stream: kind == SocketType::STREAM,
+            is_unix: name.address_family() == AddressFamily::UNIX,
+            listens: sockopt::socket_acceptconn(it).unwrap_or(false),
+            is_connected: getpeername(it).is_ok(),
+            address: name.try_into().ok(),
+        }),
+        _ => None,
+    };
+    Ok(Descriptor {
+        closes_on_exec,
+        socket,
+    })
+}
+
+/// The addresses of the interfaces that are up.
+///
+/// # Errors
+///
+/// Those of the system, for example where a sandbox forbids to ask.
+#[cfg(unix)]
+pub(crate) fn own_addresses() -> std::io::Result<Vec<std::net::IpAddr>> {
+    use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+    let mut first = std::ptr::null_mut();
+    // SAFETY: it writes one pointer, which is freed below.
+    if unsafe { libc::getifaddrs(&mut first) } < 0 {
+        return Err(std::io::Error::last_os_error());
+    }
+    let mut found = Vec::new();
+    let mut next = first;
+    // SAFETY: the list ends with a null pointer, and each of its nodes is valid until it is freed.
+    while let Some(it) = unsafe { next.as_ref() } {
+        next = it.ifa_next;
+        // SAFETY: null, or an address that is as long as its family says.
+        let Some(address) = (unsafe { it.ifa_addr.as_ref() }) else {
+            continue;
+        };
+        let is_up = it.ifa_flags & libc::IFF_UP as libc::c_uint != 0;
+        match i32::from(address.sa_family) {
+            libc::AF_INET if is_up => {
+                // SAFETY: the family says so.
+                let address = unsafe { it.ifa_addr.cast::<libc::sockaddr_in>().read_unaligned() };
+                let address = u32::from_be(address.sin_addr.s_addr);
+                found.push(IpAddr::V4(Ipv4Addr::from_bits(address)));
+            }
+            libc::AF_INET6 if is_up => {
+                // SAFETY: the family says so.
+                let address = unsafe { it.ifa_addr.cast::<libc::sockaddr_in6>().read_unaligned() };
+                found.push(IpAddr::V6(Ipv6Addr::from(address.sin6_addr.s6_addr)));
+            }
+            _ => {}
+        }
+    }
+    // SAFETY: it comes from `getifaddrs` and is freed once.
+    unsafe { libc::freeifaddrs(first) };
+    Ok(found)
 }

@@ -16,6 +16,8 @@ const FOR_EVER: Duration = Duration::from_secs(3600);
 pub enum Fault {
     StartHangs,
     StartBlocks,
+    /// Holds every descriptor that there is to be had.
+    EatsDescriptors,
     TaskFails,
     TaskPanics,
     TaskNeverEnds,
@@ -28,9 +30,10 @@ pub enum Fault {
     FlushHangs,
 }
 
-const NAMES: [(&str, Fault); 12] = [
+const NAMES: [(&str, Fault); 13] = [
     ("start-hangs", Fault::StartHangs),
     ("start-blocks", Fault::StartBlocks),
+    ("eats-descriptors", Fault::EatsDescriptors),
     ("task-fails", Fault::TaskFails),
     ("task-panics", Fault::TaskPanics),
     ("task-never-ends", Fault::TaskNeverEnds),
@@ -52,6 +55,22 @@ impl FromStr for Fault {
             None => {
                 let names: Vec<&str> = NAMES.iter().map(|(name, _)| *name).collect();
                 Err(format!("--fault {s}: expected one of {}", names.join(", ")))
+            }
+        }
+    }
+}
+
+fn eat_descriptors() {
+    let mut held = Vec::new();
+    let mut told = false;
+    loop {
+        match std::fs::File::open("/dev/null") {
+            Ok(one) => held.push(one),
+            Err(_) => {
+                if !std::mem::replace(&mut told, true) {
+                    println!("eaten {}", held.len());
+                }
+                std::thread::sleep(Duration::from_millis(5));
             }
         }
     }
@@ -92,6 +111,12 @@ impl Fault {
     pub fn put_into(self, life: Lifecycle) -> Lifecycle {
         match self {
             Fault::StartHangs | Fault::StartBlocks => life,
+            Fault::EatsDescriptors => life.task("leak", |handle| async move {
+                handle.phases().reached(lameduck::Phase::Ready).await;
+                // For as long as the process lives.
+                std::thread::spawn(eat_descriptors);
+                Ok::<_, Infallible>(())
+            }),
             Fault::TaskFails => life.task("mailer", |handle| async move {
                 handle.phases().reached(lameduck::Phase::Ready).await;
                 failure("the mail server is gone")

@@ -32,6 +32,10 @@ struct Args {
     /// Threads of the runtime; zero for the one of `main`.
     threads: usize,
     drain_route: bool,
+    /// The permissions of a Unix socket.
+    socket_mode: Option<u32>,
+    /// Where the application listens by itself.
+    hold: Option<String>,
     /// How long a peer may take to its first byte, and between two requests.
     first_byte: Option<Duration>,
     idle: Option<Duration>,
@@ -50,6 +54,8 @@ fn args() -> Result<Args, String> {
         listen: "127.0.0.1:0".to_owned(),
         threads: 2,
         drain_route: false,
+        socket_mode: None,
+        hold: None,
         first_byte: None,
         idle: None,
         most: None,
@@ -68,6 +74,8 @@ fn args() -> Result<Args, String> {
         match word.as_str() {
             "--listen" => args.listen = value()?,
             "--threads" => args.threads = number(&word, value()?)?,
+            "--socket-mode" => args.socket_mode = Some(octal(&word, value()?)?),
+            "--hold" => args.hold = Some(value()?),
             "--first-byte" => args.first_byte = Some(milliseconds(&word, value()?)?),
             "--idle" => args.idle = Some(milliseconds(&word, value()?)?),
             "--most" => args.most = Some(number(&word, value()?)?),
@@ -78,7 +86,7 @@ fn args() -> Result<Args, String> {
             "--fault" => args.faults.push(value()?.parse()?),
             _ => {
                 return Err(format!(
-                    "{word}: expected --listen ADDRESS, --threads N, --first-byte MS, --idle MS, \
+                    "{word}: expected --listen ADDRESS, --socket-mode MODE, --hold ADDRESS, --threads N, --first-byte MS, --idle MS, \
                      --most N, --tls-cert FILE, --tls-key FILE, --drain-route, --restart or --fault NAME"
                 ));
             }
@@ -90,6 +98,11 @@ fn args() -> Result<Args, String> {
 fn number<T: std::str::FromStr>(flag: &str, value: String) -> Result<T, String> {
     let number = value.parse();
     number.map_err(|_| format!("{flag} {value}: expected a number, for example 2"))
+}
+
+fn octal(flag: &str, value: String) -> Result<u32, String> {
+    let number = u32::from_str_radix(&value, 8);
+    number.map_err(|_| format!("{flag} {value}: expected octal digits, for example 660"))
 }
 
 fn milliseconds(flag: &str, value: String) -> Result<Duration, String> {
@@ -130,6 +143,7 @@ fn runtime(threads: usize) -> io::Result<tokio::runtime::Runtime> {
 }
 
 async fn live(mut life: Lifecycle, args: Args) -> Exit {
+    let _held = args.hold.map(std::net::TcpListener::bind);
     for fault in &args.faults {
         if fault.at_start(&mut life).await.is_none() {
             return life.run().await;
@@ -145,6 +159,9 @@ async fn live(mut life: Lifecycle, args: Args) -> Exit {
     }
     if let Some(most) = args.most {
         api = api.max_connections(most);
+    }
+    if let Some(mode) = args.socket_mode {
+        api = api.socket_mode(mode);
     }
     if let (Some(cert), Some(key)) = (args.tls_cert, args.tls_key) {
         api = api.tls(Tls::files(cert, key));

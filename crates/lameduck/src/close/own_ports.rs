@@ -8,9 +8,21 @@ pub(super) fn own_ports() -> Option<Vec<i32>> {
     let ports: Vec<i32> = std::fs::read_dir("/proc/self/fd")
         .ok()?
         .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
-        .filter_map(|descriptor| crate::sys::local_port(descriptor).map(i32::from))
+        .filter_map(port_of)
         .collect();
     (!ports.is_empty()).then_some(ports)
+}
+
+#[cfg(unix)]
+fn port_of(descriptor: i32) -> Option<i32> {
+    let socket = crate::sys::look_at(descriptor).ok()?.socket?;
+    Some(socket.address?.port().into())
+}
+
+/// The same where there is no such thing.
+#[cfg(not(unix))]
+fn port_of(_: i32) -> Option<i32> {
+    None
 }
 
 #[cfg(test)]

@@ -1,10 +1,8 @@
 //! The HTTP server as a component of a lifecycle, and its settings.
 
-#[cfg(feature = "rustls")]
 use std::convert::Infallible;
 #[cfg(feature = "rustls")]
 use std::future::pending;
-use std::io;
 use std::time::Duration;
 
 use http_body::Body;
@@ -12,7 +10,6 @@ use hyper::body::Incoming;
 use hyper::{Request, Response};
 use tower_service::Service;
 
-use super::bind::Bind;
 use super::events::EventStreams;
 use super::listener::Listener;
 use super::server::{Server, Settings};
@@ -20,9 +17,14 @@ use super::stream::Opening;
 use super::sweep::Limits;
 #[cfg(feature = "rustls")]
 use super::tls::Tls;
+use crate::bind::{Bind, who_has};
 #[cfg(feature = "rustls")]
 use crate::component::BoxFuture;
 use crate::component::{BoxError, Component, Running, Start, StartError};
+use crate::handle::Handle;
+#[cfg(unix)]
+use crate::inherited::Sockets;
+use crate::reason::Reason;
 
 /// An HTTP/1.1 and HTTP/2 server with settings that differ from the defaults. For the defaults, which
 /// are cleartext, there is [`Lifecycle::http`](crate::Lifecycle::http).
@@ -38,6 +40,7 @@ use crate::component::{BoxError, Component, Running, Start, StartError};
 pub struct Http<S> {
     name: String,
     bind: Bind,
+    socket_mode: Option<u32>,
     service: S,
     first_byte_timeout: Duration,
     head_timeout: Duration,
@@ -56,6 +59,7 @@ impl<S> Http<S> {
         Http {
             name: name.into(),
             bind: bind.into(),
+            socket_mode: None,
             service,
             first_byte_timeout: Duration::from_secs(30),
             head_timeout: Duration::from_secs(30),
@@ -108,6 +112,15 @@ impl<S> Http<S> {
     /// Default: 60 s. `None` turns it off.
     pub fn tcp_keepalive(mut self, idle: Option<Duration>) -> Self {
         self.tcp_keepalive = idle;
+        self
+    }
+
+    /// Who may connect to a Unix socket: the permissions of its file, for example `0o660` for the
+    /// user and the group of the process. The file is at no moment open to more. Default: what the
+    /// umask leaves. For a TCP address, and for a socket that the process was started with, this
+    /// changes nothing.
+    pub fn socket_mode(mut self, mode: u32) -> Self {
+        self.socket_mode = Some(mode);
         self
     }
 
@@ -165,24 +178,38 @@ where
         #[cfg(not(feature = "rustls"))]
         let (opening, handshake) = (Opening::Plain, Duration::MAX);
         #[cfg(unix)]
-        let listener = self.listener(start.sockets, start.only_server)?;
+        let listener = self.listener(start.sockets, start.handle)?;
         #[cfg(not(unix))]
-        let listener = self.bind()?;
-        start
-            .handle
-            .journal()
-            .listens(&self.name, listener.local_addr());
+        let listener = self.bind(start.handle)?;
+        let handle = start.handle.clone();
+        for addr in listener.local_addrs() {
+            handle.journal().listens(&self.name, addr);
+        }
+        let broken = listener.broken();
         let settings = self.settings(handshake);
         let server = Server::new(start.handle.clone(), settings, start.lame_duck_min);
         Ok(Box::pin(async move {
             let serving = server.run(listener, opening, self.service);
+            // It goes on serving whom it has: what is shut down then is the process.
+            let failing = async {
+                if let Ok(error) = broken.await {
+                    let error = format!("cannot accept connections any more: {error}");
+                    handle.journal().failed(&self.name, error);
+                    handle.begin(Reason::Failed(self.name.clone()));
+                }
+                std::future::pending::<Infallible>().await
+            };
             #[cfg(feature = "rustls")]
             tokio::select! {
                 () = serving => {}
+                never = failing => match never {},
                 never = watch => match never {},
             }
             #[cfg(not(feature = "rustls"))]
-            serving.await;
+            tokio::select! {
+                () = serving => {}
+                never = failing => match never {},
+            }
             Ok(())
         }))
     }
@@ -212,32 +239,19 @@ fn opening(tls: Option<Tls>) -> Result<(Opening, Duration, BoxFuture<Infallible>
 }
 
 impl<S> Http<S> {
-    /// The socket that the process was started with, or one of our own.
+    /// The sockets that the process was started with, or some of our own.
     #[cfg(unix)]
-    fn listener(
-        &self,
-        sockets: &mut crate::inherited::Sockets,
-        only_server: bool,
-    ) -> Result<Listener, StartError> {
-        match sockets.take(&self.name, only_server) {
-            Ok(Some(fd)) => Listener::inherit(fd).map_err(|e| {
-                StartError::BadConfiguration(format!("LISTEN_FDS: not a listening socket: {e}"))
-            }),
-            Ok(None) => self.bind(),
-            Err(e) => Err(StartError::BadConfiguration(format!("LISTEN_FDS: {e}"))),
+    fn listener(&self, sockets: &mut Sockets, handle: &Handle) -> Result<Listener, StartError> {
+        let bad = |e| StartError::BadConfiguration(format!("LISTEN_FDS: {e}"));
+        let inherited = sockets.take(&self.name).map_err(bad)?;
+        match inherited[..] {
+            [] => self.bind(handle),
+            _ => Listener::inherit(inherited).map_err(bad),
         }
     }
 
-    fn bind(&self) -> Result<Listener, StartError> {
-        Listener::bind(&self.bind).map_err(|e| match e.kind() {
-            io::ErrorKind::InvalidInput => {
-                StartError::BadConfiguration(format!("cannot listen on {}: {e}", self.bind))
-            }
-            io::ErrorKind::AddrInUse => StartError::Failed(format!(
-                "cannot listen on {}: another process has it (`ss -ltnp` names it)",
-                self.bind
-            )),
-            _ => StartError::Failed(format!("cannot listen on {}: {e}", self.bind)),
-        })
+    fn bind(&self, handle: &Handle) -> Result<Listener, StartError> {
+        Listener::bind(&self.bind, self.socket_mode)
+            .map_err(|e| who_has(&self.bind.to_string(), e, &handle.journal().addresses()))
     }
 }

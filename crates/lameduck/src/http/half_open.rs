@@ -13,6 +13,8 @@ use rustix::net::{
     AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, netlink, recv, send, socket_with,
 };
 
+use crate::descriptors::with_spare;
+
 /// How many, in either IP version; an error if the system does not say.
 pub(super) fn count(port: u16) -> io::Result<usize> {
     ask_kernel(port).or_else(|_| read_tables(port))
@@ -32,12 +34,15 @@ const REQUEST: usize = HEADER + 56;
 const ANSWER_PORT: usize = HEADER + 4;
 
 fn ask_kernel(port: u16) -> io::Result<usize> {
-    let socket = socket_with(
-        AddressFamily::NETLINK,
-        SocketType::DGRAM,
-        SocketFlags::CLOEXEC,
-        Some(netlink::SOCK_DIAG),
-    )?;
+    let socket = with_spare(|| {
+        let (family, protocol) = (AddressFamily::NETLINK, Some(netlink::SOCK_DIAG));
+        Ok(socket_with(
+            family,
+            SocketType::DGRAM,
+            SocketFlags::CLOEXEC,
+            protocol,
+        )?)
+    })?;
     // On one connection at a time; a kernel that does not answer must not hold the shutdown.
     rustix::net::sockopt::set_socket_timeout(
         &socket,
@@ -115,9 +120,9 @@ fn read_answer(mut rest: &[u8], port: u16) -> io::Result<Answer> {
 }
 
 fn read_tables(port: u16) -> io::Result<usize> {
-    let v4 = std::fs::read_to_string("/proc/net/tcp")?;
+    let v4 = with_spare(|| std::fs::read_to_string("/proc/net/tcp"))?;
     // Absent where IPv6 is.
-    let v6 = std::fs::read_to_string("/proc/net/tcp6").unwrap_or_default();
+    let v6 = with_spare(|| std::fs::read_to_string("/proc/net/tcp6")).unwrap_or_default();
     Ok(count_syn_received(&v4, port) + count_syn_received(&v6, port))
 }
 

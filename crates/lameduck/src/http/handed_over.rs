@@ -16,12 +16,13 @@ use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 
-use super::listener::{self, exhausted};
+use super::listener;
 use super::socket::Socket;
 use crate::clock::Millis;
 use crate::handle::Handle;
+use crate::reason::Reason;
 
 /// How long the first bytes of a connection may take that was accepted last.
 const FIRST_BYTE: Duration = Duration::from_millis(500);
@@ -37,6 +38,7 @@ pub struct Listener {
     handle: Handle,
     local_addr: SocketAddr,
     closed: watch::Sender<bool>,
+    broken: oneshot::Receiver<io::Error>,
 }
 
 enum Source {
@@ -64,9 +66,12 @@ impl Handle {
     pub fn listener(&self, listener: std::net::TcpListener) -> io::Result<Listener> {
         listener.set_nonblocking(true)?;
         let listener = TcpListener::from_std(listener)?;
+        let local_addr = listener.local_addr()?;
+        let listener = listener::Listener::of(listener);
         Ok(Listener {
-            local_addr: listener.local_addr()?,
-            source: Source::Open(listener::Listener::of(listener)),
+            local_addr,
+            broken: listener.broken(),
+            source: Source::Open(listener),
             handle: self.clone(),
             closed: watch::Sender::new(false),
         })
@@ -75,7 +80,8 @@ impl Handle {
 
 impl Listener {
     /// The next connection; `None` when there will be no more, because the drain has begun and the
-    /// last one has been handed out. Errors of the moment are logged and waited out.
+    /// last one has been handed out. Errors of the moment are logged and waited out. One that does not
+    /// pass, because somebody has ended the socket, shuts the process down with exit code 1.
     ///
     /// # Cancel safety
     ///
@@ -87,18 +93,19 @@ impl Listener {
                 Source::Open(listener) => tokio::select! {
                     biased;
                     () = over(&self.handle) => self.close(),
+                    Ok(error) = &mut self.broken => {
+                        let name = format!("listener {}", self.local_addr);
+                        let error = format!("cannot accept connections any more: {error}");
+                        self.handle.journal().failed(&name, error);
+                        self.handle.begin(Reason::Failed(name));
+                    }
                     accepted = listener.accept() => match accepted {
-                        Ok(Socket::Tcp(stream)) => {
+                        Socket::Tcp(stream) => {
                             self.handle.arrived(Millis::now());
                             return Some(stream);
                         }
                         #[cfg(unix)]
-                        Ok(Socket::Unix(_)) => {}
-                        Err(error) if exhausted(&error) => {
-                            tracing::warn!(target: "lameduck", %error, "cannot accept, trying again");
-                            tokio::time::sleep(Duration::from_millis(50)).await;
-                        }
-                        Err(error) => tracing::debug!(target: "lameduck", %error, "accept"),
+                        Socket::Unix(_) => {}
                     },
                 },
             }

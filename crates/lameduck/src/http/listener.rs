@@ -18,92 +18,206 @@
 //!
 //! Elsewhere: accept until there is none, for a bounded time. A handshake then under way is reset.
 
+use std::future::poll_fn;
 use std::io;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering::Relaxed};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 #[cfg(unix)]
 use tokio::net::UnixListener;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use super::bind::{Bind, bind_tcp};
-#[cfg(unix)]
-use super::bind::{OwnFile, bind_unix};
 use super::socket::Socket;
+use crate::accept::AcceptTrouble;
+use crate::bind::{Bind, BindError, bind_tcp};
+#[cfg(unix)]
+use crate::bind::{OwnFile, bind_unix};
+use crate::descriptors::{Headroom, PAUSE, exhausted};
 
-/// A listening socket.
+/// What a server listens on: usually one socket, more where an address stands for several.
 pub(crate) struct Listener {
-    kind: Kind,
+    doors: Vec<Door>,
     inherited: bool,
+    /// Where to look first for the next connection, so that no door keeps those at another waiting.
+    turn: AtomicUsize,
+    /// Errors since the last connection.
+    errors: AtomicU32,
+    headroom: Headroom,
+    /// Who hears of it when there will be no more connections.
+    broken: Mutex<Option<oneshot::Sender<io::Error>>>,
 }
 
-enum Kind {
+/// A listening socket.
+enum Door {
     Tcp(TcpListener),
     #[cfg(unix)]
     Unix(UnixListener, Option<OwnFile>),
 }
 
+/// How many errors that should pass may come in a row before there is a pause after each.
+const ERRORS_IN_A_ROW: u32 = 32;
+
 impl Listener {
-    /// Binds a socket of our own.
-    pub(crate) fn bind(bind: &Bind) -> io::Result<Listener> {
-        let kind = match bind {
-            Bind::Tcp(addr) => Kind::Tcp(bind_tcp(addr)?),
+    /// Binds sockets of our own. `mode` is for the file of a Unix socket.
+    pub(crate) fn bind(bind: &Bind, mode: Option<u32>) -> Result<Listener, BindError> {
+        let refused = |e: io::Error| BindError::Refused(e.to_string());
+        let doors = match bind {
+            Bind::Tcp(addr) => bind_tcp(addr)?
+                .into_iter()
+                .map(|it| TcpListener::from_std(it).map(Door::Tcp))
+                .collect::<io::Result<_>>()
+                .map_err(refused)?,
             #[cfg(unix)]
-            Bind::Unix(path) => Kind::Unix(bind_unix(path)?, OwnFile::at(path)),
+            Bind::Unix(path) => {
+                let (it, file) = bind_unix(path, mode)?;
+                vec![Door::Unix(
+                    UnixListener::from_std(it).map_err(refused)?,
+                    file,
+                )]
+            }
         };
-        Ok(Listener {
-            kind,
-            inherited: false,
-        })
+        #[cfg(not(unix))]
+        let _ = mode;
+        Ok(Listener::at(doors, false))
     }
 
     /// Takes a socket of our own that is bound already.
     pub(super) fn of(listener: TcpListener) -> Listener {
-        Listener {
-            kind: Kind::Tcp(listener),
-            inherited: false,
-        }
+        Listener::at(vec![Door::Tcp(listener)], false)
     }
 
-    /// Takes a socket that somebody else has bound and may go on using.
+    /// Takes sockets that somebody else has bound and may go on using.
     #[cfg(unix)]
-    pub(crate) fn inherit(fd: std::os::fd::OwnedFd) -> io::Result<Listener> {
-        let socket = socket2::Socket::from(fd);
-        socket.set_nonblocking(true)?;
-        let kind = if socket.local_addr()?.is_unix() {
-            Kind::Unix(UnixListener::from_std(socket.into())?, None)
-        } else {
-            Kind::Tcp(TcpListener::from_std(socket.into())?)
+    pub(crate) fn inherit(sockets: Vec<std::os::fd::OwnedFd>) -> io::Result<Listener> {
+        let door = |fd| {
+            let socket = socket2::Socket::from(fd);
+            socket.set_nonblocking(true)?;
+            Ok(if socket.local_addr()?.is_unix() {
+                Door::Unix(UnixListener::from_std(socket.into())?, None)
+            } else {
+                Door::Tcp(TcpListener::from_std(socket.into())?)
+            })
         };
-        Ok(Listener {
-            kind,
-            inherited: true,
-        })
+        let doors: io::Result<_> = sockets.into_iter().map(door).collect();
+        Ok(Listener::at(doors?, true))
     }
 
-    /// The address, with the port that the system chose if it was asked to.
-    pub(crate) fn local_addr(&self) -> String {
-        match &self.kind {
-            Kind::Tcp(listener) => listener
-                .local_addr()
-                .map_or_else(|e| e.to_string(), |addr| addr.to_string()),
-            #[cfg(unix)]
-            Kind::Unix(listener, _) => match listener.local_addr() {
-                Ok(addr) => addr.as_pathname().map_or_else(
-                    || "unix:(unnamed)".to_owned(),
-                    |path| format!("unix:{}", path.display()),
-                ),
-                Err(e) => e.to_string(),
-            },
+    fn at(doors: Vec<Door>, inherited: bool) -> Listener {
+        Listener {
+            headroom: Headroom::from(doors.first().map_or(0, Door::number)),
+            doors,
+            inherited,
+            turn: AtomicUsize::new(0),
+            errors: AtomicU32::new(0),
+            broken: Mutex::default(),
         }
     }
 
-    /// The next connection. Cancel safe.
-    pub(crate) async fn accept(&self) -> io::Result<Socket> {
-        match &self.kind {
-            Kind::Tcp(listener) => Ok(Socket::Tcp(tuned(listener.accept().await?.0))),
-            #[cfg(unix)]
-            Kind::Unix(listener, _) => Ok(Socket::Unix(listener.accept().await?.0)),
+    /// Completes when something is wrong with a socket for good, so that no connection will come any
+    /// more; or with an error if the listener is gone before that. For one who asks.
+    pub(crate) fn broken(&self) -> oneshot::Receiver<io::Error> {
+        let (tell, broken) = oneshot::channel();
+        *self.broken.lock().unwrap_or_else(|e| e.into_inner()) = Some(tell);
+        broken
+    }
+
+    /// The addresses, with the port that the system chose if it was asked to.
+    pub(crate) fn local_addrs(&self) -> impl Iterator<Item = String> {
+        self.doors.iter().map(Door::local_addr)
+    }
+
+    /// The next connection. What goes wrong for a while is logged and waited out. If there will be no
+    /// more it does not complete, and [`broken`](Listener::broken) does.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: no connection is lost.
+    pub(crate) async fn accept(&self) -> Socket {
+        loop {
+            let error = match self.accept_one().await {
+                Ok(socket) => return socket,
+                Err(error) => error,
+            };
+            match self.trouble(&error) {
+                AcceptTrouble::OneConnection => {
+                    tracing::debug!(target: "lameduck", %error, "accept");
+                }
+                AcceptTrouble::ForNow => {
+                    tracing::warn!(target: "lameduck", %error, "cannot accept, trying again");
+                    tokio::time::sleep(PAUSE).await;
+                }
+                AcceptTrouble::ForGood => {
+                    let tell = self.broken.lock().unwrap_or_else(|e| e.into_inner()).take();
+                    if let Some(tell) = tell {
+                        let _ = tell.send(error);
+                    }
+                    std::future::pending().await
+                }
+            }
+        }
+    }
+
+    /// The next connection, or what came instead.
+    async fn accept_one(&self) -> io::Result<Socket> {
+        self.until_there_is_room().await;
+        let accepted = match &self.doors[..] {
+            [Door::Tcp(only)] => only.accept().await.map(|(it, _)| Socket::Tcp(tuned(it))),
+            _ => poll_fn(|cx| self.poll_accept(cx)).await,
+        };
+        if accepted.is_ok() {
+            self.errors.store(0, Relaxed);
+        }
+        if let Ok(socket) = &accepted
+            && self.headroom.is_used(socket.number())
+        {
+            self.errors.store(CROWDED, Relaxed);
+        }
+        accepted
+    }
+
+    fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<Socket>> {
+        let first = self.turn.fetch_add(1, Relaxed);
+        for nth in 0..self.doors.len() {
+            let door = &self.doors[first.wrapping_add(nth) % self.doors.len()];
+            if let Poll::Ready(accepted) = door.poll_accept(cx) {
+                return Poll::Ready(accepted);
+            }
+        }
+        Poll::Pending
+    }
+
+    /// While nearly all descriptors of the process are in use, newcomers wait in the queue: the probes,
+    /// pools and files of the process need some too.
+    async fn until_there_is_room(&self) {
+        if self.errors.load(Relaxed) != CROWDED {
+            return;
+        }
+        tracing::warn!(target: "lameduck", limit = crate::descriptors::limit(), "nearly all file descriptors are in use: new connections wait");
+        while self.is_crowded() {
+            tokio::time::sleep(PAUSE).await;
+        }
+        self.errors.store(0, Relaxed);
+    }
+
+    fn is_crowded(&self) -> bool {
+        let next = self.doors.first().map(Door::next_number);
+        next.is_some_and(|number| self.headroom.is_used(number))
+    }
+
+    fn trouble(&self, error: &io::Error) -> AcceptTrouble {
+        let listens = || self.doors.iter().all(Door::listens);
+        match AcceptTrouble::of(error, listens) {
+            // Something that comes without end, such as a sandbox that forbids it.
+            AcceptTrouble::OneConnection
+                if self.errors.fetch_add(1, Relaxed) >= ERRORS_IN_A_ROW =>
+            {
+                AcceptTrouble::ForNow
+            }
+            trouble => trouble,
         }
     }
 
@@ -114,44 +228,39 @@ impl Listener {
             return;
         }
         let until = Instant::now() + bound.min(LONGEST);
-        match &self.kind {
-            Kind::Tcp(listener) => settle_tcp(listener, &self, until, &mut serve).await,
-            #[cfg(unix)]
-            Kind::Unix(_, file) => {
-                // Without its name nobody finds it. A peer that had looked the name up just
-                // before may still be on its way in.
-                if let Some(file) = file {
-                    file.remove();
-                }
-                self.accept_until_quiet(SETTLE, until, &mut serve).await;
-            }
+        for door in &self.doors {
+            door.turn_newcomers_away();
         }
-        if let Err(error) = self.empty_the_queue(until, &mut serve) {
-            tracing::warn!(target: "lameduck", %error, "connections in the accept queue were reset");
+        self.settle(until, &mut serve).await;
+        for door in self.doors {
+            if let Err(error) = door.empty_the_queue(until, &mut serve) {
+                tracing::warn!(target: "lameduck", %error, "connections in the accept queue were reset");
+            }
         }
     }
 
-    /// Takes what is in the accept queue at this instant. Asks the kernel, not the runtime, which
-    /// may not have been told yet.
-    fn empty_the_queue(self, until: Instant, serve: &mut impl FnMut(Socket)) -> io::Result<()> {
-        match self.kind {
-            Kind::Tcp(listener) => {
-                let listener = listener.into_std()?;
-                while let Some((stream, _)) = next(listener.accept(), until)? {
-                    stream.set_nonblocking(true)?;
-                    serve(Socket::Tcp(tuned(TcpStream::from_std(stream)?)));
-                }
+    /// Waits until no handshake is under way any more and no new one can begin.
+    #[cfg(target_os = "linux")]
+    async fn settle(&self, until: Instant, serve: &mut impl FnMut(Socket)) {
+        let mut ports: Vec<u16> = self.doors.iter().filter_map(Door::port).collect();
+        ports.dedup();
+        loop {
+            self.accept_until_quiet(SETTLE, until, serve).await;
+            if Instant::now() >= until {
+                return;
             }
-            #[cfg(unix)]
-            Kind::Unix(listener, _) => {
-                let listener = listener.into_std()?;
-                while let Some((stream, _)) = next(listener.accept(), until)? {
-                    stream.set_nonblocking(true)?;
-                    serve(Socket::Unix(tokio::net::UnixStream::from_std(stream)?));
-                }
+            match half_open(ports.clone()).await {
+                Some(0) => return,
+                Some(_) => {}
+                None => return self.accept_until_quiet(QUIET, until, serve).await,
             }
         }
-        Ok(())
+    }
+
+    /// Accepts until there is none. Handshakes under way are reset.
+    #[cfg(not(target_os = "linux"))]
+    async fn settle(&self, until: Instant, serve: &mut impl FnMut(Socket)) {
+        self.accept_until_quiet(SETTLE, until, serve).await;
     }
 
     /// Accepts until none has come for `quiet`.
@@ -161,20 +270,149 @@ impl Listener {
         until: Instant,
         serve: &mut impl FnMut(Socket),
     ) {
+        // Whoever has connected is served now or never, whatever is left for others.
+        self.errors.store(0, Relaxed);
         loop {
             let now = Instant::now();
             let wait = quiet.min(until.saturating_duration_since(now));
-            match tokio::time::timeout(wait, self.accept()).await {
+            match tokio::time::timeout(wait, self.accept_at_once()).await {
                 Ok(Ok(socket)) => serve(socket),
                 // Out of file descriptors: one may be free soon, so the bound decides.
                 Ok(Err(e)) if exhausted(&e) => tokio::time::sleep(SETTLE).await,
-                Ok(Err(_)) => {}
-                Err(_) => return,
+                Ok(Err(e)) if self.trouble(&e) == AcceptTrouble::OneConnection => {}
+                Ok(Err(_)) | Err(_) => return,
             }
             if Instant::now() >= until {
                 return;
             }
         }
+    }
+
+    async fn accept_at_once(&self) -> io::Result<Socket> {
+        poll_fn(|cx| self.poll_accept(cx)).await
+    }
+}
+
+/// In place of a number of errors: the last connection was one too many.
+const CROWDED: u32 = u32::MAX;
+
+impl Door {
+    fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<Socket>> {
+        match self {
+            Door::Tcp(it) => it
+                .poll_accept(cx)
+                .map_ok(|(stream, _)| Socket::Tcp(tuned(stream))),
+            #[cfg(unix)]
+            Door::Unix(it, _) => it
+                .poll_accept(cx)
+                .map_ok(|(stream, _)| Socket::Unix(stream)),
+        }
+    }
+
+    fn local_addr(&self) -> String {
+        match self {
+            Door::Tcp(it) => it
+                .local_addr()
+                .map_or_else(|e| e.to_string(), |addr| addr.to_string()),
+            #[cfg(unix)]
+            Door::Unix(it, _) => match it.local_addr() {
+                Ok(addr) => addr.as_pathname().map_or_else(
+                    || "unix:(unnamed)".to_owned(),
+                    |path| format!("unix:{}", path.display()),
+                ),
+                Err(e) => e.to_string(),
+            },
+        }
+    }
+
+    #[cfg(target_os = "linux")]
+    fn port(&self) -> Option<u16> {
+        match self {
+            Door::Tcp(it) => it.local_addr().ok().map(|addr| addr.port()),
+            Door::Unix(..) => None,
+        }
+    }
+
+    /// Whether the kernel still takes connections for it.
+    fn listens(&self) -> bool {
+        #[cfg(unix)]
+        return crate::sys::look_at(self.number())
+            .is_ok_and(|it| it.socket.is_some_and(|it| it.listens));
+        #[cfg(not(unix))]
+        true
+    }
+
+    /// The number of its descriptor.
+    fn number(&self) -> i32 {
+        #[cfg(unix)]
+        return {
+            use std::os::fd::AsRawFd;
+            match self {
+                Door::Tcp(it) => it.as_raw_fd(),
+                Door::Unix(it, _) => it.as_raw_fd(),
+            }
+        };
+        #[cfg(not(unix))]
+        0
+    }
+
+    /// The number that the next descriptor will get.
+    fn next_number(&self) -> i32 {
+        #[cfg(unix)]
+        return {
+            use std::os::fd::{AsFd, AsRawFd};
+            let it = match self {
+                Door::Tcp(it) => it.as_fd(),
+                Door::Unix(it, _) => it.as_fd(),
+            };
+            rustix::io::fcntl_dupfd_cloexec(it, 0).map_or(i32::MAX, |copy| copy.as_raw_fd())
+        };
+        #[cfg(not(unix))]
+        0
+    }
+
+    fn turn_newcomers_away(&self) {
+        match self {
+            #[cfg(target_os = "linux")]
+            Door::Tcp(it) => {
+                if let Err(error) = turn_away(it) {
+                    tracing::warn!(target: "lameduck", %error, "new connections cannot be turned away: accepting until quiet");
+                }
+            }
+            #[cfg(not(target_os = "linux"))]
+            Door::Tcp(_) => {}
+            // Without its name nobody finds it. A peer that had looked the name up just before may
+            // still be on its way in.
+            #[cfg(unix)]
+            Door::Unix(_, file) => {
+                if let Some(file) = file {
+                    file.remove();
+                }
+            }
+        }
+    }
+
+    /// Takes what is in the accept queue at this instant. Asks the kernel, not the runtime, which
+    /// may not have been told yet.
+    fn empty_the_queue(self, until: Instant, serve: &mut impl FnMut(Socket)) -> io::Result<()> {
+        match self {
+            Door::Tcp(listener) => {
+                let listener = listener.into_std()?;
+                while let Some((stream, _)) = next(listener.accept(), until)? {
+                    stream.set_nonblocking(true)?;
+                    serve(Socket::Tcp(tuned(TcpStream::from_std(stream)?)));
+                }
+            }
+            #[cfg(unix)]
+            Door::Unix(listener, _) => {
+                let listener = listener.into_std()?;
+                while let Some((stream, _)) = next(listener.accept(), until)? {
+                    stream.set_nonblocking(true)?;
+                    serve(Socket::Unix(tokio::net::UnixStream::from_std(stream)?));
+                }
+            }
+        }
+        Ok(())
     }
 }
 
@@ -210,42 +448,6 @@ fn next<T>(accepted: io::Result<T>, until: Instant) -> io::Result<Option<T>> {
         Err(e) if e.kind() == io::ErrorKind::WouldBlock => Ok(None),
         Err(e) => Err(e),
     }
-}
-
-/// Waits until no handshake is under way any more and no new one can begin.
-#[cfg(target_os = "linux")]
-async fn settle_tcp(
-    listener: &TcpListener,
-    whole: &Listener,
-    until: Instant,
-    serve: &mut impl FnMut(Socket),
-) {
-    let port = listener.local_addr().map_or(0, |addr| addr.port());
-    if let Err(error) = turn_away(listener) {
-        tracing::warn!(target: "lameduck", %error, "new connections cannot be turned away: accepting until quiet");
-    }
-    loop {
-        whole.accept_until_quiet(SETTLE, until, serve).await;
-        if Instant::now() >= until {
-            return;
-        }
-        match half_open(port).await {
-            Some(0) => return,
-            Some(_) => {}
-            None => return whole.accept_until_quiet(QUIET, until, serve).await,
-        }
-    }
-}
-
-/// Accepts until there is none. Handshakes under way are reset.
-#[cfg(not(target_os = "linux"))]
-async fn settle_tcp(
-    _: &TcpListener,
-    whole: &Listener,
-    until: Instant,
-    serve: &mut impl FnMut(Socket),
-) {
-    whole.accept_until_quiet(SETTLE, until, serve).await;
 }
 
 /// Has the kernel begin no more handshakes with this socket.
@@ -287,37 +489,31 @@ fn drop_bare_syns(listener: &TcpListener) -> io::Result<()> {
     ])
 }
 
-/// How many handshakes with our port are half done; `None` if the system does not say. On a thread
+/// How many handshakes with our ports are half done; `None` if the system does not say. On a thread
 /// of its own, because the answer may take milliseconds.
 #[cfg(target_os = "linux")]
-async fn half_open(port: u16) -> Option<usize> {
-    let (answer, answered) = tokio::sync::oneshot::channel();
+async fn half_open(ports: Vec<u16>) -> Option<usize> {
+    if ports.is_empty() {
+        return Some(0);
+    }
+    let (answer, answered) = oneshot::channel();
     std::thread::Builder::new()
         .name("lameduck-half-open".into())
         .spawn(move || {
-            let _ = answer.send(super::half_open::count(port).ok());
+            let all = ports.into_iter().map(super::half_open::count);
+            let _ = answer.send(all.sum::<io::Result<usize>>().ok());
         })
         .ok()?;
     answered.await.ok()?
 }
 
-/// Whether an accept failed for want of something that others may give back.
-pub(crate) fn exhausted(error: &io::Error) -> bool {
-    #[cfg(unix)]
-    return matches!(
-        error.raw_os_error(),
-        Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM)
-    );
-    #[cfg(not(unix))]
-    {
-        let _ = error;
-        false
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn first_addr(listener: &Listener) -> String {
+        listener.local_addrs().next().unwrap()
+    }
 
     /// A connection whose last ACK was still on its way when the listener closed is served. The
     /// ACK is held up by a filter, and comes again with the first byte.
@@ -327,9 +523,9 @@ mod tests {
         use socket2::{SockFilter, SockRef};
         use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-        let listener = Listener::bind(&"127.0.0.1:0".into()).unwrap();
-        let addr = listener.local_addr();
-        let Kind::Tcp(tcp) = &listener.kind else {
+        let listener = Listener::bind(&"127.0.0.1:0".into(), None).unwrap();
+        let addr = first_addr(&listener);
+        let [Door::Tcp(tcp)] = &listener.doors[..] else {
             unreachable!()
         };
         let same = SockRef::from(tcp).try_clone().unwrap();
@@ -368,9 +564,9 @@ mod tests {
     #[cfg(target_os = "linux")]
     #[tokio::test]
     async fn whoever_comes_late_is_refused_at_once_and_what_has_come_is_kept() {
-        let listener = Listener::bind(&"127.0.0.1:0".into()).unwrap();
-        let addr = listener.local_addr();
-        let Kind::Tcp(tcp) = &listener.kind else {
+        let listener = Listener::bind(&"127.0.0.1:0".into(), None).unwrap();
+        let addr = first_addr(&listener);
+        let [Door::Tcp(tcp)] = &listener.doors[..] else {
             unreachable!()
         };
         let _early = tokio::net::TcpStream::connect(&addr).await.unwrap();
@@ -395,12 +591,12 @@ mod tests {
         use tokio::io::{AsyncReadExt, AsyncWriteExt};
         const WHOLE: usize = 16 * 1024 * 1024;
 
-        let listener = Listener::bind(&"127.0.0.1:0".into()).unwrap();
-        let addr = listener.local_addr().parse().unwrap();
+        let listener = Listener::bind(&"127.0.0.1:0".into(), None).unwrap();
+        let addr = first_addr(&listener).parse().unwrap();
         let client = tokio::net::TcpSocket::new_v4().unwrap();
         client.set_recv_buffer_size(4096).unwrap();
         let (client, socket) = tokio::join!(client.connect(addr), listener.accept());
-        let (mut client, mut socket) = (client.unwrap(), socket.unwrap());
+        let (mut client, mut socket) = (client.unwrap(), socket);
         let mut held = 0;
         let fill = async {
             while held < WHOLE {
@@ -425,9 +621,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("s.sock");
         let bind = Bind::Unix(path.clone());
-        let old = Listener::bind(&bind).unwrap();
+        let old = Listener::bind(&bind, None).unwrap();
         std::fs::remove_file(&path).unwrap();
-        let new = Listener::bind(&bind).unwrap();
+        let new = Listener::bind(&bind, None).unwrap();
         old.close(Duration::from_secs(1), |_| {}).await;
         assert!(tokio::net::UnixStream::connect(&path).await.is_ok());
         new.close(Duration::from_secs(1), |_| {}).await;
@@ -436,7 +632,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_bad_address_is_refused_with_the_fix() {
-        let error = Listener::bind(&"localhost".into())
+        let error = Listener::bind(&"localhost".into(), None)
             .err()
             .unwrap()
             .to_string();

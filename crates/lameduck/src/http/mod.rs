@@ -4,7 +4,6 @@
 //! |---|---|
 //! | [`component`] | its settings, and its place in a lifecycle |
 //! | [`server`] | the accept loop, and the sweep's rounds |
-//! | [`bind`] | where to listen |
 //! | [`listener`], [`half_open`] | sockets that listen, and how to stop without a reset |
 //! | [`handed_over`] | such a socket for servers that are not ours |
 //! | [`connection`], [`linger`] | one connection's task, and how it says goodbye |
@@ -27,7 +26,6 @@ pub(crate) const REQUEST: &str = "request";
 pub(crate) struct Accounted;
 
 mod answering;
-pub(crate) mod bind;
 mod body;
 pub(crate) mod component;
 mod conn;

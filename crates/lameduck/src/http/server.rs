@@ -24,7 +24,7 @@ use tower_service::Service;
 use super::conn::{Conn, Order};
 use super::connection;
 use super::events::EventStreams;
-use super::listener::{Listener, exhausted};
+use super::listener::Listener;
 use super::pace::Pace;
 use super::roster::Roster;
 use super::socket::Socket;
@@ -142,25 +142,14 @@ impl Server {
             tokio::select! {
                 biased;
                 _ = &mut over => return,
-                (place, accepted) = self.next(listener) => match accepted {
-                    Ok(socket) => serve(socket, place),
-                    Err(error) if exhausted(&error) => {
-                        tracing::warn!(target: "lameduck", %error, "cannot accept, trying again");
-                        tokio::time::sleep(Duration::from_millis(50)).await;
-                    }
-                    // The peer was gone before we came to it.
-                    Err(error) => tracing::debug!(target: "lameduck", %error, "accept"),
-                },
+                (place, socket) = self.next(listener) => serve(socket, place),
             }
         }
     }
 
     /// The next connection, once there is a place for it. Until then it waits in the kernel's queue.
     /// Cancel safe.
-    async fn next(
-        &self,
-        listener: &Listener,
-    ) -> (Option<OwnedSemaphorePermit>, std::io::Result<Socket>) {
+    async fn next(&self, listener: &Listener) -> (Option<OwnedSemaphorePermit>, Socket) {
         // Never closed, so there is always one.
         let place = self.places.clone().acquire_owned().await.ok();
         (place, listener.accept().await)

@@ -44,6 +44,18 @@ macro_rules! each {
 }
 
 impl Socket {
+    /// The number of its descriptor.
+    #[inline]
+    pub(super) fn number(&self) -> i32 {
+        #[cfg(unix)]
+        return {
+            use std::os::fd::AsRawFd;
+            each!(self, s => s.as_raw_fd())
+        };
+        #[cfg(not(unix))]
+        0
+    }
+
     /// Whether the kernel holds bytes from the peer that nobody has read yet. Asks the kernel, not
     /// the runtime, which may not have been told yet.
     #[cfg(unix)]

@@ -1,12 +1,13 @@
 //! The probes' port: taken as early as possible, so that liveness is good while the process starts;
 //! and what readiness depends on.
 
-use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
 use tokio::runtime;
 
 use super::builder::Lifecycle;
+use crate::bind::{bind_tcp, check_tcp, who_has};
+use crate::component::StartError;
 use crate::probe::{self, Probes};
 use crate::readiness::Readiness;
 
@@ -26,18 +27,25 @@ impl Lifecycle {
         }
         let Some(addr) = addr else { return Ok(()) };
         let main = runtime::Handle::current();
-        let opened = TcpListener::bind(addr)
-            .and_then(|listener| probe::start(listener, self.handle.clone(), main));
+        let opened = match bind_tcp(&addr) {
+            Ok(listeners) => probe::start(listeners, self.handle.clone(), main)
+                .map_err(|e| StartError::Failed(format!("cannot listen on {addr}: {e}"))),
+            Err(e) => Err(who_has(&addr, e, &self.handle.journal().addresses())),
+        };
         match opened {
             Ok(port) => {
-                self.handle
-                    .journal()
-                    .listens("probes", port.addr().to_string());
+                for addr in port.addrs() {
+                    self.handle.journal().listens("probes", addr.to_string());
+                }
                 self.probes.port = Some(port);
                 Ok(())
             }
-            Err(e) => {
-                self.failed = Some(format!("probes: cannot listen on {addr}: {e}"));
+            Err(StartError::BadConfiguration(problem)) => {
+                self.bad.push(format!("probes: {problem}"));
+                Err(Refused)
+            }
+            Err(StartError::Failed(problem)) => {
+                self.failed = Some(format!("probes: {problem}"));
                 Err(Refused)
             }
         }
@@ -62,15 +70,14 @@ impl Lifecycle {
         (plan.port, readiness)
     }
 
-    fn admin_addr(&mut self) -> Option<SocketAddr> {
-        if let Some(addr) = self.environment.admin {
-            return Some(addr);
+    fn admin_addr(&mut self) -> Option<String> {
+        if let Some(addr) = &self.environment.admin {
+            return Some(addr.clone());
         }
-        let addr = self.probes.bind.as_ref()?;
-        match addr.parse() {
-            Ok(addr) => Some(addr),
-            Err(_) => {
-                let expected = "expected ADDRESS:PORT, for example 0.0.0.0:9090";
+        let addr = self.probes.bind.clone()?;
+        match check_tcp(&addr) {
+            Ok(()) => Some(addr),
+            Err(expected) => {
                 self.bad.push(format!("probes on {addr}: {expected}"));
                 None
             }

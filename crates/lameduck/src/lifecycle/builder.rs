@@ -12,13 +12,15 @@ use tower_service::Service;
 use super::task::Task;
 use super::uses::Edge;
 use crate::announce;
+use crate::bind::Bind;
 use crate::budget::Budget;
 use crate::close::{Close, Closer};
 use crate::component::{BoxError, Component};
 use crate::config::{Environment, LameDuck};
 use crate::handle::Handle;
-use crate::http::bind::Bind;
 use crate::http::component::Http;
+#[cfg(unix)]
+use crate::inherited::Sockets;
 use crate::jobs::{Job, Jobs, Outcome, Queue};
 use crate::phase::{Driver, at};
 use crate::probe;
@@ -113,6 +115,10 @@ impl Lifecycle {
         let driver = Driver::new();
         let handle = Handle::new(driver.phases());
         let (environment, bad) = Environment::read();
+        #[cfg_attr(not(unix), expect(unused_mut))]
+        let mut bad: Vec<_> = bad.iter().map(ToString::to_string).collect();
+        #[cfg(unix)]
+        bad.extend(Sockets::from_env().err().map(|e| e.to_string()));
         if let Some(budget) = environment.grace {
             handle.set_budget(budget);
         }
@@ -124,7 +130,7 @@ impl Lifecycle {
             handle,
             driver,
             watchdog: None,
-            bad: bad.iter().map(ToString::to_string).collect(),
+            bad,
             failed: None,
             environment,
             lame_duck: LameDuck::Auto,

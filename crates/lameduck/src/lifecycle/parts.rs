@@ -30,14 +30,9 @@ pub(super) fn start_all(
     components: Vec<Box<dyn Component>>,
     ties: Vec<Ties>,
     lame_duck_min: Duration,
+    #[cfg(unix)] mut sockets: Sockets,
     handle: &Handle,
 ) -> Result<Vec<Started>, (String, StartError)> {
-    #[cfg(unix)]
-    let mut sockets = Sockets::from_env().map_err(|e| {
-        let name = "inherited sockets".to_owned();
-        (name, StartError::BadConfiguration(e.to_string()))
-    })?;
-    let only_server = components.iter().filter(|c| c.listens()).count() == 1;
     components
         .into_iter()
         .zip(ties)
@@ -48,7 +43,6 @@ pub(super) fn start_all(
                 lame_duck_min,
                 #[cfg(unix)]
                 sockets: &mut sockets,
-                only_server,
             };
             match component.start(start) {
                 Ok(running) => Ok(Started {

@@ -19,6 +19,8 @@ use crate::close::{Closer, close_all};
 use crate::component::StartError;
 use crate::config::Window;
 use crate::exit::Exit;
+#[cfg(unix)]
+use crate::inherited::Sockets;
 use crate::lastwords;
 use crate::phase::Phase;
 use crate::reason::{Reason, SIGINT};
@@ -46,6 +48,8 @@ impl Lifecycle {
     async fn live(mut self) -> Exit {
         let window = self.window();
         let handle = self.handle.clone();
+        #[cfg(unix)]
+        let sockets = self.inherited();
         let (Some(order), Ok(())) = (self.order(), self.open_probes()) else {
             return self.refuse().await;
         };
@@ -55,7 +59,15 @@ impl Lifecycle {
             self.driver.drain()
         } else {
             let components = std::mem::take(&mut self.components);
-            match start_all(components, order.tie(), window.min, &handle) {
+            let started = start_all(
+                components,
+                order.tie(),
+                window.min,
+                #[cfg(unix)]
+                sockets,
+                &handle,
+            );
+            match started {
                 Ok(running) => {
                     parts.spawn_all(running);
                     let driver = self.driver.ready();
@@ -124,6 +136,20 @@ impl Lifecycle {
         close_all(self.closers, budget.close_until(), &self.handle).await;
         close_all(self.flushers, budget.flush_until(), &self.handle).await;
         exit
+    }
+
+    /// The sockets that the process was started with, and which server gets them.
+    #[cfg(unix)]
+    fn inherited(&mut self) -> Sockets {
+        // Read anew: the application may have taken them itself since. What is wrong with the
+        // variables has been told by then.
+        let mut sockets = Sockets::from_env().unwrap_or_default();
+        let listens = self.components.iter().filter(|it| it.listens());
+        let servers: Vec<&str> = listens.map(|it| it.name()).collect();
+        if let Err(e) = sockets.assign(&servers) {
+            self.bad.push(e.to_string());
+        }
+        sockets
     }
 
     /// Who ends after whom; `None` if what was said of that cannot be.

@@ -22,6 +22,7 @@ use tokio::sync::watch;
 use tokio::task::{AbortHandle, Id, JoinSet};
 
 use super::routes::Routes;
+use super::stream::Stream;
 
 /// The most connections open at once.
 const MOST: usize = 256;
@@ -122,7 +123,8 @@ impl Connections {
         self.open.insert(task.id(), Open { activity, task });
     }
 
-    fn make_room(&mut self) -> bool {
+    /// Closes the connection that has been waiting for its client the longest; `false` if none is.
+    pub fn make_room(&mut self) -> bool {
         let waiting = self
             .open
             .iter()
@@ -192,7 +194,7 @@ async fn converse(
         .timer(TokioTimer::new())
         .header_read_timeout(PATIENCE_FOR_HEAD)
         .max_buf_size(READ_BUFFER)
-        .serve_connection(TokioIo::new(stream), service);
+        .serve_connection(TokioIo::new(Stream::new(stream)), service);
     let mut connection = pin!(connection);
     tokio::select! {
         biased;

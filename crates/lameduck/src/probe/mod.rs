@@ -11,7 +11,7 @@
 //! 3. However many ask, a check runs once at a time: readiness is no way to overload a database.
 //! 4. No client can keep others out or keep the process from ending.
 //!
-//! `server` accepts and ends, `connections` bounds what is open, `routes` answers,
+//! `server` accepts and ends, `connections` bounds what is open, `stream` is one of them, `routes` answers,
 //! [`readiness`](crate::readiness) runs the checks, `status` and `metrics` say the same facts to people,
 //! programs and Prometheus.
 
@@ -20,6 +20,7 @@ mod metrics;
 mod routes;
 mod server;
 mod status;
+mod stream;
 #[cfg(test)]
 mod tests;
 

@@ -1,13 +1,15 @@
 //! The thread of the admin port: it accepts until it is stopped, then ends within 100 ms.
 
 use std::fmt;
+use std::future::poll_fn;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, mpsc};
+use std::task::Poll;
 use std::thread;
 use std::time::Duration;
 
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime;
 use tokio::sync::watch;
 use tokio::task::yield_now;
@@ -15,21 +17,16 @@ use tokio::time::{interval, sleep, timeout};
 
 use super::connections::{Connections, asked};
 use super::routes::Routes;
+use crate::accept::AcceptTrouble;
+use crate::descriptors::{PAUSE, exhausted, keep_spare, with_spare};
 use crate::handle::Handle;
 use crate::readiness::{Check, Readiness};
 
 /// How long answers under way may take once the server is stopped.
 const LAST_ANSWERS: Duration = Duration::from_millis(100);
 
-/// How long to wait after an error of `accept` that time may heal, such as too many open files.
-const PAUSE_AFTER_ERROR: Duration = Duration::from_millis(50);
-
-/// How often connections whose client does not read are looked for.
+/// How often connections whose client does not read are looked for, and descriptors kept spare.
 const ROUNDS: Duration = Duration::from_secs(5);
-
-/// How many connections may wait to be accepted.
-#[cfg(unix)]
-const QUEUE: i32 = 1024;
 
 /// How many connections are accepted before those already there get a turn, so that in a flood
 /// whoever has sent a request is heard before the room is needed. Well below what tokio runs in one
@@ -41,7 +38,7 @@ const LAST_FROM_QUEUE: usize = 256;
 
 /// The admin port at work. Dropping it stops it, without waiting.
 pub(crate) struct Probes {
-    addr: SocketAddr,
+    addrs: Vec<SocketAddr>,
     routes: Arc<Routes>,
     runtime: runtime::Handle,
     stop: watch::Sender<bool>,
@@ -49,23 +46,22 @@ pub(crate) struct Probes {
     running: watch::Receiver<()>,
 }
 
-/// Starts to serve on a thread of its own; checks will run on `main`. The listener is bound
+/// Starts to serve on a thread of its own; checks will run on `main`. The listeners are bound
 /// already, so that an address in use is told before anything else starts.
 ///
 /// # Errors
 ///
 /// Those of the system when it makes a thread or a poll of sockets.
 pub(crate) fn start(
-    listener: std::net::TcpListener,
+    listeners: Vec<std::net::TcpListener>,
     handle: Handle,
     main: runtime::Handle,
 ) -> io::Result<Probes> {
-    let addr = listener.local_addr()?;
-    listener.set_nonblocking(true)?;
-    // The standard library's queue holds 128; whoever finds it full tries again after 1 s, which is
-    // too late for a probe.
-    #[cfg(unix)]
-    rustix::net::listen(&listener, QUEUE)?;
+    let addrs = listeners
+        .iter()
+        .map(|it| it.local_addr())
+        .collect::<io::Result<_>>()?;
+    keep_spare();
     let readiness = Readiness::new(main, handle.phases().clone());
     let routes = Arc::new(Routes::new(handle, readiness));
     let served = routes.clone();
@@ -83,14 +79,15 @@ pub(crate) fn start(
                 .build()
                 .and_then(|runtime| {
                     let inside = runtime.enter();
-                    let listener = TcpListener::from_std(listener)?;
+                    let listeners = listeners.into_iter().map(TcpListener::from_std);
+                    let listeners = listeners.collect::<io::Result<_>>()?;
                     drop(inside);
-                    Ok((runtime, listener))
+                    Ok((runtime, listeners))
                 });
             match made {
-                Ok((runtime, listener)) => {
+                Ok((runtime, listeners)) => {
                     let _ = started.send(Ok(runtime.handle().clone()));
-                    runtime.block_on(serve(listener, served, stopped));
+                    runtime.block_on(serve(listeners, served, stopped));
                 }
                 Err(e) => drop(started.send(Err(e))),
             }
@@ -99,7 +96,7 @@ pub(crate) fn start(
         .recv()
         .unwrap_or_else(|_| Err(io::Error::other("the probes' thread ended at once")))?;
     Ok(Probes {
-        addr,
+        addrs,
         routes,
         runtime,
         stop,
@@ -109,8 +106,8 @@ pub(crate) fn start(
 
 impl Probes {
     /// Where it listens.
-    pub(crate) fn addr(&self) -> SocketAddr {
-        self.addr
+    pub(crate) fn addrs(&self) -> &[SocketAddr] {
+        &self.addrs
     }
 
     /// Start-up is over: from here on readiness depends on `checks` too, and `/drain` begins the
@@ -139,11 +136,13 @@ impl Probes {
 
 impl fmt::Debug for Probes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Probes").field("addr", &self.addr).finish()
+        f.debug_struct("Probes")
+            .field("addrs", &self.addrs)
+            .finish()
     }
 }
 
-async fn serve(listener: TcpListener, routes: Arc<Routes>, mut stop: watch::Receiver<bool>) {
+async fn serve(listeners: Vec<TcpListener>, routes: Arc<Routes>, mut stop: watch::Receiver<bool>) {
     let mut connections = Connections::new(routes, stop.clone());
     let mut rounds = interval(ROUNDS);
     let mut in_a_row = 0;
@@ -151,9 +150,12 @@ async fn serve(listener: TcpListener, routes: Arc<Routes>, mut stop: watch::Rece
         tokio::select! {
             biased;
             _ = asked(&mut stop) => break,
-            _ = connections.ended() => {}
-            _ = rounds.tick() => connections.close_stalled(),
-            accepted = listener.accept() => match accepted {
+            _ = connections.ended() => keep_spare(),
+            _ = rounds.tick() => {
+                connections.close_stalled();
+                keep_spare();
+            }
+            accepted = next(&listeners) => match accepted {
                 Ok((stream, peer)) => {
                     connections.serve(stream, peer);
                     in_a_row += 1;
@@ -162,16 +164,27 @@ async fn serve(listener: TcpListener, routes: Arc<Routes>, mut stop: watch::Rece
                         yield_now().await;
                     }
                 }
-                Err(e) if is_of_one_connection(&e) => {}
-                Err(e) => {
-                    tracing::warn!(target: "lameduck", error = %e, "the admin port cannot accept");
-                    sleep(PAUSE_AFTER_ERROR).await;
-                }
+                Err(e) if exhausted(&e) => match waiting(&listeners).map(accept_at_once) {
+                    Some(Ok((stream, peer))) => connections.serve(stream, peer),
+                    Some(Err(_)) if connections.make_room() => {
+                        let _ = timeout(PAUSE, connections.ended()).await;
+                    }
+                    // Asked for one more, the system says so also where nobody waits.
+                    _ => sleep(PAUSE).await,
+                },
+                Err(e) => match AcceptTrouble::of(&e, || true) {
+                    // A pause all the same, in case it comes without end.
+                    AcceptTrouble::OneConnection => sleep(Duration::from_millis(1)).await,
+                    _ => {
+                        tracing::warn!(target: "lameduck", error = %e, "the admin port cannot accept");
+                        sleep(PAUSE).await;
+                    }
+                },
             },
         }
     }
     // Who is already connected is still answered: closing a listener resets its queue.
-    if let Ok(listener) = listener.into_std() {
+    for listener in listeners.into_iter().flat_map(TcpListener::into_std) {
         for _ in 0..LAST_FROM_QUEUE {
             let Ok((stream, peer)) = listener.accept() else {
                 break;
@@ -187,13 +200,39 @@ async fn serve(listener: TcpListener, routes: Arc<Routes>, mut stop: watch::Rece
     let _ = timeout(LAST_ANSWERS, connections.all_ended()).await;
 }
 
-/// Whether `accept` failed because of the connection it took, not because of the listener.
-fn is_of_one_connection(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::ConnectionAborted
-            | io::ErrorKind::ConnectionReset
-            | io::ErrorKind::ConnectionRefused
-            | io::ErrorKind::Interrupted
-    )
+/// One of them at which somebody waits.
+fn waiting(listeners: &[TcpListener]) -> Option<&TcpListener> {
+    #[cfg(unix)]
+    return listeners.iter().find(|it| {
+        use rustix::event::{PollFd, PollFlags, Timespec, poll};
+        let now = Timespec::default();
+        let mut look = [PollFd::new(*it, PollFlags::IN)];
+        matches!(poll(&mut look, Some(&now)), Ok(1..))
+    });
+    #[cfg(not(unix))]
+    listeners.first()
+}
+
+/// Takes who waits there, with a spare descriptor if need be. Asks the system itself, because somebody
+/// else may take what is given back in the time that the runtime takes.
+fn accept_at_once(listener: &TcpListener) -> io::Result<(TcpStream, SocketAddr)> {
+    let (socket, peer) = with_spare(|| socket2::SockRef::from(listener).accept())?;
+    socket.set_nonblocking(true)?;
+    let peer = peer
+        .as_socket()
+        .unwrap_or((Ipv4Addr::UNSPECIFIED, 0).into());
+    Ok((TcpStream::from_std(socket.into())?, peer))
+}
+
+/// The next connection at any of them. Cancel safe.
+async fn next(listeners: &[TcpListener]) -> io::Result<(TcpStream, SocketAddr)> {
+    poll_fn(|cx| {
+        for listener in listeners {
+            if let Poll::Ready(accepted) = listener.poll_accept(cx) {
+                return Poll::Ready(accepted);
+            }
+        }
+        Poll::Pending
+    })
+    .await
 }

@@ -14,23 +14,42 @@ use crate::service::{Service, Start, program, until};
 
 /// The service as systemd would start it: with `socket` as descriptor 3.
 fn with_socket(socket: RawFd, args: &[&str]) -> Start {
+    with_sockets(&[socket], "LISTEN_PID=$$ LISTEN_FDS=1", args)
+}
+
+/// The service with these descriptors from number 3 on, and these variables.
+fn with_sockets(sockets: &[RawFd], variables: &str, args: &[&str]) -> Start {
     let mut command = Command::new("sh");
     // Only the process itself knows its number, which the protocol asks for.
     command
-        .args(["-c", r#"LISTEN_PID=$$ LISTEN_FDS=1 exec "$0" "$@""#])
+        .args(["-c", &format!(r#"{variables} exec "$0" "$@""#)])
         .arg(program())
         .args(args);
-    // SAFETY: only calls that are async-signal-safe, on a descriptor that outlives the fork.
+    let sockets = sockets.to_vec();
+    // SAFETY: only calls that are async-signal-safe, on descriptors that outlive the fork.
     unsafe {
         command.pre_exec(move || {
-            // A copy does not close on exec; should it be number 3 already, it has to be told.
-            if libc::dup2(socket, 3) < 0 || libc::fcntl(3, libc::F_SETFD, 0) < 0 {
-                return Err(std::io::Error::last_os_error());
+            for (number, socket) in (3..).zip(&sockets) {
+                // A copy does not close on exec; should it be that number already, it has to be told.
+                if libc::dup2(*socket, number) < 0 || libc::fcntl(number, libc::F_SETFD, 0) < 0 {
+                    return Err(std::io::Error::last_os_error());
+                }
             }
             Ok(())
         });
     }
     Start::command(command)
+}
+
+/// It says that, ends with exit 2, and has served nobody.
+#[track_caller]
+fn refused(start: Start, said: &[&str]) {
+    let ended = start.run();
+    ended.exit(2);
+    for said in said {
+        assert!(ended.stderr.contains(said), "{said:?} in {}", ended.stderr);
+    }
+    assert!(!ended.stderr.contains("panicked"), "{}", ended.stderr);
 }
 
 fn start(listener: &TcpListener) -> Service {
@@ -114,9 +133,137 @@ fn sockets_for_another_process_are_left_alone() {
 }
 
 #[test]
-fn a_descriptor_that_is_no_socket_is_refused() {
+fn sockets_of_a_process_that_had_the_same_number_are_left_alone() {
+    if std::fs::read_dir("/proc/self/fdinfo").is_err() || !has_pid_fs() {
+        real_servers::skip("a kernel that tells processes apart by their pidfd (Linux 6.9)");
+        return;
+    }
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let variables = "LISTEN_PID=$$ LISTEN_PIDFDID=1 LISTEN_FDS=1";
+    let service = with_sockets(&[listener.as_raw_fd()], variables, &[]).serve();
+    assert_ne!(service.api, listener.local_addr().unwrap().to_string());
+    service.term();
+    service.ended().within_grace().exit(0);
+}
+
+/// Each process has an inode of its own there.
+fn has_pid_fs() -> bool {
+    use rustix::process::{PidfdFlags, getpid, pidfd_open};
+    let id = |pid| {
+        let fd = pidfd_open(pid, PidfdFlags::empty()).unwrap();
+        rustix::fs::fstat(fd).unwrap().st_ino
+    };
+    id(getpid()) != id(rustix::process::getppid().unwrap())
+}
+
+#[test]
+fn a_descriptor_that_is_of_no_use_is_refused_with_the_fix_before_anything_is_served() {
+    use socket2::{Domain, Socket, Type};
+    let any: std::net::SocketAddr = "127.0.0.1:0".parse().unwrap();
     let file = std::fs::File::open("/dev/null").unwrap();
-    let ended = with_socket(file.as_raw_fd(), &[]).run();
-    ended.exit(2);
-    assert!(ended.stderr.contains("LISTEN_FDS"), "{}", ended.stderr);
+    let bound = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    bound.bind(&any.into()).unwrap();
+    let datagrams = std::net::UdpSocket::bind(any).unwrap();
+    let listener = TcpListener::bind(any).unwrap();
+    let connected = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let (pair, _other) = std::os::unix::net::UnixStream::pair().unwrap();
+    for (fd, said) in [
+        (file.as_raw_fd(), "descriptor 3 is no socket"),
+        (bound.as_raw_fd(), "call listen(2) before it is handed over"),
+        (datagrams.as_raw_fd(), "use ListenStream="),
+        (connected.as_raw_fd(), "use Accept=no"),
+        (pair.as_raw_fd(), "use Accept=no"),
+    ] {
+        refused(with_socket(fd, &[]), &["LISTEN_FDS=1: ", said]);
+    }
+}
+
+#[test]
+fn a_descriptor_of_our_own_is_never_taken_for_one_that_was_handed_over() {
+    // Number 3 is what the process itself opens first.
+    for fds in ["1", "2", "9"] {
+        let variables = format!("LISTEN_PID=$$ LISTEN_FDS={fds}");
+        refused(
+            with_sockets(&[], &variables, &[]),
+            &["LISTEN_FDS", "descriptor 3"],
+        );
+    }
+}
+
+#[test]
+fn sockets_for_nobody_known_are_refused() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let fds = [listener.as_raw_fd()];
+    refused(with_sockets(&fds, "LISTEN_FDS=1", &[]), &["LISTEN_PID=$$"]);
+    for (variables, said) in [
+        ("LISTEN_PID=$$ LISTEN_FDS=one", "LISTEN_FDS=one"),
+        ("LISTEN_PID=me LISTEN_FDS=1", "LISTEN_PID=me"),
+        (
+            "LISTEN_PID=$$ LISTEN_PIDFDID=me LISTEN_FDS=1",
+            "LISTEN_PIDFDID=me",
+        ),
+        (
+            "LISTEN_PID=$$ LISTEN_FDNAMES=a:b LISTEN_FDS=1",
+            "LISTEN_FDNAMES=a:b",
+        ),
+    ] {
+        refused(with_sockets(&fds, variables, &[]), &[said]);
+    }
+}
+
+#[test]
+fn every_socket_of_a_server_is_served_and_one_for_nobody_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("s");
+    let tcp = TcpListener::bind("127.0.0.1:0").unwrap();
+    let unix = std::os::unix::net::UnixListener::bind(&path).unwrap();
+    let fds = [tcp.as_raw_fd(), unix.as_raw_fd()];
+    for names in [
+        "",
+        "LISTEN_FDNAMES=api:api",
+        "LISTEN_FDNAMES=shop.socket:shop.socket",
+    ] {
+        let variables = format!("LISTEN_PID=$$ LISTEN_FDS=2 {names}");
+        let service = with_sockets(&fds, &variables, &["--listen", "nowhere"]).serve();
+        for addr in [
+            tcp.local_addr().unwrap().to_string(),
+            format!("unix:{}", path.display()),
+        ] {
+            assert_eq!(
+                Client::connect(&addr).get("/").text(),
+                "hello",
+                "{addr} {names}"
+            );
+        }
+        service.term();
+        service.ended().within_grace().exit(0).nothing_let_go();
+    }
+    let variables = "LISTEN_PID=$$ LISTEN_FDS=2 LISTEN_FDNAMES=api:metrics";
+    refused(
+        with_sockets(&fds, variables, &[]),
+        &["descriptor 4 (`metrics`) is for nobody", "There is `api`"],
+    );
+    assert!(path.exists(), "it is not ours to remove");
+}
+
+#[test]
+fn a_socket_that_somebody_has_ended_fails_the_server_and_not_those_it_serves() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let service = start(&listener);
+    let mut slow = service.client();
+    slow.ask("/work?ms=800");
+    until("the request", || {
+        service.probe("/status").1.contains("/work").then_some(())
+    });
+    rustix::net::shutdown(&listener, rustix::net::Shutdown::Both).unwrap();
+    assert_eq!(slow.answer().text(), "done");
+    let ended = service.ended();
+    ended.exit(1).nothing_let_go();
+    let failed = ended.list("failed");
+    assert_eq!(failed[0]["component"], "api", "{failed:?}");
+    let error = failed[0]["error"].as_str().unwrap();
+    assert!(
+        error.contains("cannot accept connections any more"),
+        "{error}"
+    );
 }

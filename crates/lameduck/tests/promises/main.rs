@@ -9,7 +9,9 @@ mod service;
 mod socket;
 
 mod accept;
+mod addresses;
 mod bounds;
+mod descriptors;
 mod environment;
 mod events;
 mod failures;
@@ -29,6 +31,7 @@ mod stuck;
 mod systemd;
 mod tls;
 mod tls_handshake;
+mod unix_paths;
 mod upgrade;
 mod websockets;
 mod websockets_misbehaving;

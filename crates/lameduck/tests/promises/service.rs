@@ -68,6 +68,7 @@ impl Start {
             "KUBERNETES_SERVICE_HOST",
             "LISTEN_FDS",
             "LISTEN_PID",
+            "LISTEN_PIDFDID",
             "LISTEN_FDNAMES",
             "NOTIFY_SOCKET",
             "WATCHDOG_USEC",
@@ -101,6 +102,61 @@ impl Start {
     pub fn nobody_reads_stderr(mut self) -> Start {
         self.read_stderr = false;
         self
+    }
+
+    /// Has the system refuse sockets of this family, as if it did not know it. `false` if it cannot be
+    /// made to.
+    pub fn without_family(&mut self, family: i32) -> bool {
+        use std::os::unix::process::CommandExt;
+        const LOAD: u16 = 0x20; // BPF_LD | BPF_W | BPF_ABS
+        const JUMP_IF_EQUAL: u16 = 0x15; // BPF_JMP | BPF_JEQ | BPF_K
+        const RETURN: u16 = 0x06; // BPF_RET | BPF_K
+        let step = |code, jt, jf, k| libc::sock_filter { code, jt, jf, k };
+        // The number of the call is at 0 in `struct seccomp_data`, its first argument at 16.
+        let filter = [
+            step(LOAD, 0, 0, 0),
+            step(JUMP_IF_EQUAL, 0, 3, libc::SYS_socket as u32),
+            step(
+                LOAD,
+                0,
+                0,
+                if cfg!(target_endian = "little") {
+                    16
+                } else {
+                    20
+                },
+            ),
+            step(JUMP_IF_EQUAL, 0, 1, family as u32),
+            step(
+                RETURN,
+                0,
+                0,
+                libc::SECCOMP_RET_ERRNO | libc::EAFNOSUPPORT as u32,
+            ),
+            step(RETURN, 0, 0, libc::SECCOMP_RET_ALLOW),
+        ];
+        let install = move || {
+            let program = libc::sock_fprog {
+                len: filter.len() as u16,
+                filter: filter.as_ptr().cast_mut(),
+            };
+            // SAFETY: both only set what this process may do, and the filter outlives the call.
+            let done = unsafe {
+                libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0
+                    && libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &program) == 0
+            };
+            match done {
+                true => Ok(()),
+                false => Err(std::io::Error::last_os_error()),
+            }
+        };
+        let mut try_it = Command::new("true");
+        // SAFETY: only calls that are async-signal-safe.
+        unsafe {
+            try_it.pre_exec(install);
+            self.command.pre_exec(install);
+        }
+        try_it.status().is_ok_and(|it| it.success())
     }
 
     /// Starts it without waiting for anything.
@@ -265,6 +321,10 @@ impl Service {
 
     pub fn phase(&self, phase: &str) {
         until(phase, || (self.status()["phase"] == phase).then_some(()));
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     pub fn is_running(&mut self) -> bool {

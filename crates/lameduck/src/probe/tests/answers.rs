@@ -6,7 +6,7 @@ use super::*;
 fn head_has_the_status_and_no_body() {
     let (rig, _driver) = rig(vec![], false);
     for (target, status) in [("/livez", 200), ("/readyz", 503), ("/status", 200)] {
-        let reply = ask(rig.probes.addr(), "HEAD", target);
+        let reply = ask(rig.probes.addrs()[0], "HEAD", target);
         assert_eq!((reply.status, &*reply.body), (status, ""), "{target}");
     }
 }
@@ -31,7 +31,7 @@ fn what_is_not_there_is_refused_with_what_is() {
         assert!(reply.body.contains(route), "{}", reply.body);
     }
     let allow = |method, target| {
-        let reply = ask(rig.probes.addr(), method, target);
+        let reply = ask(rig.probes.addrs()[0], method, target);
         (reply.status, reply.header("allow").map(str::to_owned))
     };
     assert_eq!(allow("POST", "/livez"), (405, Some("GET, HEAD".to_owned())));

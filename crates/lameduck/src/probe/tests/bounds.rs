@@ -8,7 +8,7 @@ fn clients_that_say_nothing_keep_nobody_out() {
     let driver = driver.ready();
     let drain = rig.get_from_afar("/drain");
     until("begun", || rig.handle.reason().is_some());
-    let addr = rig.probes.addr();
+    let addr = rig.probes.addrs()[0];
     let mut silent: Vec<_> = (0..300)
         .map(|_| send(addr, "GET /livez HTTP/1.1\r\nHo"))
         .collect();
@@ -32,7 +32,7 @@ fn clients_that_say_nothing_keep_nobody_out() {
 #[test]
 fn stop_ends_it_whoever_is_connected() {
     let (rig, _driver) = rig(vec![], false);
-    let addr = rig.probes.addr();
+    let addr = rig.probes.addrs()[0];
     let _fresh = send(addr, "");
     let _half = send(addr, "GET /livez HTT");
     let mut idle = send(addr, "GET /livez HTTP/1.1\r\nHost: x\r\n\r\n");
@@ -59,7 +59,7 @@ fn an_answer_under_way_is_given_when_it_stops() {
 #[test]
 fn dropping_it_stops_it() {
     let (rig, _driver) = rig(vec![], false);
-    let addr = rig.probes.addr();
+    let addr = rig.probes.addrs()[0];
     assert_eq!(rig.status_of("/livez"), 200);
     drop(rig.probes);
     until("refused", || is_refused(addr));

@@ -6,7 +6,7 @@ mod probes;
 
 use std::future::pending;
 use std::io::{ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread;
@@ -39,8 +39,8 @@ fn rig(checks: Vec<Check>, drain_route: bool) -> (Rig, Driver<at::Starting>) {
         .build()
         .unwrap();
     let handle = Handle::new(driver.phases());
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let probes = start(listener, handle.clone(), main.handle().clone()).unwrap();
+    let listener = crate::bind::bind_tcp("127.0.0.1:0").unwrap().remove(0);
+    let probes = start(vec![listener], handle.clone(), main.handle().clone()).unwrap();
     probes.complete(checks, drain_route);
     let rig = Rig {
         main,
@@ -94,11 +94,11 @@ fn ask(addr: SocketAddr, method: &str, target: &str) -> Reply {
 
 impl Rig {
     fn get(&self, target: &str) -> Reply {
-        ask(self.probes.addr(), "GET", target)
+        ask(self.probes.addrs()[0], "GET", target)
     }
 
     fn get_from_afar(&self, target: &'static str) -> thread::JoinHandle<Reply> {
-        let addr = self.probes.addr();
+        let addr = self.probes.addrs()[0];
         thread::spawn(move || ask(addr, "GET", target))
     }
 

@@ -149,7 +149,7 @@ fn drain_answers_when_the_lame_duck_phase_is_over_and_is_no_signal() {
     let _driver = driver.drain();
     let reply = asked.join().unwrap();
     assert_eq!((reply.status, &*reply.body), (200, "draining\n"));
-    assert_eq!(ask(rig.probes.addr(), "POST", "/drain").status, 200);
+    assert_eq!(ask(rig.probes.addrs()[0], "POST", "/drain").status, 200);
 }
 
 #[test]

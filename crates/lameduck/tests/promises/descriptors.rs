@@ -1,0 +1,58 @@
+//! `live-holds` at the limit of file descriptors: a process with too many connections is alive.
+
+use std::process::Command;
+
+use crate::client::Client;
+use crate::service::{Service, Start, program};
+
+/// The service, which may have so many descriptors.
+fn limited(most: &str, args: &[&str]) -> Start {
+    let mut command = Command::new("prlimit");
+    command
+        .arg(format!("--nofile={most}"))
+        .arg(program())
+        .args(args);
+    Start::command(command)
+}
+
+/// The probes answer, again and again, on a new connection each.
+fn is_alive(service: &Service, path: &str) {
+    for nth in 0..50 {
+        let (status, text) = service.probe(path);
+        assert_eq!(status, 200, "{path}, time {nth}: {text}");
+    }
+}
+
+#[test]
+fn live_holds_with_more_connections_than_descriptors_and_all_are_served() {
+    let service = limited("64", &[]).serve();
+    let mut idle: Vec<Client> = (0..100).map(|_| service.client()).collect();
+    is_alive(&service, "/livez");
+    is_alive(&service, "/readyz");
+    // Whoever has no place yet waits in the queue.
+    let mut last = idle.pop().unwrap();
+    last.ask("/");
+    drop(idle);
+    assert_eq!(last.answer().text(), "hello");
+    let _idle: Vec<Client> = (0..100).map(|_| service.client()).collect();
+    is_alive(&service, "/livez");
+    service.term();
+    let ended = service.ended();
+    ended.within_grace().exit(0).nothing_let_go();
+}
+
+#[test]
+fn live_holds_while_the_application_takes_every_descriptor_there_is() {
+    let mut service = limited("80", &["--fault", "eats-descriptors"]).serve();
+    service.says("eaten ");
+    // Those that are kept for the probes are kept for whoever comes next.
+    let idle: Vec<Client> = (0..20).map(|_| service.admin()).collect();
+    is_alive(&service, "/livez");
+    is_alive(&service, "/readyz");
+    drop(idle);
+    is_alive(&service, "/livez");
+    service.term();
+    let ended = service.ended();
+    ended.within_grace().exit(0);
+    assert!(!ended.report.is_null(), "no report: {}", ended.stderr);
+}
