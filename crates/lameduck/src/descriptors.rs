@@ -17,8 +17,11 @@ use std::io;
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
-/// How many are kept spare.
-const SPARE: usize = 8;
+/// How many are kept spare: a sixteenth of the limit, as far as that is between 2 and 8.
+fn spare() -> usize {
+    let share = limit().map_or(8, |limit| limit / 16);
+    share.clamp(2, 8) as usize
+}
 
 /// How long to wait before looking again whether there are descriptors.
 pub(crate) const PAUSE: Duration = Duration::from_millis(50);
@@ -73,7 +76,7 @@ pub(crate) fn keep_spare() {
     {
         let _ = SOMETHING.set(it);
     }
-    while kept.len() < SPARE {
+    while kept.len() < spare() {
         match one() {
             Some(it) => kept.push(it),
             None => return,
@@ -87,7 +90,7 @@ pub(crate) fn keep_instead(connection: std::net::TcpStream) {
     {
         use rustix::io::{DupFlags, dup3};
         let mut kept = kept();
-        if kept.len() < SPARE
+        if kept.len() < spare()
             && let Some(something) = SOMETHING.get()
         {
             let mut it = Spare::from(connection);

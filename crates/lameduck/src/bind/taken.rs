@@ -23,7 +23,7 @@ pub(crate) fn who_has(asked: &str, error: BindError, own: &[(String, String)]) -
                 "{cannot}: another process has it (`ss -ltnp` names it)"
             )),
             (None, Err(_)) => StartError::Failed(format!(
-                "{cannot}: another process listens on it (`ss -lxp` names it)"
+                "{cannot}: another process has it (`ss -lxp` names it)"
             )),
         },
     }

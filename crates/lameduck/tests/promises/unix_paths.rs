@@ -58,7 +58,7 @@ fn a_live_server_is_left_alone_at_once_even_if_its_queue_is_full() {
     let live = UnixListener::bind(&path).unwrap();
     rustix::net::listen(&live, 0).unwrap();
     let _waits = UnixStream::connect(&path).unwrap();
-    refused(at(&path), &path, "another process listens on it");
+    refused(at(&path), &path, "another process has it");
 }
 
 #[test]
