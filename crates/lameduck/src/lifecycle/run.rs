@@ -72,12 +72,12 @@ impl Lifecycle {
                     parts.spawn_all(running);
                     let driver = self.driver.ready();
                     handle.journal().entered(Phase::Ready);
-                    systemd::ready(&handle);
+                    systemd::ready(&handle).await;
                     parts.until_shutdown(&handle).await;
 
                     let driver = driver.lame_duck();
                     handle.journal().entered(Phase::LameDuck);
-                    systemd::stopping(&handle);
+                    systemd::stopping(&handle).await;
                     let window = match handle.reason() {
                         Some(Reason::Signal(SIGINT) | Reason::Failed(_)) => Window::NONE,
                         _ => window,

@@ -4,7 +4,7 @@
 use std::os::unix::net::UnixDatagram;
 use std::time::Duration;
 
-use crate::service::{Service, Start};
+use crate::service::{Service, Start, until};
 
 /// The manager's end of `NOTIFY_SOCKET`.
 struct Manager {
@@ -80,6 +80,30 @@ fn systemd_hears_nothing_from_a_blocked_runtime() {
     assert_eq!(silence, None, "four times as long as it may be silent");
     service.term();
     service.ended().within_grace().exit(124);
+}
+
+#[test]
+fn inflight_completes_although_the_manager_never_reads() {
+    let manager = Manager::new();
+    let fills = UnixDatagram::unbound().unwrap();
+    fills.set_nonblocking(true).unwrap();
+    let path = manager.folder.path().join("notify");
+    while fills.send_to(b"STATUS=busy", &path).is_ok() {}
+    // One thread: were it blocked, nobody would be answered.
+    let service = manager.start(&["--threads", "0"]);
+    let mut client = service.client();
+    client.ask("/work?ms=500");
+    until("the request", || {
+        let status = service.status();
+        let in_flight = status["in_flight"].as_array()?;
+        in_flight
+            .iter()
+            .find(|it| it["kind"] == "request")
+            .map(drop)
+    });
+    service.term();
+    assert_eq!(client.answer().text(), "done");
+    service.ended().within_grace().exit(0).nothing_let_go();
 }
 
 #[test]
