@@ -113,6 +113,17 @@ impl Book {
         &self.lines[key]
     }
 
+    /// The line of a key that may have ended since.
+    pub(crate) fn open_line(&self, key: usize) -> Option<&Line> {
+        self.lines.get(key).filter(|line| line.next == OPEN)
+    }
+
+    /// The lines that are open, with their keys.
+    pub(crate) fn open_lines_by_key(&self) -> impl Iterator<Item = (usize, &Line)> {
+        let all = self.lines.iter().enumerate();
+        all.filter(|(_, line)| line.next == OPEN)
+    }
+
     /// The lines that are open.
     pub(crate) fn open_lines(&self) -> impl Iterator<Item = &Line> {
         self.lines.iter().filter(|line| line.next == OPEN)

@@ -51,7 +51,7 @@ mod sync {
 mod clock {
     use std::time::Duration;
 
-    #[derive(Clone, Copy)]
+    #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
     pub(crate) struct Millis(pub u64);
 
     impl Millis {

@@ -2,18 +2,22 @@
 //!
 //! # What must hold
 //!
-//! There is always room for one more: when [`MOST`] are open, the one that has been waiting for its
-//! client the longest has to go. So whoever sends a request as soon as it is connected, as probes
-//! do, is answered however many others connect and say nothing, or never read their answer.
+//! 1. There is always room for one more: when as many are open as there may be, the one that has been
+//!    waiting for its client the longest has to go. So whoever sends a request as soon as it is
+//!    connected, as probes do, is answered however many others connect and say nothing, or never read
+//!    their answer. There is always one to go, because only three of four may wait for an answer of
+//!    ours that takes time (`routes`).
+//! 2. Answers that nobody has read yet take at most [`MOST_HELD`] bytes, beside short ones.
 
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use http_body::Body;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -21,11 +25,21 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::task::{AbortHandle, Id, JoinSet};
 
-use super::routes::Routes;
+use super::routes::{Routes, too_many_unread};
 use super::stream::Stream;
+use crate::descriptors::limit;
 
-/// The most connections open at once.
-const MOST: usize = 256;
+/// The most connections open at once: 256, or a quarter of the descriptors that the process may have.
+pub(super) fn most() -> usize {
+    let quarter = limit().map_or(u64::MAX, |limit| limit / 4);
+    quarter.clamp(8, 256) as usize
+}
+
+/// The most bytes of answers that may wait for their clients.
+const MOST_HELD: usize = 4 * 1024 * 1024;
+
+/// An answer so short is given however many others wait to be read: those of the probes are.
+const SHORT: usize = 2 * 1024;
 
 /// How long a client may take to send the head of a request; also how long it may be idle.
 const PATIENCE_FOR_HEAD: Duration = Duration::from_secs(5);
@@ -39,6 +53,8 @@ const READ_BUFFER: usize = 64 * 1024;
 
 pub(super) struct Connections {
     routes: Arc<Routes>,
+    most: usize,
+    held: Arc<AtomicUsize>,
     stop: watch::Receiver<bool>,
     tasks: JoinSet<()>,
     open: HashMap<Id, Open>,
@@ -59,22 +75,30 @@ struct Activity {
     clients_since: AtomicU64,
     /// Whether there has been a request.
     used: AtomicBool,
+    /// How long the answer is that the client has not been seen to have read.
+    held: AtomicUsize,
+    /// The same of all connections.
+    held_in_all: Arc<AtomicUsize>,
 }
 
 const OURS: u64 = u64::MAX;
 
 impl Activity {
-    fn new(epoch: Instant) -> Activity {
+    fn new(epoch: Instant, held_in_all: Arc<AtomicUsize>) -> Activity {
         let activity = Activity {
             epoch,
             clients_since: AtomicU64::new(OURS),
             used: AtomicBool::new(false),
+            held: AtomicUsize::new(0),
+            held_in_all,
         };
         activity.clients();
         activity
     }
 
     fn ours(&self) {
+        // A client that asks again has read.
+        self.let_go();
         self.used.store(true, Ordering::Relaxed);
         self.clients_since.store(OURS, Ordering::Relaxed);
     }
@@ -92,16 +116,39 @@ impl Activity {
         }
     }
 
+    /// Whether an answer of so many bytes may wait for the client.
+    fn may_hold(&self, bytes: usize) -> bool {
+        if bytes > SHORT && self.held_in_all.load(Ordering::Relaxed) + bytes > MOST_HELD {
+            return false;
+        }
+        self.held.store(bytes, Ordering::Relaxed);
+        self.held_in_all.fetch_add(bytes, Ordering::Relaxed);
+        true
+    }
+
+    fn let_go(&self) {
+        let bytes = self.held.swap(0, Ordering::Relaxed);
+        self.held_in_all.fetch_sub(bytes, Ordering::Relaxed);
+    }
+
     fn is_used(&self) -> bool {
         self.used.load(Ordering::Relaxed)
     }
 }
 
+impl Drop for Activity {
+    fn drop(&mut self) {
+        self.let_go();
+    }
+}
+
 impl Connections {
-    /// None yet. They end once `stop` says so.
-    pub fn new(routes: Arc<Routes>, stop: watch::Receiver<bool>) -> Connections {
+    /// None yet, and at most `most`. They end once `stop` says so.
+    pub fn new(routes: Arc<Routes>, most: usize, stop: watch::Receiver<bool>) -> Connections {
         Connections {
             routes,
+            most,
+            held: Arc::default(),
             stop,
             tasks: JoinSet::new(),
             open: HashMap::new(),
@@ -112,10 +159,10 @@ impl Connections {
     /// Serves a new connection, at the cost of an old one if need be. Closes it if all others are
     /// waiting for an answer of ours.
     pub fn serve(&mut self, stream: TcpStream, peer: SocketAddr) {
-        if self.open.len() >= MOST && !self.make_room() {
+        if self.open.len() >= self.most && !self.make_room() {
             return;
         }
-        let activity = Arc::new(Activity::new(self.epoch));
+        let activity = Arc::new(Activity::new(self.epoch, self.held.clone()));
         let (routes, stop) = (self.routes.clone(), self.stop.clone());
         let task = self
             .tasks
@@ -185,7 +232,11 @@ async fn converse(
         activity.ours();
         let (routes, activity) = (&routes, &activity);
         async move {
-            let answer = routes.answer(&request, peer).await;
+            let mut answer = routes.answer(&request, peer).await;
+            let bytes = answer.body().size_hint().exact().unwrap_or(0);
+            if !activity.may_hold(bytes as usize) {
+                answer = too_many_unread();
+            }
             activity.clients();
             Ok::<_, Infallible>(answer)
         }

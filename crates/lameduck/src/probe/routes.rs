@@ -11,10 +11,11 @@ use http::header::{self, HeaderName, HeaderValue};
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::Full;
 use tokio::runtime;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::timeout;
 
 use super::metrics::{self, Metrics};
-use super::status::Status;
+use super::status::{Part, Status};
 use crate::handle::Handle;
 use crate::phase::Phase;
 use crate::readiness::{Check, Outcome, Readiness};
@@ -33,7 +34,7 @@ const ROUTES: &str = "\
 /readyz    200 while it should get traffic (?verbose: why, or why not)
 /startupz  200 once it has started
 /metrics   figures for Prometheus
-/status    the state of the process as JSON
+/status    the state of the process as JSON (?offset=100&limit=500: more of what is in flight)
 /          the same as a page
 /drain     begins the shutdown; answers when load balancers have had their time
 ";
@@ -55,11 +56,14 @@ pub(super) struct Routes {
     readiness: Arc<Readiness>,
     metrics: Metrics,
     drain: AtomicBool,
+    /// For answers that have to wait for something.
+    slow: Semaphore,
     started: Instant,
 }
 
 impl Routes {
-    pub fn new(handle: Handle, readiness: Readiness) -> Routes {
+    /// At most `slow` answers may wait for something at a time.
+    pub fn new(handle: Handle, readiness: Readiness, slow: usize) -> Routes {
         let started = Instant::now();
         let readiness = Arc::new(readiness);
         Routes {
@@ -67,6 +71,7 @@ impl Routes {
             handle,
             readiness,
             drain: AtomicBool::new(false),
+            slow: Semaphore::new(slow),
             started,
         }
     }
@@ -119,9 +124,12 @@ impl Routes {
                 Ok(page) => answer(StatusCode::OK, metrics::CONTENT_TYPE, page),
                 Err(e) => text(StatusCode::INTERNAL_SERVER_ERROR, format!("{e}\n")),
             },
-            "/status" => typed("application/json", self.status().await.to_json()),
+            "/status" => match Part::of(request.uri().query()) {
+                Ok(part) => typed("application/json", self.status(part).await.to_json()),
+                Err(problem) => text(StatusCode::BAD_REQUEST, format!("{problem}\n")),
+            },
             "/" => {
-                let page = self.status().await.to_page();
+                let page = self.status(Part::FIRST).await.to_page();
                 let mut page = typed("text/html; charset=utf-8", page);
                 page.headers_mut().insert(
                     header::CONTENT_SECURITY_POLICY,
@@ -160,8 +168,13 @@ impl Routes {
     async fn ready(&self) -> Vec<Line> {
         // Where the answer is known, pools should not be asked to work.
         let mut checks: Vec<Line> = if self.serves().good == Some(true) {
-            let outcomes = self.readiness.run().await;
-            outcomes.iter().map(|(n, o)| Line::of(n, o)).collect()
+            match self.may_wait() {
+                Some(_permit) => {
+                    let outcomes = self.readiness.run().await;
+                    outcomes.iter().map(|(n, o)| Line::of(n, o)).collect()
+                }
+                None => vec![Line::bad("probes", "too many wait for the checks already")],
+            }
         } else {
             let names = self.readiness.latest();
             names.iter().map(|(n, _)| Line::not_run(n)).collect()
@@ -171,20 +184,32 @@ impl Routes {
         checks
     }
 
-    async fn status(&self) -> Status<'_> {
+    async fn status(&self, part: Part) -> Status<'_> {
         if self.handle.phase() == Phase::Ready {
-            if self.readiness.latest().iter().any(|(_, o)| o.is_none()) {
-                let _ = timeout(FIRST_LOOK, self.readiness.run()).await;
-            } else {
-                self.readiness.refresh(STALE);
+            let new = self.readiness.latest().iter().any(|(_, o)| o.is_none());
+            match new.then(|| self.may_wait()).flatten() {
+                Some(_permit) => {
+                    let _ = timeout(FIRST_LOOK, self.readiness.run()).await;
+                }
+                None => self.readiness.refresh(STALE),
             }
         }
-        Status::now(&self.handle, &self.readiness, self.started)
+        Status::now(&self.handle, &self.readiness, self.started, part)
+    }
+
+    /// A place among those whose answer takes time; `None` if there are so many that there would be no
+    /// connections left for who asks whether we live.
+    fn may_wait(&self) -> Option<SemaphorePermit<'_>> {
+        self.slow.try_acquire().ok()
     }
 
     async fn drain(&self, peer: SocketAddr) -> Answer {
         let reason = format!("drain requested by {peer}");
         self.handle.begin(Reason::Asked(reason));
+        let Some(_permit) = self.may_wait() else {
+            let told = "the shutdown has begun; too many wait for the drain already\n";
+            return text(StatusCode::SERVICE_UNAVAILABLE, told);
+        };
         let phase = self.handle.phases().reached(Phase::Draining).await;
         text(StatusCode::OK, format!("{phase}\n"))
     }
@@ -207,6 +232,14 @@ impl Line {
             name: name.to_owned(),
             said: said.to_owned(),
             brief: name.to_owned(),
+        }
+    }
+
+    fn bad(name: &str, said: &str) -> Line {
+        Line {
+            good: Some(false),
+            brief: said.to_owned(),
+            ..Line::good(name, said)
         }
     }
 
@@ -280,6 +313,12 @@ fn typed(content_type: &'static str, body: Result<String, serde_json::Error>) ->
         Ok(body) => answer(StatusCode::OK, content_type, body),
         Err(e) => text(StatusCode::INTERNAL_SERVER_ERROR, format!("{e}\n")),
     }
+}
+
+/// In place of an answer for which there is no room.
+pub(super) fn too_many_unread() -> Answer {
+    let told = "too many answers wait to be read by others; try again\n";
+    text(StatusCode::SERVICE_UNAVAILABLE, told)
 }
 
 fn text(status: StatusCode, body: impl Into<Bytes>) -> Answer {

@@ -15,7 +15,7 @@ use tokio::sync::watch;
 use tokio::task::yield_now;
 use tokio::time::{interval, sleep, timeout};
 
-use super::connections::{Connections, asked};
+use super::connections::{self, Connections, asked};
 use super::routes::Routes;
 use crate::accept::AcceptTrouble;
 use crate::descriptors::{PAUSE, exhausted, keep_spare, with_spare};
@@ -63,7 +63,8 @@ pub(crate) fn start(
         .collect::<io::Result<_>>()?;
     keep_spare();
     let readiness = Readiness::new(main, handle.phases().clone());
-    let routes = Arc::new(Routes::new(handle, readiness));
+    let most = connections::most();
+    let routes = Arc::new(Routes::new(handle, readiness, most * 3 / 4));
     let served = routes.clone();
     let (stop, stopped) = watch::channel(false);
     let (alive, running) = watch::channel(());
@@ -87,7 +88,11 @@ pub(crate) fn start(
             match made {
                 Ok((runtime, listeners)) => {
                     let _ = started.send(Ok(runtime.handle().clone()));
-                    runtime.block_on(serve(listeners, served, stopped));
+                    runtime.block_on(serve(
+                        Connections::new(served, most, stopped.clone()),
+                        listeners,
+                        stopped,
+                    ));
                 }
                 Err(e) => drop(started.send(Err(e))),
             }
@@ -142,8 +147,11 @@ impl fmt::Debug for Probes {
     }
 }
 
-async fn serve(listeners: Vec<TcpListener>, routes: Arc<Routes>, mut stop: watch::Receiver<bool>) {
-    let mut connections = Connections::new(routes, stop.clone());
+async fn serve(
+    mut connections: Connections,
+    listeners: Vec<TcpListener>,
+    mut stop: watch::Receiver<bool>,
+) {
     let mut rounds = interval(ROUNDS);
     let mut in_a_row = 0;
     loop {
