@@ -7,6 +7,7 @@
 //! | `LAMEDUCK_LAME_DUCK` | `auto`, `off`, a duration, or `MIN..MAX` |
 //! | `LAMEDUCK_ADMIN` | an address for the probes: `0.0.0.0:9090`, `[::]:9090`, `localhost:9090` |
 //! | `LAMEDUCK_REPORT` | a file for the shutdown report as JSON |
+//! | `LAMEDUCK_SIGNALS` | the signals that begin a shutdown: `TERM,INT,QUIT` |
 //! | `LAMEDUCK_WEBSOCKET_WINDOW` | a duration: `8s`, `0s` |
 
 use std::fmt;
@@ -16,6 +17,7 @@ use std::time::Duration;
 
 use crate::bind::check_tcp;
 use crate::budget::Budget;
+use crate::signal_set::SignalSet;
 
 /// A variable with a value that cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -141,6 +143,7 @@ impl LameDuck {
 pub(crate) struct Environment {
     pub grace: Option<Budget>,
     pub lame_duck: Option<LameDuck>,
+    pub signals: Option<SignalSet>,
     pub admin: Option<String>,
     /// Looked at in every build, so that a typing error is told in every build.
     #[cfg_attr(not(feature = "websocket"), expect(dead_code))]
@@ -184,6 +187,7 @@ impl Environment {
             admin: one(&var, &mut bad, "LAMEDUCK_ADMIN", |s| {
                 check_tcp(s).map(|()| s.to_owned())
             }),
+            signals: one(&var, &mut bad, "LAMEDUCK_SIGNALS", SignalSet::parse),
             websocket_window: one(&var, &mut bad, "LAMEDUCK_WEBSOCKET_WINDOW", |s| {
                 humantime::parse_duration(s)
                     .map_err(|e| format!("{e}; expected a duration, for example 8s"))

@@ -291,10 +291,19 @@ impl Handle {
         self.shared.asked.until_set().await;
     }
 
-    /// A signal has come. Returns how many have come so far.
+    /// A signal has come that is no repeat. Returns how many have come so far.
     pub(crate) fn signalled(&self, signal: i32) -> usize {
+        self.told_to_stop(Reason::Signal(signal))
+    }
+
+    /// The same for one from a key of the terminal.
+    pub(crate) fn pressed(&self, signal: i32) -> usize {
+        self.told_to_stop(Reason::Key(signal))
+    }
+
+    fn told_to_stop(&self, reason: Reason) -> usize {
         let n = self.shared.signals.fetch_add(1, Ordering::AcqRel) + 1;
-        self.begin(Reason::Signal(signal));
+        self.begin(reason);
         if n > 1 {
             self.shared.hurried.set();
         }

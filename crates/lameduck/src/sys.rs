@@ -160,3 +160,44 @@ pub(crate) fn own_addresses() -> std::io::Result<Vec<std::net::IpAddr>> {
     unsafe { libc::freeifaddrs(first) };
     Ok(found)
 }
+
+/// What a process does about a signal.
+#[cfg(unix)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Disposition {
+    Default,
+    Ignored,
+    Handled,
+}
+
+/// What this process does about `signal` now.
+#[cfg(unix)]
+pub(crate) fn disposition(signal: i32) -> Disposition {
+    let mut now = std::mem::MaybeUninit::<libc::sigaction>::zeroed();
+    // SAFETY: with no new action the call only writes the one in force through the pointer. A number that
+    // is no signal is an error, and leaves the zeroes, which are a valid value.
+    let now = unsafe {
+        libc::sigaction(signal, std::ptr::null(), now.as_mut_ptr());
+        now.assume_init()
+    };
+    match now.sa_sigaction {
+        libc::SIG_DFL => Disposition::Default,
+        libc::SIG_IGN => Disposition::Ignored,
+        _ => Disposition::Handled,
+    }
+}
+
+/// Unblocks these signals on the calling thread.
+#[cfg(unix)]
+pub(crate) fn unblock(signals: crate::signal_set::SignalSet) {
+    let mut set = std::mem::MaybeUninit::<libc::sigset_t>::uninit();
+    // SAFETY: `sigemptyset` makes the set a valid one before anything else looks at it; `sigaddset` refuses a number
+    // that is no signal; `pthread_sigmask` reads the set, and writes nothing through a null pointer.
+    unsafe {
+        libc::sigemptyset(set.as_mut_ptr());
+        for signal in signals.iter() {
+            libc::sigaddset(set.as_mut_ptr(), signal);
+        }
+        libc::pthread_sigmask(libc::SIG_UNBLOCK, set.as_ptr(), std::ptr::null_mut());
+    }
+}

@@ -16,6 +16,7 @@ const FOR_EVER: Duration = Duration::from_secs(3600);
 pub enum Fault {
     StartHangs,
     StartBlocks,
+    StartWaits,
     /// Holds every descriptor that there is to be had.
     EatsDescriptors,
     TaskFails,
@@ -30,9 +31,10 @@ pub enum Fault {
     FlushHangs,
 }
 
-const NAMES: [(&str, Fault); 13] = [
+const NAMES: [(&str, Fault); 14] = [
     ("start-hangs", Fault::StartHangs),
     ("start-blocks", Fault::StartBlocks),
+    ("start-waits", Fault::StartWaits),
     ("eats-descriptors", Fault::EatsDescriptors),
     ("task-fails", Fault::TaskFails),
     ("task-panics", Fault::TaskPanics),
@@ -103,6 +105,13 @@ impl Fault {
                 };
                 life.starting("database", step).await
             }
+            Fault::StartWaits => {
+                let step = async {
+                    starting();
+                    tokio::time::sleep(Duration::from_secs(1)).await;
+                };
+                life.starting("database", step).await
+            }
             _ => Some(()),
         }
     }
@@ -110,7 +119,7 @@ impl Fault {
     /// Makes itself a part of `life`.
     pub fn put_into(self, life: Lifecycle) -> Lifecycle {
         match self {
-            Fault::StartHangs | Fault::StartBlocks => life,
+            Fault::StartHangs | Fault::StartBlocks | Fault::StartWaits => life,
             Fault::EatsDescriptors => life.task("leak", |handle| async move {
                 handle.phases().reached(lameduck::Phase::Ready).await;
                 // For as long as the process lives.

@@ -13,6 +13,7 @@
 mod events;
 mod fault;
 mod routes;
+mod signals;
 mod sockets;
 
 use std::convert::Infallible;
@@ -22,6 +23,7 @@ use std::time::Duration;
 use fault::Fault;
 use lameduck::websocket::WebSockets;
 use lameduck::{Exit, Http, Lifecycle, Phase, Tls};
+use signals::OnSignal;
 
 /// Nobody may be stuck with a service whose trade is to be stuck: 2 min after its start it is gone.
 const LIFETIME: Duration = Duration::from_secs(120);
@@ -46,6 +48,13 @@ struct Args {
     /// The files of a certificate and its key.
     tls_cert: Option<String>,
     tls_key: Option<String>,
+    /// Whether events go to standard error.
+    log: bool,
+    /// Whether it forks when it has begun to listen to signals.
+    fork: bool,
+    /// The signals that begin a shutdown, and what others do.
+    shutdown_signals: Option<String>,
+    on_signal: Vec<OnSignal>,
     faults: Vec<Fault>,
 }
 
@@ -62,6 +71,10 @@ fn args() -> Result<Args, String> {
         restart: false,
         tls_cert: None,
         tls_key: None,
+        log: false,
+        fork: false,
+        shutdown_signals: None,
+        on_signal: Vec::new(),
         faults: Vec::new(),
     };
     let mut words = std::env::args().skip(1);
@@ -83,11 +96,16 @@ fn args() -> Result<Args, String> {
             "--tls-key" => args.tls_key = Some(value()?),
             "--drain-route" => args.drain_route = true,
             "--restart" => args.restart = true,
+            "--log" => args.log = true,
+            "--fork" => args.fork = true,
+            "--shutdown-signals" => args.shutdown_signals = Some(value()?),
+            "--on-signal" => args.on_signal.push(value()?.parse()?),
             "--fault" => args.faults.push(value()?.parse()?),
             _ => {
                 return Err(format!(
                     "{word}: expected --listen ADDRESS, --socket-mode MODE, --hold ADDRESS, --threads N, --first-byte MS, --idle MS, \
-                     --most N, --tls-cert FILE, --tls-key FILE, --drain-route, --restart or --fault NAME"
+                     --most N, --tls-cert FILE, --tls-key FILE, --drain-route, --restart, --log, --fork, \
+                     --shutdown-signals NAMES, --on-signal NAME=DOES or --fault NAME"
                 ));
             }
         }
@@ -121,7 +139,21 @@ fn main() -> Exit {
             return Exit::BAD_CONFIGURATION;
         }
     };
-    let life = Lifecycle::new();
+    if args.log {
+        tracing_subscriber::fmt()
+            .with_writer(std::io::stderr)
+            .init();
+    }
+    let mut life = Lifecycle::new();
+    if args.fork {
+        signals::fork();
+    }
+    if let Some(names) = &args.shutdown_signals {
+        life = life.shutdown_signals(names.split(','));
+    }
+    for hook in &args.on_signal {
+        life = hook.clone().put_into(life);
+    }
     match runtime(args.threads) {
         Ok(runtime) => runtime.block_on(live(life, args)),
         Err(e) => {

@@ -9,6 +9,7 @@ use hyper::{Request, Response};
 use serde::de::DeserializeOwned;
 use tower_service::Service;
 
+use super::signals::SignalPlan;
 use super::task::Task;
 use super::uses::Edge;
 use crate::announce;
@@ -54,6 +55,7 @@ pub struct Lifecycle {
     pub(super) handle: Handle,
     pub(super) driver: Driver<at::Starting>,
     pub(super) watchdog: Option<Watchdog>,
+    pub(super) signals: SignalPlan,
     pub(super) environment: Environment,
     /// What was wrong with the environment or the builder's arguments.
     pub(super) bad: Vec<String>,
@@ -98,10 +100,13 @@ impl Lifecycle {
     /// A lifecycle that owns the process: it listens to signals from now on, and a watchdog ends
     /// the process before the grace is over. Anything that goes wrong here is told by
     /// [`run`](Lifecycle::run).
+    ///
+    /// Both are threads, and a `fork` has none of its parent's: a program that makes itself a daemon does so
+    /// before this call. [`run`](Lifecycle::run) in a fork says so, and ends it with exit code 2.
     pub fn new() -> Lifecycle {
         let mut it = Lifecycle::embedded();
         it.handle.owns_the_process();
-        let signals = crate::signal::listen(it.handle.clone());
+        let signals = it.open_ear();
         match signals.and_then(|()| Watchdog::start(it.handle.clone())) {
             Ok(watchdog) => it.watchdog = Some(watchdog),
             Err(e) => it.failed = Some(format!("cannot start a thread: {e}")),
@@ -130,6 +135,7 @@ impl Lifecycle {
             handle,
             driver,
             watchdog: None,
+            signals: SignalPlan::default(),
             bad,
             failed: None,
             environment,
@@ -439,7 +445,7 @@ impl Lifecycle {
     ///
     /// As cancel safe as `step`.
     pub async fn starting<T>(&mut self, name: &str, step: impl Future<Output = T>) -> Option<T> {
-        if self.open_probes().is_err() {
+        if self.is_forked() || self.open_probes().is_err() {
             return None;
         }
         let _guard = self.handle.track("start-up", name.to_owned());

@@ -8,6 +8,7 @@
 //! | [`parts`] | the components at work |
 //! | [`run`] | one life, from `Starting` to `Stopped` |
 //! | [`lame_duck`] | how long the process goes on serving |
+//! | [`signals`] | which signals mean a shutdown, and hooks for others |
 //! | [`task`] | a background task as a component |
 //! | [`uses`] | who uses what, and so who ends after whom |
 
@@ -16,6 +17,7 @@ mod builder;
 mod lame_duck;
 mod parts;
 mod run;
+mod signals;
 mod task;
 #[cfg(test)]
 mod tests;

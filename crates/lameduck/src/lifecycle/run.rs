@@ -10,20 +10,25 @@
 
 use std::time::Duration;
 
+use tokio::task::JoinSet;
+
 use super::builder::Lifecycle;
 use super::lame_duck;
 use super::parts::{Parts, start_all};
+use super::signals::spawn_hooks;
 use super::uses::{self, Names, Plan, arranged};
 use crate::announce::{self, systemd};
 use crate::close::{Closer, close_all};
 use crate::component::StartError;
-use crate::config::Window;
+use crate::config::{LameDuck, Window};
 use crate::exit::Exit;
 #[cfg(unix)]
 use crate::inherited::Sockets;
 use crate::lastwords;
 use crate::phase::Phase;
-use crate::reason::{Reason, SIGINT};
+use crate::reason::Reason;
+use crate::signal_set::SIGINT;
+use crate::terminal;
 
 impl Lifecycle {
     /// Starts everything, waits for the shutdown to begin, and sees it through. The process should
@@ -37,6 +42,9 @@ impl Lifecycle {
     ///
     /// Not cancel safe: dropping the future drops every component where it stands.
     pub async fn run(mut self) -> Exit {
+        if self.is_forked() {
+            refuse_fork();
+        }
         let watchdog = self.watchdog.take();
         let exit = self.live().await;
         if let Some(watchdog) = watchdog {
@@ -47,6 +55,8 @@ impl Lifecycle {
 
     async fn live(mut self) -> Exit {
         let window = self.window();
+        let auto = self.asked_lame_duck() == LameDuck::Auto;
+        self.check_signals();
         let handle = self.handle.clone();
         #[cfg(unix)]
         let sockets = self.inherited();
@@ -55,6 +65,7 @@ impl Lifecycle {
         };
         let (probes, _readiness) = self.complete_probes();
         let mut parts = Parts::default();
+        let mut signal_hooks = JoinSet::new();
         let driver = if handle.reason().is_some() {
             self.driver.drain()
         } else {
@@ -73,13 +84,16 @@ impl Lifecycle {
                     let driver = self.driver.ready();
                     handle.journal().entered(Phase::Ready);
                     systemd::ready(&handle).await;
+                    let hooks = std::mem::take(&mut self.signals);
+                    signal_hooks = spawn_hooks(hooks, &handle);
                     parts.until_shutdown(&handle).await;
 
                     let driver = driver.lame_duck();
                     handle.journal().entered(Phase::LameDuck);
                     systemd::stopping(&handle).await;
                     let window = match handle.reason() {
-                        Some(Reason::Signal(SIGINT) | Reason::Failed(_)) => Window::NONE,
+                        Some(Reason::Failed(_)) => Window::NONE,
+                        Some(reason) if auto && is_from_somebody_here(reason) => Window::NONE,
                         _ => window,
                     };
                     tokio::join!(
@@ -102,6 +116,7 @@ impl Lifecycle {
 
         handle.journal().entered(Phase::Draining);
         parts.drain(&handle).await;
+        drop(signal_hooks);
 
         let driver = driver.close();
         handle.journal().entered(Phase::Closing);
@@ -174,8 +189,12 @@ impl Lifecycle {
         }
     }
 
+    fn asked_lame_duck(&self) -> LameDuck {
+        self.environment.lame_duck.unwrap_or(self.lame_duck)
+    }
+
     fn window(&mut self) -> Window {
-        let asked = self.environment.lame_duck.unwrap_or(self.lame_duck);
+        let asked = self.asked_lame_duck();
         let budget = self.handle.budget();
         asked
             .window(&budget, self.environment.kubernetes)
@@ -187,6 +206,26 @@ impl Lifecycle {
                 Window::NONE
             })
     }
+}
+
+/// Whether somebody at a terminal wants the process to be gone: nobody is to be sent elsewhere first.
+fn is_from_somebody_here(reason: &Reason) -> bool {
+    match reason {
+        Reason::Key(_) => true,
+        Reason::Signal(signal) => *signal == SIGINT && terminal::is_attended(),
+        _ => false,
+    }
+}
+
+/// Ends a fork of the process that began to listen. At once: whatever waits here for a thread, be it the runtime's
+/// own, waits for one that the parent has, and no watchdog ends it.
+fn refuse_fork() -> ! {
+    lastwords::say(
+        "lameduck: the process was forked after Lifecycle::new(), and its threads stayed behind: it \
+         would hear no signal. Make it a daemon before that, for example as the first thing in main, or leave \
+         it in the foreground (systemd, containers)\n",
+    );
+    lastwords::exit_now(Exit::BAD_CONFIGURATION.code())
 }
 
 impl Window {

@@ -18,6 +18,9 @@ use crate::client::Client;
 /// Longer than anything here takes.
 const PATIENCE: Duration = Duration::from_secs(40);
 
+/// More than what lies between two signals that are copies of one stop.
+pub const APART: Duration = Duration::from_millis(250);
+
 /// The grace of [`Service::patient`].
 pub const PATIENT: Duration = Duration::from_secs(5);
 
@@ -65,6 +68,8 @@ impl Start {
     pub fn command(mut command: Command) -> Start {
         for foreign in [
             "LAMEDUCK_LAME_DUCK",
+            "LAMEDUCK_SIGNALS",
+            "LAMEDUCK_PROBERS",
             "KUBERNETES_SERVICE_HOST",
             "LISTEN_FDS",
             "LISTEN_PID",
@@ -266,6 +271,16 @@ impl Service {
         self.signalled.get_or_init(Instant::now);
         // A process that is gone already is for the test to notice.
         let _ = kill_process(Pid::from_child(&self.child), signal);
+    }
+
+    /// Signals the only child of the process: what a wrapper runs.
+    pub fn signal_child(&self, signal: Signal) {
+        let id = self.id();
+        let path = format!("/proc/{id}/task/{id}/children");
+        let children = std::fs::read_to_string(path).unwrap();
+        let child: i32 = children.trim().parse().unwrap();
+        self.signalled.get_or_init(Instant::now);
+        kill_process(Pid::from_raw(child).unwrap(), signal).unwrap();
     }
 
     pub fn term(&self) {

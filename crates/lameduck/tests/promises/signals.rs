@@ -1,11 +1,15 @@
-//! `second-signal`: a second signal hurries, a third ends it.
+//! `second-signal`: a second signal hurries, a third ends it; and what is one stop counts as one signal.
 
+use std::io::ErrorKind;
+use std::os::fd::{AsFd, OwnedFd};
+use std::process::Stdio;
+use std::thread::sleep;
 use std::time::Duration;
 
 use rustix::process::Signal;
 
 use crate::client::Client;
-use crate::service::{Service, Start, until};
+use crate::service::{APART, Service, Start, until};
 
 /// A service with a long grace, and a lame-duck phase that only a second signal ends soon.
 fn patient() -> Service {
@@ -15,11 +19,21 @@ fn patient() -> Service {
         .serve()
 }
 
-/// Sends a signal and waits until the process has taken note of it: signals that are pending
-/// together are one signal.
+/// Sends a signal, waits until the process has taken note of it, and then until another one is no
+/// copy of it.
 fn send(service: &Service, signal: Signal, phase: &str) {
     service.signal(signal);
     service.phase(phase);
+    sleep(APART);
+}
+
+/// Signals again and again until it is gone, each time as somebody who has seen that it is not.
+fn until_gone(service: &mut Service, signal: Signal) {
+    until("the end", || {
+        service.signal(signal);
+        sleep(APART);
+        (!service.is_running()).then_some(())
+    });
 }
 
 fn working(service: &Service, path: &str) -> Client {
@@ -75,35 +89,93 @@ fn second_signal_third_ends_it_when_every_runtime_thread_is_blocked() {
         client.ask("/block");
     }
     service.in_flight("request", "GET /block", 2);
-    // Signals that are pending together become one, so send until three were heard.
-    until("the end", || {
-        service.term();
-        (!service.is_running()).then_some(())
-    });
+    until_gone(&mut service, Signal::TERM);
     service.ended().exit(143).let_go("request", "GET /block");
 }
 
 #[test]
-fn ctrl_c_skips_the_lame_duck_phase() {
-    let service = patient();
-    service.signal(Signal::INT);
+fn second_signal_third_ends_it_when_nobody_reads_the_log() {
+    let mut start = Start::new(&["--log"])
+        .env("LAMEDUCK_GRACE", "30s")
+        .env("LAMEDUCK_LAME_DUCK", "15s")
+        .nobody_reads_stderr();
+    let (_read, write) = rustix::pipe::pipe().unwrap();
+    let filler = write.try_clone().unwrap();
+    start.command.stderr(Stdio::from(write));
+    // What it says at its start is to get through.
+    let mut service = start.serve();
+    fill(&filler);
+    drop(filler);
+    until_gone(&mut service, Signal::TERM);
+    let ended = service.ended();
+    ended.exit(143);
+    assert!(ended.took < Duration::from_secs(10), "{:?}", ended.took);
+}
+
+/// Leaves no room in a pipe.
+fn fill(pipe: &OwnedFd) {
+    let flags = rustix::fs::fcntl_getfl(pipe.as_fd()).unwrap();
+    rustix::fs::fcntl_setfl(pipe, flags | rustix::fs::OFlags::NONBLOCK).unwrap();
+    for size in [4096, 1] {
+        while rustix::io::write(pipe, &vec![b'.'; size]).is_ok() {}
+    }
+    let full = rustix::io::write(pipe, b".").unwrap_err();
+    assert_eq!(full.kind(), ErrorKind::WouldBlock);
+    rustix::fs::fcntl_setfl(pipe, flags).unwrap();
+}
+
+/// Sends them in one breath, and expects the whole lame-duck phase of 3 s and nothing lost.
+fn are_one(signals: &[Signal]) {
+    let service = Start::new(&[])
+        .env("LAMEDUCK_GRACE", "10s")
+        .env("LAMEDUCK_LAME_DUCK", "3s")
+        .serve();
+    let mut client = working(&service, "/work?ms=1500");
+    for signal in signals {
+        service.signal(*signal);
+        sleep(Duration::from_millis(3));
+    }
+    assert_eq!(client.answer().text(), "done");
     let ended = service.ended();
     ended.exit(0).nothing_let_go();
-    assert_eq!(ended.report["reason"], "SIGINT");
-    assert!(ended.took < Duration::from_secs(5), "{:?}", ended.took);
-    assert!(ended.lasted("lame-duck") < Duration::from_millis(500));
+    assert_eq!(ended.report["signals"], 1);
+    let lasted = ended.lasted("lame-duck");
+    assert!(lasted >= Duration::from_millis(2990), "{lasted:?}");
 }
 
 #[test]
-fn two_signals_in_one_breath_lose_nothing() {
-    let service = Start::new(&[]).env("LAMEDUCK_LAME_DUCK", "300ms").serve();
-    let mut client = working(&service, "/work?ms=600");
-    // One signal or two, whatever the kernel makes of them.
-    service.term();
-    service.term();
-    assert_eq!(client.answer().text(), "done");
-    let ended = service.ended();
-    ended.within_grace().exit(0).nothing_let_go();
+fn two_signals_in_one_breath_are_one() {
+    are_one(&[Signal::TERM, Signal::TERM]);
+}
+
+#[test]
+fn three_signals_in_one_breath_are_one() {
+    are_one(&[Signal::TERM, Signal::TERM, Signal::TERM]);
+}
+
+#[test]
+fn signals_of_several_kinds_in_one_breath_are_one() {
+    are_one(&[Signal::INT, Signal::TERM, Signal::HUP, Signal::INT]);
+}
+
+#[test]
+fn sigint_from_a_platform_leaves_the_lame_duck_phase_as_it_is() {
+    // `auto` and set.
+    let auto = Start::new(&[])
+        .env("LAMEDUCK_GRACE", "10s")
+        .env("KUBERNETES_SERVICE_HOST", "10.0.0.1");
+    let set = Start::new(&[])
+        .env("LAMEDUCK_GRACE", "10s")
+        .env("LAMEDUCK_LAME_DUCK", "1s");
+    for start in [auto, set] {
+        let service = start.serve();
+        service.signal(Signal::INT);
+        let ended = service.ended();
+        ended.exit(0).nothing_let_go();
+        assert_eq!(ended.report["reason"], "SIGINT");
+        let lasted = ended.lasted("lame-duck");
+        assert!(lasted >= Duration::from_millis(990), "{lasted:?}");
+    }
 }
 
 #[test]

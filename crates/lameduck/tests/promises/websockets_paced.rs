@@ -3,7 +3,7 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::service::Start;
+use crate::service::{APART, Start};
 use crate::socket::Socket;
 
 /// Has each socket go when it is told to; when that was, in order.
@@ -79,6 +79,7 @@ fn second_signal_sends_all_that_are_left_away_at_once() {
     let sockets: Vec<_> = (0..400).map(|_| Socket::open(&service, "/ws")).collect();
     service.term();
     service.phase("draining");
+    std::thread::sleep(APART);
     service.term();
     told(sockets);
     let ended = service.ended();
