@@ -316,10 +316,13 @@ impl Door {
                 .map_or_else(|e| e.to_string(), |addr| addr.to_string()),
             #[cfg(unix)]
             Door::Unix(it, _) => match it.local_addr() {
-                Ok(addr) => addr.as_pathname().map_or_else(
-                    || "unix:(unnamed)".to_owned(),
-                    |path| format!("unix:{}", path.display()),
-                ),
+                Ok(addr) => match addr.as_pathname() {
+                    Some(path) => format!("unix:{}", path.display()),
+                    None => match addr.as_abstract_name() {
+                        Some(name) => format!("unix:@{}", name.escape_ascii()),
+                        None => "unix:(unnamed)".to_owned(),
+                    },
+                },
                 Err(e) => e.to_string(),
             },
         }
