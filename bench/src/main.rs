@@ -5,6 +5,7 @@
 
 mod certificate;
 mod client;
+mod clients;
 mod exit;
 mod flood;
 mod hostile;
@@ -52,6 +53,8 @@ enum Command {
     Exit(exit::Options),
     /// Stop the shop again and again under mixed load, and account for every request and order
     Shutdowns(shutdowns::Options),
+    /// Stop the shop again and again under the load of real client libraries, and account for every request
+    Clients(clients::Options),
     /// Stop the shop in a flood of short connections, and axum for contrast
     Flood(flood::Options),
     /// Stop the shop again and again while it sends receipts, and account for every job
@@ -108,6 +111,7 @@ impl Command {
             Command::Hostile(options) => hostile::run(&options),
             Command::Exit(options) => exit::run(&options),
             Command::Shutdowns(options) => shutdowns::run(&options),
+            Command::Clients(options) => clients::run(&options),
             Command::Flood(options) => flood::run(&options),
             Command::Jobs(options) => jobs::run(&options),
             Command::Surroundings(options) => surroundings::run(&options),

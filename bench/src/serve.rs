@@ -13,6 +13,7 @@ use anyhow::Context;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::Query;
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get, post};
 use axum_server::tls_rustls::RustlsConfig;
@@ -138,13 +139,14 @@ async fn events() -> Response {
 }
 
 fn router() -> Router {
-    Router::new().route("/", get(async || "ok")).route(
-        "/work",
-        get(async |Query(work): Query<Work>| {
-            tokio::time::sleep(Duration::from_millis(work.ms)).await;
-            "done"
-        }),
-    )
+    let work = async |Query(work): Query<Work>| {
+        tokio::time::sleep(Duration::from_millis(work.ms)).await;
+        "done"
+    };
+    Router::new()
+        .route("/", get(async || "ok"))
+        .route("/work", get(work))
+        .route("/orders", post(async |_: Bytes| StatusCode::CREATED))
 }
 
 async fn serve_lameduck(options: &Options) -> ExitCode {
