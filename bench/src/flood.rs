@@ -84,6 +84,7 @@ async fn flood(
     plan.seed = options.seed;
     plan.startup_rounds = 0;
     plan.clients.keep_alive = 0;
+    plan.clients.pooled = 0;
     plan.clients.per_request = options.clients;
     plan.clients.idle = 0;
     let outcome = lameduck_check::run(&plan, &Progress { name }).await?;

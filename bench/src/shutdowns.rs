@@ -118,6 +118,7 @@ fn plan(folder: &Path, options: &Options) -> anyhow::Result<Plan> {
     plan.rtt = Duration::from_millis(options.rtt);
     plan.startup_rounds = 0;
     plan.clients.keep_alive = 16;
+    plan.clients.pooled = 10;
     plan.clients.per_request = 4;
     plan.clients.slow = 4;
     plan.clients.uploads = 3;

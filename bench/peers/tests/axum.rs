@@ -48,3 +48,24 @@ async fn what_axum_does_right_is_not_held_against_it() {
         );
     }
 }
+
+/// Only clients that share pools: how long one of their connections has done nothing says nothing about when it
+/// will be taken up.
+#[tokio::test(flavor = "multi_thread")]
+async fn keepalive_lossless_is_broken_by_axum_for_clients_that_share_pools() {
+    let mut plan = peer::plan(env!("CARGO_BIN_EXE_peer-axum"), &[]);
+    plan.rtt = Duration::from_millis(40);
+    plan.rounds = 2;
+    plan.clients.keep_alive = 0;
+    plan.clients.per_request = 0;
+    let outcome = outcome(&plan).await;
+    let verdict = outcome
+        .verdict("keepalive-lossless")
+        .expect("a promise that the prover knows");
+    assert_eq!(verdict.judgement, Judgement::Broken, "{}", told(&outcome));
+    let all = verdict
+        .evidence
+        .iter()
+        .all(|it| it.r#where.contains("pool"));
+    assert!(all, "{}", told(&outcome));
+}

@@ -13,6 +13,7 @@ use peer::{outcome, plan, told};
 fn quiet(program: &str) -> Plan {
     let mut plan = plan(program, &[]);
     plan.clients.keep_alive = 4;
+    plan.clients.pooled = 2;
     plan.clients.per_request = 1;
     plan.clients.websockets = 30;
     plan.clients.event_streams = 4;

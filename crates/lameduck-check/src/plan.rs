@@ -29,7 +29,7 @@ pub struct Plan {
     pub env: Vec<(String, String)>,
     /// Where the target serves.
     pub url: Endpoint,
-    /// Quick requests, for the keep-alive and the connection-per-request clients; each picks one at random.
+    /// Quick requests, for the keep-alive, the pooled and the connection-per-request clients; each picks one at random.
     pub get: Vec<RequestTemplate>,
     /// Requests that take long (a second or so): in flight when the signal comes.
     pub slow: Vec<RequestTemplate>,
@@ -91,6 +91,9 @@ pub struct Plan {
 pub struct Clients {
     /// Keep-alive clients (default 40).
     pub keep_alive: u32,
+    /// Clients that share pools (default 20): one half a pool that gives away the connection that came back last,
+    /// the other one that gives away the one that has been spare for longest.
+    pub pooled: u32,
     /// Connection-per-request clients, in a closed loop (default 10).
     pub per_request: u32,
     /// Slow requests in flight at the signal (default 10).
@@ -118,6 +121,7 @@ impl Default for Clients {
     fn default() -> Self {
         Self {
             keep_alive: 40,
+            pooled: 20,
             per_request: 10,
             slow: 10,
             uploads: 5,

@@ -97,7 +97,7 @@ pub struct Settings {
     pub seed: Option<u64>,
     /// How long the target may take to be ready, like `30s`.
     pub start_timeout: Option<String>,
-    /// Keep-alive clients.
+    /// Keep-alive clients; half as many more share pools.
     pub clients: Option<u32>,
     /// Connection-per-request clients.
     pub per_request: Option<u32>,
@@ -329,6 +329,7 @@ impl Settings {
         plan.seed = self.seed.unwrap_or(plan.seed);
         let clients = &mut plan.clients;
         clients.keep_alive = self.clients.unwrap_or(clients.keep_alive);
+        clients.pooled = self.clients.map_or(clients.pooled, |it| it.div_ceil(2));
         clients.per_request = self.per_request.unwrap_or(clients.per_request);
         clients.slow = self.slow_clients.unwrap_or(clients.slow);
         clients.uploads = self.upload_clients.unwrap_or(clients.uploads);

@@ -103,7 +103,7 @@ pub(crate) struct CheckArgs {
     /// Over TLS: believe any certificate
     #[arg(long, conflicts_with = "ca")]
     insecure: bool,
-    /// A quick request for keep-alive and connection-per-request clients (may be repeated)
+    /// A quick request for keep-alive, pooled and connection-per-request clients (may be repeated)
     #[arg(long, value_name = "PATH", help_heading = "Load")]
     get: Vec<String>,
     /// A request that takes about a second, in flight at the signal (may be repeated)
@@ -185,7 +185,7 @@ pub(crate) struct CheckArgs {
     /// How long the target may take to be ready [default: 30s]
     #[arg(long, value_name = "TIME", help_heading = "Shutdown")]
     start_timeout: Option<String>,
-    /// Keep-alive clients [default: 40]
+    /// Keep-alive clients; half as many more share pools [default: 40]
     #[arg(long, value_name = "N", help_heading = "Counts")]
     clients: Option<u32>,
     /// Connection-per-request clients [default: 10]

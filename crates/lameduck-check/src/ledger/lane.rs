@@ -7,6 +7,8 @@ use std::fmt;
 pub enum Lane {
     /// Many requests on one connection, with pauses.
     KeepAlive,
+    /// Many requests on connections that several clients share.
+    Pool,
     /// A new connection for each request.
     PerRequest,
     /// A request that takes long.
@@ -63,6 +65,7 @@ impl fmt::Display for Lane {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::KeepAlive => "keep-alive",
+            Self::Pool => "pool",
             Self::PerRequest => "connection-per-request",
             Self::Slow => "slow",
             Self::Upload => "upload",

@@ -18,6 +18,7 @@ pub(crate) mod notebook;
 pub(crate) mod order;
 pub(crate) mod own_pace;
 pub(crate) mod per_request;
+pub(crate) mod pool;
 pub(crate) mod probe;
 pub(crate) mod slow;
 pub(crate) mod sse;

@@ -11,7 +11,7 @@ pub(super) fn judge(ledger: &Ledger) -> Verdict {
         let fresh = round.since_signal().filter(|exchange| {
             matches!(
                 exchange.lane,
-                Lane::KeepAlive | Lane::PerRequest | Lane::Slow | Lane::Order
+                Lane::KeepAlive | Lane::Pool | Lane::PerRequest | Lane::Slow | Lane::Order
             ) && !exchange.reused
                 && exchange.written.is_some_and(|written| written >= queued)
         });

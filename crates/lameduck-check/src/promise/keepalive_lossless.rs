@@ -7,7 +7,7 @@ pub(super) fn judge(ledger: &Ledger) -> Verdict {
     let mut finding = Finding::new();
     for round in ledger.load_rounds() {
         let reused = round.since_signal().filter(|exchange| {
-            matches!(exchange.lane, Lane::KeepAlive | Lane::Order)
+            matches!(exchange.lane, Lane::KeepAlive | Lane::Pool | Lane::Order)
                 && exchange.reused
                 && exchange.written.is_some()
         });

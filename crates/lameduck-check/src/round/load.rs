@@ -10,9 +10,10 @@ use crate::database::Watch;
 use crate::error::CheckError;
 use crate::ledger::{Exchange, GrpcStatus, Lane, Round, RoundKind};
 use crate::load::h2::Script;
+use crate::load::pool::{Pool, Takes};
 use crate::load::upload::Rest;
 use crate::load::{
-    download, grpc, h2, keep_alive, order, per_request, probe, slow, sse, upload, websocket,
+    download, grpc, h2, keep_alive, order, per_request, pool, probe, slow, sse, upload, websocket,
 };
 use crate::observer::Observer;
 use crate::plan::Plan;
@@ -45,6 +46,15 @@ pub(crate) async fn run(
     if !get.is_empty() {
         scene.clients(Lane::KeepAlive, plan.clients.keep_alive, |stage, client| {
             keep_alive::run(stage, client, get.clone())
+        });
+        let script = pool::Script {
+            get: get.clone(),
+            post: plan.post.clone(),
+        };
+        let pools = [Takes::Newest, Takes::Oldest].map(Pool::new);
+        scene.clients(Lane::Pool, plan.clients.pooled, |stage, client| {
+            let pool = pools[client.number as usize % pools.len()].clone();
+            pool::run(stage, client, script.clone(), pool)
         });
         scene.clients(
             Lane::PerRequest,
