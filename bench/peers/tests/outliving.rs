@@ -56,19 +56,29 @@ fn is_kept(outcome: &Outcome, promise: &str) {
     );
 }
 
+/// Runs the plan until a round says something of the pace: on a busy machine the prover may itself have stood
+/// still for too long, and says so.
+async fn paced(plan: &Plan) -> Outcome {
+    for _ in 0..10 {
+        let outcome = outcome(plan).await;
+        if verdict(&outcome, "websocket-paced").judgement != Judgement::Skipped {
+            return outcome;
+        }
+    }
+    outcome(plan).await
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn websocket_closed_and_paced_are_broken_by_plain_axum_that_cuts_them_all_at_its_end() {
     let mut plan = quiet(env!("CARGO_BIN_EXE_peer-axum"));
     plan.websockets.push("/ws".to_owned());
-    // On a busy machine a round may say nothing of the pace.
-    plan.rounds = 3;
-    let outcome = outcome(&plan).await;
+    let outcome = paced(&plan).await;
     is_broken(
         &outcome,
         "websocket-closed",
         &["without a Close", "messages sent"],
     );
-    assert_eq!(verdict(&outcome, "websocket-closed").failures, 90);
+    assert_eq!(verdict(&outcome, "websocket-closed").failures, 30);
     is_broken(
         &outcome,
         "websocket-paced",
@@ -127,7 +137,7 @@ async fn says_goodbye(rtt: Duration) {
     plan.event_streams.push(RequestTemplate::get("/events"));
     plan.grpc
         .push(RequestTemplate::grpc("grpc.health.v1.Health/Check", b""));
-    let outcome = outcome(&plan).await;
+    let outcome = paced(&plan).await;
     for promise in [
         "websocket-closed",
         "websocket-paced",

@@ -44,7 +44,7 @@ pub const ALL: &[Surrounding] = &[
             scene.keep.push(Box::new(idle.clone()));
             scene.before.push(Box::new(move |_: &Found| {
                 let mut idle = idle.lock().unwrap_or_else(|e| e.into_inner());
-                for _ in 0..80 {
+                for _ in 0..60 {
                     idle.push(TcpStream::connect(address)?);
                 }
                 Ok(())

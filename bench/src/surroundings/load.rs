@@ -9,8 +9,8 @@ use std::net::SocketAddr;
 use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::{Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
 
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -53,12 +53,19 @@ pub struct Counts {
     pub served: AtomicU64,
     /// What happened instead of each other one.
     lost: Mutex<Vec<String>>,
+    /// When the first signal was sent.
+    pub signalled: OnceLock<Instant>,
     /// Set when the process is gone: nobody begins anything new.
     pub over: AtomicBool,
 }
 
 impl Counts {
     fn lost(&self, what: String) {
+        let when = self.signalled.get().map_or_else(
+            || "before the signal".to_owned(),
+            |it| format!("{:.2} s after the signal", it.elapsed().as_secs_f64()),
+        );
+        let what = format!("{what}, {when}");
         let mut lost = self.lost.lock().unwrap_or_else(PoisonError::into_inner);
         lost.push(what);
     }

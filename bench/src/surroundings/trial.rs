@@ -130,7 +130,7 @@ fn stop_under_load(
     // Where in their work the signal meets the clients.
     let mut random = StdRng::seed_from_u64(seed);
     thread::sleep(Duration::from_millis(random.random_range(100..400)));
-    let signalled = Instant::now();
+    let signalled = *counts.signalled.get_or_init(Instant::now);
     started.read_late(signalled);
     for step in &scene.signals {
         thread::sleep(step.after);

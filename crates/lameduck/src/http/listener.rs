@@ -227,13 +227,13 @@ impl Listener {
         if self.inherited {
             return;
         }
-        let until = Instant::now() + bound.min(LONGEST);
+        let mut time = CloseTime::of(bound);
         for door in &self.doors {
             door.turn_newcomers_away();
         }
-        self.settle(until, &mut serve).await;
+        self.settle(&mut time, &mut serve).await;
         for door in self.doors {
-            if let Err(error) = door.empty_the_queue(until, &mut serve) {
+            if let Err(error) = door.empty_the_queue(&mut time, &mut serve).await {
                 tracing::warn!(target: "lameduck", %error, "connections in the accept queue were reset");
             }
         }
@@ -241,48 +241,46 @@ impl Listener {
 
     /// Waits until no handshake is under way any more and no new one can begin.
     #[cfg(target_os = "linux")]
-    async fn settle(&self, until: Instant, serve: &mut impl FnMut(Socket)) {
+    async fn settle(&self, time: &mut CloseTime, serve: &mut impl FnMut(Socket)) {
         let mut ports: Vec<u16> = self.doors.iter().filter_map(Door::port).collect();
         ports.dedup();
         loop {
-            self.accept_until_quiet(SETTLE, until, serve).await;
-            if Instant::now() >= until {
+            self.accept_until_quiet(SETTLE, time, serve).await;
+            if time.is_over() {
                 return;
             }
             match half_open(ports.clone()).await {
                 Some(0) => return,
                 Some(_) => {}
-                None => return self.accept_until_quiet(QUIET, until, serve).await,
+                None => return self.accept_until_quiet(QUIET, time, serve).await,
             }
         }
     }
 
     /// Accepts until there is none. Handshakes under way are reset.
     #[cfg(not(target_os = "linux"))]
-    async fn settle(&self, until: Instant, serve: &mut impl FnMut(Socket)) {
-        self.accept_until_quiet(SETTLE, until, serve).await;
+    async fn settle(&self, time: &mut CloseTime, serve: &mut impl FnMut(Socket)) {
+        self.accept_until_quiet(SETTLE, time, serve).await;
     }
 
     /// Accepts until none has come for `quiet`.
     async fn accept_until_quiet(
         &self,
         quiet: Duration,
-        until: Instant,
+        time: &mut CloseTime,
         serve: &mut impl FnMut(Socket),
     ) {
         // Whoever has connected is served now or never, whatever is left for others.
         self.errors.store(0, Relaxed);
         loop {
-            let now = Instant::now();
-            let wait = quiet.min(until.saturating_duration_since(now));
+            let wait = quiet.min(time.left());
             match tokio::time::timeout(wait, self.accept_at_once()).await {
                 Ok(Ok(socket)) => serve(socket),
-                // Out of file descriptors: one may be free soon, so the bound decides.
-                Ok(Err(e)) if exhausted(&e) => tokio::time::sleep(SETTLE).await,
+                Ok(Err(e)) if exhausted(&e) => time.wait_for_descriptors().await,
                 Ok(Err(e)) if self.trouble(&e) == AcceptTrouble::OneConnection => {}
                 Ok(Err(_)) | Err(_) => return,
             }
-            if Instant::now() >= until {
+            if time.is_over() {
                 return;
             }
         }
@@ -397,11 +395,15 @@ impl Door {
 
     /// Takes what is in the accept queue at this instant. Asks the kernel, not the runtime, which
     /// may not have been told yet.
-    fn empty_the_queue(self, until: Instant, serve: &mut impl FnMut(Socket)) -> io::Result<()> {
+    async fn empty_the_queue(
+        self,
+        time: &mut CloseTime,
+        serve: &mut impl FnMut(Socket),
+    ) -> io::Result<()> {
         match self {
             Door::Tcp(listener) => {
                 let listener = listener.into_std()?;
-                while let Some((stream, _)) = next(listener.accept(), until)? {
+                while let Some((stream, _)) = next(|| listener.accept(), time).await? {
                     stream.set_nonblocking(true)?;
                     serve(Socket::Tcp(tuned(TcpStream::from_std(stream)?)));
                 }
@@ -409,7 +411,7 @@ impl Door {
             #[cfg(unix)]
             Door::Unix(listener, _) => {
                 let listener = listener.into_std()?;
-                while let Some((stream, _)) = next(listener.accept(), until)? {
+                while let Some((stream, _)) = next(|| listener.accept(), time).await? {
                     stream.set_nonblocking(true)?;
                     serve(Socket::Unix(tokio::net::UnixStream::from_std(stream)?));
                 }
@@ -443,13 +445,55 @@ const QUIET: Duration = Duration::from_millis(100);
 /// The most a close takes. A handshake that takes longer is that of a peer that is gone.
 const LONGEST: Duration = Duration::from_millis(900);
 
-/// One more from the queue; `None` if it is empty or the time is over.
-fn next<T>(accepted: io::Result<T>, until: Instant) -> io::Result<Option<T>> {
-    match accepted {
-        Ok(it) if Instant::now() < until => Ok(Some(it)),
-        Ok(_) => Err(io::ErrorKind::TimedOut.into()),
-        Err(e) if e.kind() == io::ErrorKind::WouldBlock => Ok(None),
-        Err(e) => Err(e),
+/// The time that a close has.
+struct CloseTime {
+    until: Instant,
+    /// Not even for want of descriptors is it longer.
+    latest: Instant,
+}
+
+impl CloseTime {
+    fn of(bound: Duration) -> CloseTime {
+        let now = Instant::now();
+        CloseTime {
+            until: now + bound.min(LONGEST),
+            latest: now + bound,
+        }
+    }
+
+    fn left(&self) -> Duration {
+        self.until.saturating_duration_since(Instant::now())
+    }
+
+    fn is_over(&self) -> bool {
+        self.left().is_zero()
+    }
+
+    /// There is no descriptor for somebody who has connected. One may be free soon, for requests end and
+    /// connections are closed; what this takes is given in addition.
+    async fn wait_for_descriptors(&mut self) {
+        let began = Instant::now();
+        tokio::time::sleep(SETTLE).await;
+        self.until = (self.until + began.elapsed()).min(self.latest);
+    }
+}
+
+/// One more from the queue; `None` if it is empty.
+async fn next<T>(
+    accept: impl Fn() -> io::Result<T>,
+    time: &mut CloseTime,
+) -> io::Result<Option<T>> {
+    loop {
+        return match accept() {
+            Ok(_) if time.is_over() => Err(io::ErrorKind::TimedOut.into()),
+            Ok(it) => Ok(Some(it)),
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => Ok(None),
+            Err(e) if exhausted(&e) && !time.is_over() => {
+                time.wait_for_descriptors().await;
+                continue;
+            }
+            Err(e) => Err(e),
+        };
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
 use crate::client::Client;
 use crate::service::{Service, Start, program, until};
@@ -40,6 +41,33 @@ fn live_holds_with_more_connections_than_descriptors_and_all_are_served() {
     service.term();
     let ended = service.ended();
     ended.within_grace().exit(0).nothing_let_go();
+}
+
+#[test]
+fn accept_lossless_although_the_signal_finds_every_descriptor_used() {
+    let service = limited("64", &[]).env("LAMEDUCK_GRACE", "10s").serve();
+    // They keep their descriptors for longer than a close may take otherwise.
+    let mut slow: Vec<Client> = (0..4).map(|_| service.client()).collect();
+    for client in &mut slow {
+        client.ask("/work?ms=1300");
+    }
+    let _idle: Vec<Client> = (0..60).map(|_| service.client()).collect();
+    let mut waiting: Vec<Client> = (0..4).map(|_| service.client()).collect();
+    for client in &mut waiting {
+        client.ask("/");
+    }
+    service.term();
+    for client in &mut slow {
+        assert_eq!(client.answer().text(), "done");
+    }
+    for client in &mut waiting {
+        assert_eq!(client.answer().text(), "hello");
+    }
+    let ended = service.ended();
+    ended
+        .within(Duration::from_secs(10))
+        .exit(0)
+        .nothing_let_go();
 }
 
 #[test]
