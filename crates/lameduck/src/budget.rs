@@ -86,6 +86,18 @@ impl Budget {
         self.forced_at() - self.reserve()
     }
 
+    /// Until when at the latest a lame-duck phase may last: three quarters of the time until
+    /// [`drain_until`](Budget::drain_until) (18 s of 30 s). What is left is for draining.
+    pub(crate) fn lame_duck_until(&self) -> Duration {
+        self.drain_until() * 3 / 4
+    }
+
+    /// Until when one may last that waits for quiet: a half of it (12 s of 30 s). Traffic that has not gone by
+    /// then may not go at all, as where there is but this one process.
+    pub(crate) fn quiet_awaited_until(&self) -> Duration {
+        self.drain_until() / 2
+    }
+
     /// Until when what is let go has time to be told: `503` answers, jobs given back (25 s of 30 s).
     /// Half of the reserve, at most 1 s.
     pub fn let_go_until(&self) -> Duration {

@@ -7,6 +7,7 @@
 //! | `LAMEDUCK_LAME_DUCK` | `auto`, `off`, a duration, or `MIN..MAX` |
 //! | `LAMEDUCK_ADMIN` | an address for the probes: `0.0.0.0:9090`, `[::]:9090`, `localhost:9090` |
 //! | `LAMEDUCK_REPORT` | a file for the shutdown report as JSON |
+//! | `LAMEDUCK_PROBERS` | who is no traffic: `/up,MyChecker/` |
 //! | `LAMEDUCK_SIGNALS` | the signals that begin a shutdown: `TERM,INT,QUIT` |
 //! | `LAMEDUCK_WEBSOCKET_WINDOW` | a duration: `8s`, `0s` |
 
@@ -18,6 +19,7 @@ use std::time::Duration;
 use crate::bind::check_tcp;
 use crate::budget::Budget;
 use crate::signal_set::SignalSet;
+use crate::traffic::Probers;
 
 /// A variable with a value that cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -31,8 +33,9 @@ pub(crate) struct BadVariable {
 /// How long a process goes on serving after it has said that it will stop.
 ///
 /// Traffic needs time to move: a load balancer polls readiness, kube-proxy rewrites its rules in
-/// batches. The phase ends when no connection and no request has come for a second, but not before
-/// the minimum and not after the maximum.
+/// batches. The phase ends when no request has come for a second, but not before the minimum and not after
+/// the maximum. Health checks do not count ([`Lifecycle::probers`](crate::Lifecycle::probers)), nor connections
+/// without a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum LameDuck {
     /// 3 s to 10 s under Kubernetes (`KUBERNETES_SERVICE_HOST` is set), off elsewhere. Clipped to
@@ -44,6 +47,9 @@ pub enum LameDuck {
     /// No such phase: straight to the drain.
     Off,
     /// At least `min`, then until it is quiet, at most `max`. With both the same, a fixed time.
+    ///
+    /// There is always time left to drain: of a grace of 30 s a `min` of more than 18 s is refused, and a `max` of
+    /// more than 12 s is cut to that, or to `min` (of 10 s: 5.25 s and 3.5 s). A cut is told when the process starts.
     Between {
         /// The least.
         min: Duration,
@@ -101,6 +107,13 @@ pub(crate) struct Window {
     pub max: Duration,
 }
 
+impl Window {
+    pub(crate) const NONE: Window = Window {
+        min: Duration::ZERO,
+        max: Duration::ZERO,
+    };
+}
+
 /// A lame-duck phase that leaves no time to drain.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
@@ -116,6 +129,7 @@ pub(crate) struct TooLong {
 }
 
 impl LameDuck {
+    /// How long it will be. Less than was asked for if that left too little time to drain.
     pub(crate) fn window(self, budget: &Budget, kubernetes: bool) -> Result<Window, TooLong> {
         let (min, max) = match self {
             LameDuck::Off => (Duration::ZERO, Duration::ZERO),
@@ -126,15 +140,23 @@ impl LameDuck {
             LameDuck::Auto => (Duration::ZERO, Duration::ZERO),
             LameDuck::Between { min, max } => (min, max),
         };
-        let most = budget.drain_until();
-        if min >= most {
+        let most = budget.lame_duck_until();
+        if min > most {
             let grace = budget.grace();
             return Err(TooLong { min, grace, most });
         }
         Ok(Window {
             min,
-            max: max.min(most),
+            max: max.min(budget.quiet_awaited_until()).max(min),
         })
+    }
+
+    /// The most that was asked for.
+    pub(crate) fn most(self) -> Duration {
+        match self {
+            LameDuck::Between { max, .. } => max,
+            LameDuck::Auto | LameDuck::Off => Duration::ZERO,
+        }
     }
 }
 
@@ -144,6 +166,7 @@ pub(crate) struct Environment {
     pub grace: Option<Budget>,
     pub lame_duck: Option<LameDuck>,
     pub signals: Option<SignalSet>,
+    pub probers: Option<Probers>,
     pub admin: Option<String>,
     /// Looked at in every build, so that a typing error is told in every build.
     #[cfg_attr(not(feature = "websocket"), expect(dead_code))]
@@ -187,6 +210,7 @@ impl Environment {
             admin: one(&var, &mut bad, "LAMEDUCK_ADMIN", |s| {
                 check_tcp(s).map(|()| s.to_owned())
             }),
+            probers: one(&var, &mut bad, "LAMEDUCK_PROBERS", Probers::from_str),
             signals: one(&var, &mut bad, "LAMEDUCK_SIGNALS", SignalSet::parse),
             websocket_window: one(&var, &mut bad, "LAMEDUCK_WEBSOCKET_WINDOW", |s| {
                 humantime::parse_duration(s)
@@ -279,6 +303,24 @@ mod tests {
                 .contains("does not fit into a grace of 30s"),
             "{error}"
         );
+    }
+
+    #[test]
+    fn every_lame_duck_leaves_time_to_drain_whatever_the_grace() {
+        let mut grace = crate::budget::LEAST_GRACE;
+        while grace <= s(3600) {
+            let budget = Budget::new(grace).unwrap();
+            for asked in [s(0)..s(86_400), grace / 4..grace, grace / 2..grace / 2] {
+                let window = LameDuck::from(asked).window(&budget, true);
+                let max = window.map_or(Duration::ZERO, |it| it.max);
+                let left = budget.drain_until() - max;
+                assert!(left >= budget.drain_until() / 4, "{grace:?}: {max:?}");
+            }
+            grace = grace * 11 / 10;
+        }
+        let of_10_s = LameDuck::from(s(2)..s(10)).window(&Budget::new(s(10)).unwrap(), false);
+        let max = Duration::from_millis(3500);
+        assert_eq!(of_10_s.unwrap(), Window { min: s(2), max });
     }
 
     #[test]

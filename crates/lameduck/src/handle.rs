@@ -8,7 +8,7 @@
 //!    all of it while every runtime thread is blocked.
 
 use std::fmt;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::time::{Duration, Instant};
 
@@ -21,6 +21,7 @@ use crate::phase::{Phase, Phases};
 use crate::readiness::Readiness;
 use crate::reason::Reason;
 use crate::report::Report;
+use crate::traffic::Traffic;
 use crate::users::Users;
 
 /// The process's shutdown, as its parts see it. Cheap to clone; all clones are one.
@@ -49,7 +50,7 @@ struct Shared {
     asked: Latch,
     signals: AtomicUsize,
     hurried: Latch,
-    last_arrival: AtomicU64,
+    traffic: Traffic,
     let_go: Latch,
     journal: Journal,
     #[cfg(feature = "websocket")]
@@ -79,7 +80,7 @@ impl Handle {
                 asked: Latch::new(),
                 signals: AtomicUsize::new(0),
                 hurried: Latch::new(),
-                last_arrival: AtomicU64::new(Millis::now().0),
+                traffic: Traffic::new(),
                 let_go: Latch::new(),
                 journal: Journal::default(),
                 #[cfg(feature = "websocket")]
@@ -320,18 +321,10 @@ impl Handle {
         self.shared.hurried.is_set()
     }
 
-    /// New traffic has come: a connection or a request.
+    /// Whether traffic goes on.
     #[inline]
-    pub(crate) fn arrived(&self, at: Millis) {
-        // Most calls come within the same tick as another; they only read.
-        if self.shared.last_arrival.load(Ordering::Relaxed) < at.0 {
-            self.shared.last_arrival.store(at.0, Ordering::Relaxed);
-        }
-    }
-
-    /// How long no traffic has come.
-    pub(crate) fn quiet_for(&self) -> Duration {
-        Millis(self.shared.last_arrival.load(Ordering::Relaxed)).until(Millis::now())
+    pub(crate) fn traffic(&self) -> &Traffic {
+        &self.shared.traffic
     }
 
     pub(crate) fn start_letting_go(&self) {

@@ -106,6 +106,7 @@ mod signal_set;
 mod sync;
 mod sys;
 mod terminal;
+mod traffic;
 mod users;
 mod waiters;
 mod watchdog;

@@ -51,7 +51,7 @@ pub(crate) async fn tell(hooks: Vec<Hook>, handle: &Handle) {
     for hook in hooks {
         let handle = handle.clone();
         running.spawn(async move {
-            let left = handle.left_until(handle.budget().drain_until());
+            let left = handle.left_until(handle.budget().lame_duck_until());
             let timeout = hook.timeout.min(left);
             let began = now();
             let error = bounded(timeout, async { (hook.run)().await }).await.err();

@@ -101,7 +101,7 @@ impl Listener {
                     }
                     accepted = listener.accept() => match accepted {
                         Socket::Tcp(stream) => {
-                            self.handle.arrived(Millis::now());
+                            self.handle.traffic().foreign_connection(Millis::now());
                             return Some(stream);
                         }
                         #[cfg(unix)]

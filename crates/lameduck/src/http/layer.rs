@@ -42,6 +42,7 @@ impl Handle {
     /// A `tower::Layer` that enters every request in the ledger, for servers that are not started
     /// by [`Lifecycle::http`](crate::Lifecycle::http).
     pub fn layer(&self) -> TrackLayer {
+        self.traffic().sees_requests();
         TrackLayer {
             handle: self.clone(),
             event_streams: EventStreams::new(),
@@ -83,7 +84,8 @@ where
 
     fn call(&mut self, mut request: Request<R>) -> Self::Future {
         request.extensions_mut().insert(self.handle.clone());
-        self.handle.arrived(crate::clock::Millis::now());
+        let now = crate::clock::Millis::now();
+        self.handle.traffic().request(&request, now);
         let name = Name::of_request(request.method(), request.uri());
         TrackFuture {
             guard: Some(self.handle.track("request", name)),

@@ -76,7 +76,7 @@ where
             request.extensions_mut().insert(OfConnection(conn));
         }
         let since = self.conn.request_began(follows(request.body()));
-        handle.arrived(since);
+        handle.traffic().request(&request, since);
         let name = Name::of_request(request.method(), request.uri());
         let in_flight = InFlight::new(self.conn.clone(), name, since);
         let dialect = Dialect::of(&request);

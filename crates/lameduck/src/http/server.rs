@@ -93,7 +93,6 @@ impl Server {
             if let Some(idle) = server.settings.keep_alive {
                 socket.keep_alive(idle);
             }
-            server.handle.arrived(Millis::now());
             let look = server.roster.look.clone();
             let conn = Conn::new(server.handle.clone(), server.pace.clone(), look);
             let conn = Arc::new(conn);

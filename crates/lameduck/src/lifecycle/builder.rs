@@ -26,6 +26,7 @@ use crate::jobs::{Job, Jobs, Outcome, Queue};
 use crate::phase::{Driver, at};
 use crate::probe;
 use crate::readiness::Check;
+use crate::traffic::Probers;
 use crate::watchdog::Watchdog;
 
 /// The life of a process: what it starts, how it stops.
@@ -62,6 +63,8 @@ pub struct Lifecycle {
     /// What the system refused.
     pub(super) failed: Option<String>,
     pub(super) lame_duck: LameDuck,
+    /// Who is no traffic.
+    pub(super) probers: Probers,
     pub(super) components: Vec<Box<dyn Component>>,
     pub(super) hooks: Vec<announce::Hook>,
     pub(super) closers: Vec<Closer>,
@@ -140,6 +143,7 @@ impl Lifecycle {
             failed: None,
             environment,
             lame_duck: LameDuck::Auto,
+            probers: Probers::default(),
             components: Vec::new(),
             hooks: Vec::new(),
             closers: Vec::new(),
@@ -169,6 +173,25 @@ impl Lifecycle {
     /// a range of them will do. `LAMEDUCK_LAME_DUCK` wins.
     pub fn lame_duck(mut self, lame_duck: impl Into<LameDuck>) -> Self {
         self.lame_duck = lame_duck.into();
+        self
+    }
+
+    /// Who is no traffic, and so does not make a lame-duck phase longer that waits for quiet: paths, which
+    /// begin with `/`, and what stands in user agents. Known anyhow: the checkers of Kubernetes, Google Cloud,
+    /// AWS, Azure, Cloudflare, Envoy, HAProxy, Consul and Prometheus, some services that watch sites, and the paths
+    /// `/health`, `/healthz`, `/livez`, `/readyz`, `/startupz`, `/-/healthy`, `/-/ready` and gRPC's health
+    /// service. `LAMEDUCK_PROBERS=/up,MyChecker/` adds more.
+    ///
+    /// ```no_run
+    /// # use lameduck::Lifecycle;
+    /// let life = Lifecycle::new().probers(["/up", "MyChecker/"]);
+    /// ```
+    pub fn probers<S: AsRef<str>>(mut self, probers: impl IntoIterator<Item = S>) -> Self {
+        for it in probers {
+            if let Err(problem) = self.probers.add(it.as_ref()) {
+                self.bad.push(format!("probers: {problem}"));
+            }
+        }
         self
     }
 

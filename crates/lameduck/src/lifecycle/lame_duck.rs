@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::config::Window;
 use crate::handle::Handle;
 
-/// No connection and no request for this long is quiet: 1 s.
+/// No request for this long is quiet: 1 s. Those of health checks do not count (`traffic.rs`).
 const QUIET: Duration = Duration::from_secs(1);
 
 /// Completes when traffic has moved away: after the minimum, once it has been quiet for a second,
@@ -15,7 +15,7 @@ pub(super) async fn over(handle: &Handle, window: Window) {
         tokio::time::sleep(handle.left_until(window.min)).await;
         loop {
             let left = handle.left_until(window.max);
-            let more_quiet = QUIET.saturating_sub(handle.quiet_for());
+            let more_quiet = QUIET.saturating_sub(handle.traffic().quiet_for());
             if left.is_zero() || more_quiet.is_zero() {
                 return;
             }
@@ -63,7 +63,7 @@ mod tests {
     async fn it_never_outlasts_its_maximum() {
         let handle = begun();
         // The paused clock leaves the clock of arrivals behind, so it never looks quiet.
-        handle.arrived(Millis(u64::MAX));
+        handle.traffic().foreign_connection(Millis(u64::MAX));
         assert_eq!(lasts(&handle, s(2), s(10)).await.as_secs(), 10);
     }
 

@@ -58,6 +58,7 @@ impl Lifecycle {
         let auto = self.asked_lame_duck() == LameDuck::Auto;
         self.check_signals();
         let handle = self.handle.clone();
+        self.leave_probers_out();
         #[cfg(unix)]
         let sockets = self.inherited();
         let (Some(order), Ok(())) = (self.order(), self.open_probes()) else {
@@ -189,6 +190,12 @@ impl Lifecycle {
         }
     }
 
+    fn leave_probers_out(&mut self) {
+        let mut probers = std::mem::take(&mut self.probers);
+        probers.extend(self.environment.probers.take().unwrap_or_default());
+        self.handle.traffic().leave_out(probers);
+    }
+
     fn asked_lame_duck(&self) -> LameDuck {
         self.environment.lame_duck.unwrap_or(self.lame_duck)
     }
@@ -196,15 +203,22 @@ impl Lifecycle {
     fn window(&mut self) -> Window {
         let asked = self.asked_lame_duck();
         let budget = self.handle.budget();
-        asked
-            .window(&budget, self.environment.kubernetes)
-            .unwrap_or_else(|e| {
-                self.bad.push(match self.environment.lame_duck {
-                    Some(_) => format!("LAMEDUCK_LAME_DUCK: {e}"),
-                    None => e.to_string(),
-                });
+        let whose = match self.environment.lame_duck {
+            Some(_) => "LAMEDUCK_LAME_DUCK: ",
+            None => "",
+        };
+        match asked.window(&budget, self.environment.kubernetes) {
+            Ok(window) => {
+                if window.max < asked.most() {
+                    tell_cut(whose, asked.most(), window.max, budget.grace());
+                }
+                window
+            }
+            Err(e) => {
+                self.bad.push(format!("{whose}{e}"));
                 Window::NONE
-            })
+            }
+        }
     }
 }
 
@@ -228,9 +242,17 @@ fn refuse_fork() -> ! {
     lastwords::exit_now(Exit::BAD_CONFIGURATION.code())
 }
 
-impl Window {
-    const NONE: Window = Window {
-        min: Duration::ZERO,
-        max: Duration::ZERO,
-    };
+/// Says that less time is given to the lame-duck phase than was asked for.
+fn tell_cut(whose: &str, asked: Duration, given: Duration, grace: Duration) {
+    let text = format!(
+        "{whose}a lame-duck phase of at most {} would leave too little of a grace of {} to drain: it is given {}",
+        humantime::format_duration(asked),
+        humantime::format_duration(grace),
+        humantime::format_duration(given)
+    );
+    if tracing::enabled!(target: "lameduck", tracing::Level::WARN) {
+        tracing::warn!(target: "lameduck", "{text}");
+    } else {
+        lastwords::say(&format!("lameduck: {text}\n"));
+    }
 }

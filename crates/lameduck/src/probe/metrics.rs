@@ -134,7 +134,7 @@ impl Collector for Figures {
             &mut to,
             "lameduck_quiet",
             "The time since a connection or a request came last.",
-            self.handle.quiet_for(),
+            self.handle.traffic().quiet_for(),
         )?;
         seconds(
             &mut to,

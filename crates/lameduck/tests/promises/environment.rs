@@ -45,6 +45,12 @@ fn a_bad_lame_duck_is_refused() {
 }
 
 #[test]
+fn bad_probers_are_refused() {
+    refused_with_example("LAMEDUCK_PROBERS", "/up?deep=1", "/up,MyChecker/");
+    refused_with_example("LAMEDUCK_PROBERS", "/up,,", "/up,MyChecker/");
+}
+
+#[test]
 fn a_lame_duck_that_leaves_no_time_to_drain_is_refused() {
     let ended = refused("LAMEDUCK_LAME_DUCK", "5s");
     assert!(

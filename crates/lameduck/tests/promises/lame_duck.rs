@@ -1,8 +1,10 @@
 //! `ready-flips`, `live-holds`, `lame-duck-serves`, `close-announced`: the time in which a process
 //! serves and says that it will stop.
 
+use std::thread::sleep;
 use std::time::Duration;
 
+use crate::client::Client;
 use crate::service::{Service, Start};
 
 fn lame_duck(time: &str) -> Service {
@@ -51,6 +53,90 @@ fn lame_duck_with_a_range_ends_when_it_is_quiet() {
     // A second of quiet, most of which was before the signal or is now.
     let lasted = ended.lasted("lame-duck");
     assert!((190..1600).contains(&lasted.as_millis()), "{lasted:?}");
+}
+
+#[test]
+fn lame_duck_leaves_time_to_drain_however_much_is_asked_for_and_says_so() {
+    let service = Start::new(&[])
+        .env("LAMEDUCK_GRACE", "6s")
+        .env("LAMEDUCK_LAME_DUCK", "1s..6s")
+        .serve();
+    // Traffic that never goes, of requests that take their time.
+    let mut clients: Vec<_> = (0..12).map(|_| service.client()).collect();
+    service.term();
+    service.phase("lame-duck");
+    let mut asked = 0;
+    while service.status()["phase"] == "lame-duck" {
+        clients[asked].ask("/work?ms=1000");
+        asked += 1;
+        sleep(Duration::from_millis(200));
+    }
+    for client in &mut clients[..asked] {
+        assert_eq!(client.answer().text(), "done");
+    }
+    let ended = service.ended();
+    ended
+        .within(Duration::from_secs(6))
+        .exit(0)
+        .nothing_let_go();
+    // Of the 4.2 s in which to drain a half.
+    let lasted = ended.lasted("lame-duck");
+    assert!((2000..2700).contains(&lasted.as_millis()), "{lasted:?}");
+    let told = "lameduck: LAMEDUCK_LAME_DUCK: a lame-duck phase of at most 6s would leave too little of a grace of 6s";
+    assert!(ended.stderr.contains(told), "{}", ended.stderr);
+}
+
+/// How long a phase of 200 ms to 2 s lasts with a connection each 100 ms, before the signal and after it, on which
+/// `bytes` come.
+fn lasts_with(start: Start, bytes: &str) -> Duration {
+    let start = start.env("LAMEDUCK_GRACE", "6s");
+    let service = start.env("LAMEDUCK_LAME_DUCK", "200ms..2s").serve();
+    let comes = |client: &mut Client| {
+        if !bytes.is_empty() {
+            client.send(bytes);
+            client.answer();
+        }
+    };
+    // For longer than the second that counts as quiet.
+    for _ in 0..12 {
+        comes(&mut service.client());
+        sleep(Duration::from_millis(100));
+    }
+    let mut late = service.client();
+    service.term();
+    service.phase("lame-duck");
+    comes(&mut late);
+    let ended = service.ended();
+    ended.exit(0);
+    ended.lasted("lame-duck")
+}
+
+fn request(path: &str, agent: &str) -> String {
+    format!("GET {path} HTTP/1.1\r\nHost: a\r\nUser-Agent: {agent}\r\n\r\n")
+}
+
+#[test]
+fn lame_duck_waits_for_traffic_and_not_for_probers() {
+    let plain = || Start::new(&[]);
+    let second = Duration::from_secs(1);
+    let lasted = lasts_with(plain(), &request("/", "curl/8.14.1"));
+    assert!(lasted >= second, "traffic: {lasted:?}");
+    for (who, start, bytes) in [
+        ("kubelet", plain(), request("/", "kube-probe/1.34")),
+        ("a path", plain(), request("/healthz", "curl/8.14.1")),
+        (
+            "a setting",
+            plain().env("LAMEDUCK_PROBERS", "/work,MyChecker/"),
+            request("/work", "curl/8.14.1"),
+        ),
+        ("a balancer that connects", plain(), String::new()),
+    ] {
+        let lasted = lasts_with(start, &bytes);
+        assert!(
+            lasted < second - Duration::from_millis(100),
+            "{who}: {lasted:?}"
+        );
+    }
 }
 
 #[test]
