@@ -76,10 +76,15 @@ impl Kit {
         let folder = self.folder("node");
         self.once(package, || {
             fs::create_dir_all(&folder)?;
+            // Without it npm takes away what it was asked for before.
+            let list = folder.join("package.json");
+            if !list.exists() {
+                fs::write(list, "{}").context("cannot write package.json")?;
+            }
             let mut npm = Command::new("npm");
             let flags = [
                 "install",
-                "--no-save",
+                "--save-exact",
                 "--no-fund",
                 "--no-audit",
                 "--silent",
