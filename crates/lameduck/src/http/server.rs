@@ -201,7 +201,7 @@ impl Server {
     /// One look at every connection.
     fn look(&self, lame_duck_for: Duration, cut: bool, wake: bool) -> Looked {
         let mut circumstances = self.circumstances(lame_duck_for);
-        if circumstances.phase >= Phase::Draining {
+        if circumstances.asks_for_all() {
             let all = &mut circumstances.all;
             *all = All::since(self.roster.last_byte_of_gone());
             self.roster.each(|_, conn| all.add(&conn.snapshot()));

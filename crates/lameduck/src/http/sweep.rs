@@ -72,7 +72,7 @@ pub(crate) struct Circumstances {
     pub turnaround: Duration,
     pub first_byte: Duration,
     pub limits: Limits,
-    /// What all connections together have been doing.
+    /// What all connections together have been doing, where [`Circumstances::asks_for_all`].
     pub all: All,
 }
 
@@ -104,6 +104,12 @@ impl All {
 }
 
 impl Circumstances {
+    /// Whether anything depends on what all connections together have been doing, so that somebody has
+    /// to look at each.
+    pub(crate) fn asks_for_all(&self) -> bool {
+        self.phase >= Phase::Draining && !self.others_busy && !self.in_a_hurry
+    }
+
     /// How long it has been quiet since `last`, counted from the signal at the earliest.
     fn quiet_since(&self, last: Millis) -> Duration {
         last.max(self.begun.unwrap_or(self.now)).until(self.now)

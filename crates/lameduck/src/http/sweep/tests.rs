@@ -363,6 +363,30 @@ proptest! {
         prop_assert!(matches!(order, Order::CloseIdle | Order::Cut), "{:?}", order);
     }
 
+    /// Where nobody asks for what all connections have been doing, it changes nothing.
+    #[test]
+    fn all_connections_are_looked_at_wherever_that_decides(
+        acts in prop::collection::vec(act(), 1..30), in_a_hurry: bool, quiet in 0_u64..3_000
+    ) {
+        let mut world = World::new();
+        for act in acts {
+            world.does(act);
+            let mut c = circumstances(world.phase, world.others_busy || world.in_flight());
+            c.begun = world.begun;
+            c.in_a_hurry = in_a_hurry;
+            let it = world.conn.snapshot();
+            let mut others = c;
+            others.all.add(&Snapshot {
+                last_byte: Millis(c.now.0.saturating_sub(quiet)),
+                turnaround: ms(quiet / 3),
+                ..it
+            });
+            if !c.asks_for_all() {
+                prop_assert_eq!(judge(&it, 0, &c), judge(&it, 0, &others));
+            }
+        }
+    }
+
     /// Whoever sleeps until a connection is due misses no bound by more than the clock's grain.
     #[test]
     fn nobody_is_overdue_before_it_is_due(acts in prop::collection::vec(act(), 1..30)) {
