@@ -110,6 +110,10 @@ impl<S> Http<S> {
     /// After how long without a byte the system begins to see whether the peer is still there
     /// (`SO_KEEPALIVE`, `TCP_KEEPIDLE`); a minute later without an answer the connection fails.
     /// Default: 60 s. `None` turns it off.
+    ///
+    /// A peer that has sent its FIN behind its request may still read, and gets its answer. While that
+    /// is made the system asks each 5 s. One that is gone is so noticed, and its handler dropped, some
+    /// 65 s after its FIN, or 35 s if its machine is gone as well.
     pub fn tcp_keepalive(mut self, idle: Option<Duration>) -> Self {
         self.tcp_keepalive = idle;
         self

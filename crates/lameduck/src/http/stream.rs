@@ -71,6 +71,11 @@ impl Stream {
         self.socket().peer()
     }
 
+    /// Has the system ask often whether a peer is still there that sends nothing more.
+    pub(super) fn ask_often_for_peer(&self) {
+        self.socket().ask_often();
+    }
+
     fn socket(&self) -> &Socket {
         match self {
             Stream::Plain(socket) => socket,

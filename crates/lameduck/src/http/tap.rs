@@ -78,7 +78,11 @@ fn look_for_peer(stream: &Stream, conn: &Conn, cx: &mut Context<'_>) -> io::Resu
     }
     match stream.peer() {
         Peer::There => {}
-        Peer::Finished => conn.peer_finished(),
+        Peer::Finished => {
+            if conn.peer_finished() {
+                stream.ask_often_for_peer();
+            }
+        }
         Peer::Gone => return Err(io::ErrorKind::ConnectionReset.into()),
     }
     Ok(())

@@ -96,6 +96,15 @@ impl Client {
         }
     }
 
+    /// The port on our side.
+    pub fn port(&self) -> u16 {
+        match &self.stream {
+            Stream::Tcp(stream) => stream.local_addr().unwrap().port(),
+            Stream::Tls(stream) => stream.sock.local_addr().unwrap().port(),
+            Stream::Unix(_) => panic!("a Unix socket has no port"),
+        }
+    }
+
     pub fn send(&mut self, bytes: impl AsRef<[u8]>) {
         self.try_send(bytes).unwrap();
     }

@@ -7,7 +7,7 @@ use rustix::process::Signal;
 
 use crate::certificates::Files;
 use crate::client::{Client, get, post};
-use crate::service::{Service, Start};
+use crate::service::{Service, Start, until};
 
 /// Sends a whole request and its FIN, and gets the answer and a FIN.
 #[track_caller]
@@ -136,6 +136,40 @@ fn idle_exits_though_a_peer_has_sent_its_fin_and_later_a_reset() {
     gone.finish();
     service.in_flight("request", "GET /never", 1);
     gone.reset();
+    service.not_in_flight("request", "GET /never");
+    service.term();
+    service.ended().exit(0).nothing_let_go();
+}
+
+/// In how many hundredths of a second the system next asks whether the peer from this port is there; `None`
+/// if it does not.
+fn next_probe(client_port: u16) -> Option<u64> {
+    let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
+    let peer = format!("0100007F:{client_port:04X}");
+    table.lines().find_map(|line| {
+        let mut columns = line.split_whitespace().skip(2);
+        if columns.next() != Some(&peer) {
+            return None;
+        }
+        // The state, the queues, and then which timer runs and for how long; 2 is ours.
+        let when = columns.nth(2)?.strip_prefix("02:")?;
+        u64::from_str_radix(when, 16).ok()
+    })
+}
+
+#[test]
+fn idle_exits_soon_after_a_peer_is_gone_that_had_sent_its_fin_because_the_system_asks_often() {
+    let service = Service::patient();
+    let mut client = service.client();
+    client.ask("/never");
+    service.in_flight("request", "GET /never", 1);
+    let before = next_probe(client.port());
+    assert!(before.is_some_and(|it| it > 5_000), "{before:?}");
+    client.finish();
+    until("asked every 5 s", || {
+        next_probe(client.port()).filter(|it| *it <= 500)
+    });
+    client.reset();
     service.not_in_flight("request", "GET /never");
     service.term();
     service.ended().exit(0).nothing_let_go();

@@ -263,11 +263,14 @@ impl Conn {
         }
     }
 
-    /// The peer has sent its FIN. Behind a whole request that says nothing: it still reads.
-    pub(super) fn peer_finished(&self) {
-        if self.half_closed.set_once(Millis::now()) {
+    /// The peer has sent its FIN. Behind a whole request that says nothing: it still reads. Says whether
+    /// this was news.
+    pub(super) fn peer_finished(&self) -> bool {
+        let first = self.half_closed.set_once(Millis::now());
+        if first {
             self.look.notify_one();
         }
+        first
     }
 
     /// Whether a request is being answered, so that nobody reads from the socket meanwhile.
