@@ -24,6 +24,7 @@ mod linux {
 
     use sd_notify::NotifyState;
     use tokio::sync::oneshot;
+    use tokio::time::MissedTickBehavior;
 
     use super::Handle;
     use crate::Phase;
@@ -43,7 +44,8 @@ mod linux {
     /// Start-up is over. Keeps the watchdog content until the process ends.
     pub(crate) async fn ready(handle: &Handle) {
         send(&NotifyState::Ready.to_string()).await;
-        if let Some(within) = sd_notify::watchdog_enabled() {
+        // Zero is off (sd_watchdog_enabled(3)).
+        if let Some(within) = sd_notify::watchdog_enabled().filter(|it| !it.is_zero()) {
             let phases = handle.phases().clone();
             tokio::spawn(async move {
                 tokio::select! {
@@ -56,6 +58,8 @@ mod linux {
 
     async fn keep_content(within: Duration) {
         let mut often = tokio::time::interval(within / 2);
+        // Whoever was held up has nothing to make up for.
+        often.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             often.tick().await;
             if let Some(sent) = hand_over(&NotifyState::Watchdog.to_string()) {

@@ -20,10 +20,14 @@ impl Manager {
     }
 
     fn start(&self, args: &[&str]) -> Service {
+        self.start_with("200000", args)
+    }
+
+    fn start_with(&self, watchdog: &str, args: &[&str]) -> Service {
         let path = self.folder.path().join("notify");
         Start::new(args)
             .env("NOTIFY_SOCKET", path.to_str().unwrap())
-            .env("WATCHDOG_USEC", "200000")
+            .env("WATCHDOG_USEC", watchdog)
             .serve()
     }
 
@@ -104,6 +108,23 @@ fn inflight_completes_although_the_manager_never_reads() {
     service.term();
     assert_eq!(client.answer().text(), "done");
     service.ended().within_grace().exit(0).nothing_let_go();
+}
+
+#[test]
+fn systemd_hears_no_watchdog_where_it_is_off_and_nothing_panics() {
+    for watchdog in ["0", "", "soon"] {
+        let manager = Manager::new();
+        let service = manager.start_with(watchdog, &[]);
+        service.term();
+        let mut heard = String::new();
+        while !heard.contains("STOPPING=1") {
+            heard = manager.hears(Duration::from_secs(10)).unwrap();
+            assert!(!heard.contains("WATCHDOG=1"), "{watchdog}: {heard}");
+        }
+        let ended = service.ended();
+        ended.exit(0).nothing_let_go();
+        assert!(!ended.stderr.contains("panicked"), "{}", ended.stderr);
+    }
 }
 
 #[test]
