@@ -129,8 +129,10 @@ impl Circumstances {
             return false;
         }
         let own = if it.used {
-            let servers = self.turnaround.max(self.first_byte);
-            quiet_enough(it.turnaround.max(self.all.turnaround), servers, LEAST_QUIET)
+            // Whoever has lost another connection may take this one, and pause for as long as there. So
+            // what was seen on those that are gone counts as well.
+            let longest = it.turnaround.max(self.all.turnaround).max(self.turnaround);
+            quiet_enough(longest, self.first_byte, LEAST_QUIET)
         } else {
             self.first_quiet()
         };

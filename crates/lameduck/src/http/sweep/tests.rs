@@ -187,6 +187,28 @@ fn quiet_counts_from_the_signal_and_from_the_last_byte_on_any_connection() {
     assert_eq!(judge(&it, 0, &c), Order::CloseIdle);
 }
 
+#[test]
+fn the_pauses_of_connections_that_are_gone_count_too() {
+    let conn = conn();
+    conn.read(b"GET / HTTP/1.1\r\n\r\n");
+    conn.request_began(Follows::Nothing);
+    conn.request_ended(None);
+    // A pool's favourite is taken up again at once.
+    advance(ms(20));
+    conn.read(b"GET / HTTP/1.1\r\n\r\n");
+    conn.request_began(Follows::Nothing);
+    conn.request_ended(None);
+    let it = conn.snapshot();
+    let mut c = circumstances(Phase::Draining, false);
+    c.begun = Some(c.now);
+    c.turnaround = ms(190);
+    let signal = c.now;
+    c.now = Millis(signal.0 + 420);
+    assert_eq!(judge(&it, 0, &c), Order::Serve);
+    c.now = Millis(signal.0 + 440);
+    assert_eq!(judge(&it, 0, &c), Order::CloseIdle);
+}
+
 /// What a peer, a handler or the world may do.
 #[derive(Clone, Debug)]
 enum Act {
