@@ -2,6 +2,8 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
+use anyhow::bail;
+
 use super::load::Dial;
 use super::scene::{End, Scene, Surrounding};
 use crate::shop::this_program;
@@ -52,6 +54,32 @@ pub const ALL: &[Surrounding] = &[
         },
     },
     Surrounding {
+        name: "no-ipv6-at-all",
+        what: "no IPv6 in the kernel (ipv6.disable=1), and it is told to listen on [::]",
+        root: false,
+        put_up: |scene| {
+            everywhere(scene)?;
+            without(scene, &["--ipv6"])
+        },
+    },
+    Surrounding {
+        name: "no-unix-sockets",
+        what: "no Unix sockets, as by systemd's RestrictAddressFamilies=AF_INET AF_INET6",
+        root: false,
+        put_up: |scene| without(scene, &["--unix"]),
+    },
+    Surrounding {
+        name: "short-queue",
+        what: "an accept queue of two connections (net.core.somaxconn)",
+        root: true,
+        put_up: |scene| {
+            let listen = format!("127.0.0.1:{PORT}");
+            let short = "sysctl -qw net.core.somaxconn=2";
+            network(scene, &listen, Ipv4Addr::LOCALHOST.into(), short);
+            Ok(())
+        },
+    },
+    Surrounding {
         name: "no-netlink",
         what: "a seccomp profile without netlink",
         root: false,
@@ -68,6 +96,53 @@ pub const ALL: &[Surrounding] = &[
         what: "a seccomp profile without either",
         root: false,
         put_up: |scene| without(scene, &["--netlink", "--bindtoifindex"]),
+    },
+    Surrounding {
+        name: "nothing-permitted",
+        what: "a seccomp profile without either and without Unix sockets, which says EPERM",
+        root: false,
+        put_up: |scene| {
+            without(
+                scene,
+                &["--netlink", "--bindtoifindex", "--unix", "--eperm"],
+            )
+        },
+    },
+    Surrounding {
+        name: "no-capabilities",
+        what: "root without a single capability, and none to be had (no_new_privs)",
+        root: true,
+        put_up: |scene| {
+            scene.wrap(&[
+                "setpriv",
+                "--bounding-set",
+                "-all",
+                "--inh-caps",
+                "-all",
+                "--no-new-privs",
+            ]);
+            Ok(())
+        },
+    },
+    Surrounding {
+        name: "user-namespace",
+        what: "root in a user namespace of its own, and nobody outside of it",
+        root: true,
+        put_up: |scene| {
+            scene.wrap(&["unshare", "--user", "--map-root-user"]);
+            Ok(())
+        },
+    },
+    Surrounding {
+        name: "no-devices",
+        what: "nothing in /dev, /sys and /etc, as in an image from scratch",
+        root: true,
+        put_up: |scene| {
+            scene
+                .script(r#"for it in /dev /sys /etc; do mount -t tmpfs none $it; done; exec "$@""#);
+            scene.wrap(&["unshare", "--mount"]);
+            Ok(())
+        },
     },
     Surrounding {
         name: "no-netlink-no-proc",
@@ -164,6 +239,15 @@ fn network(scene: &mut Scene, listen: &str, client: std::net::IpAddr, script: &s
     scene.listen = listen.to_owned();
     scene.dial = Dial::Tcp(SocketAddr::new(client, PORT));
     scene.own_network = true;
+}
+
+/// All addresses of the machine, asked for by IPv6.
+fn everywhere(scene: &mut Scene) -> anyhow::Result<()> {
+    let Dial::Tcp(address) = &scene.dial else {
+        bail!("a plain scene has a port");
+    };
+    scene.listen = format!("[::]:{}", address.port());
+    Ok(())
 }
 
 fn without(scene: &mut Scene, flags: &[&str]) -> anyhow::Result<()> {

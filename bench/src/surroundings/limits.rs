@@ -53,6 +53,15 @@ pub const ALL: &[Surrounding] = &[
         },
     },
     Surrounding {
+        name: "few-files",
+        what: "24 open files at most (RLIMIT_NOFILE)",
+        root: false,
+        put_up: |scene| {
+            scene.wrap(&["prlimit", "--nofile=24:24", "--"]);
+            Ok(())
+        },
+    },
+    Surrounding {
         name: "little-memory",
         what: "an address space of 1 GiB (RLIMIT_AS)",
         root: false,
