@@ -2,15 +2,20 @@
 //!
 //! # What must hold
 //!
-//! Every job that was claimed leaves here removed from the roster: settled with its queue, or
-//! written down with the reason why that could not be done.
+//! 1. Every job that was claimed leaves here removed from the roster: settled with its queue, or
+//!    written down with the reason why that could not be done.
+//! 2. A queue is not told twice that a job goes back, unless it is certain that nobody else can have it
+//!    yet: the answer may have been lost, and not the call.
+//! 3. Where the queue may believe that we have a job which is not in the roster any more, a doubt is
+//!    raised.
 
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 
+use super::doubt::Doubt;
 use super::held::{Held, Roster};
 use super::job::Outcome;
 use super::pause::Pause;
@@ -31,6 +36,9 @@ pub(super) struct Desk<Q: Queue> {
     pub(super) roster: Arc<Roster<Q::Lease>>,
     /// One permit for each job whose handler may have ended without its queue having been told.
     pub(super) telling: Semaphore,
+    pub(super) doubt: Doubt,
+    /// A job was taken whose lease ends before the keeper would look.
+    pub(super) ends_soon: Notify,
 }
 
 /// How long a cancelled handler may take to notice before its job is given back all the same; less
@@ -42,9 +50,14 @@ impl<Q: Queue> Desk<Q> {
     pub(super) async fn not_done(&self, it: &Held<Q::Lease>, ended: Ended) {
         let failed = match ended {
             Ok(Ok(_)) => {
-                let leases = [&it.lease];
-                let given = self.until_settled("giving back", || self.queue.give_back(&leases));
-                self.close(it, "to be given back", given.await.map(|()| Settled::Ours));
+                let given = self.until_settled("giving back", || async {
+                    if !it.is_ours() {
+                        return Ok(Settled::NotOurs);
+                    }
+                    self.queue.give_back(&[&it.lease]).await?;
+                    Ok(Settled::Ours)
+                });
+                self.close(it, "to be given back", given.await);
                 return;
             }
             Ok(Err(error)) => error.to_string(),
@@ -59,7 +72,12 @@ impl<Q: Queue> Desk<Q> {
             target: "lameduck", worker = &*self.name, job = it.job.id(),
             attempt = it.job.attempt(), error = failed, "job failed"
         );
-        let settled = self.until_settled("failing a job", || self.queue.failed(&it.lease, &failed));
+        let settled = self.until_settled("failing a job", || async {
+            match it.is_ours() {
+                true => self.queue.failed(&it.lease, &failed).await,
+                false => Ok(Settled::NotOurs),
+            }
+        });
         self.close(it, "failed", settled.await);
     }
 
@@ -71,6 +89,52 @@ impl<Q: Queue> Desk<Q> {
         }
     }
 
+    /// Gives up every job whose lease is over.
+    pub(super) fn lose_what_is_over(&self) {
+        for it in self.roster.all() {
+            if it.clock.is_over() {
+                self.lost(&it);
+            }
+        }
+    }
+
+    /// `it` has just been taken: any earlier attempt at the same job that is still held is over, or the
+    /// queue would not have handed it out again.
+    pub(super) fn supersede_earlier(&self, it: &Arc<Held<Q::Lease>>) {
+        let same = |other: &Q::Lease| self.queue.same_job(other, &it.lease);
+        for earlier in self.roster.others(it, same) {
+            earlier.supersede();
+            self.lost(&earlier);
+        }
+    }
+
+    /// Gives back what the queue believes to be ours and nobody here knows of. To be called only while
+    /// nothing is taken.
+    pub(super) async fn give_back_unknown(&self) -> Result<(), BoxError> {
+        let held = self.roster.all();
+        let known: Vec<&Q::Lease> = held.iter().map(|it| &it.lease).collect();
+        let given = self.queue.give_back_unknown(&known).await?;
+        if given > 0 {
+            tracing::warn!(
+                target: "lameduck", worker = &*self.name, jobs = given,
+                "gave back jobs that the queue believed to be ours and that nobody here knew of"
+            );
+        }
+        Ok(())
+    }
+
+    /// The same in a shutdown: until it has succeeded, or nothing more can be waited for.
+    pub(super) async fn give_back_unknown_at_the_end(&self) {
+        self.doubt.take();
+        let guard = self.handle.track(INTAKE, self.name.to_string());
+        let what = "giving back what is not known here";
+        if let Err(why) = self.until_settled(what, || self.give_back_unknown()).await {
+            let why =
+                format!("jobs that an answer may have been lost of were not given back: {why}");
+            self.handle.journal().cut(&guard.entry(), &why);
+        }
+    }
+
     /// Gives back jobs that have not started.
     pub(super) async fn unstarted(&self, held: Vec<Arc<Held<Q::Lease>>>) {
         let held: Vec<_> = held.into_iter().filter(|it| it.claim()).collect();
@@ -79,11 +143,7 @@ impl<Q: Queue> Desk<Q> {
         }
         tracing::info!(target: "lameduck", worker = &*self.name, jobs = held.len(), "giving back what has not started");
         let guard = self.handle.track(INTAKE, self.name.to_string());
-        let leases: Vec<&Q::Lease> = held.iter().map(|it| &it.lease).collect();
-        if let Err(why) = self
-            .until_settled("giving back", || self.queue.give_back(&leases))
-            .await
-        {
+        if let Err(why) = self.give_back(&held).await {
             let why = format!("{} jobs not given back: {why}", held.len());
             self.handle.journal().cut(&guard.entry(), &why);
         }
@@ -118,10 +178,7 @@ impl<Q: Queue> Desk<Q> {
             }
         };
         let _ = tokio::time::timeout(NOTICE.min(self.left_to_give_back() / 4), over).await;
-        let leases: Vec<&Q::Lease> = left.iter().map(|it| &it.lease).collect();
-        let given = self
-            .until_settled("giving back", || self.queue.give_back(&leases))
-            .await;
+        let given = self.give_back(&left).await;
         for it in &left {
             let noticed = match it.is_over() {
                 true => "cancelled",
@@ -140,6 +197,16 @@ impl<Q: Queue> Desk<Q> {
         }
     }
 
+    /// Gives back those of them that are still ours.
+    async fn give_back(&self, held: &[Arc<Held<Q::Lease>>]) -> Result<(), String> {
+        self.until_settled("giving back", || async {
+            let ours = held.iter().filter(|it| it.is_ours());
+            let leases: Vec<&Q::Lease> = ours.map(|it| &it.lease).collect();
+            self.queue.give_back(&leases).await
+        })
+        .await
+    }
+
     /// Removes a job, and writes down what is to be said about it: how far it had come, and what
     /// its queue makes of it.
     pub(super) fn close(
@@ -156,6 +223,7 @@ impl<Q: Queue> Desk<Q> {
             Err(why) => Some(format!("{how_far}, but the queue could not be told: {why}")),
         };
         if let Some(why) = why {
+            self.doubt.raise();
             match it.entry() {
                 Some(entry) if self.handle.has_begun() => self.handle.journal().cut(&entry, &why),
                 _ => {

@@ -10,23 +10,28 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::Waker;
+use std::time::Duration;
 
 use slab::Slab;
 use tokio::sync::{Notify, OwnedSemaphorePermit};
 
 use super::JOB;
 use super::job::Job;
+use super::lease_clock::{LeaseClock, Moment};
 use crate::handle::Handle;
 use crate::inflight::{Entry, Guard};
+use crate::latch::Latch;
 
 /// A job that this process holds.
 pub(super) struct Held<L> {
     pub(super) job: Job,
     pub(super) lease: L,
+    pub(super) clock: LeaseClock,
     key: usize,
     claimed: AtomicBool,
-    over: AtomicBool,
-    ended: Notify,
+    ended: Latch,
+    /// Its queue has handed out the same job again.
+    again: AtomicBool,
     work: Mutex<Work>,
 }
 
@@ -47,6 +52,16 @@ impl<L> Held<L> {
         self.work.lock().unwrap_or_else(|e| e.into_inner())
     }
 
+    /// Whether its queue may still be told that it goes back: nobody else can have it yet.
+    pub(super) fn is_ours(&self) -> bool {
+        !self.again.load(Ordering::Acquire) && !self.clock.is_over()
+    }
+
+    /// Its queue has handed out the same job again, to whomever.
+    pub(super) fn supersede(&self) {
+        self.again.store(true, Ordering::Release);
+    }
+
     /// Takes it upon the caller to settle the job. False if somebody else has.
     pub(super) fn claim(&self) -> bool {
         !self.claimed.swap(true, Ordering::AcqRel)
@@ -57,11 +72,11 @@ impl<L> Held<L> {
     }
 
     /// Enters it in the ledger: its handler is about to run. False, and it must not, if somebody has
-    /// claimed it already.
+    /// claimed it already or its lease is over.
     pub(super) fn start(&self, handle: &Handle) -> bool {
         let mut work = self.work();
         // Under the lock, so that who claims it later finds it started.
-        if self.is_claimed() {
+        if self.is_claimed() || self.clock.is_over() {
             return false;
         }
         work.started = true;
@@ -93,21 +108,19 @@ impl<L> Held<L> {
 
     /// Its handler has ended.
     pub(super) fn end(&self) {
-        self.over.store(true, Ordering::Release);
-        self.ended.notify_waiters();
+        self.ended.set();
     }
 
     /// Completes when its handler has ended. Cancel safe.
     pub(super) async fn over(&self) {
-        let ended = self.ended.notified();
         if !self.is_over() {
-            ended.await;
+            self.ended.until_set().await;
         }
     }
 
     /// Whether its handler has ended, or was never started.
     pub(super) fn is_over(&self) -> bool {
-        self.over.load(Ordering::Acquire) || !self.work().started
+        self.ended.is_set() || !self.work().started
     }
 
     /// Its line in the ledger.
@@ -134,16 +147,23 @@ impl<L> Roster<L> {
         self.held.lock().unwrap_or_else(|e| e.into_inner())
     }
 
-    pub(super) fn add(&self, job: Job, lease: L, room: OwnedSemaphorePermit) -> Arc<Held<L>> {
+    pub(super) fn add(
+        &self,
+        job: Job,
+        lease: L,
+        clock: LeaseClock,
+        room: OwnedSemaphorePermit,
+    ) -> Arc<Held<L>> {
         let mut held = self.held();
         let entry = held.vacant_entry();
         let it = Arc::new(Held {
             job,
             lease,
+            clock,
             key: entry.key(),
             claimed: AtomicBool::new(false),
-            over: AtomicBool::new(false),
-            ended: Notify::new(),
+            ended: Latch::new(),
+            again: AtomicBool::new(false),
             work: Mutex::new(Work {
                 room: Some(room),
                 ..Work::default()
@@ -171,6 +191,20 @@ impl<L> Roster<L> {
         if !self.held().is_empty() {
             emptied.await;
         }
+    }
+
+    /// How long it is until the next lease ends. `None` if no lease runs.
+    pub(super) fn next_end(&self, now: Moment) -> Option<Duration> {
+        let held = self.held();
+        held.iter().filter_map(|(_, it)| it.clock.left(now)).min()
+    }
+
+    /// All but `it` whose leases are `like`.
+    pub(super) fn others(&self, it: &Arc<Held<L>>, like: impl Fn(&L) -> bool) -> Vec<Arc<Held<L>>> {
+        let held = self.held();
+        let others = held.iter().map(|(_, other)| other);
+        let others = others.filter(|other| !Arc::ptr_eq(other, it) && like(&other.lease));
+        others.cloned().collect()
     }
 
     pub(super) fn all(&self) -> Vec<Arc<Held<L>>> {

@@ -1,25 +1,39 @@
-//! Taking jobs from the queue, until the shutdown begins.
+//! Taking jobs from the queue, until the shutdown begins; and giving back what the queue has handed out
+//! without our ever hearing of it.
+//!
+//! # What must hold
+//!
+//! 1. What the queue hands out is in the roster, or the answer was lost and a doubt is raised.
+//! 2. While jobs are taken nobody gives back what is not in the roster: it may be on its way. So this
+//!    task does both, and others only after it has ended.
 
 use std::future::Future;
+use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, sleep_until, timeout};
 
 use super::INTAKE;
-use super::held::Roster;
+use super::desk::Desk;
 use super::job::Job;
+use super::lease_clock::{LeaseClock, Moment};
 use super::pause::Pause;
 use super::queue::Queue;
 use super::waiting::Feeder;
 use crate::component::BoxError;
-use crate::handle::Handle;
+
+/// How often what the queue believes to be ours is compared with what is: each so many leases. Where there
+/// is doubt it is at once, so this is for what nobody has thought of, and in a large table it takes time.
+const LOOK: u32 = 4;
 
 /// Takes jobs while there is room for them, and hands them on.
 pub(super) struct Intake<Q: Queue> {
-    pub(super) name: Arc<str>,
-    pub(super) queue: Arc<Q>,
-    pub(super) handle: Handle,
-    pub(super) roster: Arc<Roster<Q::Lease>>,
+    pub(super) desk: Arc<Desk<Q>>,
+    /// How long what is taken stays ours, and how often that is renewed.
+    pub(super) lease: Option<Duration>,
+    pub(super) keep_every: Option<Duration>,
     /// One permit for each job that may be held.
     pub(super) room: Arc<Semaphore>,
     /// How much of it there is in all.
@@ -34,41 +48,69 @@ impl<Q: Queue> Intake<Q> {
     /// receiver's to give back.
     pub(super) async fn run(self) {
         let mut pause = Pause::new();
-        while !self.handle.has_begun() {
+        while !self.desk.handle.has_begun() {
             let Err(error) = self.subscribe_and_take(&mut pause).await else {
                 break;
             };
-            let pause = pause.after(&self.name, "taking jobs", &error);
+            // It may have handed out jobs all the same.
+            self.desk.doubt.raise();
+            let pause = pause.after(&self.desk.name, "taking jobs", &error);
             self.unless_begun(tokio::time::sleep(pause)).await;
         }
     }
 
     /// Takes until the shutdown begins or something goes wrong.
     async fn subscribe_and_take(&self, pause: &mut Pause) -> Result<(), BoxError> {
-        let Some(opened) = self.unless_begun(self.queue.open(self.most)).await else {
+        let Some(opened) = self.unless_begun(self.desk.queue.open(self.most)).await else {
             return Ok(());
         };
         opened?;
         let mut more = false;
+        let mut look = self.next_look();
         loop {
-            let Some(Ok(room)) = self.unless_begun(self.free()).await else {
+            let free = pin!(self.free());
+            let Some(Ok(room)) = self.looking_for_unknown(free, &mut look).await? else {
                 return Ok(());
             };
             if !more {
-                match self
-                    .unless_begun(self.queue.ready(room.num_permits()))
-                    .await
-                {
+                let ready = pin!(self.desk.queue.ready(room.num_permits()));
+                match self.looking_for_unknown(ready, &mut look).await? {
                     Some(ready) => ready?,
                     None => return Ok(()),
                 }
             }
-            if self.handle.has_begun() {
+            if self.desk.handle.has_begun() {
                 return Ok(());
             }
             more = self.take(room).await?;
-            pause.over(&self.name, "taking jobs");
+            pause.over(&self.desk.name, "taking jobs");
         }
+    }
+
+    /// Waits for `future`, and meanwhile gives back what nobody here knows of, from time to time and
+    /// where there is doubt. `None` once the shutdown has begun.
+    async fn looking_for_unknown<T>(
+        &self,
+        mut future: std::pin::Pin<&mut impl Future<Output = T>>,
+        look: &mut Instant,
+    ) -> Result<Option<T>, BoxError> {
+        loop {
+            tokio::select! {
+                biased;
+                () = self.desk.handle.begun() => return Ok(None),
+                () = self.desk.doubt.until_raised() => {}
+                () = sleep_until(*look), if self.lease.is_some() => {}
+                done = &mut future => return Ok(Some(done)),
+            }
+            self.desk.doubt.take();
+            // Not broken off by a shutdown: a database session in the middle of a query cannot say goodbye.
+            self.answer(self.desk.give_back_unknown()).await?;
+            *look = self.next_look();
+        }
+    }
+
+    fn next_look(&self) -> Instant {
+        Instant::now() + self.lease.unwrap_or_default() * LOOK
     }
 
     /// All the room that there is, once it is worth it.
@@ -87,17 +129,20 @@ impl<Q: Queue> Intake<Q> {
     /// Fills `room`; says whether there is likely more. Once asked, the queue is let finish its
     /// answer, since it may have handed out the jobs already.
     async fn take(&self, mut room: OwnedSemaphorePermit) -> Result<bool, BoxError> {
+        let desk = &*self.desk;
         let asked = room.num_permits();
+        let begun = Moment::now();
         let taken = {
-            let mut taking = std::pin::pin!(self.queue.take(asked));
+            let mut taking = pin!(self.answer(desk.queue.take(asked)));
             tokio::select! {
                 taken = &mut taking => taken?,
-                () = self.handle.begun() => {
-                    let _guard = self.handle.track(INTAKE, self.name.to_string());
+                () = desk.handle.begun() => {
+                    let _guard = desk.handle.track(INTAKE, desk.name.to_string());
                     taking.await?
                 }
             }
         };
+        let now = Moment::now();
         let filled = taken.len() >= asked;
         let mut held = Vec::with_capacity(taken.len());
         for taken in taken {
@@ -113,19 +158,45 @@ impl<Q: Queue> Intake<Q> {
                     }
                 }
             };
-            let (name, handle) = (self.name.clone(), self.handle.clone());
+            let begun = match taken.lease_age {
+                Duration::ZERO => begun,
+                age => now.before(age.max(now.since(begun))),
+            };
+            let clock = LeaseClock::new(self.lease, begun);
+            if clock.left(now) < self.keep_every {
+                desk.ends_soon.notify_one();
+            }
+            let (name, handle) = (desk.name.clone(), desk.handle.clone());
             let job = Job::new(name, taken.id, taken.attempt, taken.payload, handle);
-            held.push(self.roster.add(job, taken.lease, place));
+            let it = desk.roster.add(job, taken.lease, clock, place);
+            if taken.attempt > 1 {
+                desk.supersede_earlier(&it);
+            }
+            held.push(it);
         }
         self.taken.put(held);
         Ok(filled)
+    }
+
+    /// What it answers, if that does not take so long that it is worth nothing any more.
+    async fn answer<T>(
+        &self,
+        answer: impl Future<Output = Result<T, BoxError>>,
+    ) -> Result<T, BoxError> {
+        let Some(lease) = self.lease else {
+            return answer.await;
+        };
+        match timeout(lease, answer).await {
+            Ok(answer) => answer,
+            Err(_) => Err(format!("no answer within {lease:?}, the time of a lease").into()),
+        }
     }
 
     /// `None` once the shutdown has begun.
     async fn unless_begun<T>(&self, future: impl Future<Output = T>) -> Option<T> {
         tokio::select! {
             biased;
-            () = self.handle.begun() => None,
+            () = self.desk.handle.begun() => None,
             done = future => Some(done),
         }
     }

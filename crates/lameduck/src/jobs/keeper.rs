@@ -1,9 +1,11 @@
-//! Keeping the leases of everything held alive, from the first job taken to the last one settled.
+//! Renewing the leases of everything held, from the first job taken to the last one settled, and giving
+//! up what could not be renewed in time.
 //!
 //! # What must hold
 //!
-//! What the queue is asked is not broken off: a database session in the middle of a query cannot say
-//! goodbye. So the keeper is asked to end and waited for, as long as there is time for that.
+//! 1. What the queue is asked is not broken off: a database session in the middle of a query cannot say
+//!    goodbye. So the keeper is asked to end and waited for, as long as there is time for that.
+//! 2. A lease ends on time by our own clock (`lease_clock.rs`), also while the queue does not answer.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -11,15 +13,20 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, MissedTickBehavior};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use super::desk::Desk;
-use super::held::Roster;
+use super::held::Held;
+use super::lease_clock::Moment;
 use super::pause::Pause;
-use super::queue::Queue;
+use super::queue::{Lost, Queue};
+use crate::component::{BoxError, BoxFuture};
 
 /// The longest that a queue which no longer answers holds up the end of its worker.
 const ANSWER: Duration = Duration::from_secs(1);
+
+/// What is logged about it.
+const WHAT: &str = "keeping leases";
 
 /// A keeper at work. Dropped, it is broken off.
 pub(super) struct Keeper {
@@ -29,14 +36,10 @@ pub(super) struct Keeper {
 
 impl Keeper {
     /// Renews all leases every so often.
-    pub(super) fn start<Q: Queue>(
-        every: Duration,
-        desk: Arc<Desk<Q>>,
-        roster: Arc<Roster<Q::Lease>>,
-    ) -> Keeper {
+    pub(super) fn start<Q: Queue>(every: Duration, desk: Arc<Desk<Q>>) -> Keeper {
         let end = Arc::new(Notify::new());
         Keeper {
-            running: tokio::spawn(run(every, desk, roster, end.clone())),
+            running: tokio::spawn(run(every, desk, end.clone())),
             end,
         }
     }
@@ -57,45 +60,76 @@ impl Drop for Keeper {
     }
 }
 
-async fn run<Q: Queue>(
-    every: Duration,
-    desk: Arc<Desk<Q>>,
-    roster: Arc<Roster<Q::Lease>>,
-    end: Arc<Notify>,
-) {
+async fn run<Q: Queue>(every: Duration, desk: Arc<Desk<Q>>, end: Arc<Notify>) {
     let every = every.max(Duration::from_millis(1));
+    let mut pause = Pause::new();
     // Not at once: there is nothing to keep yet, and the queue may not know the worker before it is
     // open.
-    let mut ticks = tokio::time::interval_at(Instant::now() + every, every);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut pause = Pause::new();
-    loop {
+    let mut next = Instant::now() + every;
+    let mut asking: Option<BoxFuture<Answer<Q::Lease>>> = None;
+    let mut ending = false;
+    while !ending || asking.is_some() {
+        desk.lose_what_is_over();
+        // None ends before this unless it was taken after this; and then not before the next round.
+        let next_end = desk.roster.next_end(Moment::now()).unwrap_or(every);
         tokio::select! {
-            () = end.notified() => return,
-            _ = ticks.tick() => {}
-        }
-        let mut held = roster.all();
-        loop {
-            let leases: Vec<&Q::Lease> = held.iter().map(|it| &it.lease).collect();
-            match desk.queue.keep(&leases).await {
-                Ok(lost) => {
-                    pause.over(&desk.name, "keeping leases");
-                    for position in lost.0 {
-                        if let Some(it) = held.get(position) {
-                            desk.lost(it);
-                        }
+            () = end.notified() => ending = true,
+            () = sleep(next_end.min(every)) => {}
+            () = desk.ends_soon.notified() => {}
+            () = sleep_until(next), if asking.is_none() => {
+                next = Instant::now() + every;
+                asking = Some(Box::pin(ask(desk.clone())));
+            }
+            answer = until_answered(&mut asking) => {
+                asking = None;
+                match answer.lost {
+                    Ok(lost) => {
+                        pause.over(&desk.name, WHAT);
+                        note(&desk, &answer.held, answer.asked, &lost);
                     }
-                    break;
-                }
-                Err(error) => {
-                    let pause = pause.after(&desk.name, "keeping leases", &error);
-                    tokio::select! {
-                        () = end.notified() => return,
-                        () = tokio::time::sleep(pause.min(every)) => {}
+                    Err(error) => {
+                        let pause = pause.after(&desk.name, WHAT, &error);
+                        next = Instant::now() + pause.min(every);
                     }
-                    held = roster.all();
                 }
             }
+        }
+    }
+}
+
+/// What the queue has said about the leases of jobs that it was asked about.
+struct Answer<L> {
+    held: Vec<Arc<Held<L>>>,
+    asked: Moment,
+    lost: Result<Lost, BoxError>,
+}
+
+/// Asks about everything that is still ours.
+async fn ask<Q: Queue>(desk: Arc<Desk<Q>>) -> Answer<Q::Lease> {
+    let mut held = desk.roster.all();
+    held.retain(|it| it.is_ours());
+    let asked = Moment::now();
+    let lost = {
+        let leases: Vec<&Q::Lease> = held.iter().map(|it| &it.lease).collect();
+        desk.queue.keep(&leases).await
+    };
+    Answer { held, asked, lost }
+}
+
+/// Cancel safe; never completes if nothing is asked.
+async fn until_answered<L>(asking: &mut Option<BoxFuture<Answer<L>>>) -> Answer<L> {
+    match asking {
+        Some(asking) => asking.await,
+        None => std::future::pending().await,
+    }
+}
+
+fn note<Q: Queue>(desk: &Desk<Q>, held: &[Arc<Held<Q::Lease>>], asked: Moment, lost: &Lost) {
+    let now = Moment::now();
+    for (position, it) in held.iter().enumerate() {
+        match lost.0.contains(&position) {
+            true => desk.lost(it),
+            false => it.clock.renewed(asked, now),
         }
     }
 }

@@ -11,10 +11,13 @@
 //! 3. From the beginning of the shutdown nothing is taken. A [`Queue::take`] under way is waited
 //!    for, since dropping it could lose what the queue has handed out already; what it brings, and
 //!    whatever else had not started, goes back at once.
-//! 4. The lease of everything held is kept until it is settled, however long the drain takes.
+//! 4. The lease of everything held is kept until it is settled, however long the drain takes. One that
+//!    could not be renewed by its end, by our own clock, is lost: its handler is not polled again.
 //! 5. What still runs when the time for draining is over is cancelled and given back at once, also
 //!    if it does not react to being cancelled.
-//! 6. Nothing here waits without an end for a queue that is gone: what could not be settled is in
+//! 6. What the queue believes to be ours is known here, or given back: answers get lost, and a lease
+//!    that is renewed for nobody would never end.
+//! 7. Nothing here waits without an end for a queue that is gone: what could not be settled is in
 //!    the report by name, and the queue hands it out again when the lease or the connection ends.
 
 #[cfg(any(
@@ -29,6 +32,7 @@ mod apalis_redis;
 mod async_nats;
 mod component;
 mod desk;
+mod doubt;
 mod handler;
 mod held;
 mod intake;
@@ -36,6 +40,13 @@ mod job;
 mod keeper;
 #[cfg(feature = "lapin")]
 mod lapin;
+mod lease_clock;
+#[cfg(any(
+    feature = "apalis-postgres",
+    feature = "apalis-redis",
+    feature = "apalis-sqlite"
+))]
+mod pace;
 mod pause;
 mod queue;
 mod runner;

@@ -9,12 +9,25 @@ use crate::component::BoxError;
 
 /// A place that jobs are taken from, at least once each.
 ///
-/// One file implements it for one queue. The worker calls [`ready`](Queue::ready) and
-/// [`take`](Queue::take) one after the other from a single task, everything else at any time and
-/// concurrently. An error of any of them is logged, and the call is repeated with a growing pause;
-/// so a broker that goes away and comes back needs no more than that the calls work again.
+/// One file implements it for one queue. The worker calls [`open`](Queue::open),
+/// [`ready`](Queue::ready), [`take`](Queue::take) and [`give_back_unknown`](Queue::give_back_unknown)
+/// one after the other, never two of them at a time, and everything else at any time and concurrently.
+/// An error of any of them is logged, and the call is repeated with a growing pause; so a broker that
+/// goes away and comes back needs no more than that the calls work again.
+///
+/// # Leases
+///
+/// A lease stands for one attempt at one job. Answers get lost, so a call may be repeated although it has
+/// had its effect, and the job may have been handed out again by then, even to this worker:
+/// [`done`](Queue::done), [`failed`](Queue::failed), [`give_back`](Queue::give_back) and
+/// [`keep`](Queue::keep) must leave any later attempt at the job alone.
+///
+/// The worker keeps the time of each lease itself, from before the queue was asked. One that could not
+/// be renewed by its end is lost, whatever the queue says later or does not say: the handler is
+/// cancelled, and of that attempt the queue is told nothing but that it is done, if it is.
 pub trait Queue: Send + Sync + 'static {
-    /// What a taken job is settled by: its row, its delivery tag, its message.
+    /// What a taken job is settled by: its row, its delivery tag, its message; and which attempt at it
+    /// this is.
     type Lease: Send + Sync + 'static;
 
     /// Gets ready to hand out jobs: registers the worker, subscribes. Called before the first
@@ -43,7 +56,8 @@ pub trait Queue: Send + Sync + 'static {
     ///
     /// # Cancel safety
     ///
-    /// Need not be cancel safe: it is always run to its end.
+    /// Need not be cancel safe: it is run to its end, but for one that takes longer than a
+    /// [`lease`](Queue::lease). What that one would bring is no longer ours.
     fn take(
         &self,
         most: usize,
@@ -84,17 +98,49 @@ pub trait Queue: Send + Sync + 'static {
         leases: &[&Self::Lease],
     ) -> impl Future<Output = Result<(), BoxError>> + Send;
 
-    /// How often [`keep`](Queue::keep) must be called so that no lease ends before its job: a third
-    /// of the lease is usual. `None` if a lease lasts as long as the connection.
-    fn keep_every(&self) -> Option<Duration> {
+    /// How long a job stays ours after it was handed out or its lease renewed: by the queue's clock at
+    /// least that long. `None`, the default, if it stays ours as long as the connection.
+    fn lease(&self) -> Option<Duration> {
         None
     }
 
-    /// Keeps the leases of the jobs alive. Returns those that are no longer ours, whose handlers
-    /// are then cancelled, since another worker runs those jobs.
+    /// How often [`keep`](Queue::keep) is called: a third of the [`lease`](Queue::lease), unless told,
+    /// and never without one.
+    fn keep_every(&self) -> Option<Duration> {
+        self.lease().map(|lease| lease / 3)
+    }
+
+    /// Renews the leases of the jobs. Returns those that are no longer ours, whose handlers are then
+    /// cancelled, since another worker runs those jobs. All others are renewed, counted from when it was
+    /// called. It must not depend on anything that the application can use up, such as its pool of
+    /// connections. An answer that takes longer than the lease is none.
     fn keep(&self, leases: &[&Self::Lease]) -> impl Future<Output = Result<Lost, BoxError>> + Send {
         let _ = leases;
         async { Ok(Lost::default()) }
+    }
+
+    /// Whether both stand for the same job, at whatever attempt. The one that was taken first is then
+    /// given up by the worker: it is cancelled if it runs, and its failure is not told again. `false` if
+    /// the queue never hands out to a worker what that worker has.
+    fn same_job(&self, one: &Self::Lease, other: &Self::Lease) -> bool;
+
+    /// Gives back what the queue believes to be ours and is not among `known`: jobs that it has handed
+    /// out in an answer that never arrived. They would otherwise stay ours for as long as we renew.
+    /// Says how many there were. Called from time to time, after an error, and in a shutdown once
+    /// nothing is taken any more; never while a [`take`](Queue::take) is under way. The default is for
+    /// queues that have such jobs back by themselves.
+    fn give_back_unknown(
+        &self,
+        known: &[&Self::Lease],
+    ) -> impl Future<Output = Result<usize, BoxError>> + Send {
+        let _ = known;
+        async { Ok(0) }
+    }
+
+    /// Nothing more will be asked of it: closes what it has opened for itself. Called once, last of
+    /// all, and waited for up to 1 s.
+    fn end(&self) -> impl Future<Output = ()> + Send {
+        async {}
     }
 }
 
@@ -110,6 +156,9 @@ pub struct Taken<L> {
     pub payload: Bytes,
     /// What it is settled by.
     pub lease: L,
+    /// How long ago its lease began, or was last renewed, if that was before [`Queue::take`] was called:
+    /// for what the queue had sent ahead. Otherwise zero.
+    pub lease_age: Duration,
 }
 
 /// The answer for each of so many, from one for all of them.

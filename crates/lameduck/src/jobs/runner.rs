@@ -6,7 +6,7 @@
 //! # What must hold
 //!
 //! 1. Nothing that a handler does ends a runner: a panic is caught, wherever it comes from.
-//! 2. A handler whose job somebody else has claimed is not polled again.
+//! 2. A handler whose job somebody else has claimed, or whose lease is over, is not polled again.
 
 use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -72,10 +72,11 @@ impl<Q: Queue> Runner<Q> {
         }
     }
 
-    /// Runs its handler to the end. `None` if somebody else has claimed the job, which cancels the
-    /// handler at its next await.
+    /// Runs its handler to the end. `None` if somebody else has claimed the job or its lease is over,
+    /// which cancels the handler at its next await.
     async fn run_one(&self, it: &Held<Q::Lease>) -> Option<Ended> {
         if !it.start(&self.desk.handle) {
+            self.desk.lost(it);
             return None;
         }
         let job = it.job.clone();
@@ -84,6 +85,9 @@ impl<Q: Queue> Runner<Q> {
             Err(panic) => Some(Err(panic)),
         };
         it.end();
+        if ended.is_none() {
+            self.desk.lost(it);
+        }
         ended
     }
 }
@@ -92,8 +96,10 @@ async fn to_its_end<L>(
     mut running: BoxFuture<Result<Outcome, BoxError>>,
     it: &Held<L>,
 ) -> Option<Ended> {
+    let mut first = true;
     let ended = poll_fn(|cx| {
-        if it.is_claimed() {
+        // A process that was stopped may get here before the keeper does.
+        if it.is_claimed() || !std::mem::take(&mut first) && it.clock.is_over() {
             return Poll::Ready(None);
         }
         match caught(|| running.as_mut().poll(cx)) {

@@ -8,6 +8,7 @@
 //! 1. What comes in is settled, or closed with the reason why not once nothing more can be waited for.
 //! 2. A job that the queue will not be told of holds up no other: it is tried again after a pause,
 //!    those that end meanwhile at once.
+//! 3. It is tried again when its pause is over, however many others end meanwhile.
 
 use std::iter::repeat_with;
 use std::sync::Arc;
@@ -53,9 +54,11 @@ impl<Q: Queue> Settler<Q> {
             let waits = !self.again.is_empty();
             tokio::select! {
                 biased;
+                // Before those that have just ended, of which a busy worker always has some. Not for
+                // long: the next pause begins when they have been told.
+                () = sleep_until(self.due), if waits => jobs.append(&mut self.again),
                 // As many as there are: no more may wait than `Desk::telling` has permits.
                 n = done.recv_many(&mut jobs, usize::MAX) => if n == 0 { return },
-                () = sleep_until(self.due), if waits => jobs.append(&mut self.again),
                 () = self.desk.too_late(), if waits => {
                     self.give_up();
                     continue;

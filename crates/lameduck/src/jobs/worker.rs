@@ -1,11 +1,13 @@
 //! The worker's life: take and run until the shutdown begins, then finish, then let go.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Notify, Semaphore, mpsc};
 use tokio::task::JoinSet;
 
 use super::desk::{Desk, NOTICE};
+use super::doubt::Doubt;
 use super::handler::Handler;
 use super::held::Roster;
 use super::intake::Intake;
@@ -20,6 +22,9 @@ use crate::handle::Handle;
 /// each that may be held besides. They cost nothing but memory, and a queue that takes its time is
 /// told of many at once; but when it is away, taking more must end.
 const TELLING: usize = 4;
+
+/// The longest that a queue may take to close what it has opened for itself.
+const GOODBYE: Duration = Duration::from_secs(1);
 
 pub(super) struct Worker<Q> {
     pub(super) name: Arc<str>,
@@ -42,15 +47,17 @@ impl<Q: Queue> Worker<Q> {
             handle: self.handle.clone(),
             roster: roster.clone(),
             telling: Semaphore::new(TELLING * most),
+            doubt: Doubt::default(),
+            ends_soon: Notify::new(),
         });
-        let keeper = self.queue.keep_every();
-        let keeper = keeper.map(|every| Keeper::start(every, desk.clone(), roster.clone()));
+        let lease = self.queue.lease();
+        let keep_every = self.queue.keep_every().or(lease);
+        let keeper = keep_every.map(|every| Keeper::start(every, desk.clone()));
         let waiting = Arc::new(Waiting::new(self.handle.clone(), self.concurrency));
         let intake = Intake {
-            name: self.name.clone(),
-            queue: self.queue.clone(),
-            handle: self.handle.clone(),
-            roster,
+            desk: desk.clone(),
+            lease,
+            keep_every,
             room: Arc::new(Semaphore::new(most)),
             most,
             least: self.prefetch.div_ceil(2).max(1),
@@ -91,10 +98,19 @@ impl<Q: Queue> Worker<Q> {
                 while let Some(rest) = waiting.rest().await {
                     desk.unstarted(rest).await;
                 }
+                // And what nobody here has heard of, now that nothing more comes.
+                desk.give_back_unknown_at_the_end().await;
             };
             // Not the end of the running tasks: what is let go is still to be given back after its
             // task has ended, and the task of one that ignores it never ends.
-            tokio::join!(unstarted, desk.roster.empty());
+            unstarted.await;
+            loop {
+                tokio::select! {
+                    biased;
+                    () = desk.roster.empty() => return,
+                    () = desk.doubt.until_raised() => desk.give_back_unknown_at_the_end().await,
+                }
+            }
         };
         let let_go = async {
             self.handle.let_go().await;
@@ -105,6 +121,9 @@ impl<Q: Queue> Worker<Q> {
             () = &mut settled => {}
             () = let_go => settled.await,
         }
+        if desk.doubt.take() {
+            desk.give_back_unknown_at_the_end().await;
+        }
         if let Some(keeper) = keeper {
             keeper.end(desk.too_late()).await;
         }
@@ -114,5 +133,6 @@ impl<Q: Queue> Worker<Q> {
         drop(runner);
         let gone = async { while beside.join_next().await.is_some() {} };
         let _ = tokio::time::timeout(NOTICE, gone).await;
+        let _ = tokio::time::timeout(GOODBYE, self.queue.end()).await;
     }
 }

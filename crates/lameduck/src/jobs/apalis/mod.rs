@@ -8,11 +8,15 @@
 //! has fetched is its own. `apalis` counts in whole seconds. A job that goes back counts as an
 //! attempt.
 
+#[cfg(feature = "apalis-postgres")]
+mod listener;
 #[cfg(feature = "apalis")]
 pub(super) mod monitor;
 #[cfg(feature = "apalis-postgres")]
 pub(super) mod postgres;
 #[cfg(any(feature = "apalis-postgres", feature = "apalis-sqlite"))]
 mod seat;
+#[cfg(any(feature = "apalis-postgres", feature = "apalis-sqlite"))]
+mod session;
 #[cfg(feature = "apalis-sqlite")]
 pub(super) mod sqlite;

@@ -3,13 +3,12 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use apalis_core::backend::TaskResult;
-use apalis_core::task::status::Status;
 use apalis_core::task::task_id::TaskId;
 use apalis_core::worker::context::WorkerContext;
 use bytes::Bytes;
 use tokio::sync::Mutex;
 
+use crate::jobs::pace::Pace;
 use crate::jobs::queue::{Lost, Taken};
 
 /// What a fetched task is settled by.
@@ -26,7 +25,7 @@ pub(super) struct Seat {
     pub(super) queue: String,
     pub(super) worker: WorkerContext,
     pub(super) lease: Duration,
-    pub(super) poll: Duration,
+    pub(super) pace: Pace,
     /// To be had while results are written. So a worker takes one session of its pool for that, and
     /// does not wait for its own locks.
     pub(super) turn: Mutex<()>,
@@ -34,47 +33,67 @@ pub(super) struct Seat {
 
 impl Seat {
     const LEASE: Duration = Duration::from_secs(15);
-    const POLL: Duration = Duration::from_millis(100);
 
     /// A worker of its own, whose name no other has.
-    pub(super) fn new(queue: &str) -> Seat {
+    /// When it has nothing to do it looks after pauses of up to `longest`.
+    pub(super) fn new(queue: &str, longest: Duration) -> Seat {
         let id = TaskId::from_ulid(ulid::Ulid::generate());
         Seat {
             queue: queue.to_owned(),
             worker: WorkerContext::new(&format!("{queue}-{id}")),
             lease: Seat::LEASE,
-            poll: Seat::POLL,
+            pace: Pace::new(queue, longest),
             turn: Mutex::new(()),
         }
+    }
+
+    /// The longest that the database may take to answer about leases: there is time to ask again.
+    pub(super) fn answer(&self) -> Duration {
+        self.lease / 3
     }
 
     pub(super) fn set_lease(&mut self, lease: Duration) {
         // Whole seconds are all that the storages know; with less than three a heartbeat that is
         // on time could look late.
-        self.lease = lease.max(Duration::from_secs(3));
-    }
-
-    pub(super) fn heartbeat(&self) -> Duration {
-        self.lease / 3
+        self.lease = Duration::from_secs(lease.as_millis().div_ceil(1_000).max(3) as u64);
     }
 }
 
 impl Fetched {
-    pub(super) fn done(&self) -> TaskResult<serde_json::Value> {
-        TaskResult {
-            task_id: self.id.clone(),
-            attempt: self.attempt,
-            status: Status::Done,
-            result: Ok(serde_json::Value::Null),
+    /// The attempts that its row has while it is ours. Everything that happens to a job counts as one, so
+    /// no later attempt has the same.
+    pub(super) fn attempts_before(&self) -> i32 {
+        i32::try_from(self.attempt - 1).unwrap_or(i32::MAX)
+    }
+
+    /// The attempts that its row has when it has been settled.
+    pub(super) fn attempts_after(&self) -> i32 {
+        i32::try_from(self.attempt).unwrap_or(i32::MAX)
+    }
+}
+
+/// How a job has ended, as the storages write it down.
+pub(super) struct Ended<'a> {
+    pub(super) it: &'a Fetched,
+    pub(super) status: &'static str,
+    /// In JSON.
+    pub(super) result: String,
+}
+
+impl<'a> Ended<'a> {
+    pub(super) fn done(it: &'a Fetched) -> Ended<'a> {
+        Ended {
+            it,
+            status: "Done",
+            result: r#"{"Ok": null}"#.to_owned(),
         }
     }
 
-    pub(super) fn failed(&self, why: &str) -> TaskResult<serde_json::Value> {
-        TaskResult {
-            task_id: self.id.clone(),
-            attempt: self.attempt,
-            status: Status::Failed,
-            result: Err(why.to_owned()),
+    pub(super) fn failed(it: &'a Fetched, why: &str) -> Ended<'a> {
+        Ended {
+            it,
+            status: "Failed",
+            result: serde_json::json!({ "Err": why }).to_string(),
         }
     }
 }
@@ -88,14 +107,20 @@ pub(super) fn taken(task: apalis_core::task::Task<Vec<u8>>) -> Option<Taken<Fetc
         attempt: attempt.try_into().unwrap_or(u32::MAX),
         lease: Fetched { id, attempt },
         payload: Bytes::from(task.args),
+        lease_age: Duration::ZERO,
     })
 }
 
+/// The rows of these while they are ours, by id and attempts.
+pub(super) fn rows(them: &[&Fetched]) -> Vec<(String, i32)> {
+    let rows = them.iter();
+    rows.map(|it| (it.id.to_string(), it.attempts_before()))
+        .collect()
+}
+
 /// Those of `them` that are not among `ours`.
-pub(super) fn lost(them: &[&Fetched], ours: &HashSet<String>) -> Lost {
-    let lost = them
-        .iter()
-        .enumerate()
-        .filter(|(_, it)| !ours.contains(&it.id.to_string()));
+pub(super) fn lost(them: &[&Fetched], ours: &HashSet<(String, i32)>) -> Lost {
+    let rows = rows(them);
+    let lost = rows.iter().enumerate().filter(|(_, it)| !ours.contains(it));
     Lost(lost.map(|(at, _)| at).collect())
 }

@@ -2,16 +2,19 @@
 
 use std::collections::HashSet;
 use std::fmt;
+use std::path::Path;
 use std::time::Duration;
 
-use apalis_core::backend::{TaskResult, WorkerFilter};
+use apalis_core::backend::WorkerFilter;
 use apalis_core::task::builder::TaskBuilder;
 use apalis_sqlite::{Config, SqliteStorage, queries};
 use serde::Serialize;
-use sqlx::{SqliteConnection, SqlitePool};
+use sqlx::{Connection, Sqlite, SqliteConnection, SqlitePool};
 
-use super::seat::{self, Fetched, Seat};
+use super::seat::{self, Ended, Fetched, Seat};
+use super::session::{Own, Session, within};
 use crate::component::BoxError;
+use crate::jobs::pace;
 use crate::jobs::queue::{Lost, Queue, Settled, Taken, answers};
 
 /// A queue in the tables of `apalis-sqlite`. Several processes may work on it at the same time.
@@ -37,34 +40,69 @@ use crate::jobs::queue::{Lost, Queue, Settled, Taken, answers};
 /// ```
 pub struct ApalisSqlite {
     pool: SqlitePool,
+    own: Own<Sqlite>,
     seat: Seat,
 }
 
-/// What apalis 1.0.0 writes by `queries::ack_tasks`. That one looks at all that the worker has ever done, for
-/// each job once more: SQLite does not take it by the jobs' ids.
+/// The longest pause of an idle worker before it looks again. Nobody tells us of what other processes push or
+/// give back.
+const LONGEST_PAUSE: Duration = Duration::from_millis(500);
+
+/// What apalis 1.0.0 writes by `queries::ack_tasks`, but for an attempt that is still ours, or was ended like
+/// this before. That query also looks at all that the worker has ever done, for each job once more, as
+/// SQLite would here without the `+`: it would not take it by the jobs' ids.
 const RESULT: &str = "UPDATE Jobs \
-    SET status = $1, attempts = $2, last_result = $3, done_at = strftime('%s', 'now') \
-    WHERE id = $4 AND lock_by = $5";
+    SET status = ?1, attempts = ?2, last_result = ?3, done_at = strftime('%s', 'now') \
+    WHERE id = ?4 AND +lock_by = ?5 \
+    AND (status IN ('Queued', 'Running') AND attempts = ?2 - 1 OR status = ?1 AND attempts = ?2)";
+
+/// What apalis 1.0.0 writes by `queries::reenqueue_abandoned`, for one attempt.
+const BACK: &str = "UPDATE Jobs \
+    SET status = 'Pending', attempts = attempts + 1, lock_by = NULL, lock_at = NULL, done_at = NULL, \
+    last_result = '{\"Err\": \"Re-enqueued due to worker shutdown\"}' \
+    WHERE id = ?1 AND +lock_by = ?2 AND status IN ('Queued', 'Running') AND attempts = ?3";
+
+/// What the database believes to be a worker's. Found by its status: of what the worker has locked it has
+/// done most.
+const OURS: &str = "SELECT id, attempts FROM Jobs WHERE status = 'Queued' AND +lock_by = ?";
 
 impl ApalisSqlite {
     /// Jobs that were pushed to `queue`.
     pub fn new(pool: &SqlitePool, queue: &str) -> ApalisSqlite {
+        // Nobody else can open what has no name.
+        let nameless = pool.connect_options().get_filename() == Path::new(":memory:");
         ApalisSqlite {
             pool: pool.clone(),
-            seat: Seat::new(queue),
+            own: match nameless {
+                true => Own::none_beside(pool),
+                false => Own::beside(pool, 2),
+            },
+            seat: Seat::new(queue, LONGEST_PAUSE),
         }
     }
 
     /// How long the jobs of a worker that is not heard of any more stay its own: 15 s unless told,
-    /// at least 3 s. A heartbeat comes three times as often.
+    /// at least 3 s, in whole seconds. A heartbeat comes three times as often, on a connection of the
+    /// worker's own. SQLite has one writer at a time: whoever keeps that place for longer than a lease, a
+    /// handler for example, has every worker lose its jobs.
     pub fn lease(mut self, lease: Duration) -> Self {
         self.seat.set_lease(lease);
         self
     }
 
-    /// How often an idle worker looks for jobs: each 100 ms unless told.
-    pub fn poll_every(mut self, interval: Duration) -> Self {
-        self.seat.poll = interval;
+    /// How soon a worker that has found no more jobs looks again: after 100 ms unless told, and after
+    /// pauses that double from then on, up to [`poll_at_least_every`](ApalisSqlite::poll_at_least_every).
+    /// A push in the same process is noticed after this time, however long the worker has been idle.
+    pub fn poll_every(mut self, pause: Duration) -> Self {
+        self.seat.pace.set_shortest(pause);
+        self
+    }
+
+    /// The longest pause of an idle worker: 500 ms unless told, and not less than
+    /// [`poll_every`](ApalisSqlite::poll_every). Jobs that another process pushes or gives back may wait
+    /// that long.
+    pub fn poll_at_least_every(mut self, pause: Duration) -> Self {
+        self.seat.pace.set_longest(pause);
         self
     }
 
@@ -89,37 +127,40 @@ impl ApalisSqlite {
         job: &(impl Serialize + Sync),
     ) -> Result<(), BoxError> {
         let task = TaskBuilder::new(serde_json::to_vec(job)?).build();
-        Ok(queries::push_tasks(connection, queue, &[task]).await?)
+        queries::push_tasks(connection, queue, &[task]).await?;
+        pace::tell(queue);
+        Ok(())
     }
 
     fn config(&self) -> Config {
         Config::default()
             .queue(&self.seat.queue)
-            .heartbeat_interval(self.seat.heartbeat())
+            .heartbeat_interval(self.seat.lease / 3)
     }
 
     /// Has the jobs of workers that are gone handed out again.
-    async fn take_over_from_the_dead(&self) -> Result<(), BoxError> {
+    async fn take_over_from_the_dead(
+        &self,
+        connection: &mut SqliteConnection,
+    ) -> Result<(), BoxError> {
         let others = WorkerFilter::AllExcept(self.seat.worker.name().to_owned());
-        let dead_for = self.seat.lease.as_secs() as i64;
-        queries::reenqueue_orphaned(&self.pool, dead_for, &self.seat.queue, &others).await?;
+        // A heartbeat's time is cut to the second, so that the difference of two may be one too much.
+        let dead_for = self.seat.lease.as_secs() as i64 + 1;
+        queries::reenqueue_orphaned(connection, dead_for, &self.seat.queue, &others).await?;
         Ok(())
     }
 
     /// Writes the results of many jobs at once.
-    async fn write(
-        &self,
-        results: Vec<TaskResult<serde_json::Value>>,
-    ) -> Result<Vec<Settled>, BoxError> {
+    async fn write(&self, results: Vec<Ended<'_>>) -> Result<Vec<Settled>, BoxError> {
         let _turn = self.seat.turn.lock().await;
         let mut tx = self.pool.begin_with("BEGIN IMMEDIATE").await?;
         let mut settled = Vec::with_capacity(results.len());
         for it in &results {
             let written = sqlx::query(RESULT)
-                .bind(it.status.to_string())
-                .bind(i64::try_from(it.attempt)?)
-                .bind(serde_json::to_string(&it.result)?)
-                .bind(it.task_id.to_string())
+                .bind(it.status)
+                .bind(it.it.attempts_after())
+                .bind(it.result.as_str())
+                .bind(it.it.id.to_string())
                 .bind(self.seat.worker.name());
             settled.push(match written.execute(&mut *tx).await?.rows_affected() {
                 0 => Settled::NotOurs,
@@ -128,6 +169,32 @@ impl ApalisSqlite {
         }
         tx.commit().await?;
         Ok(settled)
+    }
+
+    /// Gives back jobs of ours, those of them that still are; says how many.
+    async fn put_back(&self, them: &[(String, i32)]) -> Result<usize, BoxError> {
+        let mut session = Session::of(self.own.pool()).await?;
+        let mut tx = session.begin_with("BEGIN IMMEDIATE").await?;
+        let mut given = 0;
+        for (id, attempts) in them {
+            let back = sqlx::query(BACK)
+                .bind(id)
+                .bind(self.seat.worker.name())
+                .bind(attempts);
+            given += back.execute(&mut *tx).await?.rows_affected() as usize;
+        }
+        tx.commit().await?;
+        pace::tell(&self.seat.queue);
+        Ok(session.answered(given))
+    }
+
+    /// What the database believes to be ours, with the attempts of each.
+    async fn ours(
+        &self,
+        connection: &mut SqliteConnection,
+    ) -> Result<HashSet<(String, i32)>, BoxError> {
+        let ours = sqlx::query_as(OURS).bind(self.seat.worker.name());
+        Ok(ours.fetch_all(connection).await?.into_iter().collect())
     }
 }
 
@@ -143,56 +210,86 @@ impl Queue for ApalisSqlite {
     type Lease = Fetched;
 
     async fn open(&self, _most: usize) -> Result<(), BoxError> {
+        let mut session = Session::of(self.own.pool()).await?;
         let (config, worker) = (self.config(), &self.seat.worker);
-        if queries::keep_alive(&self.pool, &config, worker)
+        if queries::keep_alive(&mut *session, &config, worker)
             .await
             .is_err()
         {
-            queries::register_worker(&self.pool, &config, worker, "lameduck").await?;
+            queries::register_worker(&mut *session, &config, worker, "lameduck").await?;
         }
-        self.take_over_from_the_dead().await
+        self.take_over_from_the_dead(&mut session).await?;
+        session.answered(());
+        Ok(())
     }
 
     async fn ready(&self, _most: usize) -> Result<(), BoxError> {
-        tokio::time::sleep(self.seat.poll).await;
+        self.seat.pace.pause().await;
         Ok(())
     }
 
     async fn take(&self, most: usize) -> Result<Vec<Taken<Fetched>>, BoxError> {
         let config = self.config().batch_size(most);
         let tasks = queries::fetch_next(&self.pool, &config, &self.seat.worker).await?;
+        self.seat.pace.found(tasks.len());
         Ok(tasks.into_iter().filter_map(seat::taken).collect())
     }
 
     async fn done(&self, them: &[&Fetched]) -> Vec<Result<Settled, BoxError>> {
-        let results = them.iter().map(|it| it.done()).collect();
+        let results = them.iter().map(|it| Ended::done(it)).collect();
         answers(them.len(), self.write(results).await)
     }
 
     async fn failed(&self, it: &Fetched, why: &str) -> Result<Settled, BoxError> {
-        let settled = self.write(vec![it.failed(why)]).await?;
+        let settled = self.write(vec![Ended::failed(it, why)]).await?;
+        pace::tell(&self.seat.queue);
         Ok(settled.into_iter().next().unwrap_or(Settled::NotOurs))
     }
 
     async fn give_back(&self, them: &[&Fetched]) -> Result<(), BoxError> {
-        let ids: Vec<String> = them.iter().map(|it| it.id.to_string()).collect();
-        let worker = self.seat.worker.name();
-        queries::reenqueue_abandoned(&self.pool, &self.seat.queue, worker, &ids).await?;
+        within(self.seat.answer(), self.put_back(&seat::rows(them))).await?;
         Ok(())
     }
 
-    fn keep_every(&self) -> Option<Duration> {
-        Some(self.seat.heartbeat())
+    fn lease(&self) -> Option<Duration> {
+        Some(self.seat.lease)
     }
 
     async fn keep(&self, them: &[&Fetched]) -> Result<Lost, BoxError> {
-        queries::keep_alive(&self.pool, &self.config(), &self.seat.worker).await?;
-        self.take_over_from_the_dead().await?;
-        let ours: Vec<String> =
-            sqlx::query_scalar("SELECT id FROM Jobs WHERE lock_by = ? AND status = 'Queued'")
-                .bind(self.seat.worker.name())
-                .fetch_all(&self.pool)
-                .await?;
-        Ok(seat::lost(them, &ours.into_iter().collect::<HashSet<_>>()))
+        let kept = async {
+            let mut session = Session::of(self.own.pool()).await?;
+            queries::keep_alive(&mut *session, &self.config(), &self.seat.worker).await?;
+            self.take_over_from_the_dead(&mut session).await?;
+            let ours = self.ours(&mut session).await?;
+            Ok(session.answered(seat::lost(them, &ours)))
+        };
+        within(self.seat.answer(), kept).await
+    }
+
+    fn same_job(&self, one: &Fetched, other: &Fetched) -> bool {
+        one.id == other.id
+    }
+
+    async fn give_back_unknown(&self, known: &[&Fetched]) -> Result<usize, BoxError> {
+        let given = async {
+            let mut session = Session::of(self.own.pool()).await?;
+            let ours = self.ours(&mut session).await?;
+            let mut unknown = session.answered(ours);
+            for known in seat::rows(known) {
+                unknown.remove(&known);
+            }
+            match unknown.is_empty() {
+                true => Ok(0),
+                false => {
+                    let unknown: Vec<_> = unknown.into_iter().collect();
+                    self.put_back(&unknown).await
+                }
+            }
+        };
+        within(self.seat.answer(), given).await
+    }
+
+    async fn end(&self) {
+        self.own.close().await;
     }
 }

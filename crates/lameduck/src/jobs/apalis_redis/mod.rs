@@ -8,14 +8,15 @@
 //!
 //! 1. A job is in exactly one place: waiting, scheduled, in the set of one worker, done or dead. Each
 //!    script moves it from one to another, or finds it gone and says so.
-//! 2. What is in a worker's set is held by a lease, or given back when the worker looks after an
-//!    error ([`Queue::open`]) and at the end ([`Queue::close`]).
+//! 2. What is in a worker's set is held by a lease, or given back when the worker asks for that
+//!    ([`Queue::give_back_unknown`]).
 //! 3. A worker that has been taken for dead comes back under a new name, so that the jobs it lost
 //!    cannot be mistaken for jobs it has.
+//! 4. Each job counts how often it was handed out, and what is said of one attempt has no effect on
+//!    another.
 
 mod scripts;
 
-use std::collections::HashSet;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -28,9 +29,9 @@ use bytes::Bytes;
 use futures_util::future::join_all;
 use redis::aio::ConnectionLike;
 use serde::Serialize;
-use tokio::time::Instant;
 
-use self::scripts::{FETCH, HEARTBEAT, PUT_BACK, REGISTER, SETTLE};
+use self::scripts::{FETCH, HEARTBEAT, PUT_BACK, PUT_BACK_UNKNOWN, REGISTER, SETTLE};
+use super::pace::{self, Pace};
 use super::queue::{Lost, Queue, Settled, Taken};
 use crate::component::BoxError;
 
@@ -47,9 +48,12 @@ pub struct ApalisRedis<C> {
     config: Config,
     queue: String,
     lease: Duration,
-    poll: Duration,
+    pace: Pace,
     here: Mutex<Option<Arc<Registration>>>,
 }
+
+/// The longest pause of an idle worker before it looks again.
+const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 
 const TAKEN_FOR_DEAD: &str =
     "this worker was not heard of for the time of its lease, and taken for dead";
@@ -59,9 +63,6 @@ struct Registration {
     name: String,
     /// The key of what it holds.
     set: String,
-    held: Mutex<HashSet<String>>,
-    /// When Redis last heard of it.
-    kept: Mutex<Instant>,
 }
 
 impl<C> ApalisRedis<C>
@@ -75,7 +76,7 @@ where
             config: Config::default().queue(queue),
             queue: queue.to_owned(),
             lease: Duration::from_secs(15),
-            poll: Duration::from_millis(100),
+            pace: Pace::new(queue, LONGEST_PAUSE),
             here: Mutex::new(None),
         }
     }
@@ -90,9 +91,19 @@ where
         self
     }
 
-    /// How often an idle worker looks for jobs: each 100 ms unless told.
-    pub fn poll_every(mut self, interval: Duration) -> Self {
-        self.poll = interval;
+    /// How soon a worker that has found no more jobs looks again: after 100 ms unless told, and after
+    /// pauses that double from then on, up to [`poll_at_least_every`](ApalisRedis::poll_at_least_every).
+    /// A push in the same process is noticed after this time, however long the worker has been idle.
+    pub fn poll_every(mut self, pause: Duration) -> Self {
+        self.pace.set_shortest(pause);
+        self
+    }
+
+    /// The longest pause of an idle worker: 500 ms unless told, and not less than
+    /// [`poll_every`](ApalisRedis::poll_every). Jobs that another process pushes or gives back may wait
+    /// that long.
+    pub fn poll_at_least_every(mut self, pause: Duration) -> Self {
+        self.pace.set_longest(pause);
         self
     }
 
@@ -113,6 +124,7 @@ where
             .build();
         let config = Config::default().queue(queue);
         queries::push_tasks(&mut connection.clone(), &config, &[task]).await?;
+        pace::tell(queue);
         Ok(())
     }
 
@@ -128,7 +140,6 @@ where
     /// Says that the worker is there, and has the jobs of those that are gone handed out again.
     /// False if it has been taken for dead itself.
     async fn heartbeat(&self, it: &Registration) -> Result<bool, BoxError> {
-        let before = Instant::now();
         let known: bool = HEARTBEAT
             .key(self.config.workers_set())
             .key(self.config.active_jobs_list())
@@ -139,9 +150,6 @@ where
             .arg(self.lease.as_secs())
             .invoke_async(&mut self.connection.clone())
             .await?;
-        if known {
-            *it.kept() = before;
-        }
         Ok(known)
     }
 
@@ -151,8 +159,6 @@ where
         let it = Arc::new(Registration {
             set: self.config.inflight_set_for(&worker),
             name,
-            held: Mutex::default(),
-            kept: Mutex::new(Instant::now()),
         });
         let () = REGISTER
             .key(self.config.workers_set())
@@ -163,34 +169,22 @@ where
         Ok(it)
     }
 
-    /// Gives back `ids`, those of them that `it` has.
-    async fn put_back(&self, it: &Registration, ids: &[&str]) -> Result<(), BoxError> {
-        if ids.is_empty() {
-            return Ok(());
-        }
+    /// Gives back those of `leases` that `it` has.
+    async fn put_back(
+        &self,
+        it: &Registration,
+        leases: &[&ApalisRedisLease],
+    ) -> Result<(), BoxError> {
         let mut call = PUT_BACK.key(&it.set);
         call.key(self.config.active_jobs_list())
             .key(self.config.signal_list())
             .key(self.config.job_meta_hash());
-        for id in ids {
-            call.arg(*id);
+        for lease in leases {
+            call.arg(&lease.id).arg(lease.attempt);
         }
-        Ok(call.invoke_async(&mut self.connection.clone()).await?)
-    }
-
-    /// Gives back what Redis believes that we have, and we know nothing of.
-    async fn put_back_unknown(&self, it: &Registration) -> Result<(), BoxError> {
-        let mut call = redis::cmd("SMEMBERS");
-        let members: Vec<String> = call
-            .arg(&it.set)
-            .query_async(&mut self.connection.clone())
-            .await?;
-        let unknown: Vec<&str> = {
-            let held = it.held();
-            let unknown = members.iter().filter(|id| !held.contains(*id));
-            unknown.map(String::as_str).collect()
-        };
-        self.put_back(it, &unknown).await
+        let () = call.invoke_async(&mut self.connection.clone()).await?;
+        pace::tell(&self.queue);
+        Ok(())
     }
 
     /// Moves a job out of the worker's set, to where `result` says.
@@ -210,6 +204,7 @@ where
             .arg(&lease.by.name)
             .arg(status)
             .arg(result.to_string())
+            .arg(lease.attempt)
             .invoke_async(&mut self.connection.clone())
             .await?;
         Ok(if ours {
@@ -225,7 +220,7 @@ impl<C> fmt::Debug for ApalisRedis<C> {
         f.debug_struct("ApalisRedis")
             .field("queue", &self.queue)
             .field("lease", &self.lease)
-            .field("poll_every", &self.poll)
+            .field("pace", &self.pace)
             .finish_non_exhaustive()
     }
 }
@@ -241,7 +236,7 @@ where
         if let Some(it) = here
             && self.heartbeat(&it).await?
         {
-            return self.put_back_unknown(&it).await;
+            return Ok(());
         }
         let it = self.register().await?;
         *self.here() = Some(it);
@@ -249,7 +244,7 @@ where
     }
 
     async fn ready(&self, _most: usize) -> Result<(), BoxError> {
-        tokio::time::sleep(self.poll).await;
+        self.pace.pause().await;
         Ok(())
     }
 
@@ -270,26 +265,18 @@ where
             *self.here() = None;
             return Err(TAKEN_FOR_DEAD.into());
         };
-        let mut held = by.held();
+        self.pace.found(fetched.len());
         let taken = fetched.into_iter().map(|(id, payload, attempt)| {
-            held.insert(id.clone());
+            let by = by.clone();
             Taken {
                 id: id.clone(),
                 attempt,
                 payload: Bytes::from(payload),
-                lease: ApalisRedisLease { id, by: by.clone() },
+                lease: ApalisRedisLease { id, attempt, by },
+                lease_age: Duration::ZERO,
             }
         });
         Ok(taken.collect())
-    }
-
-    async fn close(&self) -> Result<(), BoxError> {
-        // What holds jobs stays registered until it is not heard of any more.
-        let here = self.here().clone();
-        match here {
-            Some(it) => self.put_back_unknown(&it).await,
-            None => Ok(()),
-        }
     }
 
     async fn done(&self, leases: &[&ApalisRedisLease]) -> Vec<Result<Settled, BoxError>> {
@@ -308,14 +295,14 @@ where
     async fn give_back(&self, leases: &[&ApalisRedisLease]) -> Result<(), BoxError> {
         for it in registrations(leases) {
             let its = leases.iter().filter(|lease| Arc::ptr_eq(&lease.by, &it));
-            let ids: Vec<&str> = its.map(|lease| lease.id.as_str()).collect();
-            self.put_back(&it, &ids).await?;
+            let its: Vec<&ApalisRedisLease> = its.copied().collect();
+            self.put_back(&it, &its).await?;
         }
         Ok(())
     }
 
-    fn keep_every(&self) -> Option<Duration> {
-        Some(self.lease / 3)
+    fn lease(&self) -> Option<Duration> {
+        Some(self.lease)
     }
 
     async fn keep(&self, leases: &[&ApalisRedisLease]) -> Result<Lost, BoxError> {
@@ -329,11 +316,6 @@ where
         let mut gone = Vec::new();
         let mut failure = None;
         for it in all {
-            // One that Redis has not heard of for so long has lost its jobs, or may at any moment.
-            if it.kept().elapsed() > self.lease {
-                gone.push(it);
-                continue;
-            }
             match self.heartbeat(&it).await {
                 Ok(true) => {}
                 Ok(false) => gone.push(it),
@@ -352,9 +334,28 @@ where
         let lost: Vec<usize> = lost.map(|(position, _)| position).collect();
         match failure {
             // To be tried again; those that are lost by now still are then.
-            Some(error) if lost.is_empty() => Err(error),
-            _ => Ok(Lost(lost)),
+            Some(error) => Err(error),
+            None => Ok(Lost(lost)),
         }
+    }
+
+    fn same_job(&self, one: &ApalisRedisLease, other: &ApalisRedisLease) -> bool {
+        one.id == other.id
+    }
+
+    async fn give_back_unknown(&self, known: &[&ApalisRedisLease]) -> Result<usize, BoxError> {
+        // What an earlier registration had goes back when that is not heard of any more.
+        let Some(it) = self.here().clone() else {
+            return Ok(0);
+        };
+        let mut call = PUT_BACK_UNKNOWN.key(&it.set);
+        call.key(self.config.active_jobs_list())
+            .key(self.config.signal_list())
+            .key(self.config.job_meta_hash());
+        for lease in known {
+            call.arg(&lease.id).arg(lease.attempt);
+        }
+        Ok(call.invoke_async(&mut self.connection.clone()).await?)
     }
 }
 
@@ -369,26 +370,12 @@ fn registrations(leases: &[&ApalisRedisLease]) -> Vec<Arc<Registration>> {
     all
 }
 
-impl Registration {
-    fn held(&self) -> MutexGuard<'_, HashSet<String>> {
-        self.held.lock().unwrap_or_else(|e| e.into_inner())
-    }
-
-    fn kept(&self) -> MutexGuard<'_, Instant> {
-        self.kept.lock().unwrap_or_else(|e| e.into_inner())
-    }
-}
-
 /// A job that a worker has fetched.
 pub struct ApalisRedisLease {
     id: String,
+    /// How often it had been handed out, this time included.
+    attempt: u32,
     by: Arc<Registration>,
-}
-
-impl Drop for ApalisRedisLease {
-    fn drop(&mut self) {
-        self.by.held().remove(&self.id);
-    }
 }
 
 impl fmt::Debug for ApalisRedisLease {

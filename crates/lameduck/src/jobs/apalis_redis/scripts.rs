@@ -86,14 +86,15 @@ return fetched
 ";
 
     /// To the front of the waiting, the first of them first. KEYS: the worker's set, waiting, signal,
-    /// prefix of facts. ARGV: jobs.
+    /// prefix of facts. ARGV: jobs, each with the attempt that is to go back.
     PUT_BACK = r"
-for i = #ARGV, 1, -1 do
+for i = #ARGV - 1, 1, -2 do
   local id = ARGV[i]
-  if redis.call('srem', KEYS[1], id) == 1 then
+  local facts = KEYS[4] .. ':' .. id
+  if redis.call('hget', facts, 'handed_out') == ARGV[i + 1] and redis.call('srem', KEYS[1], id) == 1 then
     redis.call('lpush', KEYS[2], id)
-    redis.call('hset', KEYS[4] .. ':' .. id, 'status', 'Pending')
-    redis.call('hdel', KEYS[4] .. ':' .. id, 'locked_at', 'locked_by')
+    redis.call('hset', facts, 'status', 'Pending')
+    redis.call('hdel', facts, 'locked_at', 'locked_by')
     redis.call('publish', 'tasks:' .. KEYS[2] .. ':available', id)
   end
 end
@@ -101,12 +102,41 @@ redis.call('del', KEYS[3])
 redis.call('lpush', KEYS[3], 1)
 ";
 
+    /// To the front of the waiting, all that is the worker's but these. KEYS as above. ARGV: what the
+    /// worker knows of, each with its attempt. How many there were.
+    PUT_BACK_UNKNOWN = r"
+local known = {}
+for i = 1, #ARGV, 2 do
+  known[ARGV[i] .. ' ' .. ARGV[i + 1]] = true
+end
+local back = 0
+for _, id in ipairs(redis.call('smembers', KEYS[1])) do
+  local facts = KEYS[4] .. ':' .. id
+  if not known[id .. ' ' .. (redis.call('hget', facts, 'handed_out') or '')] then
+    redis.call('srem', KEYS[1], id)
+    redis.call('lpush', KEYS[2], id)
+    redis.call('hset', facts, 'status', 'Pending')
+    redis.call('hdel', facts, 'locked_at', 'locked_by')
+    redis.call('publish', 'tasks:' .. KEYS[2] .. ':available', id)
+    back = back + 1
+  end
+end
+if back > 0 then
+  redis.call('del', KEYS[3])
+  redis.call('lpush', KEYS[3], 1)
+end
+return back
+";
+
     /// KEYS: the worker's set, done, dead, scheduled, prefix of facts. ARGV: job, worker, Done or
-    /// Failed, result. False if the job is not the worker's; true again if it was told so before,
-    /// since an answer may be lost on its way.
+    /// Failed, result, attempt. False if that attempt is not the worker's; true again if it was told so
+    /// before, since an answer may be lost on its way.
     SETTLE = r"
 local id = ARGV[1]
 local facts = KEYS[5] .. ':' .. id
+if redis.call('hget', facts, 'handed_out') ~= ARGV[5] then
+  return 0
+end
 if redis.call('srem', KEYS[1], id) == 0 then
   local now = redis.call('hmget', facts, 'locked_by', 'settled')
   if now[1] == ARGV[2] and now[2] == ARGV[2] then

@@ -14,6 +14,7 @@ use tokio::time::Instant;
 use super::JetStream;
 use super::lease::JetStreamLease;
 use crate::component::BoxError;
+use crate::jobs::lease_clock::Moment;
 use crate::jobs::queue::Taken;
 
 /// How long the server remembers that we want messages. Short, because a server that has forgotten it
@@ -105,7 +106,7 @@ impl JetStream {
     /// Moves what has arrived into the buffer, until there is nothing more for the moment.
     pub(super) fn collect(&self, state: &mut State, cx: &mut Context<'_>) -> Result<(), BoxError> {
         let inbox = state.inbox.as_mut().ok_or("not subscribed")?;
-        let now = Instant::now();
+        let now = Moment::now();
         while let Poll::Ready(message) = inbox.subscriber.poll_next_unpin(cx) {
             let message = message.ok_or("the client has been closed")?;
             if inbox.note(&message)? {
@@ -116,7 +117,7 @@ impl JetStream {
     }
 
     /// Keeps the leases of what has not been taken yet; what has lost its lease is somebody else's.
-    pub(super) async fn keep_arrived(&self, now: Instant) -> Result<(), BoxError> {
+    pub(super) async fn keep_arrived(&self, now: Moment) -> Result<(), BoxError> {
         let arrived: Vec<Subject> = {
             let mut state = self.state();
             let waiting = state.waiting.clone();
@@ -124,8 +125,7 @@ impl JetStream {
             // An error comes again with the next pull.
             let _ = self.collect(&mut state, &mut Context::from_waker(waiting));
             waiting.wake_by_ref();
-            let late =
-                |it: &Taken<JetStreamLease>| now.duration_since(*it.lease.kept()) > self.lease;
+            let late = |it: &Taken<JetStreamLease>| now.since(*it.lease.kept()) > self.lease;
             state.arrived.retain(|it| !late(it));
             state.acks()
         };

@@ -9,7 +9,9 @@
 //!    together at most what the worker has room for.
 //! 3. The lease of what is in the buffer is kept like that of what is held: a busy worker may leave
 //!    it there for long.
-//! 4. The end of the subscription is confirmed by the server, so that what it had sent by then has
+//! 4. The server is told once at most that a message goes back: it takes that for a word about the latest
+//!    delivery, whichever it was said of.
+//! 5. The end of the subscription is confirmed by the server, so that what it had sent by then has
 //!    arrived, and goes back.
 
 mod inbox;
@@ -26,10 +28,10 @@ use async_nats::jetstream::AckKind;
 use async_nats::jetstream::consumer::{AckPolicy, PullConsumer};
 use futures_util::StreamExt;
 use futures_util::future::join;
-use tokio::time::Instant;
 
 use self::inbox::{Inbox, State};
 use self::lease::{JetStreamLease, acks};
+use super::lease_clock::Moment;
 use super::queue::{Lost, Queue, Settled, Taken, answers};
 use crate::component::BoxError;
 
@@ -163,7 +165,12 @@ impl Queue for JetStream {
                 collected?;
             }
             let n = most.min(state.arrived.len());
-            state.arrived.drain(..n).collect()
+            let now = Moment::now();
+            let taken = state.arrived.drain(..n).map(|mut it| {
+                it.lease_age = now.since(*it.lease.kept());
+                it
+            });
+            taken.collect()
         };
         // The next ones travel while these run. If it fails, `ready` tries again and says so.
         let _ = self.pull(most - taken.len()).await;
@@ -177,7 +184,7 @@ impl Queue for JetStream {
                 if inbox.subscriber.drain().await.is_ok() {
                     while let Some(message) = inbox.subscriber.next().await {
                         if message.status.is_none() {
-                            let taken = self.taken(message, Instant::now());
+                            let taken = self.taken(message, Moment::now());
                             self.state().arrived.extend(taken);
                         }
                     }
@@ -201,38 +208,29 @@ impl Queue for JetStream {
 
     async fn failed(&self, lease: &JetStreamLease, _why: &str) -> Result<Settled, BoxError> {
         let pause = self.pause_after(lease.attempt);
-        self.tell(acks(&[lease]), AckKind::Nak(Some(pause))).await?;
+        self.return_once(&[lease], Some(pause)).await?;
         Ok(Settled::Ours)
     }
 
     async fn give_back(&self, leases: &[&JetStreamLease]) -> Result<(), BoxError> {
-        self.tell(acks(leases), AckKind::Nak(None)).await
+        self.return_once(leases, None).await
     }
 
-    fn keep_every(&self) -> Option<Duration> {
-        Some(self.lease / 3)
+    fn lease(&self) -> Option<Duration> {
+        Some(self.lease)
     }
 
     async fn keep(&self, leases: &[&JetStreamLease]) -> Result<Lost, BoxError> {
-        let now = Instant::now();
-        let (mut lost, mut ours) = (Vec::new(), Vec::new());
-        for (position, lease) in leases.iter().enumerate() {
-            match now.duration_since(*lease.kept()) > self.lease {
-                true => lost.push(position),
-                false => ours.push(*lease),
-            }
-        }
-        let told = self.tell(acks(&ours), AckKind::Progress);
-        let (arrived, told) = join(self.keep_arrived(now), told).await;
-        if told.is_ok() {
-            for it in ours {
-                *it.kept() = now;
-            }
-        }
-        match arrived.and(told) {
-            // To be tried again; those that are lost by now still are then.
-            Err(error) if lost.is_empty() => Err(error),
-            _ => Ok(Lost(lost)),
-        }
+        // To the server any word about a message is one about its latest delivery.
+        let ours = leases.iter().filter(|it| !it.is_returned());
+        let told = self.tell(ours.map(|it| it.ack.clone()).collect(), AckKind::Progress);
+        let (arrived, told) = join(self.keep_arrived(Moment::now()), told).await;
+        arrived.and(told)?;
+        // The server does not say which are no longer ours; our own clock does.
+        Ok(Lost::default())
+    }
+
+    fn same_job(&self, one: &JetStreamLease, other: &JetStreamLease) -> bool {
+        one.sequence == other.sequence
     }
 }

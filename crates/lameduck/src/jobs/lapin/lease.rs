@@ -4,6 +4,7 @@ use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use bytes::Bytes;
 use lapin::message::Delivery;
@@ -61,6 +62,7 @@ impl RabbitMq {
                 held: self.held.clone(),
                 over: AtomicBool::new(false),
             },
+            lease_age: Duration::ZERO,
         }
     }
 
@@ -71,7 +73,7 @@ impl RabbitMq {
         call: impl Future<Output = lapin::Result<bool>>,
     ) -> Settled {
         let mut settled = call.await;
-        if matches!(settled, Ok(true)) && self.stopping.load(Ordering::SeqCst) {
+        if matches!(settled, Ok(true)) && self.stopping.is_set() {
             // Any question will do; this one has no effect on a channel without a new consumer.
             let question = lease.channel.basic_qos(1, BasicQosOptions::default());
             settled = question.await.map(|()| true);

@@ -31,12 +31,12 @@ use lapin::options::{
 };
 use lapin::types::FieldTable;
 use lapin::{Connection, ConnectionProperties};
-use tokio::sync::Notify;
 
 use self::lease::RabbitMqLease;
 use self::subscription::{State, Subscription};
 use super::queue::{Lost, Queue, Settled, Taken};
 use crate::component::{BoxError, BoxFuture};
+use crate::latch::Latch;
 
 /// How often is looked whether the channels of running jobs are still there. Costs nothing: the
 /// connection itself notices.
@@ -67,8 +67,7 @@ pub struct RabbitMq {
     /// Jobs taken and not settled.
     held: Arc<AtomicUsize>,
     /// The shutdown has begun.
-    stopping: AtomicBool,
-    stopped: Notify,
+    stopping: Latch,
     /// The subscription has ended.
     closed: AtomicBool,
 }
@@ -105,8 +104,7 @@ impl RabbitMq {
             dead_letter: false,
             state: Mutex::default(),
             held: Arc::default(),
-            stopping: AtomicBool::new(false),
-            stopped: Notify::new(),
+            stopping: Latch::new(),
             closed: AtomicBool::new(false),
         }
     }
@@ -222,8 +220,7 @@ impl Queue for RabbitMq {
     }
 
     async fn close(&self) -> Result<(), BoxError> {
-        self.stopping.store(true, Ordering::SeqCst);
-        self.stopped.notify_waiters();
+        self.stopping.set();
         let subscription = self.state().subscription.take();
         if let Some(subscription) = subscription {
             let (channel, tag) = (subscription.channel.clone(), subscription.consumer.tag());
@@ -265,13 +262,8 @@ impl Queue for RabbitMq {
             let reject = lease.acker.reject(BasicRejectOptions { requeue: false });
             return Ok(self.settle(lease, reject).await);
         }
-        let stopped = self.stopped.notified();
-        if !self.stopping.load(Ordering::SeqCst) {
-            tokio::select! {
-                () = stopped => {}
-                () = tokio::time::sleep(self.pause) => {}
-            }
-        }
+        // Until the shutdown begins, at the longest.
+        let _ = tokio::time::timeout(self.pause, self.stopping.until_set()).await;
         Ok(self.settle(lease, lease.acker.nack(requeue())).await)
     }
 
@@ -302,6 +294,12 @@ impl Queue for RabbitMq {
             self.goodbye_if_last().await;
         }
         Ok(Lost(lost))
+    }
+
+    /// The broker hands nothing out that is on an open channel, and takes nothing back but by the number
+    /// of its delivery. So it has by itself whatever was lost on the way: the connection is gone then.
+    fn same_job(&self, _one: &RabbitMqLease, _other: &RabbitMqLease) -> bool {
+        false
     }
 }
 

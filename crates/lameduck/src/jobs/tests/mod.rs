@@ -1,5 +1,6 @@
 //! Whole lives of workers under a paused clock, on a queue in memory.
 
+mod leases;
 mod runners;
 mod shelf;
 mod shutdown;

@@ -1,6 +1,6 @@
 //! A queue in memory, which does as it is told.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -21,6 +21,17 @@ pub(super) struct Shelf {
 #[derive(Default)]
 pub(super) struct Inner {
     pub(super) waiting: Mutex<VecDeque<usize>>,
+    /// Which attempt each job is at, if not the first, and whose it is.
+    attempts: Mutex<HashMap<usize, u32>>,
+    ours: Mutex<BTreeSet<usize>>,
+    /// How many times `take` hands jobs out and the answer is lost.
+    pub(super) lost_takes: AtomicUsize,
+    /// How many times `failed` is noted and the answer is lost.
+    pub(super) lost_failures: AtomicUsize,
+    /// `keep` fails while this is set.
+    pub(super) deaf: Mutex<bool>,
+    /// How long ago the lease of what is taken was renewed.
+    pub(super) lease_age: Mutex<Duration>,
     pub(super) log: Mutex<Vec<(Told, usize, Duration)>>,
     pub(super) arrived: Notify,
     pub(super) begun: Mutex<Option<Instant>>,
@@ -55,6 +66,16 @@ pub(super) enum Told {
     /// `keep` has answered, about so many jobs.
     KeepAnswered,
     Closed,
+    /// Given back although nobody knew of it.
+    Unknown,
+    Ended,
+}
+
+/// An attempt at a job.
+#[derive(Debug)]
+pub(super) struct Attempt {
+    job: usize,
+    attempt: u32,
 }
 
 impl Shelf {
@@ -69,6 +90,17 @@ impl Shelf {
     pub(super) fn add(&self, job: usize) {
         self.inner.waiting.lock().unwrap().push_back(job);
         self.inner.arrived.notify_one();
+    }
+
+    /// The queue believes that we have it.
+    pub(super) fn claim_for_us(&self, job: usize) {
+        self.inner.ours.lock().unwrap().insert(job);
+    }
+
+    /// The queue has forgotten that we have it.
+    pub(super) fn hand_out_again(&self, job: usize) {
+        self.inner.ours.lock().unwrap().remove(&job);
+        self.again(job);
     }
 
     /// How many are done, failed, or back.
@@ -93,19 +125,35 @@ impl Shelf {
         log.iter().filter(|l| l.0 == what).map(|l| l.2).collect()
     }
 
-    fn settle(&self, what: Told, job: usize) -> Result<(), BoxError> {
+    fn settle(&self, what: Told, it: &Attempt) -> Result<Settled, BoxError> {
         if *self.inner.away.lock().unwrap() {
             return Err("the queue is away".into());
         }
+        let job = it.job;
+        self.tell(what, job);
+        if self.attempt(job) != it.attempt || !self.inner.ours.lock().unwrap().remove(&job) {
+            return Ok(Settled::NotOurs);
+        }
         self.inner.held.fetch_sub(1, Ordering::Relaxed);
         self.inner.settled.fetch_add(1, Ordering::Relaxed);
-        self.tell(what, job);
-        Ok(())
+        Ok(Settled::Ours)
+    }
+
+    fn attempt(&self, job: usize) -> u32 {
+        let attempts = self.inner.attempts.lock().unwrap();
+        attempts.get(&job).copied().unwrap_or(1)
+    }
+
+    /// It is to be had again.
+    fn again(&self, job: usize) {
+        let next = self.attempt(job) + 1;
+        self.inner.attempts.lock().unwrap().insert(job, next);
+        self.add(job);
     }
 }
 
 impl Queue for Shelf {
-    type Lease = usize;
+    type Lease = Attempt;
 
     async fn ready(&self, _most: usize) -> Result<(), BoxError> {
         loop {
@@ -117,24 +165,33 @@ impl Queue for Shelf {
         }
     }
 
-    async fn take(&self, most: usize) -> Result<Vec<Taken<usize>>, BoxError> {
+    async fn take(&self, most: usize) -> Result<Vec<Taken<Attempt>>, BoxError> {
         let taken: Vec<usize> = {
             let mut waiting = self.inner.waiting.lock().unwrap();
             let n = most.min(waiting.len());
             waiting.drain(..n).collect()
         };
+        self.inner.ours.lock().unwrap().extend(&taken);
         let slow = *self.inner.slow_take.lock().unwrap();
         sleep(slow).await;
+        if once(&self.inner.lost_takes) {
+            return Err("the answer is lost".into());
+        }
         let held = self.inner.held.fetch_add(taken.len(), Ordering::Relaxed) + taken.len();
         self.inner.most_held.fetch_max(held, Ordering::Relaxed);
         for job in &taken {
             self.tell(Told::Taken, *job);
         }
+        let lease_age = *self.inner.lease_age.lock().unwrap();
         let taken = taken.into_iter().map(|job| Taken {
             id: job.to_string(),
-            attempt: 1,
+            attempt: self.attempt(job),
             payload: Bytes::from(job.to_string()),
-            lease: job,
+            lease: Attempt {
+                job,
+                attempt: self.attempt(job),
+            },
+            lease_age,
         });
         Ok(taken.collect())
     }
@@ -144,7 +201,7 @@ impl Queue for Shelf {
         Ok(())
     }
 
-    async fn done(&self, jobs: &[&usize]) -> Vec<Result<Settled, BoxError>> {
+    async fn done(&self, jobs: &[&Attempt]) -> Vec<Result<Settled, BoxError>> {
         self.inner.told_at_once.lock().unwrap().push(jobs.len());
         let slow = *self.inner.slow_settle.lock().unwrap();
         sleep(slow).await;
@@ -156,41 +213,81 @@ impl Queue for Shelf {
             }
         }
         let refused = self.inner.refused.lock().unwrap().clone();
-        let settled = |job: &&usize| match refused.contains(job) {
+        let settled = |it: &&Attempt| match refused.contains(&it.job) {
             true => Err("not this one".into()),
-            false => self.settle(Told::Done, **job).map(|()| Settled::Ours),
+            false => self.settle(Told::Done, it),
         };
         jobs.iter().map(settled).collect()
     }
 
-    async fn failed(&self, job: &usize, _why: &str) -> Result<Settled, BoxError> {
+    async fn failed(&self, it: &Attempt, _why: &str) -> Result<Settled, BoxError> {
         let slow = *self.inner.slow_settle.lock().unwrap();
         sleep(slow).await;
-        self.settle(Told::Failed, *job).map(|()| Settled::Ours)
+        let settled = self.settle(Told::Failed, it)?;
+        if once(&self.inner.lost_failures) {
+            self.again(it.job);
+            return Err("the answer is lost".into());
+        }
+        Ok(settled)
     }
 
-    async fn give_back(&self, jobs: &[&usize]) -> Result<(), BoxError> {
+    async fn give_back(&self, jobs: &[&Attempt]) -> Result<(), BoxError> {
         sleep(Duration::from_millis(10)).await;
         jobs.iter()
-            .try_for_each(|job| self.settle(Told::Back, **job))
+            .try_for_each(|it| self.settle(Told::Back, it).map(drop))
     }
 
-    fn keep_every(&self) -> Option<Duration> {
-        Some(Duration::from_secs(1))
+    fn lease(&self) -> Option<Duration> {
+        Some(Duration::from_secs(3))
     }
 
-    async fn keep(&self, jobs: &[&usize]) -> Result<Lost, BoxError> {
-        for job in jobs {
-            self.tell(Told::Kept, **job);
+    async fn keep(&self, jobs: &[&Attempt]) -> Result<Lost, BoxError> {
+        if *self.inner.deaf.lock().unwrap() {
+            return Err("the queue is deaf".into());
+        }
+        for it in jobs {
+            self.tell(Told::Kept, it.job);
         }
         let slow = *self.inner.slow_keep.lock().unwrap();
         sleep(slow).await;
         self.tell(Told::KeepAnswered, jobs.len());
         let lost = self.inner.lost.lock().unwrap();
+        let theirs = |job: &usize| !lost.contains(job);
+        self.inner.ours.lock().unwrap().retain(theirs);
         let lost = jobs
             .iter()
             .enumerate()
-            .filter(|(_, job)| lost.contains(job));
+            .filter(|(_, it)| lost.contains(&it.job));
         Ok(Lost(lost.map(|(at, _)| at).collect()))
     }
+
+    fn same_job(&self, one: &Attempt, other: &Attempt) -> bool {
+        one.job == other.job
+    }
+
+    async fn give_back_unknown(&self, known: &[&Attempt]) -> Result<usize, BoxError> {
+        let unknown: Vec<usize> = {
+            let ours = self.inner.ours.lock().unwrap();
+            let known = |job| known.iter().any(|it| it.job == job);
+            ours.iter().copied().filter(|job| !known(*job)).collect()
+        };
+        for job in &unknown {
+            self.inner.ours.lock().unwrap().remove(job);
+            self.tell(Told::Unknown, *job);
+            self.again(*job);
+        }
+        Ok(unknown.len())
+    }
+
+    async fn end(&self) {
+        self.tell(Told::Ended, 0);
+    }
+}
+
+/// Whether it is one of so many times.
+fn once(times: &AtomicUsize) -> bool {
+    let fewer = |n: usize| n.checked_sub(1);
+    times
+        .fetch_update(Ordering::Relaxed, Ordering::Relaxed, fewer)
+        .is_ok()
 }

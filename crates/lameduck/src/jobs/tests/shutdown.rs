@@ -63,7 +63,7 @@ async fn jobs_accounted_when_they_are_let_go() {
 #[tokio::test(start_paused = true)]
 async fn jobs_accounted_that_were_being_taken_when_the_shutdown_began() {
     let shelf = Shelf::with(4);
-    *shelf.inner.slow_take.lock().unwrap() = Duration::from_secs(3);
+    *shelf.inner.slow_take.lock().unwrap() = Duration::from_secs(2);
     let jobs = Jobs::raw("test", shelf.clone(), |_, job| for_seconds(1, job));
     let (exit, _) = shut_down(jobs, async |_| sleep(Duration::from_secs(1)).await).await;
     assert_eq!(exit, Exit::CLEAN);

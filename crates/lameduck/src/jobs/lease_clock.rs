@@ -1,0 +1,210 @@
+//! How long a job is ours: the worker's own clock, whatever the queue says or does not say.
+//!
+//! A queue hands a job to another worker when it has not heard of this one for the time of a lease. By
+//! then the handler here must have stopped. Nobody may be there to tell us: the network may be gone, the
+//! call that renews the lease may hang, the process may have been stopped. So the worker counts itself.
+//!
+//! # What must hold
+//!
+//! 1. It begins before the queue is asked, and so ends before the queue's own.
+//! 2. It goes on while the process is stopped and while the machine sleeps.
+//! 3. A lease that is over stays over: an answer that comes late does not revive it.
+
+use std::sync::{Mutex, MutexGuard};
+use std::time::{Duration, Instant};
+
+use crate::clock;
+
+/// A moment by a clock that goes on while the machine sleeps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Moment {
+    /// Stands still while the machine sleeps (`CLOCK_MONOTONIC`).
+    awake: Instant,
+    /// For how long the machine had slept by then.
+    asleep: Duration,
+}
+
+impl Moment {
+    pub(super) fn now() -> Moment {
+        Moment {
+            awake: clock::now(),
+            asleep: asleep(),
+        }
+    }
+
+    /// The time from `earlier` to this moment; zero if it is not earlier.
+    pub(super) fn since(self, earlier: Moment) -> Duration {
+        let awake = self.awake.saturating_duration_since(earlier.awake);
+        awake + self.asleep.saturating_sub(earlier.asleep)
+    }
+
+    /// The moment `ago` before this one.
+    pub(super) fn before(self, ago: Duration) -> Moment {
+        let awake = self.awake.checked_sub(ago).unwrap_or(self.awake);
+        Moment { awake, ..self }
+    }
+}
+
+/// The time that `CLOCK_BOOTTIME` has and `CLOCK_MONOTONIC` has not.
+#[cfg(all(target_os = "linux", not(test)))]
+fn asleep() -> Duration {
+    use rustix::time::{ClockId, Timespec, clock_gettime};
+    let read = |id| {
+        let Timespec { tv_sec, tv_nsec } = clock_gettime(id);
+        Duration::new(tv_sec.unsigned_abs(), tv_nsec.unsigned_abs() as u32)
+    };
+    // In this order, so that what passes between the two is counted as sleep rather than forgotten.
+    let awake = read(ClockId::Monotonic);
+    read(ClockId::Boottime).saturating_sub(awake)
+}
+
+#[cfg(test)]
+fn asleep() -> Duration {
+    tests::ASLEEP.get()
+}
+
+#[cfg(not(any(target_os = "linux", test)))]
+fn asleep() -> Duration {
+    Duration::ZERO
+}
+
+/// The clock of one job's lease.
+#[derive(Debug)]
+pub(super) struct LeaseClock {
+    /// How long it lasts after it was renewed. `None`: for as long as the connection.
+    lasts: Option<Duration>,
+    state: Mutex<State>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum State {
+    RenewedAt(Moment),
+    Over,
+}
+
+impl LeaseClock {
+    /// One that began at `begun`, or was last renewed then.
+    pub(super) fn new(lasts: Option<Duration>, begun: Moment) -> LeaseClock {
+        LeaseClock {
+            lasts,
+            state: Mutex::new(State::RenewedAt(begun)),
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(|e| e.into_inner())
+    }
+
+    /// The queue has said that the job is ours, having been asked at `asked`.
+    pub(super) fn renewed(&self, asked: Moment, now: Moment) {
+        if self.left(now).is_none() {
+            return;
+        }
+        let mut state = self.state();
+        if let State::RenewedAt(at) = &mut *state
+            && asked.since(*at) > Duration::ZERO
+        {
+            *at = asked;
+        }
+    }
+
+    /// The time that is left of it, [`Duration::MAX`] if it has no end. `None` once it is over.
+    pub(super) fn left(&self, now: Moment) -> Option<Duration> {
+        let Some(lasts) = self.lasts else {
+            return Some(Duration::MAX);
+        };
+        let mut state = self.state();
+        let left = match *state {
+            State::RenewedAt(at) => lasts.checked_sub(now.since(at)),
+            State::Over => None,
+        };
+        let left = left.filter(|left| !left.is_zero());
+        if left.is_none() {
+            *state = State::Over;
+        }
+        left
+    }
+
+    /// Whether it is over. Costs no clock if it has no end.
+    pub(super) fn is_over(&self) -> bool {
+        self.lasts.is_some() && self.left(Moment::now()).is_none()
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use std::cell::Cell;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    thread_local!(
+        /// For how long the machine has slept, as this thread has it.
+        pub(in crate::jobs) static ASLEEP: Cell<Duration> = const { Cell::new(Duration::ZERO) }
+    );
+
+    const LEASE: Duration = Duration::from_secs(3);
+
+    fn ms(ms: u64) -> Duration {
+        Duration::from_millis(ms)
+    }
+
+    #[test]
+    fn a_lease_ends_on_time_and_is_not_revived_by_a_late_answer() {
+        let begun = Moment::now();
+        let at = |ms: u64| Moment {
+            awake: begun.awake + Duration::from_millis(ms),
+            ..begun
+        };
+        let clock = LeaseClock::new(Some(LEASE), begun);
+        assert_eq!(clock.left(at(2_999)), Some(ms(1)));
+        clock.renewed(at(1_000), at(2_999));
+        assert_eq!(clock.left(at(3_500)), Some(ms(500)));
+        // Asked before, answered after.
+        clock.renewed(at(500), at(3_600));
+        assert_eq!(clock.left(at(3_600)), Some(ms(400)));
+        // Asked in time, answered when it was over.
+        clock.renewed(at(3_900), at(4_000));
+        assert_eq!(clock.left(at(4_001)), None);
+        assert_eq!(clock.left(at(3_000)), None, "it stays over");
+    }
+
+    #[test]
+    fn a_lease_goes_on_while_the_machine_sleeps() {
+        let begun = Moment::now();
+        let woken = Moment {
+            asleep: begun.asleep + LEASE,
+            ..begun
+        };
+        assert_eq!(LeaseClock::new(Some(LEASE), begun).left(woken), None);
+        let endless = LeaseClock::new(None, begun);
+        assert_eq!(endless.left(woken), Some(Duration::MAX));
+    }
+
+    proptest! {
+        /// Whatever is asked and answered when: it is never ours for longer than a lease after the last
+        /// question that was answered in time, and never for less.
+        #[test]
+        fn it_is_ours_for_exactly_a_lease_after_it_was_last_asked_for(
+            steps in prop::collection::vec((0_u64..2_000, 0_u64..4_000, 0_u64..2_000), 1..40)
+        ) {
+            let begun = Moment::now();
+            let clock = LeaseClock::new(Some(LEASE), begun);
+            let (mut now, mut last, mut over) = (begun, begun, false);
+            for (awake, answer_takes, asleep) in steps {
+                let asked = now;
+                now = Moment { awake: now.awake + ms(awake), asleep: now.asleep + ms(asleep / 4) };
+                // An answer to a question of long ago may come now as well.
+                let asked = asked.before(ms(answer_takes));
+                over |= now.since(last) >= LEASE;
+                clock.renewed(asked, now);
+                if !over && asked.since(last) > Duration::ZERO {
+                    last = asked;
+                }
+                over |= now.since(last) >= LEASE;
+                prop_assert_eq!(clock.left(now).is_none(), over);
+            }
+        }
+    }
+}
