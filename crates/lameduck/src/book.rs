@@ -36,12 +36,23 @@ pub(crate) struct Line {
     pub kind: &'static str,
     pub name: Name,
     pub since: Millis,
-    /// The next free line, or `OPEN` while this one is in use.
+    /// The next free line, or, with the bit `OPEN`, which of all entries of the book this one is.
     next: usize,
 }
 
-const NONE: usize = usize::MAX;
-const OPEN: usize = usize::MAX - 1;
+const NONE: usize = OPEN - 1;
+const OPEN: usize = 1 << (usize::BITS - 1);
+
+impl Line {
+    fn is_open(&self) -> bool {
+        self.next & OPEN != 0
+    }
+
+    /// Which of all entries of the book it is, while it is open. No other has the same, before 2^63 have been.
+    pub(crate) fn nth(&self) -> usize {
+        self.next & !OPEN
+    }
+}
 
 impl Book {
     /// Empty.
@@ -68,12 +79,13 @@ impl Book {
     /// Enters a line; returns its key.
     #[inline]
     pub(crate) fn begin(&mut self, kind: &'static str, name: Name, since: Millis) -> usize {
+        let open = OPEN | self.ended.wrapping_add(self.open);
         self.open += 1;
         let key = self.free;
         match self.lines.get_mut(key) {
             Some(line) => {
                 self.free = line.next;
-                line.next = OPEN;
+                line.next = open;
                 line.kind = kind;
                 line.since = since;
                 line.name = name;
@@ -84,7 +96,7 @@ impl Book {
                     kind,
                     name,
                     since,
-                    next: OPEN,
+                    next: open,
                 });
                 self.lines.len() - 1
             }
@@ -115,18 +127,18 @@ impl Book {
 
     /// The line of a key that may have ended since.
     pub(crate) fn open_line(&self, key: usize) -> Option<&Line> {
-        self.lines.get(key).filter(|line| line.next == OPEN)
+        self.lines.get(key).filter(|line| line.is_open())
     }
 
     /// The lines that are open, with their keys.
     pub(crate) fn open_lines_by_key(&self) -> impl Iterator<Item = (usize, &Line)> {
         let all = self.lines.iter().enumerate();
-        all.filter(|(_, line)| line.next == OPEN)
+        all.filter(|(_, line)| line.is_open())
     }
 
     /// The lines that are open.
     pub(crate) fn open_lines(&self) -> impl Iterator<Item = &Line> {
-        self.lines.iter().filter(|line| line.next == OPEN)
+        self.lines.iter().filter(|line| line.is_open())
     }
 }
 

@@ -7,6 +7,7 @@
 //! | `LAMEDUCK_LAME_DUCK` | `auto`, `off`, a duration, or `MIN..MAX` |
 //! | `LAMEDUCK_ADMIN` | an address for the probes: `0.0.0.0:9090`, `[::]:9090`, `localhost:9090` |
 //! | `LAMEDUCK_REPORT` | a file for the shutdown report as JSON |
+//! | `LAMEDUCK_REPORT_TEXT` | `on` or `off`: whether the report is written to standard error |
 //! | `LAMEDUCK_PROBERS` | who is no traffic: `/up,MyChecker/` |
 //! | `LAMEDUCK_SIGNALS` | the signals that begin a shutdown: `TERM,INT,QUIT` |
 //! | `LAMEDUCK_WEBSOCKET_WINDOW` | a duration: `8s`, `0s` |
@@ -18,6 +19,7 @@ use std::time::Duration;
 
 use crate::bind::check_tcp;
 use crate::budget::Budget;
+use crate::report_file;
 use crate::signal_set::SignalSet;
 use crate::traffic::Probers;
 
@@ -168,6 +170,7 @@ pub(crate) struct Environment {
     pub signals: Option<SignalSet>,
     pub probers: Option<Probers>,
     pub admin: Option<String>,
+    pub report_text: Option<bool>,
     /// Looked at in every build, so that a typing error is told in every build.
     #[cfg_attr(not(feature = "websocket"), expect(dead_code))]
     pub websocket_window: Option<Duration>,
@@ -203,12 +206,19 @@ impl Environment {
             }
         }
         // Only looked at: it is read again when there is something to write.
-        one(&var, &mut bad, "LAMEDUCK_REPORT", check_report);
+        one(&var, &mut bad, "LAMEDUCK_REPORT", |s| {
+            report_file::check(Path::new(s))
+        });
         let environment = Environment {
             grace: one(&var, &mut bad, "LAMEDUCK_GRACE", parse_grace),
             lame_duck: one(&var, &mut bad, "LAMEDUCK_LAME_DUCK", LameDuck::from_str),
             admin: one(&var, &mut bad, "LAMEDUCK_ADMIN", |s| {
                 check_tcp(s).map(|()| s.to_owned())
+            }),
+            report_text: one(&var, &mut bad, "LAMEDUCK_REPORT_TEXT", |s| match s {
+                "on" => Ok(true),
+                "off" => Ok(false),
+                _ => Err("expected on or off"),
             }),
             probers: one(&var, &mut bad, "LAMEDUCK_PROBERS", Probers::from_str),
             signals: one(&var, &mut bad, "LAMEDUCK_SIGNALS", SignalSet::parse),
@@ -226,23 +236,6 @@ fn parse_grace(s: &str) -> Result<Budget, String> {
     let grace = humantime::parse_duration(s)
         .map_err(|e| format!("{e}; expected a duration, for example 30s"))?;
     Budget::new(grace).map_err(|e| e.to_string())
-}
-
-/// Better to hear now that the report cannot be written than at the end.
-fn check_report(s: &str) -> Result<(), String> {
-    let path = Path::new(s);
-    let folder = match path.parent() {
-        Some(p) if p.as_os_str().is_empty() => Path::new("."),
-        Some(p) => p,
-        None => return Err("expected a file, for example /var/log/shop/shutdown.json".into()),
-    };
-    if path.is_dir() || !folder.is_dir() {
-        return Err(format!(
-            "expected a file in a folder that exists; {} does not",
-            folder.display()
-        ));
-    }
-    Ok(())
 }
 
 #[cfg(test)]

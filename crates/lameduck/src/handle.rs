@@ -8,14 +8,16 @@
 //!    all of it while every runtime thread is blocked.
 
 use std::fmt;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, Weak};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, Weak};
 use std::time::{Duration, Instant};
 
 use crate::budget::Budget;
 use crate::clock::{Millis, now};
+use crate::ending::{Cause, Ending};
 use crate::inflight::{Ended, Guard, Ledger, Name, Token};
 use crate::journal::{Facts, Journal};
+use crate::lastwords;
 use crate::latch::Latch;
 use crate::phase::{Phase, Phases};
 use crate::readiness::Readiness;
@@ -53,6 +55,12 @@ struct Shared {
     traffic: Traffic,
     let_go: Latch,
     journal: Journal,
+    /// When the process is ended by force; not in one that somebody else owns.
+    ending: OnceLock<Arc<Ending>>,
+    /// Whether the report is written to standard error.
+    tells_in_lines: AtomicBool,
+    /// The report, once it has been told. Locked while it is being handed over.
+    told: Mutex<Option<Arc<Report>>>,
     #[cfg(feature = "websocket")]
     sockets: crate::websocket::Sockets,
     /// Not ours to keep: its checks may hold handles.
@@ -83,6 +91,9 @@ impl Handle {
                 traffic: Traffic::new(),
                 let_go: Latch::new(),
                 journal: Journal::default(),
+                ending: OnceLock::new(),
+                tells_in_lines: AtomicBool::new(true),
+                told: Mutex::new(None),
                 #[cfg(feature = "websocket")]
                 sockets: crate::websocket::Sockets::default(),
                 readiness: OnceLock::new(),
@@ -238,6 +249,28 @@ impl Handle {
 
     pub(crate) fn set_budget(&self, budget: Budget) {
         *self.shared.budget.lock().unwrap_or_else(|e| e.into_inner()) = budget;
+        self.plan_the_end();
+    }
+
+    /// From now on `ending` says when the process is ended by force.
+    pub(crate) fn ends_by(&self, ending: Arc<Ending>) {
+        let _ = self.shared.ending.set(ending);
+        self.plan_the_end();
+    }
+
+    /// When the process is ended by force. `None` in one that somebody else owns.
+    pub(crate) fn ending(&self) -> Option<&Arc<Ending>> {
+        self.shared.ending.get()
+    }
+
+    /// Plans the end by force, if the shutdown has begun.
+    fn plan_the_end(&self) {
+        if let (Some(ending), true) = (self.ending(), self.has_begun()) {
+            let budget = self.budget();
+            let patience = lastwords::PATIENCE.min(budget.margin() / 2);
+            let from_now = self.left_until(budget.forced_at());
+            ending.plan(from_now, patience, Cause::Deadline, 124);
+        }
     }
 
     /// The moment `offset` after the signal; `None` before the shutdown has begun.
@@ -271,6 +304,7 @@ impl Handle {
             }
         });
         if first {
+            self.plan_the_end();
             self.shared.asked.set();
         }
         first
@@ -355,6 +389,21 @@ impl Handle {
     /// it was asked to (`127.0.0.1:0`). The probes are called `probes`.
     pub fn address(&self, component: &str) -> Option<String> {
         self.journal().address(component)
+    }
+
+    pub(crate) fn set_tells_in_lines(&self, on: bool) {
+        self.shared.tells_in_lines.store(on, Ordering::Relaxed);
+    }
+
+    /// Whether the report is written to standard error.
+    pub(crate) fn tells_in_lines(&self) -> bool {
+        self.shared.tells_in_lines.load(Ordering::Relaxed)
+    }
+
+    /// The report, once it has been told. Whoever hands one over holds this meanwhile: what is said last is what
+    /// counts.
+    pub(crate) fn told(&self) -> MutexGuard<'_, Option<Arc<Report>>> {
+        self.shared.told.lock().unwrap_or_else(|e| e.into_inner())
     }
 
     /// The report as of now. What is still in the ledger is let go because of `why_left`.

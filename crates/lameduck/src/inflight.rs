@@ -56,6 +56,26 @@ pub struct Entry {
     pub name: Name,
     /// How long it has been running, to within a few milliseconds.
     pub age: Duration,
+    pub(crate) id: EntryId,
+}
+
+/// Which entry it is, whatever it is called: no other of its ledger has the same, not even a later one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct EntryId {
+    /// Where the shard is that it is in: a shard lives for ever.
+    shard: usize,
+    nth: usize,
+}
+
+/// Something in flight, without its name: to look at 100,000 of them takes some milliseconds.
+#[derive(Clone, Copy)]
+pub(crate) struct Unnamed {
+    pub id: EntryId,
+    pub kind: &'static str,
+    since: Millis,
+    /// Where it is.
+    shard: usize,
+    key: usize,
 }
 
 /// Part of what is in flight; made by [`Ledger::page`].
@@ -67,9 +87,19 @@ pub(crate) struct Page {
     pub by_kind: Vec<(&'static str, u64)>,
 }
 
+impl EntryId {
+    fn of(shard: &'static Shard, line: &Line) -> EntryId {
+        EntryId {
+            shard: std::ptr::from_ref(shard).addr(),
+            nth: line.nth(),
+        }
+    }
+}
+
 impl Entry {
-    fn of(line: &Line, now: Millis) -> Entry {
+    fn of(shard: &'static Shard, line: &Line, now: Millis) -> Entry {
         Entry {
+            id: EntryId::of(shard, line),
             kind: line.kind,
             name: line.name.clone(),
             age: line.since.until(now),
@@ -283,10 +313,36 @@ impl Ledger {
         let now = Millis::now();
         let mut entries: Vec<Entry> = Vec::new();
         for shard in self.parts.shards {
-            entries.extend(shard.book().open_lines().map(|line| Entry::of(line, now)));
+            let book = shard.book();
+            entries.extend(book.open_lines().map(|line| Entry::of(shard, line, now)));
         }
         entries.sort_by_key(|e| std::cmp::Reverse(e.age));
         entries
+    }
+
+    /// The same without names.
+    pub(crate) fn unnamed(&self) -> Vec<Unnamed> {
+        let mut found = Vec::new();
+        for (nth, shard) in self.parts.shards.iter().enumerate() {
+            let book = shard.book();
+            found.extend(book.open_lines_by_key().map(|(key, line)| Unnamed {
+                id: EntryId::of(shard, line),
+                kind: line.kind,
+                since: line.since,
+                shard: nth,
+                key,
+            }));
+        }
+        found.sort_unstable_by_key(|it| it.since);
+        found
+    }
+
+    /// What it is called, unless it has ended since.
+    pub(crate) fn named(&self, it: &Unnamed) -> Option<Entry> {
+        let shard = &self.parts.shards[it.shard];
+        let book = shard.book();
+        let line = book.open_line(it.key)?;
+        (EntryId::of(shard, line) == it.id).then(|| Entry::of(shard, line, Millis::now()))
     }
 
     /// Part of what is in flight, oldest first, and how much there is. Only what is in that part is
@@ -315,10 +371,11 @@ impl Ledger {
         let mut part = found.split_off(skip);
         part.sort_unstable();
         let entry = |(since, nth, key): (Millis, usize, usize)| {
-            let book = self.parts.shards[nth].book();
+            let shard = &self.parts.shards[nth];
+            let book = shard.book();
             // Another may have its line by now.
             let line = book.open_line(key).filter(|line| line.since == since)?;
-            Some(Entry::of(line, now))
+            Some(Entry::of(shard, line, now))
         };
         by_kind.sort_by_key(|it| it.kind);
         Page {
@@ -389,7 +446,7 @@ impl Guard {
     /// What the ledger says of this piece of work: for who has to name it in the end and would
     /// otherwise keep a copy of its name all along.
     pub fn entry(&self) -> Entry {
-        Entry::of(self.shard.book().line(self.key), Millis::now())
+        Entry::of(self.shard, self.shard.book().line(self.key), Millis::now())
     }
 }
 

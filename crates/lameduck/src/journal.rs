@@ -2,18 +2,26 @@
 //!
 //! # What must hold
 //!
-//! The lock is held for a push or a copy and for nothing else; no event is sent to `tracing` under
-//! it, since a subscriber may block. So the watchdog can always read.
+//! 1. The lock is held for a push or a copy of a bounded number of lines, and for nothing else: no event is sent
+//!    under it, and nothing of the application's is called, such as the `Display` of a name.
+//! 2. Of each list as much is kept as a person reads ([`KEPT`]); how many there were is always known.
+//! 3. An entry of the ledger is written down as let go once, and it alone: others of its name are others.
 
+use std::collections::{BTreeMap, HashSet};
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
+use tracing::Level;
+
+use crate::book::add;
 use crate::clock::now;
-use crate::inflight::{Ended, Entry, Ledger};
+use crate::inflight::{Ended, Entry, EntryId, Ledger, Unnamed};
 use crate::jobs::INTAKE;
 use crate::phase::Phase;
 use crate::report::{Failure, LetGo, Panic, PhaseTime, Report, Step};
+use crate::voice;
 
 /// The journal of one process.
 #[derive(Default)]
@@ -27,18 +35,66 @@ struct Pages {
     addresses: Vec<(String, String)>,
     announced: Vec<Step>,
     closed: Vec<Step>,
-    failed: Vec<Failure>,
-    panicked: Vec<Panic>,
-    let_go: Vec<LetGo>,
+    failed: Bounded<Failure>,
+    panicked: Bounded<Panic>,
+    let_go: Bounded<LetGo>,
+    /// Of each kind that was let go, how many.
+    let_go_by_kind: BTreeMap<String, u64>,
     /// What of the ledger has been written down as let go while it was still there.
-    left: Vec<Entry>,
+    left: HashSet<EntryId>,
+    given_up: Bounded<LetGo>,
+    /// Of each kind that was given up, how many.
+    given_up_by_kind: BTreeMap<String, u64>,
 }
 
 /// The kind under which a closer is in the ledger while it runs.
 pub(crate) const CLOSER: &str = "closer";
 
-/// How many panics the report keeps.
+/// How many lines of a list the report keeps.
+pub(crate) const KEPT: usize = 100;
+
+/// How many panics it keeps: the latest.
 const PANICS_KEPT: usize = 16;
+
+/// The first lines of a list, and how many there were.
+struct Bounded<T> {
+    lines: Vec<T>,
+    total: u64,
+}
+
+impl<T> Default for Bounded<T> {
+    fn default() -> Self {
+        Bounded {
+            lines: Vec::new(),
+            total: 0,
+        }
+    }
+}
+
+impl<T> Bounded<T> {
+    fn push(&mut self, line: T) {
+        self.total += 1;
+        if self.lines.len() < KEPT {
+            self.lines.push(line);
+        }
+    }
+}
+
+/// What the application says of something, whatever it does instead.
+fn said(it: &dyn fmt::Display) -> String {
+    let said = catch_unwind(AssertUnwindSafe(|| it.to_string()));
+    said.unwrap_or_else(|_| "(it panicked when asked for its name)".to_owned())
+}
+
+/// An entry of the ledger as a line of the report.
+fn line(entry: &Entry, why: &str) -> LetGo {
+    LetGo {
+        kind: entry.kind.to_owned(),
+        name: said(&entry.name),
+        age: entry.age,
+        why: why.to_owned(),
+    }
+}
 
 /// What a report says beside what is in the journal.
 pub(crate) struct Facts<'a> {
@@ -56,13 +112,6 @@ pub(crate) struct Facts<'a> {
 }
 
 impl Pages {
-    /// Whether `entry`, or another of its kind and name, has been written down as let go.
-    fn knows(&self, entry: &Entry) -> bool {
-        let name = entry.name.to_string();
-        let same = |it: &Entry| it.kind == entry.kind && it.name.to_string() == name;
-        self.left.iter().any(same)
-    }
-
     fn phases(&self, now: Instant) -> Vec<PhaseTime> {
         let ends = self.entered.iter().skip(1).map(|(_, at)| *at).chain([now]);
         let lasted = self.entered.iter().zip(ends);
@@ -75,30 +124,40 @@ impl Pages {
             .collect()
     }
 
-    /// How many of each kind have finished since the shutdown began. What was let go has ended
-    /// too, but it has not finished; the closers are in a list of their own, and the end of a job
-    /// intake is nobody's work.
-    fn finished(&self, facts: &Facts<'_>) -> std::collections::BTreeMap<String, u64> {
+    /// How many of each kind have finished since the shutdown began. What was let go or given up has ended
+    /// too, unless it is still there, but it has not finished; the closers are in a list of their own, and the end
+    /// of a job intake is nobody's work.
+    fn finished(
+        &self,
+        facts: &Facts<'_>,
+        ended: &[Ended],
+        still_there: &[Ended],
+    ) -> BTreeMap<String, u64> {
         let before = |kind| {
-            facts
-                .ended_before
-                .iter()
-                .find(|e| e.kind == kind)
-                .map_or(0, |e| e.count)
+            let found = facts.ended_before.iter().find(|e| e.kind == kind);
+            found.map_or(0, |e| e.count)
         };
-        let let_go = |kind| self.let_go.iter().filter(|it| it.kind == kind).count() as u64;
-        let ended = facts.ledger.ended();
+        let unfinished = |kind| {
+            let let_go = self.let_go_by_kind.get(kind).copied().unwrap_or(0);
+            let given_up = self.given_up_by_kind.get(kind).copied().unwrap_or(0);
+            let there = still_there.iter().find(|it| it.kind == kind);
+            let there = there.map_or(0, |it| it.count);
+            (let_go + given_up).saturating_sub(there)
+        };
         ended
             .iter()
             .map(|e| {
-                (
-                    e.kind,
-                    e.count.saturating_sub(before(e.kind) + let_go(e.kind)),
-                )
+                let others = before(e.kind) + unfinished(e.kind);
+                (e.kind, e.count.saturating_sub(others))
             })
             .filter(|(kind, n)| *n > 0 && ![CLOSER, INTAKE].contains(kind))
             .map(|(kind, n)| (kind.to_owned(), n))
             .collect()
+    }
+
+    fn let_go(&mut self, what: LetGo) {
+        *self.let_go_by_kind.entry(what.kind.clone()).or_default() += 1;
+        self.let_go.push(what);
     }
 }
 
@@ -109,13 +168,20 @@ impl Journal {
     }
 
     pub(crate) fn entered(&self, phase: Phase) {
-        tracing::info!(target: "lameduck", %phase, "phase");
+        voice::event(
+            Level::INFO,
+            move || tracing::info!(target: "lameduck", %phase, "phase"),
+        );
         self.pages().entered.push((phase, now()));
     }
 
     pub(crate) fn listens(&self, component: &str, address: String) {
-        tracing::info!(target: "lameduck", component, address, "listening");
-        self.pages().addresses.push((component.to_owned(), address));
+        let component = component.to_owned();
+        let place = (component.clone(), address.clone());
+        self.pages().addresses.push(place);
+        voice::event(Level::INFO, move || {
+            tracing::info!(target: "lameduck", component, address, "listening");
+        });
     }
 
     pub(crate) fn address(&self, component: &str) -> Option<String> {
@@ -138,81 +204,148 @@ impl Journal {
     }
 
     pub(crate) fn failed(&self, component: impl Into<String>, error: impl fmt::Display) {
-        let (component, error) = (component.into(), error.to_string());
-        tracing::error!(target: "lameduck", component, error, "component failed");
-        self.pages().failed.push(Failure { component, error });
-    }
-
-    pub(crate) fn panicked(&self, kind: &str, name: impl fmt::Display, message: &str) {
-        let (kind, name) = (kind.to_owned(), name.to_string());
-        let message = message.to_owned();
-        tracing::error!(target: "lameduck", kind, name, message, "panicked");
-        let mut pages = self.pages();
-        if pages.panicked.len() == PANICS_KEPT {
-            pages.panicked.remove(0);
-        }
-        pages.panicked.push(Panic {
-            kind,
-            name,
-            message,
+        let (component, error) = (component.into(), said(&error));
+        let failure = Failure {
+            component: component.clone(),
+            error: error.clone(),
+        };
+        self.pages().failed.push(failure);
+        voice::event(Level::ERROR, move || {
+            tracing::error!(target: "lameduck", component, error, "component failed");
         });
     }
 
+    pub(crate) fn panicked(&self, kind: &str, name: impl fmt::Display, message: &str) {
+        let (kind, name) = (kind.to_owned(), said(&name));
+        let message = message.to_owned();
+        let panic = Panic {
+            kind: kind.clone(),
+            name: name.clone(),
+            message: message.clone(),
+        };
+        let mut pages = self.pages();
+        pages.panicked.total += 1;
+        if pages.panicked.lines.len() == PANICS_KEPT {
+            pages.panicked.lines.remove(0);
+        }
+        pages.panicked.lines.push(panic);
+        drop(pages);
+        voice::event(Level::ERROR, move || {
+            tracing::error!(target: "lameduck", kind, name, message, "panicked");
+        });
+    }
+
+    /// Something that is in no ledger, or not any more.
     pub(crate) fn let_go(&self, what: LetGo) {
-        tracing::warn!(target: "lameduck", kind = what.kind, name = what.name, why = what.why, "let go");
-        self.pages().let_go.push(what);
+        self.pages().let_go(what.clone());
+        tell(what);
+    }
+
+    /// Something that nobody needs any more, because the shutdown has begun: nobody is let down.
+    pub(crate) fn given_up(&self, entry: &Entry, why: &str) {
+        let line = line(entry, why);
+        let mut pages = self.pages();
+        let of_kind = pages.given_up_by_kind.entry(line.kind.clone());
+        *of_kind.or_default() += 1;
+        pages.given_up.push(line);
     }
 
     /// Writes down everything in the ledger as let go, but for what `spared` names and what has
     /// been written down before.
-    pub(crate) fn let_go_all(&self, ledger: &Ledger, spared: impl Fn(&Entry) -> bool, why: &str) {
-        // All are looked up before the first is written down: several may have the same name.
-        let mut left = ledger.snapshot();
-        left.retain(|entry| !spared(entry) && !self.pages().knows(entry));
-        for entry in &left {
-            self.let_go(LetGo::new(entry, why));
+    pub(crate) fn let_go_all(&self, ledger: &Ledger, spared: impl Fn(&Unnamed) -> bool, why: &str) {
+        let mut left = ledger.unnamed();
+        left.retain(|it| !spared(it));
+        let mut pages = self.pages();
+        left.retain(|it| pages.left.insert(it.id));
+        let room = KEPT.saturating_sub(pages.let_go.lines.len());
+        let (named, more) = left.split_at(room.min(left.len()));
+        add_all(&mut pages.let_go_by_kind, more);
+        drop(pages);
+        for it in named {
+            match ledger.named(it) {
+                Some(entry) => self.let_go(line(&entry, why)),
+                // It has ended after all, a moment ago.
+                None => _ = self.pages().left.remove(&it.id),
+            }
         }
-        self.pages().left.extend(left);
     }
 
-    /// Writes down something from the ledger that was cut, unless that was done while it was there.
+    /// Writes down something from the ledger that is let go, unless that was done before.
     pub(crate) fn cut(&self, entry: &Entry, why: &str) {
-        if !self.pages().knows(entry) {
-            self.let_go(LetGo::new(entry, why));
+        if self.pages().left.insert(entry.id) {
+            self.let_go(line(entry, why));
         }
     }
 
     /// The report as of now.
     pub(crate) fn report(&self, facts: &Facts<'_>) -> Report {
         let now = now();
-        let left = facts.ledger.snapshot();
+        let left = facts.ledger.unnamed();
+        let ended = facts.ledger.ended();
         let pages = self.pages();
-        let mut let_go = pages.let_go.clone();
-        let unknown = left.iter().filter(|entry| !pages.knows(entry));
-        let_go.extend(unknown.map(|entry| LetGo::new(entry, facts.why_left)));
-        let_go.sort_by_key(|it| std::cmp::Reverse(it.age));
+        let (known, unknown): (Vec<_>, Vec<_>) =
+            left.into_iter().partition(|it| pages.left.contains(&it.id));
+        let finished = pages.finished(facts, &ended, &count(&known));
+        let mut let_go_by_kind = pages.let_go_by_kind.clone();
+        add_all(&mut let_go_by_kind, &unknown);
+        let mut let_go = pages.let_go.lines.clone();
         let exit = match facts.forced {
             Some(code) => code,
-            None if !let_go.is_empty() => 124,
-            None if !pages.failed.is_empty() => 1,
+            None if !let_go_by_kind.is_empty() => 124,
+            None if pages.failed.total > 0 => 1,
             None => 0,
         };
-        Report {
+        let mut report = Report {
             reason: facts.reason.clone(),
             grace: facts.grace,
             took: facts
                 .began
                 .map_or(Duration::ZERO, |at| now.saturating_duration_since(at)),
             phases: pages.phases(now),
-            finished: pages.finished(facts),
-            let_go,
-            failed: pages.failed.clone(),
-            panicked: pages.panicked.clone(),
+            finished,
+            given_up: pages.given_up.lines.clone(),
+            let_go: Vec::new(),
+            let_go_total: let_go_by_kind.values().sum(),
+            let_go_by_kind,
+            failed: pages.failed.lines.clone(),
+            failed_total: pages.failed.total,
+            panicked: pages.panicked.lines.clone(),
+            panicked_total: pages.panicked.total,
             announced: pages.announced.clone(),
             closed: pages.closed.clone(),
             signals: facts.signals,
             forced: facts.forced.is_some(),
             exit,
-        }
+        };
+        drop(pages);
+        // The oldest first, of which the ledger's own order takes care.
+        let room = KEPT.saturating_sub(let_go.len());
+        let named = unknown.iter().filter_map(|it| facts.ledger.named(it));
+        let_go.extend(named.take(room).map(|it| line(&it, facts.why_left)));
+        let_go.sort_by_key(|it| std::cmp::Reverse(it.age));
+        report.let_go = let_go;
+        report
     }
+}
+
+/// How many there are of each kind.
+fn count(entries: &[Unnamed]) -> Vec<Ended> {
+    let mut by_kind = Vec::new();
+    for it in entries {
+        add(&mut by_kind, it.kind, 1);
+    }
+    by_kind
+}
+
+fn add_all(by_kind: &mut BTreeMap<String, u64>, entries: &[Unnamed]) {
+    for it in count(entries) {
+        *by_kind.entry(it.kind.to_owned()).or_default() += it.count;
+    }
+}
+
+/// Sends the event.
+fn tell(what: LetGo) {
+    voice::event(Level::WARN, move || {
+        tracing::warn!(target: "lameduck", kind = what.kind, name = what.name, why = what.why, "let go");
+    });
 }

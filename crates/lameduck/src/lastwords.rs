@@ -1,129 +1,176 @@
-//! How a process ends itself by force: it says what is stuck, then it is gone.
+//! What a process says when it ends: the report, as a file, as an event and as lines, and at an end by force what
+//! is stuck.
 //!
 //! # What must hold
 //!
-//! The process ends within [`PATIENCE`] of the call, whatever is blocked: standard error may be a
-//! full pipe, the report's file system may hang, a `tracing` subscriber may hold a lock. So the
-//! words are spoken by a thread of their own, and nobody waits for it longer than that.
+//! 1. Nobody has to take it. All is spoken by threads that were there from the start
+//!    ([`voice`](crate::voice)), and waited for within a bound.
+//! 2. The file comes first, then the event, then the lines, whose end is what a platform keeps of a log.
+//! 3. What is planned ends the process, whatever becomes of its last words: the scribe, who finds them, is another
+//!    thread than the [`watchdog`](crate::watchdog).
 
-use std::io::Write;
-use std::sync::mpsc;
-use std::thread;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread::{self, Thread};
 use std::time::Duration;
+use std::{env, io};
 
+use crate::ending::{Cause, Ending};
 use crate::handle::Handle;
-use crate::report::Report;
+use crate::phase::Phase;
+use crate::report::{LetGo, Report};
+use crate::{report_file, voice};
 
-/// The most the last words may take: 300 ms, or half of the watchdog's margin if that is less.
-const PATIENCE: Duration = Duration::from_millis(300);
+/// The most the last words may take at an end by force: 300 ms, or half of the watchdog's margin if that is less.
+pub(crate) const PATIENCE: Duration = Duration::from_millis(300);
 
 /// The most that the report at a proper end may take where there is time left until the process is
 /// ended by force: on a machine with far too much to do, a thread may wait that long for its turn.
 const PATIENCE_IN_TIME: Duration = Duration::from_secs(1);
 
-/// Ends the process with `code` after it has named everything in flight, with `why` as the reason.
-pub(crate) fn end(handle: &Handle, why: &'static str, code: u8) -> ! {
-    let patience = PATIENCE.min(handle.budget().margin() / 2);
-    let handle = handle.clone();
-    patiently(patience, move || {
-        let report = handle.report(why, Some(code));
-        speak(&report);
-        report.trace();
-    });
-    exit_now(code)
+/// Starts the scribe. It sleeps until the time of a plan has come, and says then what is stuck.
+pub(crate) fn start(handle: Handle, ending: Arc<Ending>) -> io::Result<Thread> {
+    let started = thread::Builder::new()
+        .name("lameduck-scribe".into())
+        .spawn(move || {
+            let plan = ending.until_it_has_come();
+            // It formats what the application says, which may panic.
+            let _ = catch_unwind(AssertUnwindSafe(|| {
+                tell_by_force(&handle, plan.cause, plan.code);
+            }));
+            voice::said_within(plan.patience());
+            ending.said();
+        })?;
+    Ok(started.thread().clone())
+}
+
+/// Says at an end by force what is stuck.
+fn tell_by_force(handle: &Handle, cause: Cause, code: u8) {
+    let told = handle.told();
+    let report = Arc::new(final_report(handle, told.as_deref(), cause, code));
+    write_file(report.clone());
+    send_event(report.clone());
+    write_lines(report, handle);
+}
+
+/// What there is to say at an end by force, after what has been `told`.
+fn final_report(handle: &Handle, told: Option<&Report>, cause: Cause, code: u8) -> Report {
+    let why = match (cause, handle.phase()) {
+        (Cause::Deadline, Phase::Starting) => "start-up was still under way when the time was over",
+        (Cause::Deadline | Cause::StillThere, _) => "still under way when the time was over",
+        (Cause::Signal, _) => "a third signal ended the process",
+    };
+    // What is over has been told: only its end is another.
+    let mut report = match told {
+        Some(told) => told.clone(),
+        None => handle.report(why, Some(code)),
+    };
+    let found = match (cause, handle.phase()) {
+        (Cause::StillThere, _) => Some((
+            "process",
+            "main",
+            "a blocking thread (tokio::task::spawn_blocking, a read of standard input), or main itself, \
+             kept the process after the shutdown until the grace was over",
+        )),
+        (Cause::Deadline, Phase::Starting) if report.let_go.is_empty() => {
+            Some(("start-up", "main", why))
+        }
+        (Cause::Deadline, Phase::Ready) => Some((
+            "runtime",
+            "tokio",
+            "its threads were blocked: the shutdown never began",
+        )),
+        _ => None,
+    };
+    if let Some((kind, name, why)) = found {
+        let age = handle.begun_for().unwrap_or_default();
+        let (kind, name, why) = (kind.to_owned(), name.to_owned(), why.to_owned());
+        report.adds(LetGo {
+            kind,
+            name,
+            age,
+            why,
+        });
+    }
+    report.exit = code;
+    report.forced = true;
+    report
+}
+
+/// Ends the process with `code`, soon: within [`PATIENCE`], in which all that is in flight is named.
+pub(crate) fn end(handle: &Handle, code: u8) {
+    if let Some(ending) = handle.ending() {
+        let patience = PATIENCE.min(handle.budget().margin() / 2);
+        ending.plan(Duration::ZERO, patience, Cause::Signal, code);
+    }
 }
 
 /// The exit code of a report that has gone out as an event.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Traced(u8);
 
-/// Sends the report as an event only. For the time before telemetry is flushed: an event that comes
-/// after that gets nowhere.
+/// Sends the report as an event only, and waits for it and the events before. For the time before telemetry is
+/// flushed: an event that comes after that gets nowhere.
 pub(crate) fn trace(report: Report, handle: &Handle) -> Traced {
     let traced = Traced(report.exit);
-    let patience = PATIENCE.min(handle.budget().margin() / 2);
-    patiently(patience, move || report.trace());
+    send_event(Arc::new(report));
+    voice::events_said_within(PATIENCE.min(handle.budget().margin() / 2));
     traced
 }
 
-/// Tells `report` in its three forms: lines, file, and event, unless that has gone out and said the
-/// same of the end.
+/// Tells `report` in its three forms: file, event (unless that has gone out and said the same of the end), lines.
+/// Not if the process is being ended by force: who does that has more to say.
 pub(crate) fn tell(report: Report, traced: Option<Traced>, handle: &Handle) {
+    let mut told = handle.told();
+    if handle.ending().is_some_and(|it| it.has_come().is_some()) {
+        return;
+    }
+    let report = Arc::new(report);
+    *told = Some(report.clone());
+    write_file(report.clone());
+    if traced != Some(Traced(report.exit)) {
+        send_event(report.clone());
+    }
+    write_lines(report, handle);
+    drop(told);
     let left = handle.left_until(handle.budget().forced_at());
-    patiently(left.clamp(PATIENCE, PATIENCE_IN_TIME), move || {
-        speak(&report);
-        if traced != Some(Traced(report.exit)) {
-            report.trace();
+    voice::said_within(left.clamp(PATIENCE, PATIENCE_IN_TIME));
+}
+
+fn write_file(report: Arc<Report>) {
+    let Some(path) = env::var_os("LAMEDUCK_REPORT").filter(|it| !it.is_empty()) else {
+        return;
+    };
+    voice::file(move || {
+        let path = PathBuf::from(path);
+        if let Err(e) = report_file::write(&path, &report.to_json()) {
+            say(format!("LAMEDUCK_REPORT={}: {e}", path.display()));
         }
     });
 }
 
-/// Does something that may hang, on a thread of its own.
-fn patiently(patience: Duration, speak: impl FnOnce() + Send + 'static) {
-    let (said, heard) = mpsc::channel();
-    let speaker = thread::Builder::new()
-        .name("lameduck-last-words".into())
-        .spawn(move || {
-            speak();
-            let _ = said.send(());
-        });
-    if speaker.is_ok() {
-        let _ = heard.recv_timeout(patience);
+fn send_event(report: Arc<Report>) {
+    voice::event(report.level(), move || report.trace());
+}
+
+fn write_lines(report: Arc<Report>, handle: &Handle) {
+    if handle.tells_in_lines() {
+        voice::lines(move || format!("{report}\n"));
     }
 }
 
-/// Writes to standard error, past the lock of `eprintln!`, which a blocked thread may hold.
-pub(crate) fn say(text: &str) {
-    let _ = raw_stderr().write_all(text.as_bytes());
+/// Writes one line to standard error.
+pub(crate) fn say(text: impl Into<String>) {
+    let text = text.into();
+    voice::lines(move || format!("lameduck: {text}\n"));
 }
 
-fn speak(report: &Report) {
-    say(&format!("{report}\n"));
-    if let Some(path) = std::env::var_os("LAMEDUCK_REPORT")
-        && let Err(e) = write_whole(path.as_ref(), &report.to_json())
-    {
-        say(&format!(
-            "lameduck: LAMEDUCK_REPORT={}: {e}\n",
-            path.display()
-        ));
-    }
-}
-
-/// Writes a file so that nobody ever reads half of it. A pipe or a terminal is written to as it is.
-fn write_whole(path: &std::path::Path, text: &str) -> std::io::Result<()> {
-    if std::fs::metadata(path).is_ok_and(|m| !m.is_file()) {
-        return std::fs::OpenOptions::new()
-            .write(true)
-            .open(path)?
-            .write_all(text.as_bytes());
-    }
-    let mut part = path.as_os_str().to_owned();
-    part.push(".part");
-    std::fs::write(&part, text)?;
-    std::fs::rename(&part, path)
-}
-
-#[cfg(unix)]
-fn raw_stderr() -> impl Write {
-    struct Raw;
-    impl Write for Raw {
-        fn write(&mut self, buf: &[u8]) -> std::io::Result<usize> {
-            Ok(rustix::io::write(rustix::stdio::stderr(), buf)?)
-        }
-        fn flush(&mut self) -> std::io::Result<()> {
-            Ok(())
-        }
-    }
-    Raw
-}
-
-#[cfg(not(unix))]
-fn raw_stderr() -> impl Write {
-    std::io::stderr()
-}
-
-/// Ends the process without running destructors or `atexit` handlers: they may wait for a lock
-/// that a blocked thread holds.
-pub(crate) fn exit_now(code: u8) -> ! {
-    crate::sys::exit_now(code)
+/// The same, at once and by this thread: for who has no other. What there is no room for is lost.
+pub(crate) fn say_now(text: &str) {
+    let text = format!("lameduck: {text}\n");
+    #[cfg(unix)]
+    crate::stderr::write_now(&text);
+    #[cfg(not(unix))]
+    let _ = io::Write::write_all(&mut io::stderr(), text.as_bytes());
 }

@@ -82,6 +82,7 @@ mod descriptors;
 #[doc(hidden)]
 pub mod doc;
 mod draining;
+mod ending;
 mod exit;
 mod handle;
 mod http;
@@ -101,13 +102,18 @@ mod readiness;
 mod reason;
 mod repeats;
 pub mod report;
+mod report_file;
 mod signal;
 mod signal_set;
+mod spawn;
+#[cfg(unix)]
+mod stderr;
 mod sync;
 mod sys;
 mod terminal;
 mod traffic;
 mod users;
+mod voice;
 mod waiters;
 mod watchdog;
 #[cfg(feature = "websocket")]

@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 
-use crate::inflight::Entry;
 use crate::phase::Phase;
 
 /// What happened between the signal and the end.
@@ -26,13 +25,24 @@ pub struct Report {
     pub phases: Vec<PhaseTime>,
     /// How much of each kind finished during the shutdown.
     pub finished: BTreeMap<String, u64>,
-    /// What did not finish, oldest first.
+    /// What was left out because the shutdown had begun, such as a step of the start-up; nobody is let down by that.
+    /// At most a hundred.
+    pub given_up: Vec<LetGo>,
+    /// What did not finish, oldest first: at most a hundred of it.
     pub let_go: Vec<LetGo>,
-    /// Components that failed.
+    /// How much did not finish.
+    pub let_go_total: u64,
+    /// The same by kind.
+    pub let_go_by_kind: BTreeMap<String, u64>,
+    /// Components that failed, at most a hundred.
     pub failed: Vec<Failure>,
+    /// How many failures there were.
+    pub failed_total: u64,
     /// Work that panicked at any time since the start, the latest sixteen. A request whose
     /// handler panicked was answered `500`.
     pub panicked: Vec<Panic>,
+    /// How much panicked.
+    pub panicked_total: u64,
     /// Load balancers and registries that were told.
     pub announced: Vec<Step>,
     /// Pools, clients and telemetry that were closed, in order.
@@ -68,18 +78,6 @@ pub struct LetGo {
     pub age: Duration,
     /// Why it was let go.
     pub why: String,
-}
-
-impl LetGo {
-    /// An entry of the ledger that is let go because of `why`.
-    pub fn new(entry: &Entry, why: impl Into<String>) -> LetGo {
-        LetGo {
-            kind: entry.kind.to_owned(),
-            name: entry.name.to_string(),
-            age: entry.age,
-            why: why.into(),
-        }
-    }
 }
 
 /// A component that failed.
@@ -132,12 +130,27 @@ fn display<T: fmt::Display, S: Serializer>(t: &T, s: S) -> Result<S::Ok, S::Erro
 }
 
 impl Report {
+    /// One more thing that did not finish.
+    pub(crate) fn adds(&mut self, let_go: LetGo) {
+        self.let_go_total += 1;
+        *self.let_go_by_kind.entry(let_go.kind.clone()).or_default() += 1;
+        self.let_go.push(let_go);
+    }
+
     /// The report as one JSON object with a final newline.
     pub fn to_json(&self) -> String {
         let mut json = serde_json::to_string_pretty(self)
             .unwrap_or_else(|e| format!("{{\"error\":{:?}}}", e.to_string()));
         json.push('\n');
         json
+    }
+
+    /// The level of its event.
+    pub(crate) fn level(&self) -> tracing::Level {
+        match self.exit {
+            0 => tracing::Level::INFO,
+            _ => tracing::Level::ERROR,
+        }
     }
 
     /// Sends the report as one event to `tracing`: `INFO` if the exit is clean, else `ERROR`.
@@ -147,14 +160,14 @@ impl Report {
                 tracing::event!(
                     target: "lameduck::report",
                     $level,
+                    report = self.to_json(),
+                    let_go = self.let_go_total,
+                    failed = self.failed_total,
+                    forced = self.forced,
                     reason = self.reason,
                     took_ms = self.took.as_millis() as u64,
                     grace_ms = self.grace.as_millis() as u64,
-                    let_go = self.let_go.len(),
-                    failed = self.failed.len(),
-                    forced = self.forced,
                     exit = self.exit,
-                    report = self.to_json(),
                     "shutdown complete"
                 )
             };
@@ -175,14 +188,14 @@ pub(crate) fn short(d: Duration) -> String {
     }
 }
 
-fn plural(n: u64, kind: &str) -> String {
+pub(crate) fn plural(n: u64, kind: &str) -> String {
     match n {
         1 => format!("1 {kind}"),
         n => format!("{n} {kind}s"),
     }
 }
 
-fn steps(f: &mut fmt::Formatter<'_>, what: &str, steps: &[Step]) -> fmt::Result {
+fn steps(f: &mut impl fmt::Write, what: &str, steps: &[Step]) -> fmt::Result {
     for (i, step) in steps.iter().enumerate() {
         let lead = if i == 0 {
             format!("\n  {what}: ")
@@ -197,21 +210,29 @@ fn steps(f: &mut fmt::Formatter<'_>, what: &str, steps: &[Step]) -> fmt::Result 
     Ok(())
 }
 
-impl fmt::Display for Report {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+/// More text than this, in bytes, ends with what it begins with.
+///
+/// Kubernetes keeps the last 2,048 bytes of a container's log as its termination message
+/// (`terminationMessagePolicy: FallbackToLogsOnError`).
+const TWICE: usize = 1500;
+
+impl Report {
+    /// Why, how long, and with which code: the line for who reads no other.
+    fn headline(&self, f: &mut impl fmt::Write) -> fmt::Result {
+        let how = if self.forced {
+            "ended by force"
+        } else {
+            "stopped"
+        };
+        let (took, grace) = (short(self.took), short(self.grace));
+        let (reason, exit) = (&self.reason, self.exit);
         write!(
             f,
-            "lameduck: {} after {}, {} of {}, exit {}",
-            if self.forced {
-                "ended by force"
-            } else {
-                "stopped"
-            },
-            self.reason,
-            short(self.took),
-            short(self.grace),
-            self.exit
-        )?;
+            "lameduck: {how} after {reason}, {took} of {grace}, exit {exit}"
+        )
+    }
+
+    fn lines(&self, f: &mut impl fmt::Write) -> fmt::Result {
         let phases: Vec<String> = self
             .phases
             .iter()
@@ -220,32 +241,68 @@ impl fmt::Display for Report {
         if !phases.is_empty() {
             write!(f, "\n  phases: {}", phases.join(", "))?;
         }
-        let finished: Vec<String> = self
-            .finished
-            .iter()
-            .map(|(kind, n)| plural(*n, kind))
-            .collect();
-        if !finished.is_empty() {
-            write!(f, "\n  finished: {}", finished.join(", "))?;
+        if !self.finished.is_empty() {
+            write!(f, "\n  finished: {}", by_kind(&self.finished))?;
         }
         steps(f, "told", &self.announced)?;
         steps(f, "closed", &self.closed)?;
         for failure in &self.failed {
             write!(f, "\n  failed: {}: {}", failure.component, failure.error)?;
         }
+        more(f, "failed", self.failed_total, self.failed.len())?;
+        if self.panicked_total > self.panicked.len() as u64 {
+            let (all, kept) = (self.panicked_total, self.panicked.len());
+            write!(
+                f,
+                "\n  panicked: {all} in all, of which these {kept} were the last"
+            )?;
+        }
         for it in &self.panicked {
             write!(f, "\n  panicked: {} {}: {}", it.kind, it.name, it.message)?;
         }
-        for it in &self.let_go {
-            write!(
-                f,
-                "\n  let go: {} {}, {} old: {}",
-                it.kind,
-                it.name,
-                short(it.age),
-                it.why
-            )?;
+        for it in &self.given_up {
+            it.line(f, "given up")?;
         }
-        Ok(())
+        for it in &self.let_go {
+            it.line(f, "let go")?;
+        }
+        more(f, "let go", self.let_go_total, self.let_go.len())
+    }
+}
+
+impl LetGo {
+    fn line(&self, f: &mut impl fmt::Write, what: &str) -> fmt::Result {
+        let (kind, name, age, why) = (&self.kind, &self.name, short(self.age), &self.why);
+        write!(f, "\n  {what}: {kind} {name}, {age} old: {why}")
+    }
+}
+
+/// How many there are that are not in the list.
+fn more(f: &mut impl fmt::Write, what: &str, total: u64, listed: usize) -> fmt::Result {
+    match total.saturating_sub(listed as u64) {
+        0 => Ok(()),
+        n => write!(f, "\n  {what}: {n} more"),
+    }
+}
+
+fn by_kind(counts: &BTreeMap<String, u64>) -> String {
+    let counts = counts.iter().map(|(kind, n)| plural(*n, kind));
+    counts.collect::<Vec<_>>().join(", ")
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut text = String::new();
+        self.headline(&mut text)?;
+        self.lines(&mut text)?;
+        if text.len() > TWICE {
+            text.push('\n');
+            self.headline(&mut text)?;
+            if self.let_go_total > 0 {
+                text.push_str("; let go: ");
+                text.push_str(&by_kind(&self.let_go_by_kind));
+            }
+        }
+        f.write_str(&text)
     }
 }

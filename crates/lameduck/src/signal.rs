@@ -16,20 +16,30 @@
 //! 5. None of the four that begin a shutdown by default ever ends the process undrained: one that is left out
 //!    does nothing, unless the application handles it by itself.
 
+use tracing::Level;
+
 use crate::handle::Handle;
-use crate::lastwords;
+use crate::phase::Phase;
 use crate::repeats::{Origin, Repeats};
+use crate::signal_set::signal_name;
+use crate::{lastwords, terminal, voice};
 
 /// Takes one signal that means a shutdown into account.
 fn stop(handle: &Handle, signal: i32, origin: Origin) {
+    let signal_name = signal_name(signal);
+    voice::event(Level::INFO, move || {
+        tracing::info!(target: "lameduck", signal = signal_name, "received");
+    });
+    // Looked at before: the one that begins it may be what a process with nothing to do ends by.
+    let is_over = handle.phase() == Phase::Stopped;
     let nth = match origin {
         Origin::Process => handle.signalled(signal),
         Origin::Key => handle.pressed(signal),
     };
-    if nth >= 3 {
-        let code = 128 + u8::try_from(signal).unwrap_or(127);
-        lastwords::end(handle, "a third signal ended the process", code);
+    if nth >= 3 || is_over {
+        lastwords::end(handle, 128 + u8::try_from(signal).unwrap_or(127));
     }
+    terminal::tell(handle, nth, is_over);
 }
 
 #[cfg(unix)]

@@ -201,3 +201,17 @@ pub(crate) fn unblock(signals: crate::signal_set::SignalSet) {
         libc::pthread_sigmask(libc::SIG_UNBLOCK, set.as_ptr(), std::ptr::null_mut());
     }
 }
+
+/// Blocks SIGXFSZ on the calling thread, so that a file that may not grow (`RLIMIT_FSIZE`, setrlimit(2)) is an
+/// error of the write, and not the end of the process.
+#[cfg(unix)]
+pub(crate) fn block_file_size_signal() {
+    let mut set = std::mem::MaybeUninit::<libc::sigset_t>::uninit();
+    // SAFETY: `sigemptyset` makes the set a valid one before anything else looks at it; `pthread_sigmask` reads it,
+    // and writes nothing through a null pointer.
+    unsafe {
+        libc::sigemptyset(set.as_mut_ptr());
+        libc::sigaddset(set.as_mut_ptr(), libc::SIGXFSZ);
+        libc::pthread_sigmask(libc::SIG_BLOCK, set.as_ptr(), std::ptr::null_mut());
+    }
+}

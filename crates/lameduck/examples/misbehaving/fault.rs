@@ -14,6 +14,10 @@ const FOR_EVER: Duration = Duration::from_secs(3600);
 /// One thing that goes wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
+    /// `main` blocks before anything is started.
+    MainHangs,
+    /// Two servers are called the same.
+    TwoServers,
     StartHangs,
     StartBlocks,
     StartWaits,
@@ -31,7 +35,9 @@ pub enum Fault {
     FlushHangs,
 }
 
-const NAMES: [(&str, Fault); 14] = [
+const NAMES: [(&str, Fault); 16] = [
+    ("main-hangs", Fault::MainHangs),
+    ("two-servers", Fault::TwoServers),
     ("start-hangs", Fault::StartHangs),
     ("start-blocks", Fault::StartBlocks),
     ("start-waits", Fault::StartWaits),
@@ -113,7 +119,11 @@ impl Fault {
     /// Makes itself a part of `life`.
     pub fn put_into(self, life: Lifecycle) -> Lifecycle {
         match self {
-            Fault::StartHangs | Fault::StartBlocks | Fault::StartWaits => life,
+            Fault::MainHangs
+            | Fault::TwoServers
+            | Fault::StartHangs
+            | Fault::StartBlocks
+            | Fault::StartWaits => life,
             Fault::EatsDescriptors => life.task("leak", |handle| async move {
                 handle.phases().reached(lameduck::Phase::Ready).await;
                 // For as long as the process lives.

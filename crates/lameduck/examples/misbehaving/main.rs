@@ -15,6 +15,7 @@ mod fault;
 mod routes;
 mod signals;
 mod sockets;
+mod subscriber;
 
 use std::convert::Infallible;
 use std::io;
@@ -24,6 +25,7 @@ use fault::Fault;
 use lameduck::websocket::WebSockets;
 use lameduck::{Exit, Http, Lifecycle, Phase, Tls};
 use signals::OnSignal;
+use subscriber::Sink;
 
 /// Nobody may be stuck with a service whose trade is to be stuck: 2 min after its start it is gone.
 const LIFETIME: Duration = Duration::from_secs(120);
@@ -48,8 +50,8 @@ struct Args {
     /// The files of a certificate and its key.
     tls_cert: Option<String>,
     tls_key: Option<String>,
-    /// Whether events go to standard error.
-    log: bool,
+    /// Where events go.
+    subscriber: Option<Sink>,
     /// Whether it forks when it has begun to listen to signals.
     fork: bool,
     /// The signals that begin a shutdown, and what others do.
@@ -71,7 +73,7 @@ fn args() -> Result<Args, String> {
         restart: false,
         tls_cert: None,
         tls_key: None,
-        log: false,
+        subscriber: None,
         fork: false,
         shutdown_signals: None,
         on_signal: Vec::new(),
@@ -96,7 +98,7 @@ fn args() -> Result<Args, String> {
             "--tls-key" => args.tls_key = Some(value()?),
             "--drain-route" => args.drain_route = true,
             "--restart" => args.restart = true,
-            "--log" => args.log = true,
+            "--subscriber" => args.subscriber = Some(value()?.parse()?),
             "--fork" => args.fork = true,
             "--shutdown-signals" => args.shutdown_signals = Some(value()?),
             "--on-signal" => args.on_signal.push(value()?.parse()?),
@@ -104,7 +106,7 @@ fn args() -> Result<Args, String> {
             _ => {
                 return Err(format!(
                     "{word}: expected --listen ADDRESS, --socket-mode MODE, --hold ADDRESS, --threads N, --first-byte MS, --idle MS, \
-                     --most N, --tls-cert FILE, --tls-key FILE, --drain-route, --restart, --log, --fork, \
+                     --most N, --tls-cert FILE, --tls-key FILE, --drain-route, --restart, --subscriber SINK, --fork, \
                      --shutdown-signals NAMES, --on-signal NAME=DOES or --fault NAME"
                 ));
             }
@@ -139,10 +141,8 @@ fn main() -> Exit {
             return Exit::BAD_CONFIGURATION;
         }
     };
-    if args.log {
-        tracing_subscriber::fmt()
-            .with_writer(std::io::stderr)
-            .init();
+    if let Some(sink) = args.subscriber {
+        sink.install();
     }
     let mut life = Lifecycle::new();
     if args.fork {
@@ -175,6 +175,9 @@ fn runtime(threads: usize) -> io::Result<tokio::runtime::Runtime> {
 }
 
 async fn live(mut life: Lifecycle, args: Args) -> Exit {
+    if args.faults.contains(&Fault::MainHangs) {
+        std::thread::sleep(LIFETIME);
+    }
     let _held = args.hold.map(std::net::TcpListener::bind);
     for fault in &args.faults {
         if fault.at_start(&mut life).await.is_none() {
@@ -194,6 +197,9 @@ async fn live(mut life: Lifecycle, args: Args) -> Exit {
     }
     if let Some(mode) = args.socket_mode {
         api = api.socket_mode(mode);
+    }
+    if args.faults.contains(&Fault::TwoServers) {
+        life = life.http("api", "127.0.0.1:0", lameduck::doc::Hello);
     }
     if let (Some(cert), Some(key)) = (args.tls_cert, args.tls_key) {
         api = api.tls(Tls::files(cert, key));

@@ -16,7 +16,9 @@
 //! | `GET /firehose` | one chunk after the other, for ever |
 //! | `GET /panic` | panics |
 //! | `GET /upgrade` | stops being HTTP, and sends back what it gets |
-//! | `GET /spawn-blocking` | leaves a blocking thread behind that never returns |
+//! | `GET /spawn-blocking?ms=N` | leaves a blocking thread behind that returns after N ms, or never |
+//! | `GET /spawn?ms=N` | leaves a task behind, by `Handle::spawn`, that is done after N ms |
+//! | `GET /track?n=N` | has N more things in flight for ever |
 //! | gRPC `grpc.health.v1.Health` | whether it serves |
 //!
 //! `/work`, `/never`, `/endless` and `/panic` can be called as if they were methods of gRPC, too.
@@ -27,7 +29,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
-use axum::extract::{Query, Request};
+use axum::extract::{Query, Request, State};
 use axum::http::StatusCode;
 use axum::http::header::{CONNECTION, UPGRADE};
 use axum::response::{IntoResponse, Response};
@@ -44,6 +46,8 @@ pub fn router(handle: Handle) -> Router {
             "/grpc.health.v1.Health/{method}",
             handle.grpc_health(["misbehaving"]),
         )
+        .route("/spawn", get(spawn).with_state(handle.clone()))
+        .route("/track", get(track).with_state(handle.clone()))
         .route("/block-all", get(move || block_all(handle.clone())))
         .route("/", get(|| async { "hello" }))
         .route("/work", get(work).post(work))
@@ -73,6 +77,8 @@ struct Ask {
     ms: u64,
     #[serde(default)]
     bytes: usize,
+    #[serde(default)]
+    n: usize,
 }
 
 async fn work(Query(ask): Query<Ask>) -> &'static str {
@@ -168,9 +174,26 @@ async fn upgrade(request: Request) -> Response {
     (StatusCode::SWITCHING_PROTOCOLS, headers).into_response()
 }
 
-async fn spawn_blocking() -> &'static str {
-    drop(tokio::task::spawn_blocking(|| {
-        std::thread::sleep(Duration::from_secs(3600));
+async fn spawn_blocking(Query(ask): Query<Ask>) -> &'static str {
+    let ms = if ask.ms > 0 { ask.ms } else { 3_600_000 };
+    drop(tokio::task::spawn_blocking(move || {
+        std::thread::sleep(Duration::from_millis(ms));
+        println!("the blocking thread is done");
     }));
-    "it will never return"
+    "it goes on"
+}
+
+async fn spawn(State(handle): State<Handle>, Query(ask): Query<Ask>) -> &'static str {
+    drop(handle.spawn("mail", "receipt 17", async move {
+        tokio::time::sleep(Duration::from_millis(ask.ms)).await;
+        println!("the mail is sent");
+    }));
+    "it goes on"
+}
+
+async fn track(State(handle): State<Handle>, Query(ask): Query<Ask>) -> &'static str {
+    for n in 0..ask.n {
+        std::mem::forget(handle.track("import", format!("file {n}")));
+    }
+    "they are in flight"
 }

@@ -25,9 +25,11 @@ mod linux {
     use sd_notify::NotifyState;
     use tokio::sync::oneshot;
     use tokio::time::MissedTickBehavior;
+    use tracing::Level;
 
     use super::Handle;
     use crate::Phase;
+    use crate::voice;
 
     /// How long a manager that does not read is waited for.
     const PATIENCE: Duration = Duration::from_millis(100);
@@ -107,14 +109,19 @@ mod linux {
                     // Nobody may wait any more.
                     let _ = sent.send(());
                     if let Err(error) = told {
-                        tracing::warn!(target: "lameduck", %error, "NOTIFY_SOCKET");
+                        voice::event(Level::WARN, move || {
+                            tracing::warn!(target: "lameduck", %error, "NOTIFY_SOCKET");
+                        });
                     }
                 }
             });
-        if let Err(error) = &started {
-            tracing::warn!(target: "lameduck", %error, "NOTIFY_SOCKET: no thread to tell it");
+        if let Err(error) = started {
+            voice::event(Level::WARN, move || {
+                tracing::warn!(target: "lameduck", %error, "NOTIFY_SOCKET: no thread to tell it");
+            });
+            return None;
         }
-        started.ok().map(|_| sender)
+        Some(sender)
     }
 }
 

@@ -9,7 +9,10 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, ToSocketAddr
 
 use socket2::{Domain, Protocol, Socket, Type};
 
+use tracing::Level;
+
 use super::{BACKLOG, BindError};
+use crate::voice;
 
 const EXPECTED: &str = "expected HOST:PORT, for example 127.0.0.1:8080";
 
@@ -98,14 +101,18 @@ fn everywhere(addr: SocketAddr) -> Result<Bound, BindError> {
         && has_only_v6(&own_addresses())
         && let Ok(socket) = bind_one(v6)
     {
-        tracing::info!(target: "lameduck", asked = %addr, listening = %v6, "no IPv4 address here");
+        voice::event(Level::INFO, move || {
+            tracing::info!(target: "lameduck", asked = %addr, listening = %v6, "no IPv4 address here");
+        });
         return Ok((v6, socket));
     }
     match bind_one(addr) {
         Ok(socket) => Ok((addr, socket)),
         Err(e) if is_absent(&e) => match bind_one(other) {
             Ok(socket) => {
-                tracing::info!(target: "lameduck", asked = %addr, listening = %other, error = %e, "no such addresses here");
+                voice::event(Level::INFO, move || {
+                    tracing::info!(target: "lameduck", asked = %addr, listening = %other, error = %e, "no such addresses here");
+                });
                 Ok((other, socket))
             }
             Err(second) => Err(problem(other, &second)),
@@ -163,7 +170,10 @@ fn each(asked: &str, all: &[SocketAddr]) -> Result<Vec<Bound>, BindError> {
             ),
         })),
         Some((addr, e)) => {
-            tracing::info!(target: "lameduck", asked, address = %addr, error = %e, "passed over");
+            let asked = asked.to_owned();
+            voice::event(Level::INFO, move || {
+                tracing::info!(target: "lameduck", asked, address = %addr, error = %e, "passed over");
+            });
             Ok(bound)
         }
         None => Ok(bound),

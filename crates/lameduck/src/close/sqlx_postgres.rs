@@ -6,7 +6,10 @@ use std::any::Any;
 use ::sqlx::postgres::{PgConnectOptions, PgPool, PgRow};
 use ::sqlx::{ConnectOptions, Connection, Database, Pool, Row};
 
+use tracing::Level;
+
 use super::own_ports::own_ports;
+use crate::voice;
 
 /// How many sessions are told.
 const TOLD: i32 = 5;
@@ -20,7 +23,11 @@ pub(super) async fn sessions<DB: Database>(pool: &Pool<DB>, in_use: usize) -> Op
     let options = pool.connect_options();
     let asked = ask(&options).await;
     let sessions = asked
-        .inspect_err(|error| tracing::debug!(target: "lameduck", %error, "pg_stat_activity"))
+        .map_err(|error| {
+            voice::event(Level::DEBUG, move || {
+                tracing::debug!(target: "lameduck", %error, "pg_stat_activity");
+            });
+        })
         .ok()?;
     tell(&sessions, in_use)
 }

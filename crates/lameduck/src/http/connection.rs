@@ -23,6 +23,8 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use tower_service::Service;
 
+use tracing::Level;
+
 use super::conn::{Conn, Order};
 use super::events::EventStreams;
 use super::linger::linger;
@@ -32,6 +34,7 @@ use super::socket::Socket;
 use super::stream::Opening;
 use super::tap::Tap;
 use crate::component::BoxError;
+use crate::voice;
 
 /// Serves one connection from the first byte to the last. The task of the connection, which has been on
 /// the list since before its first turn.
@@ -88,7 +91,9 @@ where
             if let Poll::Ready(result) = http.as_mut().poll(cx) {
                 if let Err(error) = result {
                     conn.leaves_unread();
-                    tracing::trace!(target: "lameduck", %error, "connection ended");
+                    voice::event(Level::TRACE, move || {
+                        tracing::trace!(target: "lameduck", %error, "connection ended");
+                    });
                 }
                 return Poll::Ready(());
             }

@@ -10,7 +10,6 @@ use super::conn::Conn;
 use crate::clock::Millis;
 use crate::handle::Handle;
 use crate::inflight::{Guard, Name};
-use crate::report::LetGo as LetGoLine;
 
 /// Keeps a request in the ledger and its connection busy.
 pub(super) struct InFlight {
@@ -36,9 +35,7 @@ impl InFlight {
     /// Writes down that this request is let go, and takes it off the ledger.
     pub(super) fn let_go(&mut self, why: &str) {
         if let Some(guard) = self.guard.take() {
-            let entry = guard.entry();
-            drop(guard);
-            self.handle().journal().let_go(LetGoLine::new(&entry, why));
+            self.handle().journal().cut(&guard.entry(), why);
         }
     }
 

@@ -31,12 +31,15 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
+use tracing::Level;
+
 use super::socket::Socket;
 use crate::accept::AcceptTrouble;
 use crate::bind::{Bind, BindError, bind_tcp};
 #[cfg(unix)]
 use crate::bind::{OwnFile, bind_unix};
 use crate::descriptors::{Headroom, PAUSE, exhausted};
+use crate::voice;
 
 /// What a server listens on: usually one socket, more where an address stands for several.
 pub(crate) struct Listener {
@@ -144,10 +147,14 @@ impl Listener {
             };
             match self.trouble(&error) {
                 AcceptTrouble::OneConnection => {
-                    tracing::debug!(target: "lameduck", %error, "accept");
+                    voice::event(Level::DEBUG, move || {
+                        tracing::debug!(target: "lameduck", %error, "accept");
+                    });
                 }
                 AcceptTrouble::ForNow => {
-                    tracing::warn!(target: "lameduck", %error, "cannot accept, trying again");
+                    voice::event(Level::WARN, move || {
+                        tracing::warn!(target: "lameduck", %error, "cannot accept, trying again");
+                    });
                     tokio::time::sleep(PAUSE).await;
                 }
                 AcceptTrouble::ForGood => {
@@ -196,7 +203,10 @@ impl Listener {
         if self.errors.load(Relaxed) != CROWDED {
             return;
         }
-        tracing::warn!(target: "lameduck", limit = crate::descriptors::limit(), "nearly all file descriptors are in use: new connections wait");
+        voice::event(Level::WARN, || {
+            let limit = crate::descriptors::limit();
+            tracing::warn!(target: "lameduck", limit, "nearly all file descriptors are in use: new connections wait");
+        });
         while self.is_crowded() {
             tokio::time::sleep(PAUSE).await;
         }
@@ -234,7 +244,9 @@ impl Listener {
         self.settle(&mut time, &mut serve).await;
         for door in self.doors {
             if let Err(error) = door.empty_the_queue(&mut time, &mut serve).await {
-                tracing::warn!(target: "lameduck", %error, "connections in the accept queue were reset");
+                voice::event(Level::WARN, move || {
+                    tracing::warn!(target: "lameduck", %error, "connections in the accept queue were reset");
+                });
             }
         }
     }
@@ -377,7 +389,9 @@ impl Door {
             #[cfg(target_os = "linux")]
             Door::Tcp(it) => {
                 if let Err(error) = turn_away(it) {
-                    tracing::warn!(target: "lameduck", %error, "new connections cannot be turned away: accepting until quiet");
+                    voice::event(Level::WARN, move || {
+                        tracing::warn!(target: "lameduck", %error, "new connections cannot be turned away: accepting until quiet");
+                    });
                 }
             }
             #[cfg(not(target_os = "linux"))]

@@ -25,6 +25,8 @@ use hyper::body::Incoming;
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
+use tracing::Level;
+
 use super::answering::Answering;
 use super::body::TrackedBody;
 use super::conn::{Conn, Follows};
@@ -37,6 +39,7 @@ use super::{Accounted, REQUEST};
 use crate::component::BoxError;
 use crate::inflight::Name;
 use crate::report::panic_text;
+use crate::voice;
 
 /// The user's service with the bookkeeping round it.
 pub(super) struct Tracked<S> {
@@ -167,7 +170,9 @@ where
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(Err(error)) => {
                     let (name, error) = (in_flight.name(), error.into());
-                    tracing::error!(target: "lameduck", request = %name, %error, "handler failed");
+                    voice::event(Level::ERROR, move || {
+                        tracing::error!(target: "lameduck", request = %name, %error, "handler failed");
+                    });
                     internal_error(*this.dialect)
                 }
             }

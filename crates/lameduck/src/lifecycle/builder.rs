@@ -27,7 +27,7 @@ use crate::phase::{Driver, at};
 use crate::probe;
 use crate::readiness::Check;
 use crate::traffic::Probers;
-use crate::watchdog::Watchdog;
+use crate::voice;
 
 /// The life of a process: what it starts, how it stops.
 ///
@@ -55,7 +55,6 @@ use crate::watchdog::Watchdog;
 pub struct Lifecycle {
     pub(super) handle: Handle,
     pub(super) driver: Driver<at::Starting>,
-    pub(super) watchdog: Option<Watchdog>,
     pub(super) signals: SignalPlan,
     pub(super) environment: Environment,
     /// What was wrong with the environment or the builder's arguments.
@@ -108,11 +107,8 @@ impl Lifecycle {
     /// before this call. [`run`](Lifecycle::run) in a fork says so, and ends it with exit code 2.
     pub fn new() -> Lifecycle {
         let mut it = Lifecycle::embedded();
-        it.handle.owns_the_process();
-        let signals = it.open_ear();
-        match signals.and_then(|()| Watchdog::start(it.handle.clone())) {
-            Ok(watchdog) => it.watchdog = Some(watchdog),
-            Err(e) => it.failed = Some(format!("cannot start a thread: {e}")),
+        if let Err(e) = it.own_the_process() {
+            it.failed = Some(no_thread(&e));
         }
         it
     }
@@ -130,6 +126,7 @@ impl Lifecycle {
         if let Some(budget) = environment.grace {
             handle.set_budget(budget);
         }
+        handle.set_tells_in_lines(environment.report_text.unwrap_or(true));
         #[cfg(feature = "websocket")]
         handle
             .sockets()
@@ -137,10 +134,9 @@ impl Lifecycle {
         Lifecycle {
             handle,
             driver,
-            watchdog: None,
             signals: SignalPlan::default(),
             bad,
-            failed: None,
+            failed: voice::start().err().map(|e| no_thread(&e)),
             environment,
             lame_duck: LameDuck::Auto,
             probers: Probers::default(),
@@ -173,6 +169,15 @@ impl Lifecycle {
     /// a range of them will do. `LAMEDUCK_LAME_DUCK` wins.
     pub fn lame_duck(mut self, lame_duck: impl Into<LameDuck>) -> Self {
         self.lame_duck = lame_duck.into();
+        self
+    }
+
+    /// Whether the report is written to standard error as text. Default: yes. Where logs are JSON, the event of the
+    /// report says the same. `LAMEDUCK_REPORT_TEXT=on|off` wins.
+    pub fn report_text(self, on: bool) -> Self {
+        if self.environment.report_text.is_none() {
+            self.handle.set_tells_in_lines(on);
+        }
         self
     }
 
@@ -471,11 +476,23 @@ impl Lifecycle {
         if self.is_forked() || self.open_probes().is_err() {
             return None;
         }
-        let _guard = self.handle.track("start-up", name.to_owned());
+        let guard = self.handle.track("start-up", name.to_owned());
         tokio::select! {
             biased;
-            () = self.handle.begun() => None,
+            () = self.handle.begun() => {
+                let journal = self.handle.journal();
+                journal.given_up(&guard.entry(), "the shutdown began");
+                None
+            }
             done = step => Some(done),
         }
     }
+}
+
+/// Says that the system has no thread for us.
+fn no_thread(error: &std::io::Error) -> String {
+    format!(
+        "cannot start a thread: {error}; is the number of threads limited too far (RLIMIT_NPROC, the pids limit \
+         of the container)?"
+    )
 }

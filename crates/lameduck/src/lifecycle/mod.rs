@@ -6,6 +6,7 @@
 //! | [`builder`] | [`Lifecycle`]: what there is to run |
 //! | [`admin`] | the probes' port |
 //! | [`parts`] | the components at work |
+//! | [`process`] | the process that it owns, and what becomes of it afterwards |
 //! | [`run`] | one life, from `Starting` to `Stopped` |
 //! | [`lame_duck`] | how long the process goes on serving |
 //! | [`signals`] | which signals mean a shutdown, and hooks for others |
@@ -16,6 +17,7 @@ mod admin;
 mod builder;
 mod lame_duck;
 mod parts;
+mod process;
 mod run;
 mod signals;
 mod task;

@@ -12,18 +12,21 @@ use std::time::Duration;
 
 use tokio::task::{Id, JoinError, JoinSet};
 
+use tracing::Level;
+
 use super::task::TASK;
 use super::uses::Ties;
 use crate::component::{BoxError, Component, Running, Start, StartError};
 use crate::handle::Handle;
 use crate::http::REQUEST;
-use crate::inflight::Entry;
+use crate::inflight::{Ledger, Unnamed};
 #[cfg(unix)]
 use crate::inherited::Sockets;
 use crate::jobs;
 use crate::reason::Reason;
 use crate::report::panic_text;
 use crate::users::Users;
+use crate::voice;
 
 /// Starts every component or none.
 pub(super) fn start_all(
@@ -92,10 +95,10 @@ impl Parts {
     }
 
     /// Whether it could not end because a component that uses it has not.
-    fn is_still_used(&self, entry: &Entry) -> bool {
-        let name = entry.name.to_string();
-        let it = |(used, users): &(String, Users)| *used == name && users.any();
-        entry.kind == TASK && self.used.iter().any(it)
+    fn is_still_used(&self, it: &Unnamed, ledger: &Ledger) -> bool {
+        let mut used = self.used.iter().filter(|(_, users)| users.any());
+        let named = || ledger.named(it).map(|it| it.name.to_string());
+        it.kind == TASK && used.any(|(used, _)| named().as_ref() == Some(used))
     }
 
     /// Waits until the shutdown begins, which the failure of a component does too.
@@ -143,8 +146,11 @@ impl Parts {
         }
         // However it ends from here on, it did not end in time. Requests and jobs note what became
         // of them themselves, and what is still used is told only now.
-        let noted = |entry: &Entry| {
-            entry.kind == REQUEST || jobs::writes_down(entry.kind) || self.is_still_used(entry)
+        let ledger = handle.ledger();
+        let noted = |entry: &Unnamed| {
+            entry.kind == REQUEST
+                || jobs::writes_down(entry.kind)
+                || self.is_still_used(entry, ledger)
         };
         handle.journal().let_go_all(
             handle.ledger(),
@@ -159,7 +165,10 @@ impl Parts {
             .journal()
             .let_go_all(handle.ledger(), |_| false, "does not react to being let go");
         for name in self.names.values() {
-            tracing::warn!(target: "lameduck", name, "component did not end");
+            let name = name.clone();
+            voice::event(Level::WARN, move || {
+                tracing::warn!(target: "lameduck", name, "component did not end");
+            });
         }
         self.running.abort_all();
     }

@@ -11,10 +11,13 @@
 use std::time::Duration;
 
 use tokio::task::JoinSet;
+use tracing::Level;
+use tracing::level_filters::LevelFilter;
 
 use super::builder::Lifecycle;
 use super::lame_duck;
 use super::parts::{Parts, start_all};
+use super::process;
 use super::signals::spawn_hooks;
 use super::uses::{self, Names, Plan, arranged};
 use crate::announce::{self, systemd};
@@ -24,32 +27,36 @@ use crate::config::{LameDuck, Window};
 use crate::exit::Exit;
 #[cfg(unix)]
 use crate::inherited::Sockets;
-use crate::lastwords;
 use crate::phase::Phase;
 use crate::reason::Reason;
 use crate::signal_set::SIGINT;
-use crate::terminal;
+use crate::{lastwords, sys, terminal, voice};
+
+/// How long those may be waited for who are told why the process does not start.
+const PATIENCE_WITH_REFUSALS: Duration = Duration::from_secs(1);
 
 impl Lifecycle {
     /// Starts everything, waits for the shutdown to begin, and sees it through. The process should
     /// end with the result: return it from `main`.
     ///
-    /// Unless the lifecycle is [`embedded`](Lifecycle::embedded), the process is ended by force one
-    /// second after this returns, because `main` waits for ever for a blocking thread of the
-    /// runtime that does not return (tokio#5338).
+    /// What runs on blocking threads (`tokio::task::spawn_blocking`, a read of standard input) then has what is left
+    /// of the grace: the runtime waits for it without end (tokio#5338), so the process is ended by force just before
+    /// the grace is over, with exit code 124. What was spawned with `tokio::spawn` is dropped where it stands;
+    /// [`Handle::spawn`](crate::Handle::spawn) has a task waited for.
+    ///
+    /// In a test harness the process is left alone once this has returned. A test that wants no signals and no
+    /// watchdog takes [`embedded`](Lifecycle::embedded).
     ///
     /// # Cancel safety
     ///
     /// Not cancel safe: dropping the future drops every component where it stands.
-    pub async fn run(mut self) -> Exit {
+    pub async fn run(self) -> Exit {
         if self.is_forked() {
             refuse_fork();
         }
-        let watchdog = self.watchdog.take();
+        let handle = self.handle.clone();
         let exit = self.live().await;
-        if let Some(watchdog) = watchdog {
-            watchdog.over(exit.code());
-        }
+        process::over(&handle, exit);
         exit
     }
 
@@ -57,6 +64,7 @@ impl Lifecycle {
         let window = self.window();
         let auto = self.asked_lame_duck() == LameDuck::Auto;
         self.check_signals();
+        self.check_names();
         let handle = self.handle.clone();
         self.leave_probers_out();
         #[cfg(unix)]
@@ -144,8 +152,9 @@ impl Lifecycle {
             _ => Exit::BAD_CONFIGURATION,
         };
         for problem in self.bad.iter().chain(&self.failed) {
-            lastwords::say(&format!("lameduck: {problem}\n"));
+            lastwords::say(problem);
         }
+        voice::said_within(PATIENCE_WITH_REFUSALS);
         self.handle
             .begin(Reason::Asked("a refusal to start".to_owned()));
         let budget = self.handle.budget();
@@ -188,6 +197,22 @@ impl Lifecycle {
                 None
             }
         }
+    }
+
+    /// Two servers of one name would share an address and an inherited socket.
+    fn check_names(&mut self) {
+        let listens = self.components.iter().filter(|it| it.listens());
+        let mut names: Vec<&str> = listens.map(|it| it.name()).collect();
+        names.sort_unstable();
+        let twice = names.windows(2).filter(|pair| pair[0] == pair[1]);
+        let mut twice: Vec<&str> = twice.map(|pair| pair[0]).collect();
+        twice.dedup();
+        let refusals = twice.iter().map(|name| {
+            format!(
+                "two servers are called {name}: give each a name of its own, for example {name}-2"
+            )
+        });
+        self.bad.extend(refusals.collect::<Vec<_>>());
     }
 
     fn leave_probers_out(&mut self) {
@@ -234,12 +259,12 @@ fn is_from_somebody_here(reason: &Reason) -> bool {
 /// Ends a fork of the process that began to listen. At once: whatever waits here for a thread, be it the runtime's
 /// own, waits for one that the parent has, and no watchdog ends it.
 fn refuse_fork() -> ! {
-    lastwords::say(
-        "lameduck: the process was forked after Lifecycle::new(), and its threads stayed behind: it \
+    lastwords::say_now(
+        "the process was forked after Lifecycle::new(), and its threads stayed behind: it \
          would hear no signal. Make it a daemon before that, for example as the first thing in main, or leave \
-         it in the foreground (systemd, containers)\n",
+         it in the foreground (systemd, containers)",
     );
-    lastwords::exit_now(Exit::BAD_CONFIGURATION.code())
+    sys::exit_now(Exit::BAD_CONFIGURATION.code())
 }
 
 /// Says that less time is given to the lame-duck phase than was asked for.
@@ -250,9 +275,12 @@ fn tell_cut(whose: &str, asked: Duration, given: Duration, grace: Duration) {
         humantime::format_duration(grace),
         humantime::format_duration(given)
     );
-    if tracing::enabled!(target: "lameduck", tracing::Level::WARN) {
-        tracing::warn!(target: "lameduck", "{text}");
+    if LevelFilter::current() >= Level::WARN {
+        voice::event(
+            Level::WARN,
+            move || tracing::warn!(target: "lameduck", "{text}"),
+        );
     } else {
-        lastwords::say(&format!("lameduck: {text}\n"));
+        lastwords::say(text);
     }
 }

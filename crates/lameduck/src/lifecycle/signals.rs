@@ -14,12 +14,15 @@ use std::io;
 use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinSet};
 
+use tracing::Level;
+
 use super::builder::Lifecycle;
 use crate::component::{BoxError, BoxFuture};
 use crate::handle::Handle;
 use crate::report::panic_text;
 use crate::signal::Ear;
 use crate::signal_set::{SIGTERM, SignalSet, number, signal_name};
+use crate::voice;
 
 /// The kind under which a hook is in the ledger while it runs.
 const SIGNAL_HOOK: &str = "signal hook";
@@ -214,13 +217,15 @@ async fn serve(hook: SignalHook, handle: Handle) {
             Err(panic) => Err(panic_text(&*panic).to_owned()),
         };
         match ended {
-            Ok(Ok(())) => tracing::info!(target: "lameduck", signal = name, "hook has run"),
-            Ok(Err(error)) => {
+            Ok(Ok(())) => voice::event(Level::INFO, move || {
+                tracing::info!(target: "lameduck", signal = name, "hook has run");
+            }),
+            Ok(Err(error)) => voice::event(Level::ERROR, move || {
                 tracing::error!(target: "lameduck", signal = name, %error, "hook failed");
-            }
-            Err(panic) => {
+            }),
+            Err(panic) => voice::event(Level::ERROR, move || {
                 tracing::error!(target: "lameduck", signal = name, panic, "hook panicked");
-            }
+            }),
         }
     }
 }

@@ -15,12 +15,15 @@ use tokio::sync::watch;
 use tokio::task::yield_now;
 use tokio::time::{interval, sleep, timeout};
 
+use tracing::Level;
+
 use super::connections::{self, Connections, asked};
 use super::routes::Routes;
 use crate::accept::AcceptTrouble;
 use crate::descriptors::{PAUSE, exhausted, keep_spare, with_spare};
 use crate::handle::Handle;
 use crate::readiness::{Check, Readiness};
+use crate::voice;
 
 /// How long answers under way may take once the server is stopped.
 const LAST_ANSWERS: Duration = Duration::from_millis(100);
@@ -184,7 +187,9 @@ async fn serve(
                     // A pause all the same, in case it comes without end.
                     AcceptTrouble::OneConnection => sleep(Duration::from_millis(1)).await,
                     _ => {
-                        tracing::warn!(target: "lameduck", error = %e, "the admin port cannot accept");
+                        voice::event(Level::WARN, move || {
+                            tracing::warn!(target: "lameduck", error = %e, "the admin port cannot accept");
+                        });
                         sleep(PAUSE).await;
                     }
                 },

@@ -8,12 +8,15 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Instant, sleep, timeout};
 
+use tracing::Level;
+
 use super::line::{Closed, Line};
 use super::pacer::Turn;
 use super::settings::WebSockets;
 use super::{CloseCode, CloseFrame};
 use crate::handle::Handle;
 use crate::inflight::Guard;
+use crate::voice;
 
 /// How long a peer may take for its FIN after ours: 1 s.
 const FIN: Duration = Duration::from_secs(1);
@@ -55,7 +58,9 @@ impl Closing<'_> {
                 if self.line.close_is_out() {
                     // All that is ours to do has been done (RFC 6455, 7.1.1). A phone that sleeps is
                     // no reason for a deploy to fail.
-                    tracing::debug!(target: "lameduck", "a WebSocket did not answer the Close frame");
+                    voice::event(Level::DEBUG, || {
+                        tracing::debug!(target: "lameduck", "a WebSocket did not answer the Close frame");
+                    });
                 } else if self.handle.has_begun() {
                     let why = format!(
                         "did not take what was sent to it, nor a Close frame, in {closing:?}"

@@ -12,6 +12,8 @@ use hyper_util::rt::TokioIo;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 
+use tracing::Level;
+
 use super::WEBSOCKET;
 use super::closing::Closing;
 use super::io::{Bytes, Counted};
@@ -21,6 +23,7 @@ use super::socket::WebSocket;
 use crate::handle::Handle;
 use crate::inflight::Guard;
 use crate::report::panic_text;
+use crate::voice;
 
 /// What a socket's task needs to know.
 pub(super) struct Life {
@@ -43,7 +46,9 @@ impl Life {
         let life = async {
             match upgrade.await {
                 Ok(upgraded) => self.over(TokioIo::new(upgraded), handler).await,
-                Err(error) => tracing::debug!(target: "lameduck", %error, "not upgraded"),
+                Err(error) => voice::event(Level::DEBUG, move || {
+                    tracing::debug!(target: "lameduck", %error, "not upgraded");
+                }),
             }
         };
         // Whoever is let go is cut where it stands, and the handler with it.

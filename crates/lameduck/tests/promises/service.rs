@@ -109,6 +109,18 @@ impl Start {
         self
     }
 
+    /// Has standard error be this, and not a pipe that is read.
+    pub fn stderr(mut self, it: impl Into<Stdio>) -> Start {
+        self.command.stderr(it);
+        self.read_stderr = false;
+        self
+    }
+
+    /// Where the report is to be written.
+    pub fn report(&self) -> PathBuf {
+        self.folder.path().join("report.json")
+    }
+
     /// Has the system refuse sockets of this family, as if it did not know it. `false` if it cannot be
     /// made to.
     pub fn without_family(&mut self, family: i32) -> bool {
@@ -328,6 +340,22 @@ impl Service {
             let gone = |it: &Value| it["kind"] != kind || it["name"] != name;
             items.iter().all(gone).then_some(())
         });
+    }
+
+    /// Waits until it catches this signal.
+    pub fn listens_to(&self, signal: Signal) {
+        let bit = 1_u64 << (signal.as_raw() - 1);
+        until("a handler of the signal", || {
+            let status = std::fs::read_to_string(format!("/proc/{}/status", self.id())).ok()?;
+            let caught = status.lines().find_map(|it| it.strip_prefix("SigCgt:"))?;
+            let caught = u64::from_str_radix(caught.trim(), 16).unwrap();
+            (caught & bit != 0).then_some(())
+        });
+    }
+
+    /// Whether the report's file is there.
+    pub fn has_reported(&self) -> bool {
+        self.folder.path().join("report.json").is_file()
     }
 
     pub fn id(&self) -> u32 {

@@ -95,7 +95,7 @@ fn second_signal_third_ends_it_when_every_runtime_thread_is_blocked() {
 
 #[test]
 fn second_signal_third_ends_it_when_nobody_reads_the_log() {
-    let mut start = Start::new(&["--log"])
+    let mut start = Start::new(&["--subscriber", "stderr"])
         .env("LAMEDUCK_GRACE", "30s")
         .env("LAMEDUCK_LAME_DUCK", "15s")
         .nobody_reads_stderr();

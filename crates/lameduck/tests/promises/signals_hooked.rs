@@ -124,7 +124,8 @@ fn a_hook_that_runs_runs_once_more_for_all_that_come_meanwhile() {
 #[test]
 fn a_hook_that_fails_or_panics_is_logged_and_changes_nothing() {
     let start = Start::new(&[
-        "--log",
+        "--subscriber",
+        "stderr",
         "--on-signal",
         "HUP=fails",
         "--on-signal",

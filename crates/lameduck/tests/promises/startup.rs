@@ -12,6 +12,11 @@ fn startup_signal_during_a_step_that_hangs_exits_zero() {
     let ended = service.ended();
     ended.within_grace().exit(0).nothing_let_go();
     assert_eq!(ended.report["reason"], "SIGTERM");
+    // Nobody is let down by it, but it has not finished.
+    assert!(ended.report["finished"].get("start-up").is_none());
+    let given_up = ended.list("given_up");
+    assert_eq!(given_up.len(), 1, "{}", ended.report);
+    assert_eq!(given_up[0]["name"], "database");
 }
 
 #[test]
@@ -41,6 +46,14 @@ fn live_holds_while_the_start_up_hangs_and_readiness_does_not() {
         service.signal(rustix::process::Signal::KILL);
         assert_eq!(service.ended().killed_by, Some(9));
     }
+}
+
+#[test]
+fn two_servers_of_one_name_are_refused() {
+    let ended = Start::new(&["--fault", "two-servers"]).run();
+    assert_eq!(ended.code, Some(2), "{}", ended.stderr);
+    let told = "two servers are called api: give each a name of its own, for example api-2";
+    assert!(ended.stderr.contains(told), "{}", ended.stderr);
 }
 
 #[test]

@@ -1,7 +1,5 @@
 //! `within-grace`, `stuck-told`: whatever hangs, the process is gone in time and says what it was.
 
-use std::time::Duration;
-
 use crate::service::{PATIENT, Service, Start};
 
 #[test]
@@ -187,24 +185,72 @@ fn stuck_told_names_the_request_whose_peer_never_reads() {
         .let_go("request", "GET /big?bytes=100000000");
 }
 
+/// What still runs on a blocking thread has the rest of the grace.
 #[test]
-fn exits_zero_although_a_blocking_thread_never_returns() {
-    // 10 s, so that what ends it is the second after the end and not the grace.
-    let service = Start::new(&[]).env("LAMEDUCK_GRACE", "10s").serve();
+fn exits_zero_when_a_blocking_thread_has_more_to_do_than_the_drain_takes() {
+    let mut service = Start::new(&[]).env("LAMEDUCK_GRACE", "20s").serve();
+    assert_eq!(service.client().get("/spawn-blocking?ms=2500").status, 200);
+    service.term();
+    service.says("the blocking thread is done");
+    service.ended().exit(0).nothing_let_go();
+}
+
+#[test]
+fn stuck_told_when_a_blocking_thread_never_returns() {
+    let service = Service::plain();
     assert_eq!(service.client().get("/spawn-blocking").status, 200);
     service.term();
     let ended = service.ended();
-    ended.exit(0).nothing_let_go();
-    let told = Duration::from_secs_f64(ended.report["took_ms"].as_f64().unwrap() / 1e3);
-    let afterwards = ended.took - told;
+    ended.within_grace().exit(124).let_go("process", "main");
+    assert_eq!(ended.report["forced"], true);
+    assert!(ended.stderr.contains("spawn_blocking"), "{}", ended.stderr);
+}
+
+#[test]
+fn exits_zero_when_a_task_of_a_request_that_was_answered_is_done() {
+    let mut service = Service::plain();
+    assert_eq!(service.client().get("/spawn?ms=500").status, 200);
+    service.term();
+    service.says("the mail is sent");
+    let ended = service.ended();
+    ended.within_grace().exit(0).nothing_let_go();
+    assert_eq!(ended.report["finished"]["mail"], 1);
+}
+
+#[test]
+fn stuck_told_names_the_task_of_a_request_that_was_answered() {
+    let service = Service::plain();
+    assert_eq!(service.client().get("/spawn?ms=60000").status, 200);
+    service.term();
+    let ended = service.ended();
+    ended.within_grace().exit(124).let_go("mail", "receipt 17");
+}
+
+#[test]
+fn stuck_told_of_a_hundred_thousand_things_in_time() {
+    let service = Service::patient();
+    assert_eq!(service.client().get("/track?n=100000").status, 200);
+    service.term();
+    let ended = service.ended();
+    ended.within(PATIENT).exit(124);
+    assert_eq!(ended.report["let_go_total"], 100_000);
+    assert_eq!(ended.report["let_go_by_kind"]["import"], 100_000);
+    assert_eq!(ended.list("let_go").len(), 100);
     assert!(
-        (900..2500).contains(&afterwards.as_millis()),
-        "{afterwards:?} after the report; {}",
-        ended.stderr
-    );
-    assert!(
-        ended.stderr.contains("a blocking thread"),
+        ended.stderr.contains("let go: 99900 more"),
         "{}",
         ended.stderr
     );
+    let end = &ended.stderr[ended.stderr.len() - 2048..];
+    let told = end.contains(" after SIGTERM, ") && end.contains("exit 124");
+    assert!(told, "{end}");
+}
+
+#[test]
+fn stuck_told_when_main_hangs_before_anything_is_started() {
+    let service = Start::new(&["--fault", "main-hangs"]).spawn();
+    service.listens_to(rustix::process::Signal::TERM);
+    service.term();
+    let ended = service.ended();
+    ended.within_grace().exit(124).let_go("start-up", "main");
 }

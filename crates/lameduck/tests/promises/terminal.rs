@@ -136,3 +136,22 @@ fn ctrl_c_that_a_parent_passes_on_is_one() {
     assert_eq!(ended.report["signals"], 1);
     terminal.shows("stopped after SIG");
 }
+
+#[test]
+fn each_press_of_ctrl_c_is_answered_by_a_line() {
+    let (mut terminal, service) = Terminal::starts(|it| it);
+    let mut client = service.client();
+    client.ask("/never");
+    service.in_flight("request", "GET /never", 1);
+    terminal.ctrl_c();
+    terminal.shows("lameduck: SIGINT: waiting for 1 request (the oldest: request GET /never, ");
+    terminal.shows("a third time: the end at once");
+    sleep(Duration::from_millis(90));
+    terminal.ctrl_c();
+    terminal.shows("lameduck: waiting for 1 request");
+    terminal.shows("Once more: the end at once");
+    sleep(Duration::from_millis(90));
+    terminal.ctrl_c();
+    service.ended().exit(130);
+    terminal.shows("lameduck: ended by force after SIGINT");
+}

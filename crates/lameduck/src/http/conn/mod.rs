@@ -81,6 +81,7 @@ impl Stamp {
         first
     }
 
+    #[cfg_attr(not(feature = "rustls"), allow(dead_code))]
     fn clear(&self) {
         self.0.store(0, Relaxed);
     }

@@ -48,8 +48,10 @@ pub(crate) enum State {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Event {
     /// A TLS handshake is expected.
+    #[cfg_attr(not(feature = "rustls"), allow(dead_code))]
     Shakes,
     /// The TLS handshake is done.
+    #[cfg_attr(not(feature = "rustls"), allow(dead_code))]
     Shook,
     /// A byte has come: of a handshake, or of HTTP.
     Byte,

@@ -15,11 +15,14 @@ use std::task::Poll;
 
 use tokio_rustls::TlsAcceptor;
 
+use tracing::Level;
+
 use super::session::{Session, Wire};
 use crate::http::conn::{Conn, Order};
 use crate::http::linger::linger;
 use crate::http::socket::Socket;
 use crate::http::stream::Stream;
+use crate::voice;
 
 /// Shakes hands; `None` if that did not go well, and the connection is over.
 pub(in crate::http) async fn handshake(
@@ -45,7 +48,9 @@ pub(in crate::http) async fn handshake(
                 Some(Stream::Tls(Box::new(Session::new(stream))))
             }
             Err((error, wire)) => {
-                tracing::debug!(target: "lameduck", %error, "no TLS handshake");
+                voice::event(Level::DEBUG, move || {
+                    tracing::debug!(target: "lameduck", %error, "no TLS handshake");
+                });
                 // The alert that says why must not be overtaken by a reset.
                 conn.leaves_unread();
                 linger(Stream::Plain(wire.into_socket()), conn).await;

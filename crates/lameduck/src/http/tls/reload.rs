@@ -14,7 +14,10 @@ use rustls::crypto::CryptoProvider;
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 
+use tracing::Level;
+
 use super::files::{Bad, Files, Stamp};
+use crate::voice;
 
 /// How often to see whether the files have changed.
 const LOOK: Duration = Duration::from_secs(2);
@@ -114,13 +117,19 @@ impl Reload {
                 *current = Arc::new(pair);
                 self.in_use = there;
                 self.said = None;
-                tracing::info!(target: "lameduck", %certificate, "the new certificate is in use");
+                let certificate = certificate.to_string();
+                voice::event(Level::INFO, move || {
+                    tracing::info!(target: "lameduck", certificate, "the new certificate is in use");
+                });
                 Looked::Replaced
             }
             Err(bad) if self.said.as_ref() == Some(&bad) => Looked::Same,
             Err(bad) => {
-                tracing::warn!(target: "lameduck", %certificate, error = %bad,
-                    "the new certificate cannot be used; the one before stays");
+                let (certificate, error) = (certificate.to_string(), bad.to_string());
+                voice::event(Level::WARN, move || {
+                    tracing::warn!(target: "lameduck", certificate, error,
+                        "the new certificate cannot be used; the one before stays");
+                });
                 self.said = Some(bad);
                 Looked::Refused
             }
