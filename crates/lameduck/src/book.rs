@@ -125,6 +125,11 @@ impl Book {
         &self.lines[key]
     }
 
+    /// The same, to change it.
+    pub(crate) fn line_mut(&mut self, key: usize) -> &mut Line {
+        &mut self.lines[key]
+    }
+
     /// The line of a key that may have ended since.
     pub(crate) fn open_line(&self, key: usize) -> Option<&Line> {
         self.lines.get(key).filter(|line| line.is_open())

@@ -104,6 +104,12 @@ impl Budget {
         self.drain_until() + (self.reserve() / 2).min(Duration::from_secs(1))
     }
 
+    /// From when on connections that are not done are cut: for the last quarter of the time in which what
+    /// is let go is told.
+    pub(crate) fn cut_from(&self) -> Duration {
+        self.let_go_until() - (self.let_go_until() - self.drain_until()) / 4
+    }
+
     /// Until when pools and clients may close (27.9 s of 30 s).
     pub fn close_until(&self) -> Duration {
         self.flush_until() - self.reserve() / 5

@@ -448,6 +448,11 @@ impl Guard {
     pub fn entry(&self) -> Entry {
         Entry::of(self.shard, self.shard.book().line(self.key), Millis::now())
     }
+
+    /// Ends it, counted under another kind than it was entered under: for what did not end as it should.
+    pub(crate) fn end_as(self, kind: &'static str) {
+        self.shard.book().line_mut(self.key).kind = kind;
+    }
 }
 
 impl Drop for Guard {

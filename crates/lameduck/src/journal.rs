@@ -17,10 +17,11 @@ use tracing::Level;
 
 use crate::book::add;
 use crate::clock::now;
+use crate::http::{BROKEN, CLIENT_GONE, REQUEST};
 use crate::inflight::{Ended, Entry, EntryId, Ledger, Unnamed};
 use crate::jobs::INTAKE;
 use crate::phase::Phase;
-use crate::report::{Failure, LetGo, Panic, PhaseTime, Report, Step};
+use crate::report::{BrokenResponse, Failure, LetGo, Panic, PhaseTime, Report, Step};
 use crate::voice;
 
 /// The journal of one process.
@@ -37,6 +38,7 @@ struct Pages {
     closed: Vec<Step>,
     failed: Bounded<Failure>,
     panicked: Bounded<Panic>,
+    broken: Bounded<BrokenResponse>,
     let_go: Bounded<LetGo>,
     /// Of each kind that was let go, how many.
     let_go_by_kind: BTreeMap<String, u64>,
@@ -53,10 +55,10 @@ pub(crate) const CLOSER: &str = "closer";
 /// How many lines of a list the report keeps.
 pub(crate) const KEPT: usize = 100;
 
-/// How many panics it keeps: the latest.
-const PANICS_KEPT: usize = 16;
+/// How many panics and broken responses it keeps: the latest.
+const LATEST_KEPT: usize = 16;
 
-/// The first lines of a list, and how many there were.
+/// Some lines of a list, and how many there were.
 struct Bounded<T> {
     lines: Vec<T>,
     total: u64,
@@ -77,6 +79,15 @@ impl<T> Bounded<T> {
         if self.lines.len() < KEPT {
             self.lines.push(line);
         }
+    }
+
+    /// The same, but for the latest of the list instead of the first.
+    fn push_latest(&mut self, line: T) {
+        self.total += 1;
+        if self.lines.len() == LATEST_KEPT {
+            self.lines.remove(0);
+        }
+        self.lines.push(line);
     }
 }
 
@@ -133,16 +144,11 @@ impl Pages {
         ended: &[Ended],
         still_there: &[Ended],
     ) -> BTreeMap<String, u64> {
-        let before = |kind| {
-            let found = facts.ended_before.iter().find(|e| e.kind == kind);
-            found.map_or(0, |e| e.count)
-        };
+        let before = |kind| of_kind(facts.ended_before, kind);
         let unfinished = |kind| {
             let let_go = self.let_go_by_kind.get(kind).copied().unwrap_or(0);
             let given_up = self.given_up_by_kind.get(kind).copied().unwrap_or(0);
-            let there = still_there.iter().find(|it| it.kind == kind);
-            let there = there.map_or(0, |it| it.count);
-            (let_go + given_up).saturating_sub(there)
+            (let_go + given_up).saturating_sub(of_kind(still_there, kind))
         };
         ended
             .iter()
@@ -150,7 +156,7 @@ impl Pages {
                 let others = before(e.kind) + unfinished(e.kind);
                 (e.kind, e.count.saturating_sub(others))
             })
-            .filter(|(kind, n)| *n > 0 && ![CLOSER, INTAKE].contains(kind))
+            .filter(|(kind, n)| *n > 0 && ![CLOSER, INTAKE, CLIENT_GONE, BROKEN].contains(kind))
             .map(|(kind, n)| (kind.to_owned(), n))
             .collect()
     }
@@ -223,15 +229,22 @@ impl Journal {
             name: name.clone(),
             message: message.clone(),
         };
-        let mut pages = self.pages();
-        pages.panicked.total += 1;
-        if pages.panicked.lines.len() == PANICS_KEPT {
-            pages.panicked.lines.remove(0);
-        }
-        pages.panicked.lines.push(panic);
-        drop(pages);
+        self.pages().panicked.push_latest(panic);
         voice::event(Level::ERROR, move || {
             tracing::error!(target: "lameduck", kind, name, message, "panicked");
+        });
+    }
+
+    /// A response ended before its end because its body did.
+    pub(crate) fn broke(&self, kind: &str, name: impl fmt::Display, error: &str) {
+        let it = BrokenResponse {
+            kind: kind.to_owned(),
+            name: said(&name),
+            error: error.to_owned(),
+        };
+        self.pages().broken.push_latest(it.clone());
+        voice::event(Level::ERROR, move || {
+            tracing::error!(target: "lameduck", kind = it.kind, name = it.name, error = it.error, "broke off");
         });
     }
 
@@ -277,6 +290,11 @@ impl Journal {
         }
     }
 
+    /// Whether it has been written down as let go.
+    pub(crate) fn has_let_go(&self, entry: &Entry) -> bool {
+        self.pages().left.contains(&entry.id)
+    }
+
     /// The report as of now.
     pub(crate) fn report(&self, facts: &Facts<'_>) -> Report {
         let now = now();
@@ -289,10 +307,11 @@ impl Journal {
         let mut let_go_by_kind = pages.let_go_by_kind.clone();
         add_all(&mut let_go_by_kind, &unknown);
         let mut let_go = pages.let_go.lines.clone();
+        let during = |kind| of_kind(&ended, kind).saturating_sub(of_kind(facts.ended_before, kind));
         let exit = match facts.forced {
             Some(code) => code,
             None if !let_go_by_kind.is_empty() => 124,
-            None if pages.failed.total > 0 => 1,
+            None if pages.failed.total > 0 || during(BROKEN) > 0 => 1,
             None => 0,
         };
         let mut report = Report {
@@ -303,6 +322,10 @@ impl Journal {
                 .map_or(Duration::ZERO, |at| now.saturating_duration_since(at)),
             phases: pages.phases(now),
             finished,
+            client_gone: match during(CLIENT_GONE) {
+                0 => BTreeMap::new(),
+                n => BTreeMap::from([(REQUEST.to_owned(), n)]),
+            },
             given_up: pages.given_up.lines.clone(),
             let_go: Vec::new(),
             let_go_total: let_go_by_kind.values().sum(),
@@ -311,6 +334,8 @@ impl Journal {
             failed_total: pages.failed.total,
             panicked: pages.panicked.lines.clone(),
             panicked_total: pages.panicked.total,
+            broken: pages.broken.lines.clone(),
+            broken_total: pages.broken.total,
             announced: pages.announced.clone(),
             closed: pages.closed.clone(),
             signals: facts.signals,
@@ -326,6 +351,12 @@ impl Journal {
         report.let_go = let_go;
         report
     }
+}
+
+/// How many there are of one kind.
+fn of_kind(counts: &[Ended], kind: &str) -> u64 {
+    let found = counts.iter().find(|it| it.kind == kind);
+    found.map_or(0, |it| it.count)
 }
 
 /// How many there are of each kind.

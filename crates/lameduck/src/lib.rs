@@ -125,7 +125,7 @@ pub use self::http::events::{EndsItself, EventStreams};
 #[cfg(feature = "tonic-health")]
 pub use self::http::grpc_health::{GrpcHealth, Watch as GrpcHealthWatch};
 pub use self::http::handed_over::Listener;
-pub use self::http::layer::{Track, TrackBody, TrackFuture, TrackLayer};
+pub use self::http::layer::{Track, TrackBody, TrackBodyError, TrackFuture, TrackLayer};
 #[cfg(feature = "rustls")]
 pub use self::http::tls::Tls;
 pub use close::Close;

@@ -25,6 +25,9 @@ pub struct Report {
     pub phases: Vec<PhaseTime>,
     /// How much of each kind finished during the shutdown.
     pub finished: BTreeMap<String, u64>,
+    /// How much of each kind ended during the shutdown because its client went away. It is neither
+    /// finished nor let go.
+    pub client_gone: BTreeMap<String, u64>,
     /// What was left out because the shutdown had begun, such as a step of the start-up; nobody is let down by that.
     /// At most a hundred.
     pub given_up: Vec<LetGo>,
@@ -43,6 +46,11 @@ pub struct Report {
     pub panicked: Vec<Panic>,
     /// How much panicked.
     pub panicked_total: u64,
+    /// Responses that ended before their end because their body did, at any time since the start, the
+    /// latest sixteen. One whose body panicked is in `panicked`.
+    pub broken: Vec<BrokenResponse>,
+    /// How many such responses there were.
+    pub broken_total: u64,
     /// Load balancers and registries that were told.
     pub announced: Vec<Step>,
     /// Pools, clients and telemetry that were closed, in order.
@@ -98,6 +106,17 @@ pub struct Panic {
     pub name: String,
     /// The panic's message.
     pub message: String,
+}
+
+/// A response that ended before its end because the application's body ended with an error.
+#[derive(Clone, Debug, Serialize)]
+pub struct BrokenResponse {
+    /// What sort of thing: `request`.
+    pub kind: String,
+    /// Its name.
+    pub name: String,
+    /// The body's error.
+    pub error: String,
 }
 
 /// The message in a panic's payload.
@@ -161,6 +180,8 @@ impl Report {
                     target: "lameduck::report",
                     $level,
                     report = self.to_json(),
+                    client_gone = self.client_gone.values().sum::<u64>(),
+                    broken = self.broken_total,
                     let_go = self.let_go_total,
                     failed = self.failed_total,
                     forced = self.forced,
@@ -244,21 +265,22 @@ impl Report {
         if !self.finished.is_empty() {
             write!(f, "\n  finished: {}", by_kind(&self.finished))?;
         }
+        if !self.client_gone.is_empty() {
+            write!(f, "\n  client gone: {}", by_kind(&self.client_gone))?;
+        }
         steps(f, "told", &self.announced)?;
         steps(f, "closed", &self.closed)?;
         for failure in &self.failed {
             write!(f, "\n  failed: {}: {}", failure.component, failure.error)?;
         }
         more(f, "failed", self.failed_total, self.failed.len())?;
-        if self.panicked_total > self.panicked.len() as u64 {
-            let (all, kept) = (self.panicked_total, self.panicked.len());
-            write!(
-                f,
-                "\n  panicked: {all} in all, of which these {kept} were the last"
-            )?;
-        }
+        latest(f, "panicked", self.panicked_total, self.panicked.len())?;
         for it in &self.panicked {
             write!(f, "\n  panicked: {} {}: {}", it.kind, it.name, it.message)?;
+        }
+        latest(f, "broken", self.broken_total, self.broken.len())?;
+        for it in &self.broken {
+            write!(f, "\n  broken: {} {}: {}", it.kind, it.name, it.error)?;
         }
         for it in &self.given_up {
             it.line(f, "given up")?;
@@ -283,6 +305,17 @@ fn more(f: &mut impl fmt::Write, what: &str, total: u64, listed: usize) -> fmt::
         0 => Ok(()),
         n => write!(f, "\n  {what}: {n} more"),
     }
+}
+
+/// How many there have been of which a list has the latest.
+fn latest(f: &mut impl fmt::Write, what: &str, total: u64, kept: usize) -> fmt::Result {
+    if total > kept as u64 {
+        write!(
+            f,
+            "\n  {what}: {total} in all, of which these {kept} were the last"
+        )?;
+    }
+    Ok(())
 }
 
 fn by_kind(counts: &BTreeMap<String, u64>) -> String {

@@ -7,11 +7,13 @@
 //!
 //! The faults of the start-up, the background and the end are asked for by `--fault NAME` (any
 //! number of them); those of requests by their paths, see `routes.rs`,
-//! `events.rs` and `sockets.rs`. It says `ready` and its
+//! `bodies.rs`, `events.rs` and `sockets.rs`. With `--layer` another server than ours serves them. It says `ready` and its
 //! addresses on standard output once it serves.
 
+mod bodies;
 mod events;
 mod fault;
+mod foreign;
 mod routes;
 mod signals;
 mod sockets;
@@ -52,6 +54,8 @@ struct Args {
     tls_key: Option<String>,
     /// Where events go.
     subscriber: Option<Sink>,
+    /// Whether another server serves, behind our layer.
+    layer: bool,
     /// Whether it forks when it has begun to listen to signals.
     fork: bool,
     /// The signals that begin a shutdown, and what others do.
@@ -74,6 +78,7 @@ fn args() -> Result<Args, String> {
         tls_cert: None,
         tls_key: None,
         subscriber: None,
+        layer: false,
         fork: false,
         shutdown_signals: None,
         on_signal: Vec::new(),
@@ -99,6 +104,7 @@ fn args() -> Result<Args, String> {
             "--drain-route" => args.drain_route = true,
             "--restart" => args.restart = true,
             "--subscriber" => args.subscriber = Some(value()?.parse()?),
+            "--layer" => args.layer = true,
             "--fork" => args.fork = true,
             "--shutdown-signals" => args.shutdown_signals = Some(value()?),
             "--on-signal" => args.on_signal.push(value()?.parse()?),
@@ -106,7 +112,7 @@ fn args() -> Result<Args, String> {
             _ => {
                 return Err(format!(
                     "{word}: expected --listen ADDRESS, --socket-mode MODE, --hold ADDRESS, --threads N, --first-byte MS, --idle MS, \
-                     --most N, --tls-cert FILE, --tls-key FILE, --drain-route, --restart, --subscriber SINK, --fork, \
+                     --most N, --tls-cert FILE, --tls-key FILE, --drain-route, --restart, --subscriber SINK, --layer, --fork, \
                      --shutdown-signals NAMES, --on-signal NAME=DOES or --fault NAME"
                 ));
             }
@@ -178,14 +184,37 @@ async fn live(mut life: Lifecycle, args: Args) -> Exit {
     if args.faults.contains(&Fault::MainHangs) {
         std::thread::sleep(LIFETIME);
     }
-    let _held = args.hold.map(std::net::TcpListener::bind);
+    let _held = args.hold.as_ref().map(std::net::TcpListener::bind);
     for fault in &args.faults {
         if fault.at_start(&mut life).await.is_none() {
             return life.run().await;
         }
     }
-    let handle = life.handle();
-    let mut api = Http::new("api", args.listen, routes::router(handle));
+    let router = routes::router(life.handle());
+    life = if args.layer {
+        let listen = args.listen.clone();
+        life.task("api", |handle| foreign::serve(listen, router, handle))
+    } else {
+        serve(life, router, &args)
+    };
+    for fault in args.faults {
+        life = fault.put_into(life);
+    }
+    if args.restart {
+        life = life.websockets(WebSockets::new().restart().reason("deploy"));
+    }
+    if args.drain_route {
+        life = life.drain_route();
+    }
+    life.close_with("last closer", || async { Ok::<_, Infallible>(()) })
+        .flush_with("telemetry", || async { Ok::<_, Infallible>(()) })
+        .run()
+        .await
+}
+
+/// Has our own server serve.
+fn serve(mut life: Lifecycle, router: axum::Router, args: &Args) -> Lifecycle {
+    let mut api = Http::new("api", args.listen.clone(), router);
     if let Some(timeout) = args.first_byte {
         api = api.first_byte_timeout(timeout);
     }
@@ -201,26 +230,13 @@ async fn live(mut life: Lifecycle, args: Args) -> Exit {
     if args.faults.contains(&Fault::TwoServers) {
         life = life.http("api", "127.0.0.1:0", lameduck::doc::Hello);
     }
-    if let (Some(cert), Some(key)) = (args.tls_cert, args.tls_key) {
+    if let (Some(cert), Some(key)) = (&args.tls_cert, &args.tls_key) {
         api = api.tls(Tls::files(cert, key));
     }
-    life = life.serve(api).task("greeter", |handle| async move {
+    life.serve(api).task("greeter", |handle| async move {
         handle.phases().reached(Phase::Ready).await;
         let address = |name| handle.address(name).unwrap_or_else(|| "none".to_owned());
         println!("ready api={} probes={}", address("api"), address("probes"));
         Ok::<_, Infallible>(())
-    });
-    for fault in args.faults {
-        life = fault.put_into(life);
-    }
-    if args.restart {
-        life = life.websockets(WebSockets::new().restart().reason("deploy"));
-    }
-    if args.drain_route {
-        life = life.drain_route();
-    }
-    life.close_with("last closer", || async { Ok::<_, Infallible>(()) })
-        .flush_with("telemetry", || async { Ok::<_, Infallible>(()) })
-        .run()
-        .await
+    })
 }

@@ -66,19 +66,20 @@ pub fn router(handle: Handle) -> Router {
         .route("/panic", get(panics).post(panics))
         .route("/upgrade", get(upgrade))
         .route("/spawn-blocking", get(spawn_blocking))
+        .merge(crate::bodies::router())
         .merge(crate::events::router())
         .merge(crate::sockets::router())
 }
 
 /// What may stand in a query.
 #[derive(serde::Deserialize)]
-struct Ask {
+pub struct Ask {
     #[serde(default)]
-    ms: u64,
+    pub ms: u64,
     #[serde(default)]
-    bytes: usize,
+    pub bytes: usize,
     #[serde(default)]
-    n: usize,
+    pub n: usize,
 }
 
 async fn work(Query(ask): Query<Ask>) -> &'static str {

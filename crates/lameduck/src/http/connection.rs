@@ -70,6 +70,7 @@ pub(crate) async fn serve<S, B>(
     if let Some(stream) = conn.given_back().await {
         linger(stream, &conn).await;
     }
+    conn.is_gone();
 }
 
 type Http<'a, S> = auto::UpgradeableConnection<'a, TokioIo<Tap>, S, TokioExecutor>;
@@ -88,6 +89,7 @@ where
     poll_fn(|cx| {
         conn.bell.hear(cx);
         loop {
+            conn.turn_begins();
             if let Poll::Ready(result) = http.as_mut().poll(cx) {
                 if let Err(error) = result {
                     conn.leaves_unread();
@@ -97,6 +99,7 @@ where
                 }
                 return Poll::Ready(());
             }
+            conn.turn_ends();
             match conn.order() {
                 Order::Serve => return Poll::Pending,
                 Order::GoAway if conn.is_http2() && conn.tell() => {

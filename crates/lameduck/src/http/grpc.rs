@@ -17,6 +17,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, Version};
 /// How a request is to be spoken to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Dialect {
+    Http10,
     Http1,
     Http2,
     Grpc,
@@ -26,10 +27,19 @@ impl Dialect {
     #[inline]
     pub(super) fn of<B>(request: &Request<B>) -> Dialect {
         match request.version() {
-            version if version <= Version::HTTP_11 => Dialect::Http1,
+            Version::HTTP_11 => Dialect::Http1,
+            version if version < Version::HTTP_11 => Dialect::Http10,
             _ if is_grpc(request.headers()) => Dialect::Grpc,
             _ => Dialect::Http2,
         }
+    }
+}
+
+impl Dialect {
+    /// Whether a request is alone on its connection, and lives in its task.
+    #[inline]
+    pub(super) fn is_http1(self) -> bool {
+        matches!(self, Dialect::Http10 | Dialect::Http1)
     }
 }
 

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::task::Context;
 
 use super::REQUEST;
-use super::conn::Conn;
+use super::broken::BodyFault;
+use super::conn::{Conn, ResponseEnd};
 use crate::clock::Millis;
 use crate::handle::Handle;
 use crate::inflight::{Guard, Name};
@@ -16,6 +17,8 @@ pub(super) struct InFlight {
     pub(super) conn: Arc<Conn>,
     /// In the ledger until it ends or is let go.
     guard: Option<Guard>,
+    /// How it ends if it is dropped now.
+    pub(super) end: ResponseEnd,
 }
 
 impl InFlight {
@@ -24,6 +27,7 @@ impl InFlight {
         InFlight {
             guard: Some(conn.handle().track_since(REQUEST, name, since)),
             conn,
+            end: ResponseEnd::Early,
         }
     }
 
@@ -39,6 +43,17 @@ impl InFlight {
         }
     }
 
+    /// Its response ends before its end, by a fault of the application's; or of the client's, if that has
+    /// given its own request up before.
+    pub(super) fn breaks(&mut self, fault: &BodyFault) {
+        if self.conn.has_left_early() {
+            self.end = ResponseEnd::GivenUp;
+        } else {
+            self.end = ResponseEnd::Broken;
+            fault.tell_error(self.handle(), self.name());
+        }
+    }
+
     /// What it is called. Asked for seldom, so only the ledger keeps it.
     pub(super) fn name(&self) -> Name {
         let entry = self.guard.as_ref().map(Guard::entry);
@@ -49,7 +64,7 @@ impl InFlight {
 impl Drop for InFlight {
     #[inline]
     fn drop(&mut self) {
-        self.conn.request_ended(self.guard.take());
+        self.conn.request_ended(self.guard.take(), self.end);
     }
 }
 

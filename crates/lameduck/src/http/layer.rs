@@ -2,25 +2,37 @@
 //! ledger until the last byte of its response has been taken, and once the shutdown has begun
 //! every HTTP/1.x response says `Connection: close` and event streams end on an event boundary.
 //!
+//! A body that panics or fails is told as by our own server ([`broken`](super::broken)). Whether a client
+//! went away is seen by what the server drops before its end; so whatever is outside of the layer and
+//! gives requests up, such as a time-out, looks the same.
+//!
 //! What a layer cannot do is the work of the socket: listeners, idle connections, the last FIN.
 //! `docs/promises.md` says which promises hold with it.
 
 use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use http::header::CONNECTION;
-use http::{HeaderValue, Request, Response, StatusCode, Version};
+use http::header::{CONNECTION, CONTENT_LENGTH};
+use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
 
+use super::broken::{BodyFault, guarded};
+use super::conn::ResponseEnd;
 use super::ending::{Chunk, Ending};
 use super::events::EventStreams;
+use super::grpc::{Dialect, Status};
+use super::{BROKEN, CLIENT_GONE, REQUEST};
+use crate::component::BoxError;
 use crate::handle::Handle;
 use crate::inflight::{Guard, Name};
+use crate::report::panic_text;
 
 /// Tracks every request of the service it wraps. Made by [`Handle::layer`].
 #[derive(Clone, Debug)]
@@ -88,11 +100,51 @@ where
         self.handle.traffic().request(&request, now);
         let name = Name::of_request(request.method(), request.uri());
         TrackFuture {
-            guard: Some(self.handle.track("request", name)),
-            http1: request.version() <= Version::HTTP_11,
+            passing: Some(Passing {
+                guard: Some(self.handle.track_since(REQUEST, name, now)),
+                end: ResponseEnd::Early,
+                asked: AtomicBool::new(false),
+            }),
+            dialect: Dialect::of(&request),
+            bodiless: matches!(*request.method(), Method::HEAD | Method::CONNECT),
             handle: self.handle.clone(),
             event_streams: self.event_streams,
             inner: self.inner.call(request),
+        }
+    }
+}
+
+/// A request in the ledger, and how it ends.
+#[derive(Debug)]
+struct Passing {
+    guard: Option<Guard>,
+    end: ResponseEnd,
+    /// Whether the server was told that the response has ended, so that it need not ask for the rest.
+    asked: AtomicBool,
+}
+
+impl Passing {
+    fn name(&self) -> Option<Name> {
+        self.guard.as_ref().map(|it| it.entry().name)
+    }
+
+    fn panicked(&mut self, handle: &Handle, message: &str) {
+        self.end = ResponseEnd::Broken;
+        if let Some(name) = self.name() {
+            handle.journal().panicked(REQUEST, name, message);
+        }
+    }
+}
+
+impl Drop for Passing {
+    fn drop(&mut self) {
+        let Some(guard) = self.guard.take() else {
+            return;
+        };
+        match self.end {
+            ResponseEnd::Broken => guard.end_as(BROKEN),
+            ResponseEnd::Early if !self.asked.load(Relaxed) => guard.end_as(CLIENT_GONE),
+            _ => drop(guard),
         }
     }
 }
@@ -103,10 +155,11 @@ pin_project! {
     pub struct TrackFuture<F> {
         #[pin]
         inner: F,
-        guard: Option<Guard>,
+        passing: Option<Passing>,
         handle: Handle,
         event_streams: EventStreams,
-        http1: bool,
+        dialect: Dialect,
+        bodiless: bool,
     }
 }
 
@@ -118,60 +171,198 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let mut response = ready!(this.inner.poll(cx))?;
-        if *this.http1
-            && response.status() != StatusCode::SWITCHING_PROTOCOLS
-            && this.handle.has_begun()
-        {
+        let inner = this.inner;
+        let polled = match catch_unwind(AssertUnwindSafe(|| inner.poll(cx))) {
+            Ok(polled) => ready!(polled),
+            Err(panic) => {
+                if let Some(it) = this.passing {
+                    it.panicked(this.handle, panic_text(&*panic));
+                }
+                // What comes of it is the server's affair.
+                resume_unwind(panic)
+            }
+        };
+        let mut passing = this.passing.take();
+        let mut response = match polled {
+            Ok(response) => response,
+            Err(error) => {
+                whole(&mut passing);
+                return Poll::Ready(Err(error));
+            }
+        };
+        let switches = response.status() == StatusCode::SWITCHING_PROTOCOLS;
+        if this.dialect.is_http1() && !switches && this.handle.has_begun() {
             response
                 .headers_mut()
                 .insert(CONNECTION, HeaderValue::from_static("close"));
         }
-        let guard = this.guard.take();
+        let left = match response.status() {
+            // No server asks for such a body (RFC 9110, 6.4.1).
+            _ if *this.bodiless => Some(0),
+            StatusCode::SWITCHING_PROTOCOLS | StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED => {
+                Some(0)
+            }
+            _ => content_length(&response),
+        };
+        if left == Some(0) {
+            whole(&mut passing);
+        }
         let events = this.event_streams.of_any(&response, this.handle);
+        let (handle, dialect) = (this.handle.clone(), *this.dialect);
         Poll::Ready(Ok(response.map(|body| TrackBody {
-            inner: Ending::of(body, events),
-            guard,
+            inner: Inner::Handlers {
+                body: Ending::of(body, events),
+            },
+            passing,
+            handle: Some(handle),
+            left,
+            asked_length: left.is_some(),
+            dialect,
         })))
     }
 }
+
+fn content_length<B>(response: &Response<B>) -> Option<u64> {
+    let value = response.headers().get(CONTENT_LENGTH)?;
+    value.to_str().ok()?.parse().ok()
+}
+
+/// The server has all of a response.
+fn whole(passing: &mut Option<Passing>) {
+    if let Some(it) = passing {
+        it.end = ResponseEnd::Taken;
+    }
+}
+
+/// What ends a response's body before its end: it has panicked, or ended with an error of its own.
+#[derive(Debug, thiserror::Error)]
+#[error("the response broke off: {0}")]
+pub struct TrackBodyError(BodyFault);
 
 pin_project! {
     /// A response's body that keeps its request in the ledger; made by [`Track`].
     #[derive(Debug)]
     pub struct TrackBody<B> {
         #[pin]
-        inner: Ending<B>,
-        guard: Option<Guard>,
+        inner: Inner<B>,
+        passing: Option<Passing>,
+        handle: Option<Handle>,
+        // How many bytes are still to come, if the response has said.
+        left: Option<u64>,
+        asked_length: bool,
+        dialect: Dialect,
     }
 }
 
-impl<B: Body> Body for TrackBody<B> {
+pin_project! {
+    #[project = InnerProj]
+    #[derive(Debug)]
+    enum Inner<B> {
+        Handlers { #[pin] body: Ending<B> },
+        // It is not polled again. The next turn says why.
+        Broken { fault: Option<BodyFault> },
+    }
+}
+
+impl<B> Body for TrackBody<B>
+where
+    B: Body,
+    B::Error: Into<BoxError>,
+{
     type Data = Bytes;
-    type Error = B::Error;
+    type Error = TrackBodyError;
 
     fn poll_frame(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
-        let polled = ready!(self.project().inner.poll_frame(cx)?);
-        Poll::Ready(polled.map(|frame| Ok(frame.map_data(Chunk::into_bytes))))
+    ) -> Poll<Option<Result<Frame<Bytes>, TrackBodyError>>> {
+        let mut this = self.project();
+        let mut body = match this.inner.as_mut().project() {
+            InnerProj::Handlers { body } => body,
+            InnerProj::Broken { fault } => {
+                let Some(fault) = fault.take() else {
+                    return Poll::Ready(None);
+                };
+                if let (Some(mut it), Some(handle)) = (this.passing.take(), this.handle) {
+                    it.end = ResponseEnd::Broken;
+                    if let Some(name) = it.name() {
+                        fault.tell_error(handle, name);
+                    }
+                }
+                return Poll::Ready(Some(match this.dialect {
+                    Dialect::Grpc => Ok(Frame::trailers(Status::Internal.trailers())),
+                    _ => Err(TrackBodyError(fault)),
+                }));
+            }
+        };
+        let mut polled = Poll::Pending;
+        let caught = guarded(|| {
+            // What the server takes for the length as well, after which it asks for nothing more.
+            if !std::mem::replace(this.asked_length, true) {
+                *this.left = body.size_hint().exact();
+            }
+            polled = body.as_mut().poll_frame(cx);
+        });
+        let fault = match (caught, polled) {
+            (Err(fault), _) => fault,
+            (Ok(()), Poll::Pending) => return Poll::Pending,
+            (Ok(()), Poll::Ready(Some(Err(error)))) => BodyFault::of(&error.into()),
+            (Ok(()), Poll::Ready(None)) => {
+                whole(this.passing);
+                return Poll::Ready(None);
+            }
+            (Ok(()), Poll::Ready(Some(Ok(frame)))) => {
+                let frame = frame.map_data(Chunk::into_bytes);
+                let bytes = frame.data_ref().map(|it| it.len() as u64);
+                if let (Some(left), Some(bytes)) = (&mut *this.left, bytes) {
+                    *left = left.saturating_sub(bytes);
+                }
+                if bytes.is_none() || *this.left == Some(0) {
+                    whole(this.passing);
+                }
+                return Poll::Ready(Some(Ok(frame)));
+            }
+        };
+        if let (Some(it), Some(handle)) = (&*this.passing, this.handle) {
+            fault.tell_panic(handle, || it.name());
+        }
+        // What has panicked may panic again when it is dropped.
+        let broken = Inner::Broken { fault: Some(fault) };
+        let _ = guarded(|| this.inner.set(broken));
+        cx.waker().wake_by_ref();
+        Poll::Pending
     }
 
     fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
+        let ended = match &self.inner {
+            Inner::Handlers { body } => body.is_end_stream(),
+            Inner::Broken { fault } => fault.is_none(),
+        };
+        if let (true, Some(it)) = (ended, &self.passing) {
+            it.asked.store(true, Relaxed);
+        }
+        ended
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.inner.size_hint()
+        match &self.inner {
+            Inner::Handlers { body } => body.size_hint(),
+            Inner::Broken { .. } => SizeHint::default(),
+        }
     }
 }
 
 impl<B: Default> Default for TrackBody<B> {
     fn default() -> Self {
         TrackBody {
-            inner: Ending::default(),
-            guard: None,
+            inner: Inner::Handlers {
+                body: Ending::default(),
+            },
+            passing: None,
+            handle: None,
+            left: None,
+            asked_length: true,
+            dialect: Dialect::Http1,
         }
     }
 }

@@ -9,7 +9,7 @@
 //!    Inside a container the kernel does not finish the work after the process: its network goes
 //!    with it.
 //! 3. A response that was broken off is not followed by close_notify, which would say that it was
-//!    whole (RFC 8446, 6.1).
+//!    whole (RFC 8446, 6.1); and not by FIN if that is how it would have ended (HTTP/1.0).
 //! 4. A peer that does nothing holds a connection for at most [`LINGER`], and once it has
 //!    everything and nothing else is in flight, the process for no longer than
 //!    [`DELIVERED`](super::sweep::DELIVERED).
@@ -32,6 +32,9 @@ const LOOK: Duration = Duration::from_millis(10);
 /// Ends the connection in an orderly way; returns when the socket may be closed.
 pub(super) async fn linger(mut stream: Stream, conn: &Conn) {
     conn.leaves();
+    if conn.looks_whole() {
+        return stream.into_socket().reset();
+    }
     if !conn.is_broken_off() {
         // A socket takes a FIN at once; close_notify may have to wait for the peer to take what is
         // before it.
@@ -50,11 +53,17 @@ pub(super) async fn linger(mut stream: Stream, conn: &Conn) {
     let mut until = began + LINGER;
     let mut sink = [0u8; 512];
     let mut left = usize::MAX;
+    let mut unconfirmed = conn.is_unconfirmed();
     loop {
         match socket.unacknowledged() {
             0 => {
                 conn.delivered();
                 left = 0;
+                // Nothing is on its way either if the peer has reset the connection.
+                if unconfirmed && !socket.has_failed() {
+                    unconfirmed = false;
+                    conn.confirmed();
+                }
             }
             // It has taken some: it is alive.
             less if less < left => {

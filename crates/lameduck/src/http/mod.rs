@@ -8,6 +8,7 @@
 //! | [`handed_over`] | such a socket for servers that are not ours |
 //! | [`connection`], [`linger`] | one connection's task, and how it says goodbye |
 //! | [`request`], [`body`], [`in_flight`] | one request and its response, in the ledger |
+//! | [`broken`], [`unread`] | a body that panics or fails, and what hyper holds of one |
 //! | [`extension`] | how a handler finds the shutdown |
 //! | [`grpc`] | what the server itself says to a gRPC client |
 //! | `grpc_health` | the health service of gRPC |
@@ -21,12 +22,20 @@
 /// The kind under which a request is in the ledger.
 pub(crate) const REQUEST: &str = "request";
 
+/// The kind under which a request is counted as ended whose client went away before it had its whole
+/// response.
+pub(crate) const CLIENT_GONE: &str = "request (client gone)";
+
+/// The same for one whose response broke by a fault of the application's.
+pub(crate) const BROKEN: &str = "request (broken)";
+
 /// Marks an upgrade that has an entry of its own in the ledger already.
 #[derive(Clone, Copy)]
 pub(crate) struct Accounted;
 
 mod answering;
 mod body;
+mod broken;
 pub(crate) mod component;
 mod conn;
 mod connection;
@@ -53,3 +62,4 @@ mod sweep;
 mod tap;
 #[cfg(feature = "rustls")]
 pub(crate) mod tls;
+mod unread;

@@ -10,7 +10,7 @@
 //!    `503` with `Retry-After`, and one whose response has begun is cut; both by name in the
 //!    report. A gRPC call is told `UNAVAILABLE` in either case.
 //! 4. A handler that panics is answered `500`, or `INTERNAL` over gRPC; neither the connection nor
-//!    the process suffers.
+//!    the process suffers. A body that panics or fails is broken off, so that its client sees it.
 
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -18,7 +18,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use http::header::{CONNECTION, RETRY_AFTER};
+use http::header::{CONNECTION, CONTENT_LENGTH, RETRY_AFTER};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body::Body;
 use hyper::body::Incoming;
@@ -29,7 +29,7 @@ use tracing::Level;
 
 use super::answering::Answering;
 use super::body::TrackedBody;
-use super::conn::{Conn, Follows};
+use super::conn::{Conn, Follows, ResponseEnd};
 use super::ending::Ending;
 use super::events::EventStreams;
 use super::extension::OfConnection;
@@ -86,7 +86,7 @@ where
         Responding {
             // HTTP/1 requests live in the connection's task, which the sweep wakes. HTTP/2 streams
             // are tasks of their own.
-            let_go: (dialect != Dialect::Http1).then(|| LetGo::new(handle)),
+            let_go: (!dialect.is_http1()).then(|| LetGo::new(handle)),
             connect: request.method() == Method::CONNECT,
             handler: Answering::of(self.service.clone(), request),
             in_flight: Some(in_flight),
@@ -155,6 +155,12 @@ where
                     } else {
                         say_close(&mut response, *this.dialect, in_flight);
                     }
+                    if upgrade || (!this.dialect.is_http1() && response.body().is_end_stream()) {
+                        in_flight.end = ResponseEnd::Taken;
+                    }
+                    if *this.dialect == Dialect::Http10 {
+                        in_flight.conn.until_close(has_no_length(&response));
+                    }
                     let events = this.event_streams.of(&response, in_flight.handle());
                     let (in_flight, let_go) = (this.in_flight.take(), this.let_go.take());
                     let body = |body| Ending::of(body, events);
@@ -185,11 +191,17 @@ where
 
 /// Once the shutdown has begun, tells an HTTP/1.x peer that this connection has no future.
 fn say_close<B>(response: &mut Response<B>, dialect: Dialect, in_flight: &InFlight) {
-    if dialect == Dialect::Http1 && in_flight.handle().has_begun() {
+    if dialect.is_http1() && in_flight.handle().has_begun() {
         response
             .headers_mut()
             .insert(CONNECTION, HeaderValue::from_static("close"));
     }
+}
+
+/// Whether an answer to HTTP/1.0 ends with its connection.
+fn has_no_length<B: Body>(response: &Response<B>) -> bool {
+    response.body().size_hint().exact().is_none()
+        && !response.headers().contains_key(CONTENT_LENGTH)
 }
 
 fn internal_error(dialect: Dialect) -> Response<&'static str> {

@@ -2,8 +2,8 @@
 //!
 //! # What must hold
 //!
-//! 1. The server's future ends once the listener is closed and the list is empty, or shortly after
-//!    the time for letting go is over.
+//! 1. The server's future ends once the listener is closed and the list is empty. What is left in the last
+//!    quarter of the time for letting go is cut, so that this is before it is dropped.
 //! 2. Closing the listener runs beside the drain and costs it no time.
 //! 3. No connection is cut before it was woken and had a turn to answer that the time is over.
 //! 4. While there are no connections and no shutdown, nothing here wakes up.
@@ -173,12 +173,18 @@ impl Server {
             let over = told_let_go
                 && self
                     .handle
-                    .left_until(self.handle.budget().let_go_until())
+                    .left_until(self.handle.budget().cut_from())
                     .is_zero();
             let lasted = lame_duck_since.map_or(Duration::ZERO, |since| now - since);
             let looked = self.look(lasted, over, letting_go && !told_let_go);
             told_let_go = letting_go;
-            if over || (looked.connections == 0 && !listening) {
+            if looked.connections == 0 && (over || !listening) {
+                return;
+            }
+            if over {
+                // What is cut is ended by its own task, so that it does not look whole.
+                let left = self.handle.left_until(self.handle.budget().let_go_until());
+                let _ = tokio::time::timeout(left, all_gone).await;
                 return;
             }
             let pause = match lame_duck_since {

@@ -158,6 +158,18 @@ impl Socket {
         }
     }
 
+    /// Whether the connection has failed: the peer has reset it, or does not answer. Says so once.
+    pub(super) fn has_failed(&self) -> bool {
+        each!(self, s => s.take_error()).map_or(true, |error| error.is_some())
+    }
+
+    /// Ends it so that the peer sees an error (RST) behind what it has. A Unix socket has no such thing.
+    pub(super) fn reset(self) {
+        if let Socket::Tcp(stream) = &self {
+            let _ = socket2::SockRef::from(stream).set_linger(Some(Duration::ZERO));
+        }
+    }
+
     /// Bytes written that the peer has not acknowledged yet. Zero where the system does not say.
     pub(crate) fn unacknowledged(&self) -> usize {
         #[cfg(target_os = "linux")]

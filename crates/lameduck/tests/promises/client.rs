@@ -77,6 +77,31 @@ impl Client {
         })
     }
 
+    /// The same with so little room for what comes (`SO_RCVBUF`, bytes).
+    pub fn with_room(addr: &str, bytes: usize) -> Client {
+        let addr: std::net::SocketAddr = addr.parse().unwrap();
+        let domain = socket2::Domain::for_address(addr);
+        let socket = socket2::Socket::new(domain, socket2::Type::STREAM, None).unwrap();
+        socket.set_recv_buffer_size(bytes).unwrap();
+        socket.connect(&addr.into()).unwrap();
+        let stream = TcpStream::from(socket);
+        stream.set_nodelay(true).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_write_timeout(Some(PATIENCE)).unwrap();
+        Client {
+            stream: Stream::Tcp(stream),
+            buffer: Vec::new(),
+        }
+    }
+
+    /// The socket, of which nothing has been read.
+    pub fn into_tcp(self) -> TcpStream {
+        match self.stream {
+            Stream::Tcp(stream) => stream,
+            _ => panic!("not over TCP"),
+        }
+    }
+
     /// Over TLS, which may be half way through its handshake.
     pub fn tls(session: ClientConnection, stream: TcpStream) -> Client {
         stream.set_nodelay(true).unwrap();

@@ -10,6 +10,7 @@ mod socket;
 
 mod accept;
 mod addresses;
+mod bodies;
 mod bounds;
 mod descriptors;
 mod environment;

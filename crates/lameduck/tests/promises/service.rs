@@ -279,6 +279,11 @@ impl Service {
         Client::connect(&self.api)
     }
 
+    /// With so little room for what comes.
+    pub fn client_with_room(&self, bytes: usize) -> Client {
+        Client::with_room(&self.api, bytes)
+    }
+
     pub fn signal(&self, signal: Signal) {
         self.signalled.get_or_init(Instant::now);
         // A process that is gone already is for the test to notice.

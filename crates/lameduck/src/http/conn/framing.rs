@@ -144,6 +144,15 @@ impl Framing {
         matches!(self, Framing::Behind { .. })
     }
 
+    /// Whether a part of the request that is being answered has not come.
+    pub(super) fn misses_something(self) -> bool {
+        match self {
+            Framing::Body { missing } => missing > 0,
+            Framing::Chunked { tail } => tail != Tail::Blank,
+            _ => false,
+        }
+    }
+
     /// As one word.
     #[inline]
     pub(super) fn pack(self) -> u64 {

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`state`] | where a connection stands, what moves it, and a picture of it |
 //! | [`framing`] | where the requests of HTTP/1.x end in what the peer sends |
+//! | [`ends`] | how requests end, and what is left when hyper is done |
 //! | [`bell`] | how its task is woken |
 //!
 //! # What must hold
@@ -16,23 +17,24 @@
 
 use std::future::poll_fn;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex};
 use std::task::Poll;
 use std::time::Duration;
 
 use self::bell::Bell;
+use self::ends::Leftover;
 use tokio::sync::Notify;
 
+pub(super) use self::ends::ResponseEnd;
 pub(crate) use self::framing::Follows;
 use self::framing::Framing;
 pub(crate) use self::state::{Event, Snapshot, State};
 use super::pace::{Pace, counts};
-use super::stream::Stream;
 use crate::clock::Millis;
 use crate::handle::Handle;
-use crate::inflight::Guard;
 
 mod bell;
+mod ends;
 mod framing;
 mod state;
 
@@ -116,6 +118,14 @@ pub(crate) struct Conn {
     delivered: Stamp,
     /// When the peer's FIN was seen behind a request that is being answered.
     half_closed: Stamp,
+    /// HTTP/2: whether hyper may hold bytes of a response of which it has taken the last.
+    in_codec: AtomicBool,
+    /// Whether there are requests whose last bytes are not known to be with the kernel.
+    unwritten: AtomicBool,
+    /// Whether the end of the response is the end of the connection (HTTP/1.0).
+    until_close: AtomicBool,
+    /// Whether the peer's FIN came in the middle of a request.
+    left_early: AtomicBool,
     /// Whether a response was broken off.
     broken_off: AtomicBool,
     /// Whether the peer may still be sending something that nobody will read.
@@ -127,14 +137,6 @@ pub(crate) struct Conn {
     /// Has the sweep look at all connections.
     look: Arc<Notify>,
     leftover: Mutex<Leftover>,
-}
-
-#[derive(Default)]
-struct Leftover {
-    stream: Option<Stream>,
-    upgraded: Option<Guard>,
-    /// The requests whose last bytes are held back.
-    unflushed: Vec<Guard>,
 }
 
 impl Conn {
@@ -158,6 +160,10 @@ impl Conn {
             told: Stamp::default(),
             delivered: Stamp::default(),
             half_closed: Stamp::default(),
+            in_codec: AtomicBool::new(false),
+            unwritten: AtomicBool::new(false),
+            until_close: AtomicBool::new(false),
+            left_early: AtomicBool::new(false),
             broken_off: AtomicBool::new(false),
             unread: AtomicBool::new(false),
             nothing_unread: AtomicBool::new(false),
@@ -224,6 +230,7 @@ impl Conn {
     #[inline]
     pub(super) fn read(&self, bytes: &[u8]) {
         if bytes.is_empty() {
+            self.read_end();
             return;
         }
         let now = Millis::now();
@@ -264,6 +271,21 @@ impl Conn {
         }
     }
 
+    /// hyper has read the peer's FIN.
+    #[cold]
+    fn read_end(&self) {
+        if self.is_answering() {
+            let framing = Framing::unpack(self.framing.load(Relaxed));
+            self.left_early.store(framing.misses_something(), Relaxed);
+            self.peer_finished();
+        }
+    }
+
+    /// Whether the peer's FIN came in the middle of a request, which it has given up with that.
+    pub(super) fn has_left_early(&self) -> bool {
+        self.left_early.load(Relaxed)
+    }
+
     /// The peer has sent its FIN. Behind a whole request that says nothing: it still reads. Says whether
     /// this was news.
     pub(super) fn peer_finished(&self) -> bool {
@@ -286,59 +308,6 @@ impl Conn {
         if !blocked {
             self.last_byte.store(Millis::now().0, Relaxed);
         }
-    }
-
-    /// Bytes that hyper has written wait for the peer to take others first.
-    pub(super) fn holds_back(&self) {
-        self.held_back.store(true, Relaxed);
-        self.write_blocked.store(true, Relaxed);
-    }
-
-    /// Everything that hyper has written is with the kernel.
-    #[inline]
-    pub(super) fn flushed(&self) {
-        if self.held_back.load(Relaxed) {
-            self.held_back.store(false, Relaxed);
-            self.wrote(false);
-            drop(std::mem::take(&mut self.leftover().unflushed));
-        }
-    }
-
-    /// hyper, or whoever it gave the connection to, is done with the stream.
-    pub(super) fn give_back(&self, stream: Stream) {
-        self.leaves();
-        let mut leftover = self.leftover();
-        leftover.stream = Some(stream);
-        let upgraded = leftover.upgraded.take();
-        let unflushed = std::mem::take(&mut leftover.unflushed);
-        drop(leftover);
-        drop(upgraded);
-        for guard in unflushed {
-            self.cut_short(&guard);
-        }
-        self.bell.ring();
-    }
-
-    /// What is left is an orderly end.
-    pub(super) fn leaves(&self) {
-        self.happened(Event::GivenBack, Millis::now());
-    }
-
-    /// The stream, once everybody is done with it; `None` if the connection is to be cut first.
-    pub(super) async fn given_back(&self) -> Option<Stream> {
-        poll_fn(|cx| {
-            self.bell.hear(cx);
-            match self.leftover().stream.take() {
-                Some(stream) => Poll::Ready(Some(stream)),
-                None if self.order() == Order::Cut => Poll::Ready(None),
-                None => Poll::Pending,
-            }
-        })
-        .await
-    }
-
-    fn leftover(&self) -> MutexGuard<'_, Leftover> {
-        self.leftover.lock().unwrap_or_else(|e| e.into_inner())
     }
 
     // What TLS sees.
@@ -398,29 +367,6 @@ impl Conn {
         at
     }
 
-    /// A request's last byte was written; `guard` is what had it in the ledger.
-    #[inline]
-    pub(super) fn request_ended(&self, guard: Option<Guard>) {
-        match guard {
-            Some(guard) if self.order() == Order::Cut => self.cut_short(&guard),
-            Some(guard) if self.held_back.load(Relaxed) => {
-                // Looked at again under the lock: another thread may just have flushed.
-                let mut leftover = self.leftover();
-                if self.held_back.load(Relaxed) {
-                    leftover.unflushed.push(guard);
-                }
-            }
-            _ => {}
-        }
-        let left = self.count_in_flight(-1);
-        // A stream of HTTP/2 ends in a task of its own, and moves nothing.
-        if left == 0 && self.state() == State::Busy {
-            let framing = Framing::unpack(self.framing.load(Relaxed));
-            let behind = framing.leaves_something();
-            self.happened(Event::Answered { behind }, self.last_byte());
-        }
-    }
-
     /// A request of HTTP/1.x begins and ends in the connection's own task, where a load and a store do;
     /// a stream of HTTP/2 is a task of its own. Returns how many there are now.
     #[inline]
@@ -435,16 +381,6 @@ impl Conn {
         }
     }
 
-    /// Writes down that a request does not come to its end, if that is our doing.
-    fn cut_short(&self, guard: &Guard) {
-        if self.order() == Order::Cut {
-            self.broken_off.store(true, Relaxed);
-            self.handle
-                .journal()
-                .cut(&guard.entry(), "cut in the middle of its response");
-        }
-    }
-
     /// A response over HTTP/1.x ends before its end.
     pub(super) fn breaks_off(&self) {
         if !self.is_http2() {
@@ -452,20 +388,20 @@ impl Conn {
         }
     }
 
+    /// Whether the response that begins has no other end than that of the connection.
+    pub(super) fn until_close(&self, it: bool) {
+        self.until_close.store(it, Relaxed);
+    }
+
+    /// Whether a FIN would make what was broken off look whole.
+    pub(super) fn looks_whole(&self) -> bool {
+        self.is_broken_off() && self.until_close.load(Relaxed)
+    }
+
     /// Whether a response was broken off, so that the connection must not look as if it had ended
     /// well.
     pub(super) fn is_broken_off(&self) -> bool {
         self.broken_off.load(Relaxed)
-    }
-
-    /// The connection stops being HTTP; `guard` keeps it in the ledger until it is over, unless
-    /// something else does.
-    pub(super) fn upgraded(&self, guard: Option<Guard>) {
-        // With HTTP/2 it is only one of the streams.
-        if !self.is_http2() {
-            self.happened(Event::Upgraded, Millis::now());
-        }
-        self.leftover().upgraded = guard;
     }
 
     #[inline]

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::Lifecycle;
 use crate::clock::tests::advance;
-use crate::http::conn::{Conn, Follows};
+use crate::http::conn::{Conn, Follows, ResponseEnd};
 
 const fn seconds(n: u64) -> Duration {
     Duration::from_secs(n)
@@ -118,7 +118,7 @@ fn half_a_request_behind_another_is_bounded_as_one_and_never_closed_as_idle() {
     let conn = conn();
     conn.read(b"GET / HTTP/1.1\r\n\r\nGET /ne");
     conn.request_began(Follows::Nothing);
-    conn.request_ended(None);
+    conn.request_ended(None, ResponseEnd::Written);
     let ready = |after| judged(&conn, Phase::Ready, true, after);
     assert_eq!(ready(seconds(29)), Order::Serve);
     assert_eq!(ready(seconds(31)), Order::Cut);
@@ -136,7 +136,7 @@ fn a_peer_that_does_nothing_is_sent_away_while_serving_too() {
     conn.read(b"GET / HTTP/1.1\r\n\r\n");
     conn.request_began(Follows::Nothing);
     assert_eq!(ready(&conn, seconds(600)), Order::Serve);
-    conn.request_ended(None);
+    conn.request_ended(None, ResponseEnd::Written);
     assert_eq!(ready(&conn, seconds(74)), Order::Serve);
     assert_eq!(ready(&conn, seconds(76)), Order::CloseIdle);
 }
@@ -148,7 +148,7 @@ fn http_2_that_does_nothing_is_told_to_go_while_serving_and_cut_if_it_does_not()
     conn.request_began(Follows::Nothing);
     let ready = |after| judged(&conn, Phase::Ready, true, after);
     assert_eq!(ready(seconds(600)), Order::Serve);
-    conn.request_ended(None);
+    conn.request_ended(None, ResponseEnd::Written);
     assert_eq!(ready(seconds(74)), Order::Serve);
     assert_eq!(ready(seconds(76)), Order::GoAway);
     assert!(conn.tell());
@@ -160,7 +160,7 @@ fn quiet_counts_from_the_signal_and_from_the_last_byte_on_any_connection() {
     let conn = conn();
     conn.read(b"GET / HTTP/1.1\r\n\r\n");
     conn.request_began(Follows::Nothing);
-    conn.request_ended(None);
+    conn.request_ended(None, ResponseEnd::Written);
     let it = conn.snapshot();
     let mut c = circumstances(Phase::Draining, false);
     // It has been quiet for a minute, and the signal came only now.
@@ -192,12 +192,12 @@ fn the_pauses_of_connections_that_are_gone_count_too() {
     let conn = conn();
     conn.read(b"GET / HTTP/1.1\r\n\r\n");
     conn.request_began(Follows::Nothing);
-    conn.request_ended(None);
+    conn.request_ended(None, ResponseEnd::Written);
     // A pool's favourite is taken up again at once.
     advance(ms(20));
     conn.read(b"GET / HTTP/1.1\r\n\r\n");
     conn.request_began(Follows::Nothing);
-    conn.request_ended(None);
+    conn.request_ended(None, ResponseEnd::Written);
     let it = conn.snapshot();
     let mut c = circumstances(Phase::Draining, false);
     c.begun = Some(c.now);
@@ -296,7 +296,7 @@ impl World {
                 self.conn.wrote(self.blocked);
                 self.in_handler = false;
                 self.last_act = Millis::now();
-                self.conn.request_ended(None);
+                self.conn.request_ended(None, ResponseEnd::Written);
                 self.asks();
             }
             Act::Blocked(blocked) if blocked != self.blocked && (self.in_handler || !blocked) => {

@@ -1,0 +1,38 @@
+//! The same service on a server that is not lameduck's: hyper's, with lameduck's listener and layer.
+
+use std::io;
+use std::pin::pin;
+
+use axum::Router;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto;
+use hyper_util::service::TowerToHyperService;
+use lameduck::{Handle, Phase};
+use tokio::net::TcpStream;
+
+pub async fn serve(listen: String, app: Router, handle: Handle) -> io::Result<()> {
+    let socket = tokio::net::TcpListener::bind(listen).await?;
+    let address = socket.local_addr()?;
+    let mut listener = handle.listener(socket.into_std()?)?;
+    let app = TowerToHyperService::new(app.layer(handle.layer()));
+    handle.phases().reached(Phase::Ready).await;
+    let probes = handle.address("probes");
+    println!(
+        "ready api={address} probes={}",
+        probes.as_deref().unwrap_or("none")
+    );
+    while let Some(stream) = listener.accept().await {
+        tokio::spawn(connection(stream, app.clone(), handle.clone()));
+    }
+    Ok(())
+}
+
+async fn connection(stream: TcpStream, app: TowerToHyperService<Router>, handle: Handle) {
+    let server = auto::Builder::new(TokioExecutor::new());
+    let mut served = pin!(server.serve_connection_with_upgrades(TokioIo::new(stream), app));
+    tokio::select! {
+        _ = served.as_mut() => return,
+        () = handle.draining() => served.as_mut().graceful_shutdown(),
+    }
+    let _ = served.await;
+}
