@@ -295,9 +295,6 @@ mod tests {
         while let Some(folder) = folders.pop() {
             for entry in std::fs::read_dir(folder).unwrap().map(Result::unwrap) {
                 let path = entry.path();
-                if path.ends_with("jobs") {
-                    continue;
-                }
                 if path.is_dir() {
                     folders.push(path);
                 } else {

@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{Notify, Semaphore};
+use tracing::Level;
 
 use super::doubt::Doubt;
 use super::held::{Held, Roster};
@@ -24,6 +25,7 @@ use super::{INTAKE, JOB};
 use crate::component::BoxError;
 use crate::handle::Handle;
 use crate::report::panic_text;
+use crate::voice;
 
 /// How a handler has ended: what it returned, or what it panicked with.
 pub(super) type Ended = std::thread::Result<Result<Outcome, BoxError>>;
@@ -68,10 +70,11 @@ impl<Q: Queue> Desk<Q> {
                 format!("panicked: {message}")
             }
         };
-        tracing::warn!(
-            target: "lameduck", worker = &*self.name, job = it.job.id(),
-            attempt = it.job.attempt(), error = failed, "job failed"
-        );
+        let (worker, job, attempt) = (self.name.clone(), it.job.clone(), it.job.attempt());
+        let error = failed.clone();
+        voice::event(Level::WARN, move || {
+            tracing::warn!(target: "lameduck", worker = &*worker, job = job.id(), attempt, error, "job failed");
+        });
         let settled = self.until_settled("failing a job", || async {
             match it.is_ours() {
                 true => self.queue.failed(&it.lease, &failed).await,
@@ -115,10 +118,13 @@ impl<Q: Queue> Desk<Q> {
         let known: Vec<&Q::Lease> = held.iter().map(|it| &it.lease).collect();
         let given = self.queue.give_back_unknown(&known).await?;
         if given > 0 {
-            tracing::warn!(
-                target: "lameduck", worker = &*self.name, jobs = given,
-                "gave back jobs that the queue believed to be ours and that nobody here knew of"
-            );
+            let worker = self.name.clone();
+            voice::event(Level::WARN, move || {
+                tracing::warn!(
+                    target: "lameduck", worker = &*worker, jobs = given,
+                    "gave back jobs that the queue believed to be ours and that nobody here knew of"
+                );
+            });
         }
         Ok(())
     }
@@ -141,7 +147,10 @@ impl<Q: Queue> Desk<Q> {
         if held.is_empty() {
             return;
         }
-        tracing::info!(target: "lameduck", worker = &*self.name, jobs = held.len(), "giving back what has not started");
+        let (worker, jobs) = (self.name.clone(), held.len());
+        voice::event(Level::INFO, move || {
+            tracing::info!(target: "lameduck", worker = &*worker, jobs, "giving back what has not started");
+        });
         let guard = self.handle.track(INTAKE, self.name.to_string());
         if let Err(why) = self.give_back(&held).await {
             let why = format!("{} jobs not given back: {why}", held.len());
@@ -227,8 +236,10 @@ impl<Q: Queue> Desk<Q> {
             match it.entry() {
                 Some(entry) if self.handle.has_begun() => self.handle.journal().cut(&entry, &why),
                 _ => {
-                    let (worker, job) = (&*self.name, it.job.id());
-                    tracing::warn!(target: "lameduck", worker, job, "{why}");
+                    let (worker, job) = (self.name.clone(), it.job.clone());
+                    voice::event(Level::WARN, move || {
+                        tracing::warn!(target: "lameduck", worker = &*worker, job = job.id(), "{why}");
+                    });
                 }
             }
         }

@@ -3,6 +3,10 @@
 use std::fmt;
 use std::time::Duration;
 
+use tracing::Level;
+
+use crate::voice;
+
 /// A pause that doubles with each failure in a row, and what is logged about them: the first
 /// failure and the recovery, not each try.
 pub(super) struct Pause {
@@ -20,7 +24,10 @@ impl Pause {
     /// It has failed: how long to wait before the next try.
     pub(super) fn after(&mut self, worker: &str, what: &str, error: &dyn fmt::Display) -> Duration {
         if self.failures == 0 {
-            tracing::warn!(target: "lameduck", worker, %error, "{what} failed, will be tried again");
+            let (worker, what, error) = (worker.to_owned(), what.to_owned(), error.to_string());
+            voice::event(Level::WARN, move || {
+                tracing::warn!(target: "lameduck", worker, error, "{what} failed, will be tried again");
+            });
         }
         let pause = Self::FIRST.saturating_mul(1 << self.failures.min(16));
         self.failures += 1;
@@ -30,8 +37,11 @@ impl Pause {
     /// It works.
     pub(super) fn over(&mut self, worker: &str, what: &str) {
         if self.failures > 0 {
-            tracing::info!(target: "lameduck", worker, failures = self.failures, "{what} works again");
-            self.failures = 0;
+            let (worker, what) = (worker.to_owned(), what.to_owned());
+            let failures = std::mem::take(&mut self.failures);
+            voice::event(Level::INFO, move || {
+                tracing::info!(target: "lameduck", worker, failures, "{what} works again");
+            });
         }
     }
 }

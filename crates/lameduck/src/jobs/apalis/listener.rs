@@ -13,6 +13,9 @@ use sqlx::PgPool;
 use sqlx::postgres::PgListener;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
+use tracing::Level;
+
+use crate::voice;
 
 /// What the trigger notifies.
 const CHANNEL: &str = "apalis::job::insert";
@@ -55,7 +58,9 @@ impl Drop for Listener {
 async fn listen(pool: PgPool, queue: String, heard: Arc<Notify>) {
     while !pool.is_closed() {
         if let Err(error) = listen_once(&pool, &queue, &heard).await {
-            tracing::debug!(target: "lameduck", %error, "not listening for jobs");
+            voice::event(Level::DEBUG, move || {
+                tracing::debug!(target: "lameduck", %error, "not listening for jobs");
+            });
         }
         tokio::select! {
             () = pool.close_event() => {}
