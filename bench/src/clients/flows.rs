@@ -80,6 +80,8 @@ struct Flow {
     /// By stream; over HTTP/1.1 by number.
     requests: BTreeMap<u32, Request>,
     answered: u32,
+    /// The last stream that the server looks at, once it has said so.
+    last: u32,
     server_ended: Option<Instant>,
 }
 
@@ -128,6 +130,7 @@ impl Flow {
             server: side(Frames::of_server),
             requests: BTreeMap::new(),
             answered: 0,
+            last: u32::MAX,
             server_ended: None,
         }
     }
@@ -176,7 +179,7 @@ impl Flow {
                 }
             }
             Said::GoAway { last } if !from_client => {
-                // Above it are also those that are still to come.
+                self.last = last;
                 self.requests.retain(|stream, _| *stream <= last);
             }
             Said::GoAway { .. } => {}
@@ -184,6 +187,10 @@ impl Flow {
     }
 
     fn sent(&mut self, number: u32, line: String, sent: Instant) {
+        // It crosses the GOAWAY that says so.
+        if number > self.last {
+            return;
+        }
         let request = Request {
             line,
             sent,
@@ -238,8 +245,12 @@ mod tests {
 
     impl Line {
         fn new() -> Line {
+            Line::over(false)
+        }
+
+        fn over(http2: bool) -> Line {
             let mut line = Line {
-                flows: Flows::new(SERVER, false),
+                flows: Flows::new(SERVER, http2),
                 sequence: [100, 900],
             };
             line.send(true, 2, b"");
@@ -303,6 +314,29 @@ mod tests {
         line.send(true, 0, ASK);
         line.send(false, 4, b"");
         assert_eq!(line.account(), (1, vec![false]));
+    }
+
+    /// A frame of HTTP/2 (RFC 9113, 4.1).
+    fn frame(kind: u8, flags: u8, stream: u8, payload: &[u8]) -> Vec<u8> {
+        let head = [0, 0, payload.len() as u8, kind, flags, 0, 0, 0, stream];
+        [&head[..], payload].concat()
+    }
+
+    #[test]
+    fn what_crosses_a_goaway_was_not_looked_at_and_what_it_names_was() {
+        const HEADERS: u8 = 1;
+        const GOAWAY: u8 = 7;
+        const END_STREAM: u8 = 1;
+        let mut line = Line::over(true);
+        line.send(true, 0, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+        let asks = |stream| frame(HEADERS, END_STREAM, stream, b"");
+        line.send(true, 0, &asks(1));
+        line.send(true, 0, &asks(3));
+        line.send(true, 0, &asks(5));
+        line.send(false, 0, &frame(GOAWAY, 0, 0, &[0, 0, 0, 3, 0, 0, 0, 0]));
+        line.send(true, 0, &asks(7));
+        line.send(false, 0, &frame(HEADERS, END_STREAM, 1, b""));
+        assert_eq!(line.account(), (2, vec![true]));
     }
 
     #[test]
