@@ -11,6 +11,7 @@
 
 use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::sync::{Notify, Semaphore};
@@ -52,12 +53,10 @@ impl<Q: Queue> Desk<Q> {
     pub(super) async fn not_done(&self, it: &Held<Q::Lease>, ended: Ended) {
         let failed = match ended {
             Ok(Ok(_)) => {
-                let given = self.until_settled("giving back", || async {
-                    if !it.is_ours() {
-                        return Ok(Settled::NotOurs);
-                    }
-                    self.queue.give_back(&[&it.lease]).await?;
-                    Ok(Settled::Ours)
+                let leases = [&it.lease];
+                let given = self.until_back(it, "giving back", || async {
+                    let given = self.queue.give_back(&leases).await;
+                    given.map(|()| Settled::Ours)
                 });
                 self.close(it, "to be given back", given.await);
                 return;
@@ -75,11 +74,8 @@ impl<Q: Queue> Desk<Q> {
         voice::event(Level::WARN, move || {
             tracing::warn!(target: "lameduck", worker = &*worker, job = job.id(), attempt, error, "job failed");
         });
-        let settled = self.until_settled("failing a job", || async {
-            match it.is_ours() {
-                true => self.queue.failed(&it.lease, &failed).await,
-                false => Ok(Settled::NotOurs),
-            }
+        let settled = self.until_back(it, "failing a job", || {
+            self.queue.failed(&it.lease, &failed)
         });
         self.close(it, "failed", settled.await);
     }
@@ -204,6 +200,32 @@ impl<Q: Queue> Desk<Q> {
             }
             self.roster.remove(it);
         }
+    }
+
+    /// Tells by `call` that a job goes back, as long as it is ours. If an answer was lost before, it is no
+    /// wonder that it is not any more.
+    async fn until_back<F>(
+        &self,
+        it: &Held<Q::Lease>,
+        what: &str,
+        call: impl Fn() -> F,
+    ) -> Result<Settled, String>
+    where
+        F: Future<Output = Result<Settled, BoxError>>,
+    {
+        let told = AtomicBool::new(false);
+        self.until_settled(what, || async {
+            if it.is_superseded() {
+                return Ok(Settled::Ours);
+            }
+            if it.clock.is_over() {
+                return Ok(Settled::NotOurs);
+            }
+            let again = told.swap(true, Ordering::Relaxed);
+            let settled = call().await?;
+            Ok(if again { Settled::Ours } else { settled })
+        })
+        .await
     }
 
     /// Gives back those of them that are still ours.

@@ -54,10 +54,15 @@ impl<L> Held<L> {
 
     /// Whether its queue may still be told that it goes back: nobody else can have it yet.
     pub(super) fn is_ours(&self) -> bool {
-        !self.again.load(Ordering::Acquire) && !self.clock.is_over()
+        !self.is_superseded() && !self.clock.is_over()
     }
 
-    /// Its queue has handed out the same job again, to whomever.
+    /// Whether its queue has handed out the same job again.
+    pub(super) fn is_superseded(&self) -> bool {
+        self.again.load(Ordering::Acquire)
+    }
+
+    /// Its queue has handed out the same job again.
     pub(super) fn supersede(&self) {
         self.again.store(true, Ordering::Release);
     }

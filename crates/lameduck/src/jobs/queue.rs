@@ -23,7 +23,7 @@ use crate::component::BoxError;
 /// [`keep`](Queue::keep) must leave any later attempt at the job alone.
 ///
 /// The worker keeps the time of each lease itself, from before the queue was asked. One that could not
-/// be renewed by its end is lost, whatever the queue says later or does not say: the handler is
+/// be renewed is lost a tenth before its end, whatever the queue says later or does not say: the handler is
 /// cancelled, and of that attempt the queue is told nothing but that it is done, if it is.
 pub trait Queue: Send + Sync + 'static {
     /// What a taken job is settled by: its row, its delivery tag, its message; and which attempt at it

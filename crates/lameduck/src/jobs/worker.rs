@@ -23,6 +23,9 @@ use crate::handle::Handle;
 /// told of many at once; but when it is away, taking more must end.
 const TELLING: usize = 4;
 
+/// Which part of a lease is left for a handler to end in, before the queue hands its job to another worker.
+const MARGIN: u32 = 10;
+
 /// The longest that a queue may take to close what it has opened for itself.
 const GOODBYE: Duration = Duration::from_secs(1);
 
@@ -52,6 +55,7 @@ impl<Q: Queue> Worker<Q> {
         });
         let lease = self.queue.lease();
         let keep_every = self.queue.keep_every().or(lease);
+        let lease = lease.map(|lease| lease - lease / MARGIN);
         let keeper = keep_every.map(|every| Keeper::start(every, desk.clone()));
         let waiting = Arc::new(Waiting::new(self.handle.clone(), self.concurrency));
         let intake = Intake {

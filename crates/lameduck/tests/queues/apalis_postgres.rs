@@ -4,22 +4,25 @@ use std::ops::Range;
 use std::time::Duration;
 
 use lameduck::queue::ApalisPostgres;
-use real_servers::{Postgres, or_skip};
-use sqlx::PgPool;
+use real_servers::or_skip;
+use sqlx::pool::PoolConnection;
+use sqlx::postgres::PgPoolOptions;
+use sqlx::{PgPool, Postgres};
 
-use crate::server::{Mortal, Server};
+use crate::server::{Addressed, Mortal, Pooled, Server};
 
 struct Database {
     pool: PgPool,
-    server: Postgres,
+    server: real_servers::Postgres,
 }
 
 impl Server for Database {
     type Queue = ApalisPostgres;
     const LEASE: Duration = Duration::from_secs(3);
+    const GIVES_BACK_UNKNOWN: bool = true;
 
     async fn start() -> Option<Database> {
-        let server = or_skip(Postgres::start())?;
+        let server = or_skip(real_servers::Postgres::start())?;
         let pool = PgPool::connect(&server.url()).await;
         let pool = pool.expect("the server is there");
         let set_up = ApalisPostgres::set_up(&pool).await;
@@ -28,8 +31,7 @@ impl Server for Database {
     }
 
     async fn queue(&self) -> ApalisPostgres {
-        let pool = PgPool::connect(&self.server.url()).await;
-        ApalisPostgres::new(&pool.expect("the server is there"), "receipts").lease(Self::LEASE)
+        Self::queue_at(&self.address()).await
     }
 
     async fn push(&self, jobs: Range<u64>) {
@@ -61,8 +63,41 @@ impl Mortal for Database {
     }
 }
 
+impl Addressed for Database {
+    fn address(&self) -> String {
+        self.server.url()
+    }
+
+    async fn queue_at(address: &str) -> ApalisPostgres {
+        let pool = PgPool::connect(address).await;
+        ApalisPostgres::new(&pool.expect("the server is there"), "receipts").lease(Self::LEASE)
+    }
+}
+
+impl Pooled for Database {
+    type Pool = PgPool;
+    type Connection = PoolConnection<Postgres>;
+
+    async fn queue_on_one_connection(&self) -> (ApalisPostgres, PgPool) {
+        let one = PgPoolOptions::new().max_connections(1);
+        let pool = one.connect(&self.server.url()).await;
+        let pool = pool.expect("the server is there");
+        let queue = ApalisPostgres::new(&pool, "receipts").lease(Self::LEASE);
+        (queue, pool)
+    }
+
+    async fn acquire(pool: &PgPool) -> PoolConnection<Postgres> {
+        pool.acquire().await.expect("it becomes free")
+    }
+}
+
 crate::statements::workers!(Database);
 crate::statements::killed_servers!(Database);
+crate::statements::networks!(Database);
+crate::statements::pools!(Database);
+crate::statements::tests! { Database:
+    unreachable::jobs_accounted_when_connections_fall_silent
+}
 
 /// Sessions of the pool are left in a transaction all the time, as sqlx 0.9 leaves one whose `begin` is
 /// cancelled (sqlx#4385): what is written there afterwards is committed by nobody.
@@ -72,7 +107,6 @@ mod sessions_left_in_a_transaction {
     use std::task::Poll;
 
     use sqlx::Connection;
-    use sqlx::postgres::PgPoolOptions;
 
     use super::*;
 
@@ -81,6 +115,7 @@ mod sessions_left_in_a_transaction {
     impl Server for Leaky {
         type Queue = ApalisPostgres;
         const LEASE: Duration = Database::LEASE;
+        const GIVES_BACK_UNKNOWN: bool = Database::GIVES_BACK_UNKNOWN;
 
         async fn start() -> Option<Leaky> {
             Database::start().await.map(Leaky)

@@ -10,7 +10,7 @@ use redis::aio::ConnectionManager;
 use tokio::sync::watch;
 
 use crate::diary::{Diary, What};
-use crate::server::{Mortal, Server};
+use crate::server::{Addressed, Mortal, Server};
 use crate::worker::{Takes, Worker};
 
 struct Orders {
@@ -19,17 +19,30 @@ struct Orders {
 
 impl Orders {
     async fn connection(&self) -> ConnectionManager {
-        let client = redis::Client::open(self.server.url()).expect("a good URL");
-        client
-            .get_connection_manager()
-            .await
-            .expect("the server is there")
+        connection_to(&self.server.url()).await
+    }
+}
+
+async fn connection_to(address: &str) -> ConnectionManager {
+    let client = redis::Client::open(address).expect("a good URL");
+    let connection = client.get_connection_manager().await;
+    connection.expect("the server is there")
+}
+
+impl Addressed for Orders {
+    fn address(&self) -> String {
+        self.server.url()
+    }
+
+    async fn queue_at(address: &str) -> ApalisRedis<ConnectionManager> {
+        ApalisRedis::new(&connection_to(address).await, "receipts").lease(Self::LEASE)
     }
 }
 
 impl Server for Orders {
     type Queue = ApalisRedis<ConnectionManager>;
     const LEASE: Duration = Duration::from_secs(3);
+    const GIVES_BACK_UNKNOWN: bool = true;
 
     async fn start() -> Option<Orders> {
         let server = or_skip(Redis::start())?;
@@ -37,7 +50,7 @@ impl Server for Orders {
     }
 
     async fn queue(&self) -> ApalisRedis<ConnectionManager> {
-        ApalisRedis::new(&self.connection().await, "receipts").lease(Self::LEASE)
+        Self::queue_at(&self.address()).await
     }
 
     async fn push(&self, jobs: Range<u64>) {
@@ -80,6 +93,7 @@ impl Mortal for Orders {
 
 crate::statements::workers!(Orders);
 crate::statements::killed_servers!(Orders);
+crate::statements::networks!(Orders);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_worker_taken_for_dead_gives_up_its_jobs_and_comes_back() {

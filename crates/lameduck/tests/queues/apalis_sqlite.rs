@@ -1,34 +1,39 @@
 //! SQLite, through the tables of `apalis`.
 
 use std::ops::Range;
+use std::path::Path;
 use std::time::Duration;
 
 use lameduck::queue::ApalisSqlite;
-use sqlx::SqlitePool;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode};
+use sqlx::pool::PoolConnection;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions};
+use sqlx::{Sqlite, SqlitePool};
 use tempfile::TempDir;
 
-use crate::server::Server;
+use crate::server::{Addressed, Pooled, Server};
+
+const NAME: &str = "jobs.db";
+
+fn options(file: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(file)
+        .create_if_missing(true)
+        .busy_timeout(Duration::from_secs(10))
+        .journal_mode(SqliteJournalMode::Wal)
+}
 
 pub struct File {
     pub pool: SqlitePool,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl File {
     pub async fn new() -> File {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let options = SqliteConnectOptions::new()
-            .filename(folder.path().join("jobs.db"))
-            .create_if_missing(true)
-            .busy_timeout(Duration::from_secs(10))
-            .journal_mode(SqliteJournalMode::Wal);
+        let options = options(&folder.path().join(NAME));
         let pool = SqlitePool::connect_with(options).await.expect("a file");
         ApalisSqlite::set_up(&pool).await.expect("a new file");
-        File {
-            pool,
-            _folder: folder,
-        }
+        File { pool, folder }
     }
 
     async fn count(&self, which: &'static str) -> usize {
@@ -41,6 +46,7 @@ impl File {
 impl Server for File {
     type Queue = ApalisSqlite;
     const LEASE: Duration = Duration::from_secs(3);
+    const GIVES_BACK_UNKNOWN: bool = true;
 
     async fn start() -> Option<File> {
         Some(File::new().await)
@@ -64,8 +70,38 @@ impl Server for File {
     }
 }
 
-// There is no server that could be killed.
+impl Addressed for File {
+    fn address(&self) -> String {
+        let file = self.folder.path().join(NAME);
+        file.into_os_string().into_string().expect("it is UTF-8")
+    }
+
+    async fn queue_at(address: &str) -> ApalisSqlite {
+        let pool = SqlitePool::connect_with(options(Path::new(address))).await;
+        ApalisSqlite::new(&pool.expect("a file"), "receipts").lease(Self::LEASE)
+    }
+}
+
+impl Pooled for File {
+    type Pool = SqlitePool;
+    type Connection = PoolConnection<Sqlite>;
+
+    async fn queue_on_one_connection(&self) -> (ApalisSqlite, SqlitePool) {
+        let one = SqlitePoolOptions::new().max_connections(1);
+        let pool = one.connect_with(options(Path::new(&self.address()))).await;
+        let pool = pool.expect("a file");
+        let queue = ApalisSqlite::new(&pool, "receipts").lease(Self::LEASE);
+        (queue, pool)
+    }
+
+    async fn acquire(pool: &SqlitePool) -> PoolConnection<Sqlite> {
+        pool.acquire().await.expect("it becomes free")
+    }
+}
+
+// There is no server that could be killed, and no network.
 crate::statements::workers!(File);
+crate::statements::pools!(File);
 
 #[tokio::test]
 async fn an_order_and_its_job_are_committed_together_or_not_at_all() {

@@ -9,7 +9,7 @@ use lameduck::queue::JetStream;
 use real_servers::{Nats, or_skip};
 
 use crate::diary::{Diary, What};
-use crate::server::{Mortal, Server};
+use crate::server::{Addressed, Mortal, Server};
 use crate::worker::{Takes, Worker};
 
 struct Orders {
@@ -18,33 +18,61 @@ struct Orders {
 
 impl Orders {
     async fn client(&self) -> async_nats::Client {
-        async_nats::ConnectOptions::new()
-            .retry_on_initial_connect()
-            .connect(self.server.url())
-            .await
-            .expect("it connects when it can")
+        client_of(&self.server.url()).await
     }
 
     async fn stream(&self) -> stream::Stream {
-        let context = jetstream::new(self.client().await);
-        let config = stream::Config {
-            name: "ORDERS".to_owned(),
-            subjects: vec!["orders".to_owned()],
-            retention: stream::RetentionPolicy::WorkQueue,
-            ..stream::Config::default()
-        };
-        loop {
-            // JetStream is there a moment after the server.
-            if let Ok(stream) = context.get_or_create_stream(config.clone()).await {
-                return stream;
-            }
+        stream_of(self.client().await).await
+    }
+}
+
+async fn client_of(address: &str) -> async_nats::Client {
+    async_nats::ConnectOptions::new()
+        .retry_on_initial_connect()
+        .connect(address)
+        .await
+        .expect("it connects when it can")
+}
+
+async fn stream_of(client: async_nats::Client) -> stream::Stream {
+    let context = jetstream::new(client);
+    let config = stream::Config {
+        name: "ORDERS".to_owned(),
+        subjects: vec!["orders".to_owned()],
+        retention: stream::RetentionPolicy::WorkQueue,
+        ..stream::Config::default()
+    };
+    loop {
+        // JetStream is there a moment after the server.
+        if let Ok(stream) = context.get_or_create_stream(config.clone()).await {
+            return stream;
         }
+    }
+}
+
+impl Addressed for Orders {
+    fn address(&self) -> String {
+        self.server.url()
+    }
+
+    async fn queue_at(address: &str) -> JetStream {
+        let config = consumer::pull::Config {
+            durable_name: Some("receipts".to_owned()),
+            ack_wait: Self::LEASE,
+            ..consumer::pull::Config::default()
+        };
+        let client = client_of(address).await;
+        let stream = stream_of(client.clone()).await;
+        let consumer = stream.get_or_create_consumer("receipts", config).await;
+        JetStream::new(client, consumer.expect("the stream is there"))
     }
 }
 
 impl Server for Orders {
     type Queue = JetStream;
     const LEASE: Duration = Duration::from_secs(1);
+    // The server hears nothing more of what it handed out, and hands it out again.
+    const GIVES_BACK_UNKNOWN: bool = false;
 
     async fn start() -> Option<Orders> {
         let server = or_skip(Nats::start())?;
@@ -54,14 +82,7 @@ impl Server for Orders {
     }
 
     async fn queue(&self) -> JetStream {
-        let config = consumer::pull::Config {
-            durable_name: Some("receipts".to_owned()),
-            ack_wait: Self::LEASE,
-            ..consumer::pull::Config::default()
-        };
-        let stream = self.stream().await;
-        let consumer = stream.get_or_create_consumer("receipts", config).await;
-        JetStream::new(self.client().await, consumer.expect("the stream is there"))
+        Self::queue_at(&self.address()).await
     }
 
     async fn push(&self, jobs: Range<u64>) {
@@ -97,6 +118,7 @@ impl Mortal for Orders {
 
 crate::statements::workers!(Orders);
 crate::statements::killed_servers!(Orders);
+crate::statements::networks!(Orders);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lease_that_cannot_be_renewed_is_lost_and_its_handler_cancelled() {

@@ -15,7 +15,7 @@ use lapin::{BasicProperties, Connection, ConnectionProperties};
 use real_servers::{NotHere, or_skip};
 
 use crate::diary::{Diary, What};
-use crate::server::{Mortal, Server};
+use crate::server::{Addressed, Mortal, Server};
 use crate::worker::{Takes, Worker};
 
 /// One broker for all tests that let it live: it takes 8 s to start. It ends with this process.
@@ -94,6 +94,8 @@ impl Orders {
 impl Server for Orders {
     type Queue = RabbitMq;
     const LEASE: Duration = Duration::ZERO;
+    // The broker has back whatever is not acknowledged when the channel ends.
+    const GIVES_BACK_UNKNOWN: bool = false;
 
     async fn start() -> Option<Orders> {
         let shared = SHARED.get_or_init(real_servers::RabbitMq::start);
@@ -151,6 +153,18 @@ impl Server for Orders {
     }
 }
 
+impl Addressed for Orders {
+    /// With heartbeats that let both sides notice soon that the other is gone.
+    fn address(&self) -> String {
+        format!("{}?heartbeat=1 {}", self.url, self.queue)
+    }
+
+    async fn queue_at(address: &str) -> RabbitMq {
+        let (url, queue) = address.split_once(' ').expect("both");
+        RabbitMq::new(url, queue)
+    }
+}
+
 impl Mortal for Orders {
     async fn start_alone() -> Option<Orders> {
         let mut orders = Orders::alone().await?;
@@ -177,6 +191,7 @@ impl Mortal for Orders {
 
 crate::statements::workers!(Orders);
 crate::statements::killed_servers!(Orders);
+crate::statements::networks!(Orders);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_session_ends_with_a_goodbye() {

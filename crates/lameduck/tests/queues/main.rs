@@ -11,6 +11,8 @@
 #![allow(dead_code, reason = "which of it is used depends on the features")]
 
 mod diary;
+mod forgetful;
+mod relay;
 mod server;
 mod statements;
 mod worker;

@@ -13,6 +13,10 @@ pub trait Server: Sized {
     /// connection is what counts.
     const LEASE: Duration;
 
+    /// Whether what was handed out in an answer that got lost is given back by the worker. Otherwise the
+    /// server has it back by itself: when the connection ends, or after [`LEASE`](Server::LEASE).
+    const GIVES_BACK_UNKNOWN: bool;
+
     /// `None`, having said so, if the server is not installed.
     async fn start() -> Option<Self>;
 
@@ -24,6 +28,25 @@ pub trait Server: Sized {
 
     /// How many jobs there are that are not done. To be asked when nobody works.
     async fn left(&self) -> usize;
+}
+
+/// A server that others can find.
+pub trait Addressed: Server {
+    /// Where it is, and the queue with it. Has `127.0.0.1` and a port in it, if there is one.
+    fn address(&self) -> String;
+
+    async fn queue_at(address: &str) -> Self::Queue;
+}
+
+/// A server whose connections come from a pool of the application's.
+pub trait Pooled: Server {
+    type Pool;
+    type Connection;
+
+    /// Another worker's view of the queue, of an application that has one connection.
+    async fn queue_on_one_connection(&self) -> (Self::Queue, Self::Pool);
+
+    async fn acquire(pool: &Self::Pool) -> Self::Connection;
 }
 
 /// A server that can be killed, with all that it has not written down.

@@ -22,7 +22,6 @@ use crate::jobs::queue::{Lost, Queue, Settled, Taken, answers};
 /// Failed jobs are tried again at once, until they have been tried `max_attempts` times (25 unless
 /// the task says otherwise); then they stay in the table as `Failed`.
 pub struct ApalisPostgres {
-    pool: PgPool,
     own: Own<Postgres>,
     listener: Mutex<Option<Arc<Listener>>>,
     seat: Seat,
@@ -72,7 +71,6 @@ impl ApalisPostgres {
     /// Jobs that were pushed to `queue`.
     pub fn new(pool: &PgPool, queue: &str) -> ApalisPostgres {
         ApalisPostgres {
-            pool: pool.clone(),
             // For what is asked about leases, for what goes back meanwhile, and to listen.
             own: Own::beside(pool, 3),
             listener: Mutex::default(),
@@ -129,12 +127,12 @@ impl ApalisPostgres {
         Ok(queries::push_tasks(connection, queue, vec![task]).await?)
     }
 
-    /// A session of the application's on which each statement is committed by itself. sqlx 0.9.0 leaves one whose `begin` was
+    /// A session, the application's if it has one, on which each statement is committed by itself. sqlx 0.9.0 leaves one whose `begin` was
     /// cancelled, by whomever, in a transaction, and has it go back to the pool like that (sqlx#4385):
     /// what is written there is seen by nobody, and gone when the session ends. It is committed here, since
     /// whoever has written there since was told that it is.
     async fn session(&self) -> Result<Session<Postgres>, BoxError> {
-        let mut session = Session::of(&self.pool).await?;
+        let mut session = self.own.either(self.seat.answer()).await?;
         // One round trip, and without a transaction no warning in the server's log either.
         if sqlx::raw_sql("BEGIN; COMMIT")
             .execute(&mut *session)
@@ -190,7 +188,7 @@ impl ApalisPostgres {
     /// Gives back jobs of ours, those of them that still are; says how many.
     async fn put_back(&self, them: Vec<(String, i32)>) -> Result<usize, BoxError> {
         let (ids, attempts): (Vec<String>, Vec<i32>) = them.into_iter().unzip();
-        let mut session = Session::of(self.own.pool()).await?;
+        let mut session = self.own.session(self.seat.answer()).await?;
         let back = sqlx::query_scalar(BACK)
             .bind(self.seat.worker.name())
             .bind(&ids)
@@ -216,25 +214,29 @@ impl Queue for ApalisPostgres {
     type Lease = Fetched;
 
     async fn open(&self, _most: usize) -> Result<(), BoxError> {
-        let mut session = Session::of(self.own.pool()).await?;
         let (queue, worker) = (&self.seat.queue, &self.seat.worker);
-        if queries::keep_alive(&mut *session, queue, worker)
-            .await
-            .is_err()
-        {
-            sqlx::query(
-                "INSERT INTO apalis.workers (id, worker_type, storage_name, layers, last_seen) \
-                 VALUES ($1, $2, 'lameduck', '', now()) ON CONFLICT (id) DO NOTHING",
-            )
-            .bind(worker.name())
-            .bind(queue)
-            .execute(&mut *session)
-            .await?;
-        }
-        self.take_over_from_the_dead(&mut session).await?;
+        let opened = async {
+            let mut session = self.own.session(self.seat.answer()).await?;
+            if queries::keep_alive(&mut *session, queue, worker)
+                .await
+                .is_err()
+            {
+                sqlx::query(
+                    "INSERT INTO apalis.workers (id, worker_type, storage_name, layers, last_seen) \
+                     VALUES ($1, $2, 'lameduck', '', now()) ON CONFLICT (id) DO NOTHING",
+                )
+                .bind(worker.name())
+                .bind(queue)
+                .execute(&mut *session)
+                .await?;
+            }
+            self.take_over_from_the_dead(&mut session).await?;
+            session.answered(());
+            Ok(())
+        };
+        within(self.seat.lease, opened).await?;
         self.listener()
             .get_or_insert_with(|| Arc::new(Listener::start(self.own.pool(), queue)));
-        session.answered(());
         Ok(())
     }
 
@@ -278,7 +280,7 @@ impl Queue for ApalisPostgres {
 
     async fn keep(&self, them: &[&Fetched]) -> Result<Lost, BoxError> {
         let kept = async {
-            let mut session = Session::of(self.own.pool()).await?;
+            let mut session = self.own.session(self.seat.answer()).await?;
             queries::keep_alive(&mut *session, &self.seat.queue, &self.seat.worker).await?;
             self.take_over_from_the_dead(&mut session).await?;
             let ids: Vec<String> = them.iter().map(|it| it.id.to_string()).collect();
@@ -299,7 +301,7 @@ impl Queue for ApalisPostgres {
 
     async fn give_back_unknown(&self, known: &[&Fetched]) -> Result<usize, BoxError> {
         let given = async {
-            let mut session = Session::of(self.own.pool()).await?;
+            let mut session = self.own.session(self.seat.answer()).await?;
             let ours = sqlx::query_as(OURS).bind(self.seat.worker.name());
             let ours: Vec<(String, i32)> = ours.fetch_all(&mut *session).await?;
             let mut unknown = session.answered(ours);

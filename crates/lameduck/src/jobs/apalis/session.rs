@@ -48,6 +48,7 @@ impl<DB: Database> Own<DB> {
         }
     }
 
+    /// Where they come from; the application's where there can be none.
     pub(super) fn pool(&self) -> &Pool<DB> {
         if !self.possible {
             return &self.application;
@@ -58,6 +59,20 @@ impl<DB: Database> Own<DB> {
             let like = like.idle_timeout(None).max_lifetime(None);
             like.connect_lazy_with((*self.application.connect_options()).clone())
         })
+    }
+
+    /// A session of the application's, or one of our own if it does not have one within `limit`: it may have
+    /// used up its pool, or have connections in it that do not answer.
+    pub(super) async fn either(&self, limit: Duration) -> Result<Session<DB>, BoxError> {
+        match Session::of(&self.application, limit).await {
+            Err(_) if self.possible => Session::of(self.pool(), limit).await,
+            session => session,
+        }
+    }
+
+    /// A session that nobody else has.
+    pub(super) async fn session(&self, limit: Duration) -> Result<Session<DB>, BoxError> {
+        Session::of(self.pool(), limit).await
     }
 
     /// Says goodbye on each of them. Nothing can be asked afterwards.
@@ -78,9 +93,14 @@ pub(super) struct Session<DB: Database> {
 }
 
 impl<DB: Database> Session<DB> {
-    pub(super) async fn of(pool: &Pool<DB>) -> Result<Session<DB>, BoxError> {
+    /// One of `pool`, if there is one within `limit`.
+    pub(super) async fn of(pool: &Pool<DB>, limit: Duration) -> Result<Session<DB>, BoxError> {
+        let connection = match timeout(limit, pool.acquire()).await {
+            Ok(connection) => connection?,
+            Err(_) => return Err(format!("the pool had no connection within {limit:?}").into()),
+        };
         Ok(Session {
-            connection: Some(pool.acquire().await?),
+            connection: Some(connection),
             answered: false,
         })
     }

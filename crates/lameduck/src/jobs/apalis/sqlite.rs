@@ -12,7 +12,7 @@ use serde::Serialize;
 use sqlx::{Connection, Sqlite, SqliteConnection, SqlitePool};
 
 use super::seat::{self, Ended, Fetched, Seat};
-use super::session::{Own, Session, within};
+use super::session::{Own, within};
 use crate::component::BoxError;
 use crate::jobs::pace;
 use crate::jobs::queue::{Lost, Queue, Settled, Taken, answers};
@@ -39,7 +39,6 @@ use crate::jobs::queue::{Lost, Queue, Settled, Taken, answers};
 /// # Ok(()) }
 /// ```
 pub struct ApalisSqlite {
-    pool: SqlitePool,
     own: Own<Sqlite>,
     seat: Seat,
 }
@@ -72,7 +71,6 @@ impl ApalisSqlite {
         // Nobody else can open what has no name.
         let nameless = pool.connect_options().get_filename() == Path::new(":memory:");
         ApalisSqlite {
-            pool: pool.clone(),
             own: match nameless {
                 true => Own::none_beside(pool),
                 false => Own::beside(pool, 2),
@@ -153,7 +151,8 @@ impl ApalisSqlite {
     /// Writes the results of many jobs at once.
     async fn write(&self, results: Vec<Ended<'_>>) -> Result<Vec<Settled>, BoxError> {
         let _turn = self.seat.turn.lock().await;
-        let mut tx = self.pool.begin_with("BEGIN IMMEDIATE").await?;
+        let mut session = self.own.either(self.seat.answer()).await?;
+        let mut tx = session.begin_with("BEGIN IMMEDIATE").await?;
         let mut settled = Vec::with_capacity(results.len());
         for it in &results {
             let written = sqlx::query(RESULT)
@@ -168,12 +167,12 @@ impl ApalisSqlite {
             });
         }
         tx.commit().await?;
-        Ok(settled)
+        Ok(session.answered(settled))
     }
 
     /// Gives back jobs of ours, those of them that still are; says how many.
     async fn put_back(&self, them: &[(String, i32)]) -> Result<usize, BoxError> {
-        let mut session = Session::of(self.own.pool()).await?;
+        let mut session = self.own.session(self.seat.answer()).await?;
         let mut tx = session.begin_with("BEGIN IMMEDIATE").await?;
         let mut given = 0;
         for (id, attempts) in them {
@@ -210,7 +209,7 @@ impl Queue for ApalisSqlite {
     type Lease = Fetched;
 
     async fn open(&self, _most: usize) -> Result<(), BoxError> {
-        let mut session = Session::of(self.own.pool()).await?;
+        let mut session = self.own.session(self.seat.answer()).await?;
         let (config, worker) = (self.config(), &self.seat.worker);
         if queries::keep_alive(&mut *session, &config, worker)
             .await
@@ -230,7 +229,9 @@ impl Queue for ApalisSqlite {
 
     async fn take(&self, most: usize) -> Result<Vec<Taken<Fetched>>, BoxError> {
         let config = self.config().batch_size(most);
-        let tasks = queries::fetch_next(&self.pool, &config, &self.seat.worker).await?;
+        let mut session = self.own.either(self.seat.answer()).await?;
+        let tasks = queries::fetch_next(&mut *session, &config, &self.seat.worker).await?;
+        let tasks = session.answered(tasks);
         self.seat.pace.found(tasks.len());
         Ok(tasks.into_iter().filter_map(seat::taken).collect())
     }
@@ -257,7 +258,7 @@ impl Queue for ApalisSqlite {
 
     async fn keep(&self, them: &[&Fetched]) -> Result<Lost, BoxError> {
         let kept = async {
-            let mut session = Session::of(self.own.pool()).await?;
+            let mut session = self.own.session(self.seat.answer()).await?;
             queries::keep_alive(&mut *session, &self.config(), &self.seat.worker).await?;
             self.take_over_from_the_dead(&mut session).await?;
             let ours = self.ours(&mut session).await?;
@@ -272,7 +273,7 @@ impl Queue for ApalisSqlite {
 
     async fn give_back_unknown(&self, known: &[&Fetched]) -> Result<usize, BoxError> {
         let given = async {
-            let mut session = Session::of(self.own.pool()).await?;
+            let mut session = self.own.session(self.seat.answer()).await?;
             let ours = self.ours(&mut session).await?;
             let mut unknown = session.answered(ours);
             for known in seat::rows(known) {

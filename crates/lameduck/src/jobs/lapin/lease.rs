@@ -2,8 +2,8 @@
 
 use std::fmt;
 use std::future::Future;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -22,6 +22,8 @@ pub struct RabbitMqLease {
     channel: Channel,
     held: Arc<AtomicUsize>,
     over: AtomicBool,
+    /// What has become of it. Asked again, the broker would not know its number any more.
+    settled: OnceLock<Settled>,
 }
 
 impl RabbitMqLease {
@@ -61,6 +63,7 @@ impl RabbitMq {
                 channel,
                 held: self.held.clone(),
                 over: AtomicBool::new(false),
+                settled: OnceLock::new(),
             },
             lease_age: Duration::ZERO,
         }
@@ -72,6 +75,9 @@ impl RabbitMq {
         lease: &RabbitMqLease,
         call: impl Future<Output = lapin::Result<bool>>,
     ) -> Settled {
+        if let Some(settled) = lease.settled.get() {
+            return *settled;
+        }
         let mut settled = call.await;
         if matches!(settled, Ok(true)) && self.stopping.is_set() {
             // Any question will do; this one has no effect on a channel without a new consumer.
@@ -83,6 +89,7 @@ impl RabbitMq {
             // Whatever the error, it is the end of the channel, and the broker has the job again.
             Ok(false) | Err(_) => Settled::NotOurs,
         };
+        let settled = *lease.settled.get_or_init(|| settled);
         lease.over();
         self.goodbye_if_last().await;
         settled

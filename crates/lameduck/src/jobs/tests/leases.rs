@@ -16,6 +16,9 @@ use crate::jobs::{Job, Jobs};
 
 const NONE: [usize; 0] = [];
 
+/// How long a job is ours: nine tenths of the queue's three seconds.
+const OURS: Duration = Duration::from_millis(2_700);
+
 /// When handlers were dropped before they had ended.
 #[derive(Clone, Default)]
 struct Cancelled(Arc<Mutex<Vec<Duration>>>);
@@ -57,8 +60,7 @@ async fn a_lease_is_lost_on_time_while_the_queue_does_not_answer() {
     *shelf.inner.slow_keep.lock().unwrap() = Duration::from_secs(600);
     let (exit, _) = shut_down(jobs, async |_| sleep(Duration::from_millis(3_500)).await).await;
     // Taken again, they have leases of their own.
-    let (first, second) = (Duration::from_secs(3), Duration::from_secs(6));
-    let times = [first, first, second, second];
+    let times = [OURS, OURS, OURS * 2, OURS * 2];
     assert_eq!(cancelled.times(), times);
     assert_eq!(shelf.times(Told::Unknown), times, "back at once");
     assert_eq!(shelf.told(Told::Failed), NONE);
@@ -78,7 +80,7 @@ async fn a_lease_is_lost_on_time_while_the_queue_cannot_be_asked() {
         sleep(Duration::from_secs(4)).await;
     };
     let (_, _) = shut_down(jobs, deafen).await;
-    assert_eq!(cancelled.times()[0], Duration::from_secs(8));
+    assert_eq!(cancelled.times()[0], Duration::from_secs(5) + OURS);
 }
 
 #[tokio::test(start_paused = true)]
@@ -119,7 +121,7 @@ async fn a_lease_is_lost_while_the_machine_sleeps() {
 #[tokio::test(start_paused = true)]
 async fn a_job_whose_lease_began_long_ago_ends_with_it() {
     let shelf = Shelf::with(1);
-    *shelf.inner.lease_age.lock().unwrap() = Duration::from_millis(2_900);
+    *shelf.inner.lease_age.lock().unwrap() = Duration::from_millis(2_600);
     *shelf.inner.slow_keep.lock().unwrap() = Duration::from_secs(600);
     let cancelled = Cancelled::default();
     let jobs = cancelled.jobs(&shelf, 20);
@@ -167,7 +169,7 @@ async fn jobs_accounted_when_a_fetch_is_never_answered() {
     assert_eq!(exit, Exit::CLEAN);
     assert_eq!(shelf.told(Told::Done), [0, 1, 2, 3]);
     // The lease, and the pause after an error.
-    let back = Duration::from_millis(3_050);
+    let back = OURS + Duration::from_millis(50);
     assert_eq!(shelf.times(Told::Unknown), [back; 4]);
 }
 
@@ -179,7 +181,7 @@ async fn what_the_queue_believes_to_be_ours_is_looked_for_from_time_to_time() {
     let jobs = Jobs::raw("test", shelf.clone(), |_, job| for_seconds(1, job));
     let (exit, _) = shut_down(jobs, async |_| sleep(Duration::from_secs(14)).await).await;
     assert_eq!(exit, Exit::CLEAN);
-    assert_eq!(shelf.times(Told::Unknown), [Duration::from_secs(12)]);
+    assert_eq!(shelf.times(Told::Unknown), [OURS * 4]);
     assert_eq!(shelf.told(Told::Done), [7]);
 }
 

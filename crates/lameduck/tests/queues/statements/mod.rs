@@ -1,9 +1,13 @@
 //! The statements, each for any queue and named after the promise that it is about.
 
+pub mod answers;
 pub mod crashes;
 pub mod done;
 pub mod gone_back;
 pub mod leases;
+pub mod starved;
+pub mod stopped;
+pub mod unreachable;
 
 /// A test for each statement about workers.
 macro_rules! workers {
@@ -17,10 +21,36 @@ macro_rules! workers {
             gone_back::jobs_accounted_let_go_ones_start_elsewhere_within_a_second
             gone_back::jobs_accounted_ones_that_give_themselves_back_start_elsewhere_within_a_second
             crashes::jobs_accounted_when_a_worker_crashes
+            answers::jobs_accounted_when_the_answer_to_a_fetch_is_lost
+            answers::jobs_accounted_when_the_answer_to_the_last_fetch_is_lost
+            answers::jobs_accounted_when_the_answers_about_what_has_ended_are_lost
+            answers::jobs_accounted_when_a_word_about_an_earlier_attempt_comes_late
+            stopped::jobs_accounted_when_a_worker_is_stopped_for_longer_than_its_lease
         }
     };
 }
 pub(crate) use workers;
+
+/// A test for each statement about servers at the other end of a network.
+macro_rules! networks {
+    ($server:ty) => {
+        $crate::statements::tests! { $server:
+            unreachable::jobs_accounted_when_the_server_cannot_be_reached
+        }
+    };
+}
+pub(crate) use networks;
+
+/// A test for each statement about an application's pool of connections.
+macro_rules! pools {
+    ($server:ty) => {
+        $crate::statements::tests! { $server:
+            starved::jobs_accounted_and_their_leases_kept_without_a_connection_to_be_had
+            starved::jobs_accounted_let_go_ones_start_elsewhere_without_a_connection_to_be_had
+        }
+    };
+}
+pub(crate) use pools;
 
 /// A test for each statement about a server that is killed.
 macro_rules! killed_servers {
