@@ -5,6 +5,8 @@
 //! | `GET /body-panics?ms=N` | one piece, and a panic after N ms |
 //! | `GET /body-fails?ms=N` | one piece, and an error after N ms |
 //! | `GET /pieces?bytes=N` | N bytes in ten pieces, as fast as they are taken |
+//! | `GET /sized?bytes=N` | the same, and says how many |
+//! | `GET /nothing` | `204` |
 //! | `POST /echo` | sends back what comes while it comes |
 //!
 //! The first two can be called as if they were methods of gRPC, too.
@@ -15,6 +17,9 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::Query;
+use axum::http::StatusCode;
+use axum::http::header::CONTENT_LENGTH;
+use axum::response::IntoResponse;
 use axum::routing::{get, post};
 use futures_util::{StreamExt, stream};
 
@@ -25,6 +30,8 @@ pub fn router() -> Router {
         .route("/body-panics", get(panics).post(panics))
         .route("/body-fails", get(fails).post(fails))
         .route("/pieces", get(pieces))
+        .route("/sized", get(sized))
+        .route("/nothing", get(|| async { StatusCode::NO_CONTENT }))
         .route("/echo", post(|body: Body| async { body }))
 }
 
@@ -50,4 +57,13 @@ async fn pieces(Query(ask): Query<Ask>) -> Body {
     Body::from_stream(stream::iter(
         (0..10).map(move |_| io::Result::Ok(piece.clone())),
     ))
+}
+
+/// Whether the length is right is the handler's affair.
+async fn sized(Query(ask): Query<Ask>) -> impl IntoResponse {
+    let length = ask.bytes / 10 * 10;
+    (
+        [(CONTENT_LENGTH, length.to_string())],
+        pieces(Query(ask)).await,
+    )
 }

@@ -91,11 +91,14 @@ where
         loop {
             conn.turn_begins();
             if let Poll::Ready(result) = http.as_mut().poll(cx) {
-                if let Err(error) = result {
-                    conn.leaves_unread();
-                    voice::event(Level::TRACE, move || {
-                        tracing::trace!(target: "lameduck", %error, "connection ended");
-                    });
+                match result {
+                    Ok(()) => conn.turn_ends(),
+                    Err(error) => {
+                        conn.leaves_unread();
+                        voice::event(Level::TRACE, move || {
+                            tracing::trace!(target: "lameduck", %error, "connection ended");
+                        });
+                    }
                 }
                 return Poll::Ready(());
             }

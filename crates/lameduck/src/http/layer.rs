@@ -9,6 +9,7 @@
 //! What a layer cannot do is the work of the socket: listeners, idle connections, the last FIN.
 //! `docs/promises.md` says which promises hold with it.
 
+use std::fmt;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::Pin;
@@ -28,6 +29,7 @@ use super::conn::ResponseEnd;
 use super::ending::{Chunk, Ending};
 use super::events::EventStreams;
 use super::grpc::{Dialect, Status};
+use super::request::is_error;
 use super::{BROKEN, CLIENT_GONE, REQUEST};
 use crate::component::BoxError;
 use crate::handle::Handle;
@@ -106,6 +108,8 @@ where
                 asked: AtomicBool::new(false),
             }),
             dialect: Dialect::of(&request),
+            may_be_cut_off: !matches!(*request.method(), Method::GET | Method::HEAD),
+            held: None,
             bodiless: matches!(*request.method(), Method::HEAD | Method::CONNECT),
             handle: self.handle.clone(),
             event_streams: self.event_streams,
@@ -151,8 +155,10 @@ impl Drop for Passing {
 
 pin_project! {
     /// The response on its way; made by [`Track`].
-    #[derive(Debug)]
-    pub struct TrackFuture<F> {
+    pub struct TrackFuture<F>
+    where
+        F: Future,
+    {
         #[pin]
         inner: F,
         passing: Option<Passing>,
@@ -160,6 +166,16 @@ pin_project! {
         event_streams: EventStreams,
         dialect: Dialect,
         bodiless: bool,
+        // Whether its client may have gone while the handler read its body.
+        may_be_cut_off: bool,
+        // What the handler has answered, for the next turn.
+        held: Option<Box<F::Output>>,
+    }
+}
+
+impl<F: Future> fmt::Debug for TrackFuture<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TrackFuture").finish_non_exhaustive()
     }
 }
 
@@ -172,7 +188,11 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let inner = this.inner;
-        let polled = match catch_unwind(AssertUnwindSafe(|| inner.poll(cx))) {
+        let caught = catch_unwind(AssertUnwindSafe(|| match this.held.take() {
+            Some(answer) => Poll::Ready(*answer),
+            None => inner.poll(cx),
+        }));
+        let polled = match caught {
             Ok(polled) => ready!(polled),
             Err(panic) => {
                 if let Some(it) = this.passing {
@@ -182,6 +202,17 @@ where
                 resume_unwind(panic)
             }
         };
+        if let Ok(response) = &polled
+            && *this.may_be_cut_off
+            && is_error(response)
+        {
+            // It may be an error because the client has gone. If so the server has not looked yet, and drops
+            // the request in another turn.
+            *this.may_be_cut_off = false;
+            *this.held = Some(Box::new(polled));
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
         let mut passing = this.passing.take();
         let mut response = match polled {
             Ok(response) => response,

@@ -70,7 +70,7 @@ where
 {
     type Response = Response<TrackedBody<B>>;
     type Error = BoxError;
-    type Future = Responding<Answering<S>>;
+    type Future = Responding<Answering<S>, B>;
 
     fn call(&self, mut request: Request<Incoming>) -> Self::Future {
         let handle = self.conn.handle();
@@ -88,6 +88,8 @@ where
             // are tasks of their own.
             let_go: (!dialect.is_http1()).then(|| LetGo::new(handle)),
             connect: request.method() == Method::CONNECT,
+            may_be_cut_off: !dialect.is_http1() && !request.body().is_end_stream(),
+            held: None,
             handler: Answering::of(self.service.clone(), request),
             in_flight: Some(in_flight),
             event_streams: self.event_streams,
@@ -110,7 +112,7 @@ fn follows(body: &Incoming) -> Follows {
 
 pin_project! {
     /// A request in its handler.
-    pub(super) struct Responding<F> {
+    pub(super) struct Responding<F, B> {
         #[pin]
         handler: F,
         in_flight: Option<InFlight>,
@@ -118,10 +120,14 @@ pin_project! {
         event_streams: EventStreams,
         dialect: Dialect,
         connect: bool,
+        // Whether its stream may be reset while the handler reads its body.
+        may_be_cut_off: bool,
+        // What the handler has answered, for the next turn.
+        held: Option<Box<Response<B>>>,
     }
 }
 
-impl<F, B, E> Future for Responding<F>
+impl<F, B, E> Future for Responding<F, B>
 where
     F: Future<Output = Result<Response<B>, E>>,
     E: Into<BoxError>,
@@ -138,13 +144,26 @@ where
         let handler = this.handler;
         // Written from within the closure: what it returns would be copied.
         let mut polled = Poll::Pending;
-        let caught = catch_unwind(AssertUnwindSafe(|| polled = handler.poll(cx)));
+        let caught = catch_unwind(AssertUnwindSafe(|| {
+            polled = match this.held.take() {
+                Some(response) => Poll::Ready(Ok(*response)),
+                None => handler.poll(cx),
+            }
+        }));
         let mut ours = if let Err(panic) = caught {
             let journal = in_flight.handle().journal();
             journal.panicked(REQUEST, in_flight.name(), panic_text(&*panic));
             internal_error(*this.dialect)
         } else {
             match polled {
+                Poll::Ready(Ok(response)) if *this.may_be_cut_off && is_error(&response) => {
+                    // It may be an error because the peer has reset the stream. If so hyper has not looked
+                    // yet, and drops the request in another turn.
+                    *this.may_be_cut_off = false;
+                    *this.held = Some(Box::new(response));
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
                 Poll::Ready(Ok(mut response)) => {
                     let upgrade = response.status() == StatusCode::SWITCHING_PROTOCOLS
                         || (*this.connect && response.status().is_success());
@@ -196,6 +215,12 @@ fn say_close<B>(response: &mut Response<B>, dialect: Dialect, in_flight: &InFlig
             .headers_mut()
             .insert(CONNECTION, HeaderValue::from_static("close"));
     }
+}
+
+/// Whether it says that something is wrong with the request, or went wrong with it.
+#[inline]
+pub(super) fn is_error<B>(response: &Response<B>) -> bool {
+    response.status().as_u16() >= 400
 }
 
 /// Whether an answer to HTTP/1.0 ends with its connection.

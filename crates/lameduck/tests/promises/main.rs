@@ -16,6 +16,7 @@ mod descriptors;
 mod environment;
 mod events;
 mod failures;
+mod gone;
 mod grpc;
 mod half_closed;
 mod harness;
