@@ -6,7 +6,8 @@
 //! 1. Looking at the plan, waiting for its time and ending the process take no lock, allocate nothing and start
 //!    nothing.
 //! 2. A plan whose time has come stays: the process ends by it.
-//! 3. The process is gone [`patience`](Plan::patience) after the plan's time, or as soon as all has been said.
+//! 3. The process is gone [`patience`](Plan::patience) after the plan's time has come, or as soon as all has been
+//!    said.
 //! 4. No end by force has the code 0.
 
 use std::sync::OnceLock;
@@ -176,7 +177,8 @@ impl Ending {
     /// Sleeps until the process is to be gone; its exit code.
     pub(crate) fn until_the_end(&self) -> u8 {
         let plan = self.until_it_has_come();
-        let end = plan.at + u64::from(plan.patience);
+        // Not from the plan's time: after a stop (SIGSTOP) or a long wait for a processor, that may be long ago.
+        let end = self.now() + u64::from(plan.patience);
         loop {
             let now = self.now();
             if self.said.load(Ordering::Acquire) || now >= end {

@@ -254,3 +254,18 @@ fn stuck_told_when_main_hangs_before_anything_is_started() {
     let ended = service.ended();
     ended.within_grace().exit(124).let_go("start-up", "main");
 }
+
+/// Nobody can end a process that is stopped in time; but it says what it was about when it goes on.
+#[test]
+fn stuck_told_by_a_process_that_was_stopped_until_its_grace_was_over() {
+    let service = Service::plain();
+    let mut client = service.client();
+    client.ask("/never");
+    service.in_flight("request", "GET /never", 1);
+    service.term();
+    service.phase("draining");
+    service.signal(rustix::process::Signal::STOP);
+    std::thread::sleep(std::time::Duration::from_millis(2500));
+    service.signal(rustix::process::Signal::CONT);
+    service.ended().exit(124).let_go("request", "GET /never");
+}
