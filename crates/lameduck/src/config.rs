@@ -7,6 +7,7 @@
 //! | `LAMEDUCK_LAME_DUCK` | `auto`, `off`, a duration, or `MIN..MAX` |
 //! | `LAMEDUCK_ADMIN` | an address for the probes: `0.0.0.0:9090`, `[::]:9090`, `localhost:9090` |
 //! | `LAMEDUCK_REPORT` | a file for the shutdown report as JSON |
+//! | `LAMEDUCK_DETAILS` | `on` or `off`: whether queries, errors of checks and values in SQL are told |
 //! | `LAMEDUCK_REPORT_TEXT` | `on` or `off`: whether the report is written to standard error |
 //! | `LAMEDUCK_PROBERS` | who is no traffic: `/up,MyChecker/` |
 //! | `LAMEDUCK_SIGNALS` | the signals that begin a shutdown: `TERM,INT,QUIT` |
@@ -171,6 +172,7 @@ pub(crate) struct Environment {
     pub probers: Option<Probers>,
     pub admin: Option<String>,
     pub report_text: Option<bool>,
+    pub details: Option<bool>,
     /// Looked at in every build, so that a typing error is told in every build.
     #[cfg_attr(not(feature = "websocket"), expect(dead_code))]
     pub websocket_window: Option<Duration>,
@@ -215,11 +217,8 @@ impl Environment {
             admin: one(&var, &mut bad, "LAMEDUCK_ADMIN", |s| {
                 check_tcp(s).map(|()| s.to_owned())
             }),
-            report_text: one(&var, &mut bad, "LAMEDUCK_REPORT_TEXT", |s| match s {
-                "on" => Ok(true),
-                "off" => Ok(false),
-                _ => Err("expected on or off"),
-            }),
+            report_text: one(&var, &mut bad, "LAMEDUCK_REPORT_TEXT", on_or_off),
+            details: one(&var, &mut bad, "LAMEDUCK_DETAILS", on_or_off),
             probers: one(&var, &mut bad, "LAMEDUCK_PROBERS", Probers::from_str),
             signals: one(&var, &mut bad, "LAMEDUCK_SIGNALS", SignalSet::parse),
             websocket_window: one(&var, &mut bad, "LAMEDUCK_WEBSOCKET_WINDOW", |s| {
@@ -229,6 +228,14 @@ impl Environment {
             kubernetes: var("KUBERNETES_SERVICE_HOST").is_some(),
         };
         (environment, bad)
+    }
+}
+
+fn on_or_off(s: &str) -> Result<bool, &'static str> {
+    match s {
+        "on" => Ok(true),
+        "off" => Ok(false),
+        _ => Err("expected on or off"),
     }
 }
 

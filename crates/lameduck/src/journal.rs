@@ -5,7 +5,8 @@
 //! 1. The lock is held for a push or a copy of a bounded number of lines, and for nothing else: no event is sent
 //!    under it, and nothing of the application's is called, such as the `Display` of a name.
 //! 2. Of each list as much is kept as a person reads ([`KEPT`]); how many there were is always known.
-//! 3. An entry of the ledger is written down as let go once, and it alone: others of its name are others.
+//! 3. Nobody's password is in it that stands in an address in an error ([`redact`](crate::redact)).
+//! 4. An entry of the ledger is written down as let go once, and it alone: others of its name are others.
 
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;
@@ -21,6 +22,7 @@ use crate::http::{BROKEN, CLIENT_GONE, REQUEST};
 use crate::inflight::{Ended, Entry, EntryId, Ledger, Unnamed};
 use crate::jobs::INTAKE;
 use crate::phase::Phase;
+use crate::redact::without_passwords;
 use crate::report::{BrokenResponse, Failure, LetGo, Panic, PhaseTime, Report, Step};
 use crate::voice;
 
@@ -202,15 +204,20 @@ impl Journal {
     }
 
     pub(crate) fn announced(&self, step: Step) {
+        let step = presentable(step);
         self.pages().announced.push(step);
     }
 
     pub(crate) fn closed(&self, step: Step) {
+        let step = presentable(step);
         self.pages().closed.push(step);
     }
 
     pub(crate) fn failed(&self, component: impl Into<String>, error: impl fmt::Display) {
-        let (component, error) = (component.into(), said(&error));
+        let (component, error) = (
+            component.into(),
+            without_passwords(&said(&error)).into_owned(),
+        );
         let failure = Failure {
             component: component.clone(),
             error: error.clone(),
@@ -240,7 +247,7 @@ impl Journal {
         let it = BrokenResponse {
             kind: kind.to_owned(),
             name: said(&name),
-            error: error.to_owned(),
+            error: without_passwords(error).into_owned(),
         };
         self.pages().broken.push_latest(it.clone());
         voice::event(Level::ERROR, move || {
@@ -249,7 +256,8 @@ impl Journal {
     }
 
     /// Something that is in no ledger, or not any more.
-    pub(crate) fn let_go(&self, what: LetGo) {
+    pub(crate) fn let_go(&self, mut what: LetGo) {
+        what.why = without_passwords(&what.why).into_owned();
         self.pages().let_go(what.clone());
         tell(what);
     }
@@ -351,6 +359,12 @@ impl Journal {
         report.let_go = let_go;
         report
     }
+}
+
+/// Without the passwords that an error may have in it.
+fn presentable(mut step: Step) -> Step {
+    step.error = step.error.map(|it| without_passwords(&it).into_owned());
+    step
 }
 
 /// How many there are of one kind.

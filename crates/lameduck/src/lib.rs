@@ -79,6 +79,7 @@ mod close;
 mod component;
 mod config;
 mod descriptors;
+mod details;
 #[doc(hidden)]
 pub mod doc;
 mod draining;
@@ -100,6 +101,7 @@ pub mod phase;
 mod probe;
 mod readiness;
 mod reason;
+mod redact;
 mod repeats;
 pub mod report;
 mod report_file;

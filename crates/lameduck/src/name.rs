@@ -14,9 +14,11 @@ pub struct Name(Text);
 #[derive(Clone)]
 enum Text {
     Str(Cow<'static, str>),
-    /// Only the part that is told: a whole `Uri` is twice as large, and three times as dear to
-    /// copy.
-    Request(http::Method, PathAndQuery),
+    /// Only the part that is told, or what it is a part of: a whole `Uri` is twice as large, and three
+    /// times as dear to copy.
+    Path(http::Method, PathAndQuery),
+    /// The same with the query.
+    Target(http::Method, PathAndQuery),
     /// The same for a short one: to copy it is cheaper than to count who shares it.
     Short(http::Method, Short),
     Method(http::Method),
@@ -57,23 +59,51 @@ impl Name {
         Name(Text::Shared(it))
     }
 
-    /// `GET /orders/17`. For who has no more need of the two; else there is
-    /// [`of_request`](Name::of_request).
+    /// `GET /orders/17`, without the query, which may hold secrets. For who has no more need of the two;
+    /// else there is [`of_request`](Name::of_request).
     pub fn request(method: http::Method, uri: http::Uri) -> Name {
         Name::of_request(&method, &uri)
     }
 
-    /// As [`request`](Name::request), for who still needs method and target. A target of up to 39
-    /// bytes is copied, a longer one shared with the request.
+    /// As [`request`](Name::request), for who still needs method and target. A path of up to 39
+    /// bytes is copied, a longer one shared with the request. A tunnel is called by where it goes: `CONNECT
+    /// example.com:443`.
     #[inline]
     pub fn of_request(method: &http::Method, uri: &http::Uri) -> Name {
-        let method = method.clone();
         let Some(target) = uri.path_and_query() else {
-            return Name(Text::Method(method));
+            return Name::of_tunnel(method, uri);
         };
+        let method = method.clone();
+        match Short::of(target.path()) {
+            Some(short) => Name(Text::Short(method, short)),
+            None => Name(Text::Path(method, target.clone())),
+        }
+    }
+
+    /// The same with the query: `GET /orders?customer=17`.
+    #[inline]
+    pub fn with_query(method: &http::Method, uri: &http::Uri) -> Name {
+        let Some(target) = uri.path_and_query() else {
+            return Name::of_tunnel(method, uri);
+        };
+        let method = method.clone();
         match Short::of(target.as_str()) {
             Some(short) => Name(Text::Short(method, short)),
-            None => Name(Text::Request(method, target.clone())),
+            None => Name(Text::Target(method, target.clone())),
+        }
+    }
+
+    #[cold]
+    fn of_tunnel(method: &http::Method, uri: &http::Uri) -> Name {
+        let Some(authority) = uri.authority() else {
+            return Name(Text::Method(method.clone()));
+        };
+        // Without who asks.
+        let place = authority.as_str();
+        let place = place.rsplit_once('@').map_or(place, |(_, place)| place);
+        match Short::of(place) {
+            Some(short) => Name(Text::Short(method.clone(), short)),
+            None => Name::from(format!("{method} {place}")),
         }
     }
 
@@ -82,7 +112,7 @@ impl Name {
     pub(crate) fn keeps_alive(&self) -> bool {
         match &self.0 {
             Text::Str(text) => matches!(text, Cow::Owned(_)),
-            Text::Request(..) | Text::Shared(_) => true,
+            Text::Path(..) | Text::Target(..) | Text::Shared(_) => true,
             // A method that the standards do not know may own its few bytes; they can wait.
             Text::Short(..) | Text::Method(_) => false,
         }
@@ -93,7 +123,8 @@ impl fmt::Display for Name {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
             Text::Str(s) => f.write_str(s),
-            Text::Request(method, target) => write!(f, "{method} {target}"),
+            Text::Path(method, target) => write!(f, "{method} {}", target.path()),
+            Text::Target(method, target) => write!(f, "{method} {target}"),
             Text::Short(method, target) => write!(f, "{method} {}", target.text()),
             Text::Method(method) => write!(f, "{method} /"),
             Text::Shared(it) => it.fmt(f),
@@ -132,6 +163,33 @@ mod tests {
             assert_eq!(name.to_string(), format!("PUT {target}"));
             let shared = Name::request(http::Method::PUT, uri);
             assert_eq!(name.to_string(), shared.to_string());
+        }
+    }
+
+    #[test]
+    fn the_query_is_left_out_unless_it_is_asked_for() {
+        for length in [1, 30, 39, 40, 41, 300] {
+            let path = format!("/{}", "x".repeat(length - 1));
+            let uri: http::Uri = format!("http://u:p@shop{path}?token=1").parse().unwrap();
+            let name = Name::of_request(&http::Method::GET, &uri);
+            assert_eq!(name.to_string(), format!("GET {path}"));
+            let name = Name::with_query(&http::Method::GET, &uri);
+            assert_eq!(name.to_string(), format!("GET {path}?token=1"));
+        }
+    }
+
+    #[test]
+    fn a_tunnel_is_called_by_where_it_goes() {
+        for place in [
+            "example.com:443",
+            "[::1]:80",
+            &format!("{}.example:1", "x".repeat(60)),
+        ] {
+            for who in ["", "u:p@"] {
+                let uri: http::Uri = format!("{who}{place}").parse().unwrap();
+                let name = Name::of_request(&http::Method::CONNECT, &uri);
+                assert_eq!(name.to_string(), format!("CONNECT {place}"));
+            }
         }
     }
 

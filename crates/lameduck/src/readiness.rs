@@ -24,7 +24,9 @@ use tokio::task::{JoinError, JoinHandle};
 use tokio::time::{Instant, timeout_at};
 
 use crate::component::BoxError;
+use crate::details;
 use crate::phase::{Phase, Phases};
+use crate::redact::without_passwords;
 use crate::report::{panic_text, short};
 
 type Run = dyn Fn() -> Pin<Box<dyn Future<Output = Result<(), BoxError>> + Send>> + Send + Sync;
@@ -256,7 +258,7 @@ impl Desk {
             run().await
         }));
         match timeout_at(deadline, &mut running.0).await {
-            Ok(Ok(result)) => result.map_err(|e| with_causes(&*e)),
+            Ok(Ok(result)) => result.map_err(|e| told(&*e)),
             Ok(Err(e)) => Err(lost(e)),
             Err(_) => Err(late()),
         }
@@ -271,12 +273,23 @@ impl<T> Drop for AbortOnDrop<T> {
     }
 }
 
+/// What is told of the error of a check: whoever sees the probes need not be somebody who may see it.
+fn told(error: &dyn Error) -> String {
+    match details::are_told() {
+        true => without_passwords(&with_causes(error)).into_owned(),
+        false => details::NOT_TOLD.to_owned(),
+    }
+}
+
 /// Why a run ended without a result.
 fn lost(error: JoinError) -> String {
     let Ok(panic) = error.try_into_panic() else {
         return "the application's runtime has ended".to_owned();
     };
-    format!("panicked: {}", panic_text(&*panic))
+    match details::are_told() {
+        true => format!("panicked: {}", panic_text(&*panic)),
+        false => "panicked".to_owned(),
+    }
 }
 
 /// `could not connect: connection refused`.

@@ -28,6 +28,7 @@ pub enum Fault {
     TaskNeverEnds,
     HookHangs,
     HookFails,
+    CheckFails,
     CloserHangs,
     CloserBlocks,
     CloserFails,
@@ -35,7 +36,7 @@ pub enum Fault {
     FlushHangs,
 }
 
-const NAMES: [(&str, Fault); 16] = [
+const NAMES: [(&str, Fault); 17] = [
     ("main-hangs", Fault::MainHangs),
     ("two-servers", Fault::TwoServers),
     ("start-hangs", Fault::StartHangs),
@@ -47,6 +48,7 @@ const NAMES: [(&str, Fault); 16] = [
     ("task-never-ends", Fault::TaskNeverEnds),
     ("hook-hangs", Fault::HookHangs),
     ("hook-fails", Fault::HookFails),
+    ("check-fails", Fault::CheckFails),
     ("closer-hangs", Fault::CloserHangs),
     ("closer-blocks", Fault::CloserBlocks),
     ("closer-fails", Fault::CloserFails),
@@ -144,15 +146,20 @@ impl Fault {
                 Duration::from_millis(300),
                 pending::<Result<(), Infallible>>,
             ),
-            Fault::HookFails => {
-                life.announce("balancer", || async { failure("connection refused") })
-            }
+            Fault::HookFails => life.announce("balancer", || async {
+                failure("http://app:s3cret@balancer/leave: connection refused")
+            }),
+            Fault::CheckFails => life.check("database", || async {
+                failure("postgres://app:s3cret@db/shop: role \"app\" may not read \"salaries\"")
+            }),
             Fault::CloserHangs => life.close_with("pool", pending::<Result<(), Infallible>>),
             Fault::CloserBlocks => life.close_with("pool", || async {
                 std::thread::sleep(FOR_EVER);
                 Ok::<_, Infallible>(())
             }),
-            Fault::CloserFails => life.close_with("pool", || async { failure("no route to host") }),
+            Fault::CloserFails => life.close_with("pool", || async {
+                failure("redis://:s3cret@cache: no route to host")
+            }),
             Fault::CloserPanics => life.close_with("pool", || async { panic(&"the pool") }),
             Fault::FlushHangs => life.flush_with("collector", pending::<Result<(), Infallible>>),
         }

@@ -9,6 +9,8 @@ use ::sqlx::{ConnectOptions, Connection, Database, Pool, Row};
 use tracing::Level;
 
 use super::own_ports::own_ports;
+use crate::details;
+use crate::redact::without_values;
 use crate::voice;
 
 /// How many sessions are told.
@@ -33,7 +35,8 @@ pub(super) async fn sessions<DB: Database>(pool: &Pool<DB>, in_use: usize) -> Op
 }
 
 fn tell(sessions: &[Session], in_use: usize) -> Option<String> {
-    let told: Vec<String> = sessions.iter().map(ToString::to_string).collect();
+    let details = details::are_told();
+    let told: Vec<String> = sessions.iter().map(|it| it.tell(details)).collect();
     match told.len() {
         0 => None,
         all if all <= in_use => Some(told.join("; ")),
@@ -80,20 +83,21 @@ struct Session {
     seconds: Option<f64>,
 }
 
-impl std::fmt::Display for Session {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "session {}", self.pid)?;
+impl Session {
+    /// Without the values in its statement, unless `details` are asked for.
+    fn tell(&self, details: bool) -> String {
+        let mut told = format!("session {}", self.pid);
         let state = self.state.as_deref().unwrap_or("in an unknown state");
-        write!(f, ", {state}")?;
+        told.push_str(&format!(", {state}"));
         if let Some(seconds) = self.seconds {
-            write!(f, " for {seconds:.0} s")?;
+            told.push_str(&format!(" for {seconds:.0} s"));
         }
-        let words: Vec<&str> = self
-            .query
-            .as_deref()
-            .unwrap_or_default()
-            .split_whitespace()
-            .collect();
+        let query = self.query.as_deref().unwrap_or_default();
+        let query = match details {
+            true => query.to_owned(),
+            false => without_values(query),
+        };
+        let words: Vec<&str> = query.split_whitespace().collect();
         let query = words.join(" ");
         let which = if state == "active" {
             "query"
@@ -101,10 +105,11 @@ impl std::fmt::Display for Session {
             "last query"
         };
         match query.char_indices().nth(QUERY) {
-            _ if query.is_empty() => Ok(()),
-            None => write!(f, ", {which} {query:?}"),
-            Some((end, _)) => write!(f, ", {which} {:?}…", &query[..end]),
+            _ if query.is_empty() => {}
+            None => told.push_str(&format!(", {which} {query:?}")),
+            Some((end, _)) => told.push_str(&format!(", {which} {:?}…", &query[..end])),
         }
+        told
     }
 }
 
@@ -113,7 +118,7 @@ mod tests {
     use super::*;
 
     fn session(state: &str, query: &str) -> String {
-        new(state, query).to_string()
+        new(state, query).tell(false)
     }
 
     fn new(state: &str, query: &str) -> Session {
@@ -142,6 +147,10 @@ mod tests {
         );
         assert_eq!(
             session("active", "SELECT pg_sleep(60)"),
+            "session 4711, active for 12 s, query \"SELECT pg_sleep(?)\""
+        );
+        assert_eq!(
+            new("active", "SELECT pg_sleep(60)").tell(true),
             "session 4711, active for 12 s, query \"SELECT pg_sleep(60)\""
         );
     }

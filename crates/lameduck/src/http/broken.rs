@@ -13,6 +13,7 @@ use super::REQUEST;
 use crate::component::BoxError;
 use crate::handle::Handle;
 use crate::inflight::Name;
+use crate::readiness::with_causes;
 use crate::report::panic_text;
 
 /// Why a body is not whole. As an error it is without a source: what is in there may be the reset of
@@ -28,17 +29,7 @@ pub(super) enum BodyFault {
 impl BodyFault {
     /// With what it says of its causes.
     pub(super) fn of(error: &BoxError) -> BodyFault {
-        let mut text = error.to_string();
-        let mut source = error.source();
-        while let Some(error) = source {
-            let cause = error.to_string();
-            // Many an error repeats its cause.
-            if !text.ends_with(&cause) {
-                text = format!("{text}: {cause}");
-            }
-            source = error.source();
-        }
-        BodyFault::Error(text)
+        BodyFault::Error(with_causes(&**error))
     }
 
     /// Writes down a panic, which is a fault of the application's whatever the client does.

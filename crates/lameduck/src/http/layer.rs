@@ -29,7 +29,7 @@ use super::conn::ResponseEnd;
 use super::ending::{Chunk, Ending};
 use super::events::EventStreams;
 use super::grpc::{Dialect, Status};
-use super::request::is_error;
+use super::request::{is_error, name_of};
 use super::{BROKEN, CLIENT_GONE, REQUEST};
 use crate::component::BoxError;
 use crate::handle::Handle;
@@ -100,7 +100,7 @@ where
         request.extensions_mut().insert(self.handle.clone());
         let now = crate::clock::Millis::now();
         self.handle.traffic().request(&request, now);
-        let name = Name::of_request(request.method(), request.uri());
+        let name = name_of(&request);
         TrackFuture {
             passing: Some(Passing {
                 guard: Some(self.handle.track_since(REQUEST, name, now)),

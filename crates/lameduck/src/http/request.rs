@@ -37,7 +37,9 @@ use super::grpc::{Dialect, Status};
 use super::in_flight::{InFlight, LetGo, time_is_over};
 use super::{Accounted, REQUEST};
 use crate::component::BoxError;
+use crate::details;
 use crate::inflight::Name;
+use crate::redact::without_passwords;
 use crate::report::panic_text;
 use crate::voice;
 
@@ -80,7 +82,7 @@ where
         }
         let since = self.conn.request_began(follows(request.body()));
         handle.traffic().request(&request, since);
-        let name = Name::of_request(request.method(), request.uri());
+        let name = name_of(&request);
         let in_flight = InFlight::new(self.conn.clone(), name, since);
         let dialect = Dialect::of(&request);
         Responding {
@@ -95,6 +97,15 @@ where
             event_streams: self.event_streams,
             dialect,
         }
+    }
+}
+
+/// What a request is called.
+#[inline]
+pub(super) fn name_of<B>(request: &Request<B>) -> Name {
+    match details::are_told() {
+        false => Name::of_request(request.method(), request.uri()),
+        true => Name::with_query(request.method(), request.uri()),
     }
 }
 
@@ -194,9 +205,10 @@ where
                 }
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(Err(error)) => {
-                    let (name, error) = (in_flight.name(), error.into());
+                    let (name, error) = (in_flight.name(), error.into().to_string());
+                    let error = without_passwords(&error).into_owned();
                     voice::event(Level::ERROR, move || {
-                        tracing::error!(target: "lameduck", request = %name, %error, "handler failed");
+                        tracing::error!(target: "lameduck", request = %name, error, "handler failed");
                     });
                     internal_error(*this.dialect)
                 }

@@ -18,6 +18,7 @@ use crate::budget::Budget;
 use crate::close::{Close, Closer};
 use crate::component::{BoxError, Component};
 use crate::config::{Environment, LameDuck};
+use crate::details;
 use crate::handle::Handle;
 use crate::http::component::Http;
 #[cfg(unix)]
@@ -126,6 +127,10 @@ impl Lifecycle {
         if let Some(budget) = environment.grace {
             handle.set_budget(budget);
         }
+        // Not switched off by who says nothing: it is one setting for the process.
+        if let Some(on) = environment.details {
+            details::tell(on);
+        }
         handle.set_tells_in_lines(environment.report_text.unwrap_or(true));
         #[cfg(feature = "websocket")]
         handle
@@ -177,6 +182,20 @@ impl Lifecycle {
     pub fn report_text(self, on: bool) -> Self {
         if self.environment.report_text.is_none() {
             self.handle.set_tells_in_lines(on);
+        }
+        self
+    }
+
+    /// Whether what may hold secrets is told in the report, on `/status`, by `/readyz?verbose` and in events: the
+    /// queries of requests (`GET /reset?token=…`), the errors of readiness checks, and the values in the SQL of a
+    /// session that a pool waits for. Default: no; a request is called by its path, of a check it is told that it
+    /// failed, and a value is a `?`. One setting for the process. `LAMEDUCK_DETAILS=on|off` wins.
+    ///
+    /// Passwords in addresses (`postgres://user:password@host`) are never told. What the application itself says
+    /// in a panic or names by [`Handle::track`] is told as it is.
+    pub fn details(self, on: bool) -> Self {
+        if self.environment.details.is_none() {
+            details::tell(on);
         }
         self
     }

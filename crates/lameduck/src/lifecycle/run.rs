@@ -29,6 +29,7 @@ use crate::exit::Exit;
 use crate::inherited::Sockets;
 use crate::phase::Phase;
 use crate::reason::Reason;
+use crate::redact::without_passwords;
 use crate::signal_set::SIGINT;
 use crate::{lastwords, sys, terminal, voice};
 
@@ -152,7 +153,7 @@ impl Lifecycle {
             _ => Exit::BAD_CONFIGURATION,
         };
         for problem in self.bad.iter().chain(&self.failed) {
-            lastwords::say(problem);
+            lastwords::say(without_passwords(problem).into_owned());
         }
         voice::said_within(PATIENCE_WITH_REFUSALS);
         self.handle

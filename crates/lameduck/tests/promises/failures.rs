@@ -47,7 +47,7 @@ fn a_failing_closer_is_told_with_exit_1() {
     service.term();
     let ended = service.ended();
     ended.within_grace().exit(1).nothing_let_go();
-    failed(&ended, "pool", "no route to host");
+    failed(&ended, "pool", "redis://…@cache: no route to host");
     assert_eq!(ended.list("closed").len(), 3, "the others had their turn");
 }
 
@@ -96,7 +96,10 @@ fn a_hook_that_fails_is_told_and_stops_nothing() {
     service.term();
     let ended = service.ended();
     ended.within_grace().exit(0).nothing_let_go();
-    assert_eq!(ended.list("announced")[0]["error"], "connection refused");
-    let line = "FAILED: connection refused";
+    assert_eq!(
+        ended.list("announced")[0]["error"],
+        "http://…@balancer/leave: connection refused"
+    );
+    let line = "FAILED: http://…@balancer/leave: connection refused";
     assert!(ended.stderr.contains(line), "{}", ended.stderr);
 }

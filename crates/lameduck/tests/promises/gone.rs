@@ -57,7 +57,7 @@ fn a_request_whose_client_resets_its_connection_is_told_apart() {
         gone[0].ask("/never");
         gone[1].ask("/endless");
         gone[1].head().unwrap();
-        service.in_flight("request", "GET /work?ms=1000", 1);
+        service.in_flight("request", "GET /work", 1);
         service.in_flight("request", "GET /never", 1);
         // Its handler answers, which a layer takes for an answer.
         if args.is_empty() {
@@ -85,7 +85,7 @@ fn a_request_whose_client_closes_its_socket_is_told_apart_from_one_that_still_re
     for client in [&mut reads, &mut closes] {
         client.ask("/work?ms=1000");
     }
-    service.in_flight("request", "GET /work?ms=1000", 2);
+    service.in_flight("request", "GET /work", 2);
     service.term();
     service.phase("draining");
     // Both send the same FIN.

@@ -61,7 +61,7 @@ fn inflight_completes_for_a_peer_that_has_sent_its_fin_in_the_drain() {
     let service = Start::new(&[]).env("LAMEDUCK_GRACE", "10s").serve();
     let mut holds = service.client();
     holds.ask("/work?ms=1500");
-    service.in_flight("request", "GET /work?ms=1500", 1);
+    service.in_flight("request", "GET /work", 1);
     let clients: Vec<_> = requests()
         .into_iter()
         .map(|it| (service.client(), it))
@@ -83,7 +83,7 @@ fn inflight_completes_for_a_peer_that_sends_its_fin_while_the_shutdown_begins() 
         client.ask("/work?ms=600");
         client.finish();
     }
-    service.in_flight("request", "GET /work?ms=600", 20);
+    service.in_flight("request", "GET /work", 20);
     service.term();
     for client in &mut clients {
         assert_eq!(client.answer().text(), "done");

@@ -25,6 +25,7 @@ mod http2;
 mod idle;
 mod inherited;
 mod lame_duck;
+mod names;
 mod other_servers;
 mod report_file;
 mod signals;

@@ -24,6 +24,10 @@ pub const APART: Duration = Duration::from_millis(250);
 /// The grace of [`Service::patient`].
 pub const PATIENT: Duration = Duration::from_secs(5);
 
+fn without_query(name: &str) -> &str {
+    name.split('?').next().unwrap_or(name)
+}
+
 /// Waits until `look` finds something.
 pub fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let began = Instant::now();
@@ -324,8 +328,10 @@ impl Service {
         serde_json::from_str(&self.probe("/status").1).unwrap()
     }
 
-    /// Waits until `count` things of that kind and name are in flight.
+    /// Waits until `count` things of that kind and name are in flight. A query in the name is left out, as it
+    /// is by the service.
     pub fn in_flight(&self, kind: &str, name: &str, count: usize) {
+        let name = without_query(name);
         until(name, || {
             let status = self.status();
             let items = status["in_flight"].as_array().unwrap();
@@ -339,6 +345,7 @@ impl Service {
 
     /// Waits until nothing of that kind and name is.
     pub fn not_in_flight(&self, kind: &str, name: &str) {
+        let name = without_query(name);
         until(name, || {
             let status = self.status();
             let items = status["in_flight"].as_array().unwrap();
@@ -442,6 +449,7 @@ impl Ended {
     /// The lines and the JSON both name it among what was let go.
     #[track_caller]
     pub fn let_go(&self, kind: &str, name: &str) -> &Ended {
+        let name = without_query(name);
         let line = format!("let go: {kind} {name}, ");
         assert!(self.stderr.contains(&line), "{}", self.stderr);
         let found = self.list("let_go");

@@ -87,6 +87,7 @@ fn live_holds_while_the_application_is_blocked() {
 
 #[test]
 fn verbose_tells_each_check_how_long_it_took_and_why_it_failed() {
+    crate::details::tell(true);
     let hanging = Check::new("hanging", Duration::from_millis(30), pending);
     let failing = Check::new("failing", LONG, || async {
         Err(BoxError::from("no route\nto host"))
