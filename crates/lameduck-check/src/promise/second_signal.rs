@@ -1,6 +1,6 @@
 //! `second-signal`: a second signal hurries, a third ends it.
 //!
-//! With requests in flight three signals come, 300 ms apart. A second after the third the process must be gone,
+//! With requests in flight three signals come, 400 ms apart. A second after the third the process must be gone,
 //! with status 128 + signal. One that is gone before the third was hurried by the second: any status but 0 is
 //! right then, for something was let go. A target whose last request had ended before has nothing to be hurried
 //! in, so such a round says nothing.

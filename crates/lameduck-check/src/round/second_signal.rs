@@ -13,9 +13,10 @@ use crate::target::TargetError;
 
 /// Requests in flight.
 const REQUESTS: u32 = 3;
-/// Signals, and the pause between them.
+/// Signals, and the pause between them. Targets take signals that come close together for one, and a busy machine
+/// brings what was apart together. Twice the pause is less than the second for which a slow request has to last.
 const SIGNALS: u32 = 3;
-const PAUSE: Duration = Duration::from_millis(300);
+const PAUSE: Duration = Duration::from_millis(400);
 
 pub(crate) async fn run(
     plan: &Plan,
