@@ -16,6 +16,7 @@
 //! | `GET /firehose` | one chunk after the other, for ever |
 //! | `GET /panic` | panics |
 //! | `GET /upgrade` | stops being HTTP, and sends back what it gets |
+//! | `CONNECT` | is a tunnel that sends back what it gets |
 //! | `GET /spawn-blocking?ms=N` | leaves a blocking thread behind that returns after N ms, or never |
 //! | `GET /spawn?ms=N` | leaves a task behind, by `Handle::spawn`, that is done after N ms |
 //! | `GET /track?n=N` | has N more things in flight for ever |
@@ -30,8 +31,8 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{Query, Request, State};
-use axum::http::StatusCode;
 use axum::http::header::{CONNECTION, UPGRADE};
+use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use futures_util::stream;
@@ -66,6 +67,7 @@ pub fn router(handle: Handle) -> Router {
         .route("/panic", get(panics).post(panics))
         .route("/upgrade", get(upgrade))
         .route("/spawn-blocking", get(spawn_blocking))
+        .fallback(tunnel)
         .merge(crate::bodies::router())
         .merge(crate::events::router())
         .merge(crate::sockets::router())
@@ -162,15 +164,26 @@ async fn panics(Query(ask): Query<Ask>) -> &'static str {
     "no bug"
 }
 
+/// `CONNECT` to anywhere ends up here, and is sent back what it sends.
+async fn tunnel(request: Request) -> StatusCode {
+    if request.method() != Method::CONNECT {
+        return StatusCode::NOT_FOUND;
+    }
+    tokio::spawn(echo(request));
+    StatusCode::OK
+}
+
+async fn echo(request: Request) {
+    if let Ok(upgraded) = hyper::upgrade::on(request).await {
+        let (mut from, mut to) = tokio::io::split(TokioIo::new(upgraded));
+        // A peer that breaks off is done, too.
+        let _ = tokio::io::copy(&mut from, &mut to).await;
+        let _ = to.shutdown().await;
+    }
+}
+
 async fn upgrade(request: Request) -> Response {
-    tokio::spawn(async move {
-        if let Ok(upgraded) = hyper::upgrade::on(request).await {
-            let (mut from, mut to) = tokio::io::split(TokioIo::new(upgraded));
-            // A peer that breaks off is done, too.
-            let _ = tokio::io::copy(&mut from, &mut to).await;
-            let _ = to.shutdown().await;
-        }
-    });
+    tokio::spawn(echo(request));
     let headers = [(UPGRADE, "echo"), (CONNECTION, "upgrade")];
     (StatusCode::SWITCHING_PROTOCOLS, headers).into_response()
 }

@@ -19,6 +19,7 @@ use super::conn::ResponseEnd;
 use super::ending::{Chunk, Ending};
 use super::grpc::{Dialect, Status};
 use super::in_flight::{InFlight, LetGo, time_is_over};
+use super::tunnel;
 use super::unread::{Piece, Unread};
 use crate::component::BoxError;
 
@@ -32,11 +33,16 @@ pin_project! {
         dialect: Dialect,
         // What hyper holds of it, over HTTP/2.
         unread: Option<Unread>,
+        // Whether its answer opens a tunnel over HTTP/2.
+        tunnel: bool,
     }
 
     impl<B> PinnedDrop for TrackedBody<B> {
         fn drop(this: Pin<&mut Self>) {
             let this = this.project();
+            if *this.tunnel {
+                tunnel::not_opened();
+            }
             if let Some(unread) = this.unread
                 && let Some(it) = this.in_flight.take_if(|it| it.end == ResponseEnd::Taken)
             {
@@ -62,6 +68,7 @@ impl<B> TrackedBody<B> {
         in_flight: Option<InFlight>,
         let_go: Option<LetGo>,
         dialect: Dialect,
+        tunnel: bool,
     ) -> Self {
         TrackedBody {
             inner: Inner::Handlers { body },
@@ -69,6 +76,7 @@ impl<B> TrackedBody<B> {
             let_go,
             dialect,
             unread: None,
+            tunnel,
         }
     }
 
@@ -84,6 +92,7 @@ impl<B> TrackedBody<B> {
             // Nothing is left of a text that could be cut.
             dialect: Dialect::Http2,
             unread: None,
+            tunnel: false,
         }
     }
 }

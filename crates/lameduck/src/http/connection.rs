@@ -19,7 +19,7 @@ use std::task::Poll;
 use http_body::Body;
 use hyper::Request;
 use hyper::body::Incoming;
-use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::rt::TokioIo;
 use hyper_util::server::conn::auto;
 use tower_service::Service;
 
@@ -33,6 +33,7 @@ use super::roster::Listed;
 use super::socket::Socket;
 use super::stream::Opening;
 use super::tap::Tap;
+use super::tunnel::Spawner;
 use crate::component::BoxError;
 use crate::voice;
 
@@ -42,7 +43,7 @@ pub(crate) async fn serve<S, B>(
     socket: Socket,
     conn: Arc<Conn>,
     _listed: Listed,
-    protocol: Arc<auto::Builder<TokioExecutor>>,
+    protocol: Arc<auto::Builder<Spawner>>,
     opening: Opening,
     service: S,
     event_streams: EventStreams,
@@ -73,7 +74,7 @@ pub(crate) async fn serve<S, B>(
     conn.is_gone();
 }
 
-type Http<'a, S> = auto::UpgradeableConnection<'a, TokioIo<Tap>, S, TokioExecutor>;
+type Http<'a, S> = auto::UpgradeableConnection<'a, TokioIo<Tap>, S, Spawner>;
 
 /// Drives hyper, and obeys the sweep.
 async fn drive<S, B>(conn: &Conn, mut http: Pin<&mut Http<'_, S>>)

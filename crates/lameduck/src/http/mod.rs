@@ -16,6 +16,7 @@
 //! | [`sweep`], [`pace`] | who is closed when, by how long peers pause |
 //! | [`roster`], [`conn`] | all connections, and what is known of one: its state and what moves it |
 //! | [`tap`], [`stream`], [`socket`] | the bytes, and the tap that notes them |
+//! | [`tunnel`] | tunnels over HTTP/2 |
 //! | `tls` | TLS between the socket and the tap |
 //! | [`layer`] | the same bookkeeping for servers that are not ours |
 
@@ -62,4 +63,5 @@ mod sweep;
 mod tap;
 #[cfg(feature = "rustls")]
 pub(crate) mod tls;
+mod tunnel;
 mod unread;

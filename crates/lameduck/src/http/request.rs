@@ -35,6 +35,7 @@ use super::events::EventStreams;
 use super::extension::OfConnection;
 use super::grpc::{Dialect, Status};
 use super::in_flight::{InFlight, LetGo, time_is_over};
+use super::tunnel::Tunnel;
 use super::{Accounted, REQUEST};
 use crate::component::BoxError;
 use crate::details;
@@ -181,7 +182,11 @@ where
                     if upgrade {
                         let accounted = response.extensions().get::<Accounted>().is_some();
                         let track = || in_flight.handle().track("upgrade", in_flight.name());
-                        in_flight.conn.upgraded((!accounted).then(track));
+                        if this.dialect.is_http1() {
+                            in_flight.conn.upgraded((!accounted).then(track));
+                        } else {
+                            Tunnel::opens(&in_flight.conn, track());
+                        }
                     } else {
                         say_close(&mut response, *this.dialect, in_flight);
                     }
@@ -195,7 +200,9 @@ where
                     let (in_flight, let_go) = (this.in_flight.take(), this.let_go.take());
                     let body = |body| Ending::of(body, events);
                     let dialect = *this.dialect;
-                    let tracked = |it| TrackedBody::of(body(it), in_flight, let_go, dialect);
+                    let tunnel = upgrade && !dialect.is_http1();
+                    let tracked =
+                        |it| TrackedBody::of(body(it), in_flight, let_go, dialect, tunnel);
                     return Poll::Ready(Ok(response.map(tracked)));
                 }
                 Poll::Pending if time_is_over(in_flight.handle(), this.let_go, cx) => {

@@ -15,7 +15,6 @@ use std::time::Duration;
 use http_body::Body;
 use hyper::Request;
 use hyper::body::Incoming;
-use hyper_util::rt::TokioExecutor;
 use hyper_util::server::conn::auto;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
@@ -30,6 +29,7 @@ use super::roster::Roster;
 use super::socket::Socket;
 use super::stream::Opening;
 use super::sweep::{self, All, Circumstances, Limits, judge};
+use super::tunnel::Spawner;
 use crate::clock::Millis;
 use crate::component::BoxError;
 use crate::handle::Handle;
@@ -84,7 +84,7 @@ impl Server {
         B::Data: Send,
         B::Error: Into<BoxError>,
     {
-        let mut protocol = auto::Builder::new(TokioExecutor::new());
+        let mut protocol = auto::Builder::new(Spawner);
         // A peer may end its side behind a whole request; see `tap.rs`.
         protocol.http1().half_close(true);
         let protocol = Arc::new(protocol);

@@ -7,7 +7,7 @@ use http::Request;
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 
-use crate::service::{PATIENT, Service, Start};
+use crate::service::{PATIENT, Service, Start, until};
 
 type Connection = JoinHandle<Result<(), h2::Error>>;
 
@@ -183,4 +183,67 @@ async fn stuck_told_names_the_http_2_stream_whose_peer_never_reads() {
     let ended = service.ended();
     ended.within_grace().exit(124).let_go("request", "GET /big");
     drop(response);
+}
+
+/// An open tunnel to `place`.
+struct Tunnel {
+    to: h2::SendStream<bytes::Bytes>,
+    from: h2::RecvStream,
+}
+
+impl Tunnel {
+    async fn open(sender: &SendRequest<bytes::Bytes>, place: &str) -> Tunnel {
+        let request = Request::connect(place).body(()).unwrap();
+        let mut ready = sender.clone().ready().await.unwrap();
+        let (answer, to) = ready.send_request(request, false).unwrap();
+        let answer = answer.await.unwrap();
+        assert_eq!(answer.status(), 200);
+        let from = answer.into_body();
+        Tunnel { to, from }
+    }
+
+    async fn echoes(&mut self, text: &'static str) {
+        self.to.send_data(text.into(), false).unwrap();
+        assert_eq!(self.from.data().await.unwrap().unwrap(), text);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn stuck_told_names_each_of_several_tunnels_on_a_connection() {
+    let service = Service::patient();
+    let stream = TcpStream::connect(&service.api).await.unwrap();
+    let (sender, _connection) = connect(stream).await;
+    let mut ends = Tunnel::open(&sender, "one.example:443").await;
+    let mut quiet = Tunnel::open(&sender, "two.example:443").await;
+    let mut busy = Tunnel::open(&sender, "three.example:443").await;
+    for tunnel in [&mut ends, &mut quiet, &mut busy] {
+        tunnel.echoes("hello").await;
+    }
+    for place in ["one", "two", "three"] {
+        service.in_flight("upgrade", &format!("CONNECT {place}.example:443"), 1);
+    }
+    // One that ends is over, and no other with it.
+    ends.to.send_data(bytes::Bytes::new(), true).unwrap();
+    while let Some(rest) = ends.from.data().await {
+        assert!(rest.unwrap().is_empty());
+    }
+    service.not_in_flight("upgrade", "CONNECT one.example:443");
+    service.in_flight("upgrade", "CONNECT two.example:443", 1);
+
+    service.term();
+    service.phase("draining");
+    busy.echoes("still there").await;
+    // Longer quiet than a connection without a stream may be that was told to go.
+    until("it has been quiet for long", || {
+        let left = service.status()["time_left_ms"].as_f64().unwrap();
+        (left < 2000.0).then_some(())
+    });
+    quiet.echoes("still there").await;
+    let ended = service.ended();
+    ended
+        .within(PATIENT)
+        .exit(124)
+        .let_go("upgrade", "CONNECT two.example:443")
+        .let_go("upgrade", "CONNECT three.example:443");
+    assert_eq!(ended.report["let_go_total"], 2, "{}", ended.report);
 }

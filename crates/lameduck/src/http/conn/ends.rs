@@ -231,13 +231,20 @@ impl Conn {
         }
     }
 
-    /// The connection stops being HTTP; `guard` keeps it in the ledger until it is over, unless
+    /// HTTP/1.x: the connection stops being HTTP; `guard` keeps it in the ledger until it is over, unless
     /// something else does.
     pub(in crate::http) fn upgraded(&self, guard: Option<Guard>) {
-        // With HTTP/2 it is only one of the streams.
-        if !self.is_http2() {
-            self.happened(Event::Upgraded, Millis::now());
-        }
+        self.happened(Event::Upgraded, Millis::now());
         self.leftover().upgraded = guard;
+    }
+
+    /// HTTP/2: one of the streams is a tunnel from now on.
+    pub(in crate::http) fn tunnel_opened(&self) {
+        self.count_in_flight(1);
+    }
+
+    /// It is over.
+    pub(in crate::http) fn tunnel_ended(&self) {
+        self.count_in_flight(-1);
     }
 }
