@@ -84,6 +84,23 @@ async fn a_lease_is_lost_on_time_while_the_queue_cannot_be_asked() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_lease_is_counted_from_when_the_queue_was_asked() {
+    let shelf = Shelf::with(1);
+    let cancelled = Cancelled::default();
+    let jobs = cancelled.jobs(&shelf, 100);
+    // Asked at the first second, answered a second and a half later, and never again.
+    *shelf.inner.slow_keep.lock().unwrap() = Duration::from_millis(1_500);
+    let inner = shelf.inner.clone();
+    let slower = async move |_| {
+        sleep(Duration::from_millis(1_500)).await;
+        *inner.slow_keep.lock().unwrap() = Duration::from_secs(600);
+        sleep(Duration::from_secs(3)).await;
+    };
+    let (_, _) = shut_down(jobs, slower).await;
+    assert_eq!(cancelled.times()[0], Duration::from_secs(1) + OURS);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_lease_that_was_renewed_in_time_is_kept() {
     let shelf = Shelf::with(1);
     let cancelled = Cancelled::default();
@@ -185,6 +202,17 @@ async fn what_the_queue_believes_to_be_ours_is_looked_for_from_time_to_time() {
     assert_eq!(shelf.told(Told::Done), [7]);
 }
 
+#[tokio::test(start_paused = true)]
+async fn what_the_queue_believes_to_be_ours_goes_back_in_a_shutdown() {
+    let shelf = Shelf::with(0);
+    shelf.claim_for_us(7);
+    let jobs = Jobs::raw("test", shelf.clone(), |_, job| for_seconds(1, job));
+    let (exit, took) = shut_down(jobs, async |_| sleep(Duration::from_secs(1)).await).await;
+    assert_eq!(exit, Exit::CLEAN);
+    assert_eq!(took, Duration::ZERO);
+    assert_eq!(shelf.told(Told::Unknown), [7]);
+}
+
 /// The first attempt fails, the queue notes that and its answer is lost; so the second attempt runs while
 /// the first is still to be told.
 #[tokio::test(start_paused = true)]
@@ -226,9 +254,9 @@ async fn a_job_that_could_not_be_acknowledged_is_tried_again_by_a_busy_worker() 
     let shelf = Shelf::with(200);
     *shelf.inner.slow_settle.lock().unwrap() = Duration::from_millis(20);
     shelf.inner.refused.lock().unwrap().push(0);
-    // There is always one that has just ended.
+    // There are always some that have just ended.
     let jobs = Jobs::raw("test", shelf.clone(), |_: Bytes, _| async {
-        sleep(Duration::from_millis(20)).await;
+        sleep(Duration::from_millis(5)).await;
         Ok::<_, BoxError>(())
     })
     .concurrency(4);
@@ -244,5 +272,5 @@ async fn a_job_that_could_not_be_acknowledged_is_tried_again_by_a_busy_worker() 
     let first = log.iter().find(|it| it.0 == Told::Done && it.1 == 0);
     let at = first.expect("it is told in the end").2;
     // The first pause is 50 ms.
-    assert!(at < Duration::from_millis(200), "{at:?}");
+    assert!(at < Duration::from_millis(150), "{at:?}");
 }
