@@ -161,6 +161,7 @@ impl Server {
         let mut lame_duck = pin!(self.handle.lame_duck());
         let mut let_go = pin!(self.handle.let_go());
         let mut told_let_go = false;
+        let mut busy_until = None;
         loop {
             let all_gone = self.roster.empty.notified();
             let now = Instant::now();
@@ -176,7 +177,12 @@ impl Server {
                     .left_until(self.handle.budget().cut_from())
                     .is_zero();
             let lasted = lame_duck_since.map_or(Duration::ZERO, |since| now - since);
-            let looked = self.look(lasted, over, letting_go && !told_let_go);
+            let mut circumstances = self.circumstances(lasted);
+            if circumstances.others_busy {
+                busy_until = Some(circumstances.now);
+            }
+            circumstances.busy_until = busy_until;
+            let looked = self.look(circumstances, over, letting_go && !told_let_go);
             told_let_go = letting_go;
             if looked.connections == 0 && (over || !listening) {
                 return;
@@ -205,8 +211,7 @@ impl Server {
     }
 
     /// One look at every connection.
-    fn look(&self, lame_duck_for: Duration, cut: bool, wake: bool) -> Looked {
-        let mut circumstances = self.circumstances(lame_duck_for);
+    fn look(&self, mut circumstances: Circumstances, cut: bool, wake: bool) -> Looked {
         if circumstances.asks_for_all() {
             let all = &mut circumstances.all;
             *all = All::since(self.roster.last_byte_of_gone());
@@ -239,6 +244,7 @@ impl Server {
             lame_duck_min: self.lame_duck_min,
             // If something waits for this server to end, then it must not wait for that.
             others_busy: !self.handle.is_waited_for() && !self.handle.ledger().is_empty(),
+            busy_until: None,
             in_a_hurry: self.handle.is_letting_go() || self.handle.is_hurried(),
             turnaround: self.pace.turnaround.longest(),
             first_byte: self.pace.first_byte.longest(),

@@ -15,9 +15,9 @@
 //!
 //! 1. Nothing here closes a connection with a request in a handler or a response on its way out,
 //!    before the time for draining is over.
-//! 2. While other work is in flight, waiting costs nothing, so idle connections are held. Once
-//!    nothing is, no connection that does nothing holds the process for longer than
-//!    [`MOST_QUIET`].
+//! 2. While other work is in flight, waiting costs nothing, so idle connections are held: whoever gets
+//!    the last answer may take one of them next. Once nothing is, no connection that does nothing holds
+//!    the process for longer than [`MOST_QUIET`].
 //! 3. At any time a connection that does nothing ends: without a first byte, within a head, between
 //!    two requests, each within its bound.
 //!
@@ -66,6 +66,8 @@ pub(crate) struct Circumstances {
     pub lame_duck_min: Duration,
     /// Whether work other than this server's idle connections is in flight.
     pub others_busy: bool,
+    /// When it last was.
+    pub busy_until: Option<Millis>,
     /// Whether there is no time for waiting: the drain is over, or a second signal has come.
     pub in_a_hurry: bool,
     /// Pauses between requests, and before the first, on any connection.
@@ -138,7 +140,8 @@ impl Circumstances {
         };
         let all_quiet = self.quiet_since(self.all.last_byte.unwrap_or(it.last_byte));
         let quiet = self.quiet_since(it.last_byte);
-        quiet >= own && all_quiet >= own || quiet >= MOST_QUIET
+        let held = self.quiet_since(it.last_byte.max(self.busy_until.unwrap_or(it.last_byte)));
+        quiet >= own && all_quiet >= own || held >= MOST_QUIET
     }
 }
 

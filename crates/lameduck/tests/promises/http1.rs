@@ -167,3 +167,24 @@ fn keepalive_lossless_half_a_request_behind_one_that_was_answered_is_one_on_its_
     assert_eq!(client.answer().text(), "done");
     service.ended().exit(0).nothing_let_go();
 }
+
+#[test]
+fn keepalive_lossless_for_a_pool_that_takes_a_spare_connection_after_a_slow_answer() {
+    let service = Start::new(&[]).env("LAMEDUCK_GRACE", "20s").serve();
+    let (mut slow, mut spare) = (service.client(), service.client());
+    assert_eq!(spare.get("/").status, 200);
+    // The server has seen a pause of half a second, so that it waits for twice as long.
+    thread::sleep(Duration::from_millis(500));
+    assert_eq!(spare.get("/").status, 200);
+    slow.ask("/work?ms=2500");
+    service.in_flight("request", "GET /work", 1);
+    service.term();
+    let answer = slow.answer();
+    assert!(answer.says_close());
+    // As a pool that does not look for a FIN each time.
+    thread::sleep(Duration::from_millis(100));
+    let next = spare.get("/");
+    assert_eq!((next.status, next.says_close()), (200, true));
+    drop(slow);
+    service.ended().exit(0).nothing_let_go();
+}

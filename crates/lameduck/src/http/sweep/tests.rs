@@ -30,6 +30,7 @@ fn circumstances(phase: Phase, others_busy: bool) -> Circumstances {
         lame_duck_for: Duration::ZERO,
         lame_duck_min: Duration::ZERO,
         others_busy,
+        busy_until: None,
         in_a_hurry: false,
         turnaround: Duration::ZERO,
         first_byte: Duration::ZERO,
@@ -188,6 +189,38 @@ fn quiet_counts_from_the_signal_and_from_the_last_byte_on_any_connection() {
 }
 
 #[test]
+fn a_spare_connection_is_held_for_whoever_gets_the_last_answer_however_long_that_took() {
+    let conn = conn();
+    conn.read(b"GET / HTTP/1.1\r\n\r\n");
+    conn.request_began(Follows::Nothing);
+    conn.request_ended(None, ResponseEnd::Written);
+    let it = conn.snapshot();
+    let mut c = circumstances(Phase::Draining, false);
+    let signal = c.now;
+    c.begun = Some(signal);
+    // The last answer went out, on another connection, three seconds after the signal.
+    let answered = Millis(signal.0 + 3_000);
+    c.busy_until = Some(answered);
+    c.all.add(&Snapshot {
+        last_byte: answered,
+        ..it
+    });
+    c.now = Millis(answered.0 + 140);
+    assert_eq!(judge(&it, 0, &c), Order::Serve);
+    c.now = Millis(answered.0 + 160);
+    assert_eq!(judge(&it, 0, &c), Order::CloseIdle);
+    // Where other connections are never quiet it goes 2 s after that.
+    for (after, order) in [(1_990, Order::Serve), (2_010, Order::CloseIdle)] {
+        c.now = Millis(answered.0 + after);
+        c.all.add(&Snapshot {
+            last_byte: c.now,
+            ..it
+        });
+        assert_eq!(judge(&it, 0, &c), order);
+    }
+}
+
+#[test]
 fn the_pauses_of_connections_that_are_gone_count_too() {
     let conn = conn();
     conn.read(b"GET / HTTP/1.1\r\n\r\n");
@@ -253,6 +286,7 @@ struct World {
     phase: Phase,
     begun: Option<Millis>,
     others_busy: bool,
+    busy_until: Option<Millis>,
 }
 
 impl World {
@@ -266,6 +300,7 @@ impl World {
             phase: Phase::Ready,
             begun: None,
             others_busy: false,
+            busy_until: None,
         }
     }
 
@@ -283,6 +318,13 @@ impl World {
     }
 
     fn does(&mut self, act: Act) {
+        self.happens(act);
+        if self.others_busy || self.in_flight() {
+            self.busy_until = Some(Millis::now());
+        }
+    }
+
+    fn happens(&mut self, act: Act) {
         match act {
             Act::Sends(most) if !self.in_handler => {
                 let piece = &REQUEST[self.sent.min(REQUEST.len())..];
@@ -329,6 +371,7 @@ impl World {
     fn judged(&self) -> Order {
         let mut c = circumstances(self.phase, self.others_busy || self.in_flight());
         c.begun = self.begun;
+        c.busy_until = self.busy_until;
         c.all.add(&self.conn.snapshot());
         judge(&self.conn.snapshot(), 0, &c)
     }
@@ -361,8 +404,9 @@ proptest! {
                 prop_assert_ne!(order, Order::Cut);
                 let longest = LIMITS.idle.max(LIMITS.first_byte);
                 let alone = world.phase >= Phase::Draining && !world.others_busy;
+                let busy_until = world.busy_until.unwrap_or(world.last_act);
                 let quiet = world.begun.map_or(idle_for, |begun| {
-                    world.last_act.max(begun).until(Millis::now())
+                    world.last_act.max(begun).max(busy_until).until(Millis::now())
                 });
                 if idle_for > longest || alone && quiet > MOST_QUIET {
                     prop_assert_eq!(order, Order::CloseIdle);
