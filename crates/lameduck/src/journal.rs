@@ -46,6 +46,8 @@ struct Pages {
     let_go_by_kind: BTreeMap<String, u64>,
     /// What of the ledger has been written down as let go while it was still there.
     left: HashSet<EntryId>,
+    /// Connections with requests that nobody has read.
+    behind_close: u64,
     given_up: Bounded<LetGo>,
     /// Of each kind that was given up, how many.
     given_up_by_kind: BTreeMap<String, u64>,
@@ -255,6 +257,11 @@ impl Journal {
         });
     }
 
+    /// A connection has ended whose peer had sent more behind an answer that was the last.
+    pub(crate) fn behind_close(&self) {
+        self.pages().behind_close += 1;
+    }
+
     /// Something that is in no ledger, or not any more.
     pub(crate) fn let_go(&self, mut what: LetGo) {
         what.why = without_passwords(&what.why).into_owned();
@@ -334,6 +341,7 @@ impl Journal {
                 0 => BTreeMap::new(),
                 n => BTreeMap::from([(REQUEST.to_owned(), n)]),
             },
+            behind_close: pages.behind_close,
             given_up: pages.given_up.lines.clone(),
             let_go: Vec::new(),
             let_go_total: let_go_by_kind.values().sum(),

@@ -28,6 +28,9 @@ pub struct Report {
     /// How much of each kind ended during the shutdown because its client went away. It is neither
     /// finished nor let go.
     pub client_gone: BTreeMap<String, u64>,
+    /// Connections over HTTP/1.x on which a client had sent more behind the request whose answer said
+    /// `Connection: close`. It may send that again elsewhere: it was not read (RFC 9112, 9.6).
+    pub behind_close: u64,
     /// What was left out because the shutdown had begun, such as a step of the start-up; nobody is let down by that.
     /// At most a hundred.
     pub given_up: Vec<LetGo>,
@@ -181,6 +184,7 @@ impl Report {
                     $level,
                     report = self.to_json(),
                     client_gone = self.client_gone.values().sum::<u64>(),
+                    behind_close = self.behind_close,
                     broken = self.broken_total,
                     let_go = self.let_go_total,
                     failed = self.failed_total,
@@ -267,6 +271,13 @@ impl Report {
         }
         if !self.client_gone.is_empty() {
             write!(f, "\n  client gone: {}", by_kind(&self.client_gone))?;
+        }
+        if self.behind_close > 0 {
+            let connections = plural(self.behind_close, "connection");
+            write!(
+                f,
+                "\n  not read: what came behind an answer that said close, on {connections}"
+            )?;
         }
         steps(f, "told", &self.announced)?;
         steps(f, "closed", &self.closed)?;

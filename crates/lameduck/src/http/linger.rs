@@ -45,6 +45,7 @@ pub(super) async fn linger(mut stream: Stream, conn: &Conn) {
             () = sleep(LINGER) => return,
         }
     }
+    let encrypted = stream.is_encrypted();
     let mut socket = stream.into_socket();
     if socket.shutdown().await.is_err() {
         return;
@@ -86,7 +87,13 @@ pub(super) async fn linger(mut stream: Stream, conn: &Conn) {
         tokio::select! {
             read = socket.read(&mut sink) => match read {
                 Ok(0) | Err(_) => return,
-                Ok(_) => until = (Instant::now() + LINGER).min(began + LINGER_READING),
+                Ok(_) => {
+                    // Of TLS it may be a close_notify.
+                    if !encrypted {
+                        conn.sends_more();
+                    }
+                    until = (Instant::now() + LINGER).min(began + LINGER_READING);
+                }
             },
             () = conn.cut() => return,
             () = sleep_until(look), if !swept => {}

@@ -94,6 +94,11 @@ impl Stream {
         }
     }
 
+    /// Whether its bytes on the socket are not those of HTTP.
+    pub(super) fn is_encrypted(&self) -> bool {
+        !matches!(self, Stream::Plain(_))
+    }
+
     /// The socket, for its last bytes.
     pub(super) fn into_socket(self) -> Socket {
         match self {

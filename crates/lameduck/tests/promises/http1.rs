@@ -104,6 +104,38 @@ fn no_reset_when_a_request_is_pipelined_behind_the_last_answer() {
 }
 
 #[test]
+fn what_came_behind_the_last_answer_is_counted_and_nothing_else() {
+    let service = Start::new(&[]).env("LAMEDUCK_GRACE", "20s").serve();
+    let mut clients: Vec<Client> = (0..4).map(|_| service.client()).collect();
+    // Together, only a part, later, and nothing.
+    clients[0].send(get("/work?ms=1000") + &get("/"));
+    clients[1].send(get("/work?ms=1000") + "GET /");
+    clients[2].ask("/work?ms=1000");
+    clients[3].ask("/work?ms=1000");
+    service.in_flight("request", "GET /work", 4);
+    let mut unread = service.client();
+    unread.send(post("/locked", 100_000));
+    assert_eq!(unread.answer().status, 401);
+    service.not_in_flight("request", "POST /locked");
+    service.term();
+    service.phase("draining");
+    clients[2].ask("/");
+    for client in &mut clients {
+        let answer = client.answer();
+        assert_eq!(answer.text(), "done");
+        assert!(answer.says_close());
+        client.ends_with_fin();
+    }
+    drop((clients, unread));
+    let ended = service.ended();
+    ended.exit(0).nothing_let_go();
+    assert_eq!(ended.report["finished"]["request"], 4, "{}", ended.report);
+    assert_eq!(ended.report["behind_close"], 3, "{}", ended.report);
+    let line = "not read: what came behind an answer that said close, on 3 connections";
+    assert!(ended.stderr.contains(line), "{}", ended.stderr);
+}
+
+#[test]
 fn no_reset_when_an_upload_is_answered_without_being_read() {
     const MEGABYTE: usize = 1 << 20;
     for stopping in [false, true] {

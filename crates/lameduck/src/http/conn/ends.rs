@@ -218,6 +218,11 @@ impl Conn {
         for guard in unconfirmed {
             self.lost(guard);
         }
+        let framing = Framing::unpack(self.framing.load(Relaxed));
+        let more = self.sent_more.load(Relaxed) || framing.leaves_something();
+        if more && self.said_close.load(Relaxed) {
+            self.handle.journal().behind_close();
+        }
     }
 
     /// Not all of a response has reached the kernel, or the peer.

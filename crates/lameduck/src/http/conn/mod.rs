@@ -126,6 +126,10 @@ pub(crate) struct Conn {
     until_close: AtomicBool,
     /// Whether the peer's FIN came in the middle of a request.
     left_early: AtomicBool,
+    /// Whether an answer said that it is the last of the connection, because of the shutdown.
+    said_close: AtomicBool,
+    /// Whether the peer has sent something behind the request that it answered.
+    sent_more: AtomicBool,
     /// Whether a response was broken off.
     broken_off: AtomicBool,
     /// Whether the peer may still be sending something that nobody will read.
@@ -164,6 +168,8 @@ impl Conn {
             unwritten: AtomicBool::new(false),
             until_close: AtomicBool::new(false),
             left_early: AtomicBool::new(false),
+            said_close: AtomicBool::new(false),
+            sent_more: AtomicBool::new(false),
             broken_off: AtomicBool::new(false),
             unread: AtomicBool::new(false),
             nothing_unread: AtomicBool::new(false),
@@ -385,6 +391,19 @@ impl Conn {
     pub(super) fn breaks_off(&self) {
         if !self.is_http2() {
             self.broken_off.store(true, Relaxed);
+        }
+    }
+
+    /// The response that begins says that it is the last of the connection.
+    pub(super) fn says_close(&self) {
+        self.said_close.store(true, Relaxed);
+    }
+
+    /// The peer has sent something behind the last request. It will not be answered (RFC 9112, 9.6).
+    pub(super) fn sends_more(&self) {
+        // Unless it is the rest of a body that nobody reads.
+        if !self.unread.load(Relaxed) {
+            self.sent_more.store(true, Relaxed);
         }
     }
 
