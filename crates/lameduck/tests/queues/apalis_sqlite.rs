@@ -4,13 +4,16 @@ use std::ops::Range;
 use std::path::Path;
 use std::time::Duration;
 
+use lameduck::Exit;
 use lameduck::queue::ApalisSqlite;
 use sqlx::pool::PoolConnection;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions};
 use sqlx::{Sqlite, SqlitePool};
 use tempfile::TempDir;
 
+use crate::diary::{Diary, What};
 use crate::server::{Addressed, Pooled, Server};
+use crate::worker::{Takes, Worker};
 
 const NAME: &str = "jobs.db";
 
@@ -117,4 +120,31 @@ async fn an_order_and_its_job_are_committed_together_or_not_at_all() {
     pushed.expect("the table is there");
     tx.commit().await.expect("an open transaction");
     assert_eq!(file.count(jobs).await, 1);
+}
+
+/// A database in memory: one without a name is in the application's connection alone, and one with a name
+/// can be opened by whoever knows that.
+#[tokio::test(flavor = "multi_thread")]
+async fn jobs_accounted_in_memory() {
+    for options in [
+        SqliteConnectOptions::new(),
+        "sqlite::memory:".parse().expect("a URL"),
+    ] {
+        let one = SqlitePoolOptions::new().max_connections(1);
+        let one = one.idle_timeout(None).max_lifetime(None);
+        let pool = one.connect_with(options).await.expect("memory");
+        ApalisSqlite::set_up(&pool).await.expect("a new database");
+        for job in 0..20 {
+            let mut connection = pool.acquire().await.expect("it becomes free");
+            let pushed = ApalisSqlite::push(&mut connection, "receipts", &job).await;
+            pushed.expect("the table is there");
+        }
+        let diary = Diary::new();
+        let queue = ApalisSqlite::new(&pool, "receipts").lease(File::LEASE);
+        let worker = Worker::new("a", Takes::Time(File::LEASE * 3 / 2)).holds(10, 10);
+        let worker = worker.start(queue, &diary);
+        diary.until_done(20).await;
+        assert_eq!(worker.stop().await, Exit::CLEAN);
+        diary.assert_once_each(What::Started, 20);
+    }
 }

@@ -71,8 +71,9 @@ impl ApalisPostgres {
     /// Jobs that were pushed to `queue`.
     pub fn new(pool: &PgPool, queue: &str) -> ApalisPostgres {
         ApalisPostgres {
-            // For what is asked about leases, for what goes back meanwhile, and to listen.
-            own: Own::beside(pool, 3),
+            // To ask about leases, give back, look for unknown jobs, listen; and where the application has
+            // none to take and to settle.
+            own: Own::beside(pool, 6),
             listener: Mutex::default(),
             seat: Seat::new(queue, LONGEST_PAUSE),
         }

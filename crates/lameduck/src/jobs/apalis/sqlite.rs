@@ -73,7 +73,7 @@ impl ApalisSqlite {
         ApalisSqlite {
             own: match nameless {
                 true => Own::none_beside(pool),
-                false => Own::beside(pool, 2),
+                false => Own::beside(pool, 4),
             },
             seat: Seat::new(queue, LONGEST_PAUSE),
         }

@@ -1,6 +1,6 @@
 //! What becomes of jobs when answers are lost, leases are not renewed, and clocks stand still.
 
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -133,6 +133,34 @@ async fn a_lease_is_lost_while_the_machine_sleeps() {
     };
     let (_, _) = shut_down(jobs, slept).await;
     assert_eq!(cancelled.times()[0], Duration::from_secs(2));
+}
+
+/// After a stop all timers are over at once, and the handler's may come before the keeper's.
+#[tokio::test(start_paused = true)]
+async fn a_handler_that_was_stopped_for_longer_than_its_lease_does_not_go_on() {
+    let shelf = Shelf::with(1);
+    let steps = Arc::new(AtomicUsize::new(0));
+    let counted = steps.clone();
+    let jobs = Jobs::raw("test", shelf.clone(), move |_, job: Job| {
+        let steps = counted.clone();
+        async move {
+            while job.attempt() == 1 {
+                sleep(Duration::from_millis(10)).await;
+                steps.fetch_add(1, Ordering::Relaxed);
+            }
+            Ok::<_, BoxError>(())
+        }
+    });
+    let stop = async |_| {
+        sleep(Duration::from_millis(1_505)).await;
+        assert_eq!(steps.load(Ordering::Relaxed), 150);
+        tokio::time::advance(Duration::from_secs(10)).await;
+        sleep(Duration::from_secs(1)).await;
+    };
+    let (exit, _) = shut_down(jobs, stop).await;
+    assert_eq!(exit, Exit::CLEAN);
+    assert_eq!(steps.load(Ordering::Relaxed), 150);
+    assert_eq!(shelf.told(Told::Done), [0]);
 }
 
 #[tokio::test(start_paused = true)]
