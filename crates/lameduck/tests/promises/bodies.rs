@@ -269,3 +269,30 @@ async fn stuck_told_names_the_http_2_streams_that_hyper_holds_for_a_large_window
     let total = ended.report["let_go_total"].as_u64().unwrap();
     assert!(total > STREAMS as u64 / 2, "{}", ended.stderr);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn stuck_told_names_the_http_2_stream_whose_last_piece_has_no_room_in_its_window() {
+    let service = Service::patient();
+    let mut bodies = Vec::new();
+    // A stream may send 65,535 bytes at first. Of the first one hyper takes the tenth piece, which goes
+    // beyond them; the second one is whole.
+    for path in ["/pieces?bytes=70000", "/pieces?bytes=60000"] {
+        let sender = connect(&service).await;
+        let request = Request::get(format!("http://test{path}"));
+        let answer = ask(&sender, request).await.await.unwrap();
+        bodies.push((sender, answer.into_body()));
+    }
+    let last = bodies.last_mut().unwrap();
+    let mut bytes = 0;
+    while let Some(data) = last.1.data().await {
+        bytes += data.unwrap().len();
+    }
+    assert_eq!(bytes, 60_000);
+    service.term();
+    let ended = service.ended();
+    ended
+        .within(PATIENT)
+        .exit(124)
+        .let_go("request", "GET /pieces");
+    assert_eq!(ended.report["let_go_total"], 1, "{}", ended.report);
+}
