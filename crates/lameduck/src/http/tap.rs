@@ -57,12 +57,16 @@ impl AsyncRead for Tap {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let (stream, conn) = self.parts()?;
+        let (mut stream, conn) = self.parts()?;
         conn.looked(|| stream.has_unread());
         let before = buf.filled().len();
-        let polled = stream.poll_read(cx, buf);
-        if polled.is_ready() {
-            conn.read(&buf.filled()[before..]);
+        let polled = stream.as_mut().poll_read(cx, buf);
+        if let Poll::Ready(Ok(())) = polled {
+            match &buf.filled()[before..] {
+                [] if conn.read_end() => stream.ask_often_for_peer(),
+                [] => {}
+                bytes => conn.read(bytes),
+            }
         }
         polled
     }

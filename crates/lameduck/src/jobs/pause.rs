@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tracing::Level;
 
+use crate::redact::without_passwords;
 use crate::voice;
 
 /// A pause that doubles with each failure in a row, and what is logged about them: the first
@@ -24,7 +25,9 @@ impl Pause {
     /// It has failed: how long to wait before the next try.
     pub(super) fn after(&mut self, worker: &str, what: &str, error: &dyn fmt::Display) -> Duration {
         if self.failures == 0 {
-            let (worker, what, error) = (worker.to_owned(), what.to_owned(), error.to_string());
+            let (worker, what) = (worker.to_owned(), what.to_owned());
+            // A client names its server by an address, which may have a password in it.
+            let error = without_passwords(&error.to_string()).into_owned();
             voice::event(Level::WARN, move || {
                 tracing::warn!(target: "lameduck", worker, error, "{what} failed, will be tried again");
             });

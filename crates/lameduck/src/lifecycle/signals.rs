@@ -19,6 +19,7 @@ use tracing::Level;
 use super::builder::Lifecycle;
 use crate::component::{BoxError, BoxFuture};
 use crate::handle::Handle;
+use crate::redact::without_passwords;
 use crate::report::panic_text;
 use crate::signal::Ear;
 use crate::signal_set::{SIGTERM, SignalSet, number, signal_name};
@@ -220,9 +221,12 @@ async fn serve(hook: SignalHook, handle: Handle) {
             Ok(Ok(())) => voice::event(Level::INFO, move || {
                 tracing::info!(target: "lameduck", signal = name, "hook has run");
             }),
-            Ok(Err(error)) => voice::event(Level::ERROR, move || {
-                tracing::error!(target: "lameduck", signal = name, %error, "hook failed");
-            }),
+            Ok(Err(error)) => {
+                let error = without_passwords(&error.to_string()).into_owned();
+                voice::event(Level::ERROR, move || {
+                    tracing::error!(target: "lameduck", signal = name, error, "hook failed");
+                });
+            }
             Err(panic) => voice::event(Level::ERROR, move || {
                 tracing::error!(target: "lameduck", signal = name, panic, "hook panicked");
             }),

@@ -16,6 +16,7 @@ use prometheus_client::registry::{Registry, Unit};
 
 use super::status::UNNAMED;
 use crate::handle::Handle;
+use crate::http::{BROKEN, CLIENT_GONE};
 use crate::phase::Phase;
 use crate::readiness::Readiness;
 
@@ -77,7 +78,10 @@ impl Collector for Figures {
         let ended = ledger.ended();
         let page = ledger.page(0, 0);
         // A kind that has been seen stays at zero rather than vanish: a gap is no figure.
-        let mut in_flight: BTreeMap<&str, i64> = ended.iter().map(|e| (e.kind, 0)).collect();
+        let seen = ended.iter().map(|e| e.kind);
+        // Nothing is in flight under a kind that only says how it ended.
+        let seen = seen.filter(|kind| ![CLIENT_GONE, BROKEN].contains(kind));
+        let mut in_flight: BTreeMap<&str, i64> = seen.map(|kind| (kind, 0)).collect();
         for (kind, count) in page.by_kind {
             *in_flight.entry(kind).or_default() += i64::try_from(count).unwrap_or(i64::MAX);
         }

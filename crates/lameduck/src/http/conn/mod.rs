@@ -235,10 +235,6 @@ impl Conn {
 
     #[inline]
     pub(super) fn read(&self, bytes: &[u8]) {
-        if bytes.is_empty() {
-            self.read_end();
-            return;
-        }
         let now = Millis::now();
         // One writer, so a load and a store do what a dearer read-modify-write would.
         let before = self.last_byte();
@@ -277,14 +273,15 @@ impl Conn {
         }
     }
 
-    /// hyper has read the peer's FIN.
+    /// hyper has read the peer's FIN. Says whether that was news while the peer is being answered.
     #[cold]
-    fn read_end(&self) {
-        if self.is_answering() {
-            let framing = Framing::unpack(self.framing.load(Relaxed));
-            self.left_early.store(framing.misses_something(), Relaxed);
-            self.peer_finished();
+    pub(super) fn read_end(&self) -> bool {
+        if !self.is_answering() {
+            return false;
         }
+        let framing = Framing::unpack(self.framing.load(Relaxed));
+        self.left_early.store(framing.misses_something(), Relaxed);
+        self.peer_finished()
     }
 
     /// Whether the peer's FIN came in the middle of a request, which it has given up with that.
