@@ -100,7 +100,7 @@ fn a_hook_remembers_a_signal_that_came_before_everything_had_started() {
     let mut service = start.hang_in_start_up();
     service.signal(Signal::HUP);
     service.signal(Signal::HUP);
-    service.says("ready ");
+    // Before or after it says that it is ready.
     service.says("done HUP");
     service.term();
     service.ended().exit(0);
