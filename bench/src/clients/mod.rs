@@ -2,7 +2,7 @@
 //!
 //! The prover's clients are strict and fair; these are what people use, with the pools that they have. Each runs
 //! in a process of its own (`bench/clients/`), 20 workers that share one pool. What they lose is not asked of
-//! them, because many repeat a request quietly: it is seen on the line ([`line`]), on which every packet of
+//! them, because many repeat a request quietly: it is seen on the line ([`mod@line`]), on which every packet of
 //! theirs goes, and which can be as long as 40 ms.
 
 mod flows;
