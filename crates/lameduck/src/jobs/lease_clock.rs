@@ -10,7 +10,7 @@
 //! 2. It goes on while the process is stopped and while the machine sleeps.
 //! 3. A lease that is over stays over: an answer that comes late does not revive it.
 
-use std::sync::{Mutex, MutexGuard};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 /// A moment by a clock that goes on while the machine sleeps: the time since some moment in the past.
@@ -66,67 +66,75 @@ fn since_long_ago() -> Duration {
     now.saturating_duration_since(*LONG_AGO.get_or_init(long_ago))
 }
 
-/// The clock of one job's lease.
+/// The clock of one job's lease. Each handler's poll looks at it, so it costs no lock.
 #[derive(Debug)]
 pub(super) struct LeaseClock {
-    /// How long it lasts after it was renewed. `None`: for as long as the connection.
-    lasts: Option<Duration>,
-    state: Mutex<State>,
+    /// How long it lasts after it was renewed.
+    lasts: Duration,
+    /// When it ends, in nanoseconds of a [`Moment`]; or one of the two below.
+    ends: AtomicU64,
 }
 
-#[derive(Clone, Copy, Debug)]
-enum State {
-    RenewedAt(Moment),
-    Over,
-}
+/// The lease is over, and stays so.
+const OVER: u64 = 0;
+
+/// The lease lasts as long as the connection.
+const ENDLESS: u64 = u64::MAX;
 
 impl LeaseClock {
-    /// One that began at `begun`, or was last renewed then.
+    /// One that began at `begun`, or was last renewed then. `None`: it lasts as long as the connection.
     pub(super) fn new(lasts: Option<Duration>, begun: Moment) -> LeaseClock {
         LeaseClock {
-            lasts,
-            state: Mutex::new(State::RenewedAt(begun)),
+            lasts: lasts.unwrap_or_default(),
+            ends: AtomicU64::new(lasts.map_or(ENDLESS, |lasts| nanos(begun.0 + lasts))),
         }
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(|e| e.into_inner())
     }
 
     /// The queue has said that the job is ours, having been asked at `asked`.
     pub(super) fn renewed(&self, asked: Moment, now: Moment) {
-        if self.left(now).is_none() {
-            return;
-        }
-        let mut state = self.state();
-        if let State::RenewedAt(at) = &mut *state
-            && asked.since(*at) > Duration::ZERO
-        {
-            *at = asked;
+        let ends = nanos(asked.0 + self.lasts);
+        // Whoever comes between has renewed it too, or seen that it is over.
+        while self.left(now).is_some() {
+            let before = self.ends.load(Ordering::Acquire);
+            if before == OVER || before >= ends || self.replace(before, ends) {
+                return;
+            }
         }
     }
 
     /// The time that is left of it, [`Duration::MAX`] if it has no end. `None` once it is over.
     pub(super) fn left(&self, now: Moment) -> Option<Duration> {
-        let Some(lasts) = self.lasts else {
-            return Some(Duration::MAX);
-        };
-        let mut state = self.state();
-        let left = match *state {
-            State::RenewedAt(at) => lasts.checked_sub(now.since(at)),
-            State::Over => None,
-        };
-        let left = left.filter(|left| !left.is_zero());
-        if left.is_none() {
-            *state = State::Over;
+        let now = nanos(now.0);
+        loop {
+            let ends = self.ends.load(Ordering::Acquire);
+            if ends == ENDLESS {
+                return Some(Duration::MAX);
+            }
+            if ends > now {
+                return Some(Duration::from_nanos(ends - now));
+            }
+            if self.replace(ends, OVER) {
+                return None;
+            }
         }
-        left
+    }
+
+    fn replace(&self, before: u64, after: u64) -> bool {
+        let replaced =
+            self.ends
+                .compare_exchange(before, after, Ordering::AcqRel, Ordering::Acquire);
+        replaced.is_ok()
     }
 
     /// Whether it is over. Costs no clock if it has no end.
     pub(super) fn is_over(&self) -> bool {
-        self.lasts.is_some() && self.left(Moment::now()).is_none()
+        self.ends.load(Ordering::Acquire) != ENDLESS && self.left(Moment::now()).is_none()
     }
+}
+
+/// Enough for 584 years.
+fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(ENDLESS - 1)
 }
 
 #[cfg(test)]
