@@ -108,10 +108,18 @@ fn a_lease_that_another_worker_has_taken_is_told() {
     first.term();
     first.signal(Signal::CONT);
     let (said, code) = first.last_words();
-    assert_eq!(code, Some(124), "{said}");
-    let told =
-        |line: &&str| line.contains("let go: job receipts ") && line.contains("another worker");
-    assert_eq!(said.lines().filter(told).count(), 4, "{said}");
+    // Which comes first when it goes on, the end of a lease or the signal, is anybody's guess: what is lost before the
+    // shutdown begins is told as an event, what is lost in it by the report.
+    let count = |start: &str| {
+        let told = |line: &&str| line.contains(start) && line.contains("another worker");
+        said.lines().filter(told).count()
+    };
+    let (before, during) = (
+        count("worker=\"receipts\" job="),
+        count("  let go: job receipts "),
+    );
+    assert_eq!(before + during, 4, "{said}");
+    assert_eq!(code, Some(if during > 0 { 124 } else { 0 }), "{said}");
 }
 
 /// Who hangs up cancels the handler, perhaps in the middle of `begin`, and sqlx 0.9.0 leaves that session
