@@ -50,6 +50,17 @@ impl Connection {
     /// Sends a request and parses the answer; returns the answer's length.
     pub async fn ask(&mut self, request: &[u8]) -> anyhow::Result<usize> {
         self.stream.write_all(request).await?;
+        self.answer().await
+    }
+
+    /// The same, and sends a FIN behind the request.
+    pub async fn ask_and_end(&mut self, request: &[u8]) -> anyhow::Result<usize> {
+        self.stream.write_all(request).await?;
+        self.stream.shutdown().await?;
+        self.answer().await
+    }
+
+    async fn answer(&mut self) -> anyhow::Result<usize> {
         self.buffer.clear();
         loop {
             if let Some(length) = whole_answer(&self.buffer)? {

@@ -165,7 +165,7 @@ impl Loaded {
         certificate: Option<&Certificate>,
         options: &Options,
     ) -> anyhow::Result<Loaded> {
-        let process = Process::start_with(server, certificate, &[])?;
+        let process = Process::start_with(server, certificate, &[], &[])?;
         let request: Arc<[u8]> = request("/").into();
         let mut connections = Vec::new();
         for _ in 0..options.connections {
@@ -237,7 +237,7 @@ async fn weigh(
     certificate: Option<&Certificate>,
     count: u32,
 ) -> anyhow::Result<f64> {
-    let process = Process::start_with(server, certificate, &[])?;
+    let process = Process::start_with(server, certificate, &[], &[])?;
     // What the first connections make the server set up once is not theirs.
     drop(open_idle(process.address, certificate, 64).await?);
     let before = process.resident()?;

@@ -26,14 +26,15 @@ pub struct Process {
 impl Process {
     /// Starts the server and waits until it accepts.
     pub fn start(server: Server) -> anyhow::Result<Process> {
-        Process::start_with(server, None, &[])
+        Process::start_with(server, None, &[], &[])
     }
 
-    /// The same; it speaks TLS if there is a certificate, and has these variables set.
+    /// The same; it speaks TLS if there is a certificate, and has these variables set and these arguments more.
     pub fn start_with(
         server: Server,
         certificate: Option<&Certificate>,
         variables: &[(&str, &str)],
+        arguments: &[&str],
     ) -> anyhow::Result<Process> {
         let this = std::env::current_exe().context("cannot find this program's own file")?;
         let address = free_address()?;
@@ -43,6 +44,7 @@ impl Process {
         let mut command = Command::new(this);
         command
             .args(["serve", &name, &address.to_string()])
+            .args(arguments)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             // lameduck's report of the shutdown.

@@ -54,6 +54,10 @@ pub struct Options {
     /// The folder of the certificate, to speak TLS
     #[arg(long, value_name = "DIR")]
     tls: Option<PathBuf>,
+
+    /// How long a peer may take to its first byte
+    #[arg(long, value_parser = humantime::parse_duration)]
+    first_byte: Option<Duration>,
 }
 
 /// Serves until SIGTERM, or until the bench that started it is gone.
@@ -123,11 +127,20 @@ fn router_of_lameduck() -> Router {
     router()
         .route("/ws", ws)
         .route("/big", big)
+        .route("/chunks", get(chunks))
         .route("/sink", post(async |_: Bytes| "swallowed"))
         .route("/events", get(events))
 }
 
 static BIG: [u8; 16 << 20] = [0; 16 << 20];
+
+/// Ten of 30 KB, one after the other.
+async fn chunks() -> Body {
+    const CHUNK: Bytes = Bytes::from_static(&[b'c'; 30_000]);
+    Body::from_stream(futures_util::stream::iter(
+        (0..10).map(|_| Ok::<_, Infallible>(CHUNK)),
+    ))
+}
 
 async fn events() -> Response {
     let events = futures_util::stream::unfold((), async |()| {
@@ -153,6 +166,9 @@ async fn serve_lameduck(options: &Options) -> ExitCode {
     let mut http = Http::new("bench", options.listen, router_of_lameduck());
     if let Some(folder) = &options.tls {
         http = http.tls(Tls::files(cert(folder), key(folder)));
+    }
+    if let Some(timeout) = options.first_byte {
+        http = http.first_byte_timeout(timeout);
     }
     let life = Lifecycle::new().lame_duck(LameDuck::Off).serve(http);
     let exit = life.run().await;

@@ -186,7 +186,7 @@ fn shut_down(count: u32, window: Duration) -> anyhow::Result<Shutdown> {
         .context("cannot start a runtime")?;
     let window_text = format!("{}ms", window.as_millis());
     let window_variable = ("LAMEDUCK_WEBSOCKET_WINDOW", &*window_text);
-    let process = Process::start_with(Server::Lameduck, None, &[window_variable])?;
+    let process = Process::start_with(Server::Lameduck, None, &[window_variable], &[])?;
     let sockets = runtime.block_on(open(process.address, count))?;
     let mut ending = JoinSet::new();
     for socket in sockets {

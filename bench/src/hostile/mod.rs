@@ -19,7 +19,7 @@ use crate::certificate::Certificate;
 use crate::client::Connection;
 use crate::process::{Process, allow_open_files};
 use crate::serve::Server;
-use peer::Peer;
+use peer::{Kept, Peer};
 
 /// Options of `hostile`.
 #[derive(Args)]
@@ -42,13 +42,16 @@ pub struct Options {
 }
 
 /// Clients that play along, beside them: each connects, asks, reads and closes, again and again.
-const OTHERS: usize = 10;
+const OTHERS: u32 = 10;
 
 /// How long they are at it before the signal.
 const BEFORE: Duration = Duration::from_millis(300);
 
 /// How long after its grace a process may be gone on a busy machine.
 const ON_TIME: Duration = Duration::from_millis(700);
+
+/// How much longer than it has to a peer waits for what it is owed.
+const PATIENCE: Duration = Duration::from_secs(8);
 
 /// How many peers connect at the same time.
 const AT_A_TIME: usize = 100;
@@ -65,6 +68,10 @@ struct Outcome {
     exit: Option<i32>,
     /// Named in the report.
     let_go: usize,
+    /// Whether they have to be.
+    to_be_named: bool,
+    /// What happened to peers that did not get what they are owed.
+    owed: Vec<String>,
 }
 
 /// Tries every kind, prints, and says whether all went as it should.
@@ -100,6 +107,8 @@ impl Outcome {
             _ => false,
         };
         ends_well
+            && (!self.to_be_named || self.let_go == self.peers as usize)
+            && self.owed.is_empty()
             && self.others_lost.is_empty()
             && self.others_served > 0
             && self.signal_to_exit_ms <= self.grace_ms + ON_TIME.as_secs_f64() * 1e3
@@ -126,6 +135,12 @@ impl Outcome {
         for lost in self.others_lost.iter().take(3) {
             println!("    lost: {lost}");
         }
+        if let Some(first) = self.owed.first() {
+            println!(
+                "    {} did not get what they are owed: {first}",
+                self.owed.len()
+            );
+        }
     }
 }
 
@@ -143,27 +158,42 @@ fn try_out(
     let folder = tempfile::tempdir().context("cannot make a folder for the report")?;
     let report = folder.path().join("report.json");
     let grace = format!("{}ms", options.grace.as_millis());
+    let first_byte = kind
+        .first_byte()
+        .map(|it| humantime::format_duration(it).to_string());
+    let arguments = match &first_byte {
+        Some(it) => vec!["--first-byte", it],
+        None => Vec::new(),
+    };
     let process = Process::start_with(
         Server::Lameduck,
         kind.over_tls().then_some(&**certificate),
         &[
             ("LAMEDUCK_GRACE", &grace),
             ("LAMEDUCK_REPORT", &report.to_string_lossy()),
+            ("LAMEDUCK_LAME_DUCK", kind.lame_duck()),
         ],
+        &arguments,
     )?;
     let address = process.address;
-    let kept = runtime.block_on(open_all(kind, options.peers, address, certificate))?;
+    let mut kept = runtime.block_on(open_all(kind, options.peers, address, certificate))?;
     let over = Arc::new(AtomicBool::new(false));
     let mut others = JoinSet::new();
-    for _ in 0..OTHERS {
+    for number in 0..OTHERS {
         let secure = kind.over_tls().then(|| certificate.clone());
-        others.spawn_on(play_along(address, secure, over.clone()), runtime.handle());
+        let ends = (kind == Peer::HalfClosed).then_some(number);
+        let client = play_along(address, secure, ends, over.clone());
+        others.spawn_on(client, runtime.handle());
+    }
+    let mut owed = Vec::new();
+    if let Some(bound) = kind.first_byte() {
+        owed = runtime.block_on(unpaid(std::mem::take(&mut kept), bound + PATIENCE));
     }
     std::thread::sleep(BEFORE);
     let stopped = process.stop(options.grace + Duration::from_secs(20))?;
     over.store(true, Ordering::Relaxed);
     let others = runtime.block_on(others.join_all());
-    drop(kept);
+    owed.extend(runtime.block_on(unpaid(kept, PATIENCE)));
     let report = std::fs::read(&report).unwrap_or_default();
     let report: serde_json::Value = serde_json::from_slice(&report).unwrap_or_default();
     Ok(Outcome {
@@ -177,7 +207,27 @@ fn try_out(
         grace_ms: options.grace.as_secs_f64() * 1e3,
         exit: stopped.status.code(),
         let_go: report["let_go"].as_array().map_or(0, Vec::len),
+        to_be_named: kind.is_to_be_named(),
+        owed,
     })
+}
+
+/// What happened to each peer that did not get what it is owed within that time.
+async fn unpaid(kept: Vec<Kept>, patience: Duration) -> Vec<String> {
+    let deadline = tokio::time::Instant::now() + patience;
+    let mut unpaid = Vec::new();
+    for it in kept {
+        let Kept::Owed(waits) = it else {
+            continue;
+        };
+        match tokio::time::timeout_at(deadline, waits).await {
+            Ok(Ok(Ok(()))) => {}
+            Ok(Ok(Err(error))) => unpaid.push(format!("{error:#}")),
+            Ok(Err(error)) => unpaid.push(error.to_string()),
+            Err(_) => unpaid.push(format!("nothing came within {patience:?}")),
+        }
+    }
+    unpaid
 }
 
 async fn open_all(
@@ -185,14 +235,14 @@ async fn open_all(
     count: u32,
     address: SocketAddr,
     certificate: &Arc<Certificate>,
-) -> anyhow::Result<Vec<peer::Kept>> {
+) -> anyhow::Result<Vec<Kept>> {
     let doors = Arc::new(Semaphore::new(AT_A_TIME));
     let mut opening = JoinSet::new();
-    for _ in 0..count {
+    for number in 0..count {
         let (doors, certificate) = (doors.clone(), certificate.clone());
         opening.spawn(async move {
             let _door = doors.acquire().await;
-            kind.open(address, &certificate).await
+            kind.open(number, address, &certificate).await
         });
     }
     let mut kept = Vec::new();
@@ -203,10 +253,11 @@ async fn open_all(
 }
 
 /// How many requests were answered, and what happened to those that were not. Ends when nobody accepts any
-/// more.
+/// more. Who has a number ends its side behind each request.
 async fn play_along(
     address: SocketAddr,
     secure: Option<Arc<Certificate>>,
+    ends: Option<u32>,
     over: Arc<AtomicBool>,
 ) -> (u64, Vec<String>) {
     let request = b"GET / HTTP/1.1\r\nhost: bench\r\nconnection: close\r\n\r\n";
@@ -216,10 +267,16 @@ async fn play_along(
             // A refusal is honest, and the end of it.
             Err(error) if is_refused(&error) => break,
             Err(error) => lost.push(format!("{error:#}")),
-            Ok(mut connection) => match connection.ask(request).await {
-                Ok(_) => served += 1,
-                Err(error) => lost.push(format!("{error:#}")),
-            },
+            Ok(mut connection) => {
+                let answered = match ends {
+                    None => connection.ask(request).await,
+                    Some(n) => connection.ask_and_end(&peer::half_closing("/", n)).await,
+                };
+                match answered {
+                    Ok(_) => served += 1,
+                    Err(error) => lost.push(format!("{error:#}")),
+                }
+            }
         }
     }
     (served, lost)

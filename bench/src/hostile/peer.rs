@@ -4,15 +4,31 @@ use std::any::Any;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use anyhow::ensure;
+use anyhow::{bail, ensure};
 use clap::ValueEnum;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
+use tokio::task::JoinHandle;
 
 use crate::certificate::Certificate;
+use crate::client::Connection;
 
-/// What is kept of a peer: its connection, which nobody looks at any more.
-pub type Kept = Box<dyn Any + Send>;
+/// What is kept of a peer.
+pub enum Kept {
+    /// Its connection, which nobody looks at any more.
+    Connection {
+        /// Closed when it is dropped.
+        _it: Box<dyn Any + Send>,
+    },
+    /// What it still waits for, and is owed.
+    Owed(JoinHandle<anyhow::Result<()>>),
+}
+
+impl Kept {
+    fn connection(it: impl Any + Send) -> Kept {
+        Kept::Connection { _it: Box::new(it) }
+    }
+}
 
 /// How long a peer over HTTP/2 looks after its connection.
 const LOOKS: Duration = Duration::from_millis(300);
@@ -22,12 +38,18 @@ const LOOKS: Duration = Duration::from_millis(300);
 pub enum Peer {
     /// Connects, and says nothing
     Silent,
+    /// The same, and the server is not stopped before it has sent it away
+    SilentWhileReady,
+    /// Sends its request and ends its side, over HTTP/1.0 and 1.1, and waits for its answer
+    HalfClosed,
     /// Never ends the head of its request
     HalfHead,
     /// Never ends its upload
     HalfBody,
     /// Asks for 16 MiB, and never reads
     NeverReads,
+    /// Asks for ten chunks of 30 KB, and reads no more than the head of its answer
+    StreamUnread,
     /// Never closes, though it was answered and sent a FIN
     NeverCloses,
     /// Never reads its event stream
@@ -70,15 +92,45 @@ impl Peer {
         )
     }
 
-    /// Connects, and goes as far as it goes.
+    /// Whether the server has to name it when it ends.
+    pub fn is_to_be_named(self) -> bool {
+        self == Peer::StreamUnread
+    }
+
+    /// How long its server lets a connection say nothing, if that is what it is about, so that it can be waited for.
+    pub fn first_byte(self) -> Option<Duration> {
+        (self == Peer::SilentWhileReady).then_some(Duration::from_secs(2))
+    }
+
+    /// How long its server goes on serving after the signal.
+    pub fn lame_duck(self) -> &'static str {
+        match self {
+            Peer::HalfClosed => "500ms",
+            _ => "off",
+        }
+    }
+
+    /// Connects, and goes as far as it goes. `number` tells it from the others.
     pub async fn open(
         self,
+        number: u32,
         address: SocketAddr,
         certificate: &Certificate,
     ) -> anyhow::Result<Kept> {
+        if self == Peer::HalfClosed {
+            let connection = Connection::open(address).await?;
+            return Ok(Kept::Owed(tokio::spawn(half_closed(connection, number))));
+        }
         let mut stream = connect(address).await?;
         match self {
-            Peer::Silent | Peer::TlsSilent => {}
+            Peer::SilentWhileReady => return Ok(Kept::Owed(tokio::spawn(sent_away(stream)))),
+            Peer::StreamUnread => {
+                stream.write_all(get("/chunks").as_bytes()).await?;
+                let mut head = [0; 64];
+                stream.read_exact(&mut head).await?;
+                ensure!(head.starts_with(b"HTTP/1.1 200 "), "not answered");
+            }
+            Peer::Silent | Peer::TlsSilent | Peer::HalfClosed => {}
             Peer::HalfHead => stream.write_all(b"GET / HTTP/1.1\r\nhost: be").await?,
             Peer::HalfBody => {
                 let head = b"POST /sink HTTP/1.1\r\nhost: bench\r\ncontent-length: 100\r\n\r\nhalf";
@@ -100,7 +152,7 @@ impl Peer {
                     Peer::TlsNeverReads => stream.write_all(get("/big").as_bytes()).await?,
                     _ => answered(&mut stream).await?,
                 }
-                return Ok(Box::new(stream));
+                return Ok(Kept::connection(stream));
             }
             Peer::Http2Silent => {
                 stream
@@ -128,8 +180,29 @@ impl Peer {
                 .await;
             }
         }
-        Ok(Box::new(stream))
+        Ok(Kept::connection(stream))
     }
+}
+
+/// Whether the server ends it in good order.
+async fn sent_away(mut stream: TcpStream) -> anyhow::Result<()> {
+    match stream.read(&mut [0; 64]).await {
+        Ok(0) => Ok(()),
+        Ok(n) => bail!("{n} bytes came, though nothing was asked"),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// A request of the kind that is under way when the signal comes, as [`half_closing`] has it.
+async fn half_closed(mut connection: Connection, number: u32) -> anyhow::Result<()> {
+    let request = half_closing("/work?ms=1200", number);
+    connection.ask_and_end(&request).await.map(drop)
+}
+
+/// A request behind which its client ends its side; every second one is of HTTP/1.0.
+pub fn half_closing(path: &str, number: u32) -> Vec<u8> {
+    let version = number % 2;
+    format!("GET {path} HTTP/1.{version}\r\nhost: bench\r\n\r\n").into_bytes()
 }
 
 const GRPC: Option<&str> = Some("application/grpc");
@@ -179,5 +252,5 @@ async fn http2(
     let call = send.send_request(request.body(())?, method == "GET")?;
     // That it goes on is what is expected of it here.
     let _ = tokio::time::timeout(LOOKS, &mut connection).await;
-    Ok(Box::new((send, call, connection)))
+    Ok(Kept::connection((send, call, connection)))
 }
