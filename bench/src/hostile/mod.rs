@@ -66,8 +66,8 @@ struct Outcome {
     signal_to_exit_ms: f64,
     grace_ms: f64,
     exit: Option<i32>,
-    /// Named in the report.
-    let_go: usize,
+    /// Let go by the report, which names the first hundred and counts all.
+    let_go: u64,
     /// Whether they have to be.
     to_be_named: bool,
     /// What happened to peers that did not get what they are owed.
@@ -107,7 +107,7 @@ impl Outcome {
             _ => false,
         };
         ends_well
-            && (!self.to_be_named || self.let_go == self.peers as usize)
+            && (!self.to_be_named || self.let_go == u64::from(self.peers))
             && self.owed.is_empty()
             && self.others_lost.is_empty()
             && self.others_served > 0
@@ -116,7 +116,7 @@ impl Outcome {
 
     fn print(&self) {
         println!(
-            "{:23} {} peers: exit {} after {:4.2} s of {:.0} s, {:4} let go by name; others: {} served, {} lost{}",
+            "{:23} {} peers: exit {} after {:4.2} s of {:.0} s, {:4} let go; others: {} served, {} lost{}",
             self.kind,
             self.peers,
             self.exit
@@ -206,7 +206,7 @@ fn try_out(
         signal_to_exit_ms: (stopped.ended - stopped.signalled).as_secs_f64() * 1e3,
         grace_ms: options.grace.as_secs_f64() * 1e3,
         exit: stopped.status.code(),
-        let_go: report["let_go"].as_array().map_or(0, Vec::len),
+        let_go: report["let_go_total"].as_u64().unwrap_or(0),
         to_be_named: kind.is_to_be_named(),
         owed,
     })
