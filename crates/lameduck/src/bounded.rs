@@ -15,17 +15,18 @@ pub(crate) async fn bounded(
     match tokio::time::timeout(timeout, catch_panic(future)).await {
         Ok(Ok(Ok(()))) => Ok(()),
         Ok(Ok(Err(error))) => Err(error.to_string()),
-        Ok(Err(panic)) => Err(format!("panicked: {panic}")),
+        Ok(Err(panic)) => Err(format!("panicked: {}", panic_text(&*panic))),
         Err(_) => Err(format!("not done within {}", crate::report::short(timeout))),
     }
 }
 
-async fn catch_panic<T>(future: impl Future<Output = T>) -> Result<T, String> {
+/// What the future comes to, or what it panics with.
+pub(crate) async fn catch_panic<T>(future: impl Future<Output = T>) -> std::thread::Result<T> {
     let mut future = std::pin::pin!(future);
     std::future::poll_fn(|cx| {
         match std::panic::catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
             Ok(polled) => polled.map(Ok),
-            Err(panic) => std::task::Poll::Ready(Err(panic_text(&*panic).to_owned())),
+            Err(panic) => std::task::Poll::Ready(Err(panic)),
         }
     })
     .await

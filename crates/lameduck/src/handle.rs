@@ -267,7 +267,7 @@ impl Handle {
     fn plan_the_end(&self) {
         if let (Some(ending), true) = (self.ending(), self.has_begun()) {
             let budget = self.budget();
-            let patience = lastwords::PATIENCE.min(budget.margin() / 2);
+            let patience = lastwords::patience(&budget);
             let from_now = self.left_until(budget.forced_at());
             ending.plan(from_now, patience, Cause::Deadline, 124);
         }

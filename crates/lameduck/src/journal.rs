@@ -2,8 +2,9 @@
 //!
 //! # What must hold
 //!
-//! 1. The lock is held for a push or a copy of a bounded number of lines, and for nothing else: no event is sent
-//!    under it, and nothing of the application's is called, such as the `Display` of a name.
+//! 1. The lock is held for pushes, copies of a bounded number of lines, and to see which entries are known, and for
+//!    nothing else: no event is sent under it, and nothing of the application's is called, such as the
+//!    `Display` of a name.
 //! 2. Of each list as much is kept as a person reads ([`KEPT`]); how many there were is always known.
 //! 3. Nobody's password is in it that stands in an address in an error ([`redact`](crate::redact)).
 //! 4. An entry of the ledger is written down as let go once, and it alone: others of its name are others.

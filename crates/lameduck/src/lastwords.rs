@@ -16,14 +16,20 @@ use std::thread::{self, Thread};
 use std::time::Duration;
 use std::{env, io};
 
+use crate::budget::Budget;
 use crate::ending::{Cause, Ending};
 use crate::handle::Handle;
 use crate::phase::Phase;
 use crate::report::{LetGo, Report};
-use crate::{report_file, voice};
+use crate::{report_file, stderr, voice};
 
-/// The most the last words may take at an end by force: 300 ms, or half of the watchdog's margin if that is less.
-pub(crate) const PATIENCE: Duration = Duration::from_millis(300);
+/// The most the last words may take at an end by force: 300 ms.
+const PATIENCE: Duration = Duration::from_millis(300);
+
+/// The same for this budget: not more than half of the watchdog's margin.
+pub(crate) fn patience(budget: &Budget) -> Duration {
+    PATIENCE.min(budget.margin() / 2)
+}
 
 /// The most that the report at a proper end may take where there is time left until the process is
 /// ended by force: on a machine with far too much to do, a thread may wait that long for its turn.
@@ -85,12 +91,11 @@ fn final_report(handle: &Handle, told: Option<&Report>, cause: Cause, code: u8) 
     };
     if let Some((kind, name, why)) = found {
         let age = handle.begun_for().unwrap_or_default();
-        let (kind, name, why) = (kind.to_owned(), name.to_owned(), why.to_owned());
         report.adds(LetGo {
-            kind,
-            name,
+            kind: kind.to_owned(),
+            name: name.to_owned(),
             age,
-            why,
+            why: why.to_owned(),
         });
     }
     report.exit = code;
@@ -98,10 +103,10 @@ fn final_report(handle: &Handle, told: Option<&Report>, cause: Cause, code: u8) 
     report
 }
 
-/// Ends the process with `code`, soon: within [`PATIENCE`], in which all that is in flight is named.
+/// Ends the process with `code`, soon: within its [`patience`], in which all that is in flight is named.
 pub(crate) fn end(handle: &Handle, code: u8) {
     if let Some(ending) = handle.ending() {
-        let patience = PATIENCE.min(handle.budget().margin() / 2);
+        let patience = patience(&handle.budget());
         ending.plan(Duration::ZERO, patience, Cause::Signal, code);
     }
 }
@@ -115,7 +120,7 @@ pub(crate) struct Traced(u8);
 pub(crate) fn trace(report: Report, handle: &Handle) -> Traced {
     let traced = Traced(report.exit);
     send_event(Arc::new(report));
-    voice::events_said_within(PATIENCE.min(handle.budget().margin() / 2));
+    voice::events_said_within(patience(&handle.budget()));
     traced
 }
 
@@ -168,9 +173,5 @@ pub(crate) fn say(text: impl Into<String>) {
 
 /// The same, at once and by this thread: for who has no other. What there is no room for is lost.
 pub(crate) fn say_now(text: &str) {
-    let text = format!("lameduck: {text}\n");
-    #[cfg(unix)]
-    crate::stderr::write_now(&text);
-    #[cfg(not(unix))]
-    let _ = io::Write::write_all(&mut io::stderr(), text.as_bytes());
+    stderr::write_now(&format!("lameduck: {text}\n"));
 }

@@ -108,7 +108,6 @@ mod report_file;
 mod signal;
 mod signal_set;
 mod spawn;
-#[cfg(unix)]
 mod stderr;
 mod sync;
 mod sys;

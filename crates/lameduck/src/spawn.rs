@@ -6,12 +6,12 @@
 //! moment at which a drain could miss it.
 
 use std::future::Future;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::panic::resume_unwind;
 use std::pin::pin;
-use std::task::Poll;
 
 use tokio::task::JoinHandle;
 
+use crate::bounded::catch_panic;
 use crate::handle::Handle;
 use crate::inflight::Name;
 use crate::report::panic_text;
@@ -54,15 +54,9 @@ impl Handle {
             // In this order: the future is gone before the guard is.
             let guard = guard;
             let mut future = pin!(future);
-            let caught = std::future::poll_fn(|cx| {
-                match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
-                    Ok(polled) => polled.map(Ok),
-                    Err(panic) => Poll::Ready(Err(panic)),
-                }
-            });
             tokio::select! {
                 biased;
-                ended = caught => match ended {
+                ended = catch_panic(future.as_mut()) => match ended {
                     Ok(output) => Some(output),
                     Err(panic) => {
                         let entry = guard.entry();

@@ -190,6 +190,17 @@ pub(crate) fn disposition(signal: i32) -> Disposition {
 /// Unblocks these signals on the calling thread.
 #[cfg(unix)]
 pub(crate) fn unblock(signals: crate::signal_set::SignalSet) {
+    mask(libc::SIG_UNBLOCK, signals);
+}
+
+/// Blocks these signals on the calling thread.
+#[cfg(unix)]
+pub(crate) fn block(signals: crate::signal_set::SignalSet) {
+    mask(libc::SIG_BLOCK, signals);
+}
+
+#[cfg(unix)]
+fn mask(how: libc::c_int, signals: crate::signal_set::SignalSet) {
     let mut set = std::mem::MaybeUninit::<libc::sigset_t>::uninit();
     // SAFETY: `sigemptyset` makes the set a valid one before anything else looks at it; `sigaddset` refuses a number
     // that is no signal; `pthread_sigmask` reads the set, and writes nothing through a null pointer.
@@ -198,20 +209,6 @@ pub(crate) fn unblock(signals: crate::signal_set::SignalSet) {
         for signal in signals.iter() {
             libc::sigaddset(set.as_mut_ptr(), signal);
         }
-        libc::pthread_sigmask(libc::SIG_UNBLOCK, set.as_ptr(), std::ptr::null_mut());
-    }
-}
-
-/// Blocks SIGXFSZ on the calling thread, so that a file that may not grow (`RLIMIT_FSIZE`, setrlimit(2)) is an
-/// error of the write, and not the end of the process.
-#[cfg(unix)]
-pub(crate) fn block_file_size_signal() {
-    let mut set = std::mem::MaybeUninit::<libc::sigset_t>::uninit();
-    // SAFETY: `sigemptyset` makes the set a valid one before anything else looks at it; `pthread_sigmask` reads it,
-    // and writes nothing through a null pointer.
-    unsafe {
-        libc::sigemptyset(set.as_mut_ptr());
-        libc::sigaddset(set.as_mut_ptr(), libc::SIGXFSZ);
-        libc::pthread_sigmask(libc::SIG_BLOCK, set.as_ptr(), std::ptr::null_mut());
+        libc::pthread_sigmask(how, set.as_ptr(), std::ptr::null_mut());
     }
 }

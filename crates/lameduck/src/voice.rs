@@ -23,6 +23,10 @@ use std::time::{Duration, Instant};
 use tracing::level_filters::LevelFilter;
 use tracing::{Dispatch, Level};
 
+#[cfg(unix)]
+use crate::signal_set::SignalSet;
+use crate::stderr;
+
 /// How many may wait to be said. Each is some hundred bytes.
 const WAITING: usize = 1024;
 
@@ -66,9 +70,10 @@ impl Speaker {
         let shared = Arc::new(Shared::default());
         let its = shared.clone();
         thread::Builder::new().name(name.into()).spawn(move || {
-            // A file that may not grow is an error like a full disk, and no reason to be killed.
+            // A file that may not grow (`RLIMIT_FSIZE`, setrlimit(2)) is an error like a full disk, and no reason to
+            // be killed.
             #[cfg(unix)]
-            crate::sys::block_file_size_signal();
+            crate::sys::block(SignalSet::EMPTY.with(libc::SIGXFSZ));
             speak(&its, apologize);
         })?;
         Ok(Speaker { shared })
@@ -200,19 +205,10 @@ pub(crate) fn file(write: impl FnOnce() + Send + 'static) {
 
 /// Writes what `text` makes to standard error.
 pub(crate) fn lines(text: impl FnOnce() -> String + Send + 'static) {
-    #[cfg(unix)]
-    use crate::stderr::write;
-    #[cfg(not(unix))]
-    fn write(text: &str) {
-        let _ = io::Write::write_all(&mut io::stderr(), text.as_bytes());
-    }
     match voice() {
-        Some(voice) => voice.lines.say(move || write(&text())),
+        Some(voice) => voice.lines.say(move || stderr::write(&text())),
         // Nobody is there who may wait: what there is room for must do.
-        #[cfg(unix)]
-        None => crate::stderr::write_now(&text()),
-        #[cfg(not(unix))]
-        None => write(&text()),
+        None => stderr::write_now(&text()),
     }
 }
 

@@ -8,6 +8,7 @@
 //! 4. The report names everything that did not finish, and the exit code is 0 only if there is
 //!    nothing to name.
 
+use std::collections::{BTreeSet, HashSet};
 use std::time::Duration;
 
 use tokio::task::JoinSet;
@@ -203,17 +204,14 @@ impl Lifecycle {
     /// Two servers of one name would share an address and an inherited socket.
     fn check_names(&mut self) {
         let listens = self.components.iter().filter(|it| it.listens());
-        let mut names: Vec<&str> = listens.map(|it| it.name()).collect();
-        names.sort_unstable();
-        let twice = names.windows(2).filter(|pair| pair[0] == pair[1]);
-        let mut twice: Vec<&str> = twice.map(|pair| pair[0]).collect();
-        twice.dedup();
-        let refusals = twice.iter().map(|name| {
+        let mut seen = HashSet::new();
+        let names = listens.map(|it| it.name());
+        let twice: BTreeSet<&str> = names.filter(|name| !seen.insert(*name)).collect();
+        self.bad.extend(twice.iter().map(|name| {
             format!(
                 "two servers are called {name}: give each a name of its own, for example {name}-2"
             )
-        });
-        self.bad.extend(refusals.collect::<Vec<_>>());
+        }));
     }
 
     fn leave_probers_out(&mut self) {

@@ -1,10 +1,8 @@
 //! One socket's task, from the upgrade that was agreed to until nobody needs the socket any more.
 
 use std::future::{Future, poll_fn};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::Arc;
-use std::task::Poll;
 
 use http::HeaderValue;
 use hyper::upgrade::OnUpgrade;
@@ -20,6 +18,7 @@ use super::io::{Bytes, Counted};
 use super::line::Line;
 use super::pacer::Sockets;
 use super::socket::WebSocket;
+use crate::bounded::catch_panic;
 use crate::handle::Handle;
 use crate::inflight::Guard;
 use crate::report::panic_text;
@@ -87,15 +86,7 @@ impl Life {
         Fut: Future<Output = ()>,
     {
         let mut handling = pin!(async { handler(socket).await });
-        let ended =
-            poll_fn(
-                |cx| match catch_unwind(AssertUnwindSafe(|| handling.as_mut().poll(cx))) {
-                    Ok(polled) => polled.map(Ok),
-                    Err(panic) => Poll::Ready(Err(panic)),
-                },
-            )
-            .await;
-        if let Err(panic) = ended {
+        if let Err(panic) = catch_panic(handling.as_mut()).await {
             line.panicked();
             let name = self.guard.entry().name;
             let text = panic_text(&*panic);

@@ -6,7 +6,7 @@ use std::process::Command;
 use rustix::process::geteuid;
 use serde_json::Value;
 
-use crate::service::{Start, program};
+use crate::service::{Start, program, program_as};
 
 fn stops(start: Start) {
     let service = start.serve();
@@ -47,12 +47,7 @@ fn it_is_written_to_a_file_in_a_folder_that_is_not_writable() {
     };
     mode(&file, 0o666);
     mode(folder.path(), 0o755);
-    // The target folder need not be one that others may enter.
-    let copy = folder.path().join("service");
-    std::fs::copy(program(), &copy).unwrap();
-    let mut command = Command::new("setpriv");
-    command.args(["--reuid=65532", "--regid=65532", "--clear-groups"]);
-    command.arg(copy);
+    let command = program_as(65532, folder.path());
     stops(Start::command(command).env("LAMEDUCK_REPORT", file.to_str().unwrap()));
     is_a_report(&file);
 }

@@ -2,8 +2,8 @@
 
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
-use std::os::unix::process::ExitStatusExt;
-use std::path::PathBuf;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::mpsc::{self, Receiver};
@@ -51,6 +51,15 @@ pub fn program() -> PathBuf {
         program.display()
     );
     program
+}
+
+/// The program as another user, from a copy in `folder`: the target folder need not be one that others may enter.
+pub fn program_as(user: u32, folder: &Path) -> Command {
+    let copy = folder.join("service");
+    std::fs::copy(program(), &copy).unwrap();
+    let mut command = Command::new(copy);
+    command.uid(user).gid(user);
+    command
 }
 
 /// What to start.
@@ -128,7 +137,6 @@ impl Start {
     /// Has the system refuse sockets of this family, as if it did not know it. `false` if it cannot be
     /// made to.
     pub fn without_family(&mut self, family: i32) -> bool {
-        use std::os::unix::process::CommandExt;
         const LOAD: u16 = 0x20; // BPF_LD | BPF_W | BPF_ABS
         const JUMP_IF_EQUAL: u16 = 0x15; // BPF_JMP | BPF_JEQ | BPF_K
         const RETURN: u16 = 0x06; // BPF_RET | BPF_K

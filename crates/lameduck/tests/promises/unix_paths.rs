@@ -3,14 +3,13 @@
 use std::fs;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, symlink};
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
 
 use rustix::process::geteuid;
 
 use crate::client::Client;
-use crate::service::{Service, Start, program};
+use crate::service::{Service, Start, program, program_as};
 
 fn at(path: &Path) -> Start {
     Start::new(&["--listen", &format!("unix:{}", path.display())])
@@ -85,14 +84,8 @@ fn a_socket_that_may_not_be_connected_to_is_left_alone() {
     let path = folder.path().join("s");
     let _live = UnixListener::bind(&path).unwrap();
     fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
-    // The target folder need not be one that others may enter.
-    let copy = folder.path().join("service");
-    fs::copy(program(), &copy).unwrap();
-    let mut command = Command::new(copy);
-    command
-        .args(["--listen", &format!("unix:{}", path.display())])
-        .uid(4711)
-        .gid(4711);
+    let mut command = program_as(4711, folder.path());
+    command.args(["--listen", &format!("unix:{}", path.display())]);
     let start = Start::command(command).env("LAMEDUCK_REPORT", "");
     refused(start, &path, "there is a socket of user 0");
 }

@@ -2,12 +2,13 @@
 
 use std::fs::File;
 use std::io::{PipeReader, PipeWriter, Read, Write, pipe};
+use std::os::unix::process::CommandExt;
 use std::process::Command;
 use std::time::Duration;
 
 use rustix::process::Signal;
 
-use crate::service::{APART, Ended, Start, program, until};
+use crate::service::{APART, Ended, Start, program, program_as, until};
 
 /// A pipe with no room left in it. Its end to read from is to be kept.
 fn full_pipe(blocking: bool) -> (PipeReader, PipeWriter) {
@@ -178,17 +179,9 @@ fn stuck_told_at_the_limit_of_threads() {
     let folder = tempfile::tempdir().unwrap();
     let everybody = std::os::unix::fs::PermissionsExt::from_mode(0o777);
     std::fs::set_permissions(folder.path(), everybody).unwrap();
-    // The target folder need not be one that others may enter.
-    let copy = folder.path().join("service");
-    std::fs::copy(program(), &copy).unwrap();
     let report = folder.path().join("report.json");
-    let as_nobody = || {
-        let mut command = Command::new("setpriv");
-        command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]);
-        command
-    };
-    let mut command = as_nobody();
-    command.arg(copy);
+    const NOBODY: u32 = 65534;
+    let command = program_as(NOBODY, folder.path());
     let service = Start::command(command)
         .env("LAMEDUCK_REPORT", report.to_str().unwrap())
         .serve();
@@ -196,8 +189,10 @@ fn stuck_told_at_the_limit_of_threads() {
     client.ask("/never");
     service.in_flight("request", "GET /never", 1);
     let pid = service.pid().to_string();
-    let limited = as_nobody()
-        .args(["prlimit", "--nproc=1:1", "--pid", &pid])
+    let limited = Command::new("prlimit")
+        .args(["--nproc=1:1", "--pid", &pid])
+        .uid(NOBODY)
+        .gid(NOBODY)
         .status();
     assert!(limited.unwrap().success());
     service.term();

@@ -47,6 +47,12 @@ fn conn() -> Conn {
     )
 }
 
+fn asks_and_is_answered(conn: &Conn) {
+    conn.read(b"GET / HTTP/1.1\r\n\r\n");
+    conn.request_began(Follows::Nothing);
+    conn.request_ended(None, ResponseEnd::Written);
+}
+
 /// What a connection should do `after` some time in which nothing happens; the shutdown begins now.
 fn judged(conn: &Conn, phase: Phase, others_busy: bool, after: Duration) -> Order {
     let mut c = circumstances(phase, others_busy);
@@ -159,9 +165,7 @@ fn http_2_that_does_nothing_is_told_to_go_while_serving_and_cut_if_it_does_not()
 #[test]
 fn quiet_counts_from_the_signal_and_from_the_last_byte_on_any_connection() {
     let conn = conn();
-    conn.read(b"GET / HTTP/1.1\r\n\r\n");
-    conn.request_began(Follows::Nothing);
-    conn.request_ended(None, ResponseEnd::Written);
+    asks_and_is_answered(&conn);
     let it = conn.snapshot();
     let mut c = circumstances(Phase::Draining, false);
     // It has been quiet for a minute, and the signal came only now.
@@ -191,9 +195,7 @@ fn quiet_counts_from_the_signal_and_from_the_last_byte_on_any_connection() {
 #[test]
 fn a_spare_connection_is_held_for_whoever_gets_the_last_answer_however_long_that_took() {
     let conn = conn();
-    conn.read(b"GET / HTTP/1.1\r\n\r\n");
-    conn.request_began(Follows::Nothing);
-    conn.request_ended(None, ResponseEnd::Written);
+    asks_and_is_answered(&conn);
     let it = conn.snapshot();
     let mut c = circumstances(Phase::Draining, false);
     let signal = c.now;
@@ -223,14 +225,10 @@ fn a_spare_connection_is_held_for_whoever_gets_the_last_answer_however_long_that
 #[test]
 fn the_pauses_of_connections_that_are_gone_count_too() {
     let conn = conn();
-    conn.read(b"GET / HTTP/1.1\r\n\r\n");
-    conn.request_began(Follows::Nothing);
-    conn.request_ended(None, ResponseEnd::Written);
+    asks_and_is_answered(&conn);
     // A pool's favourite is taken up again at once.
     advance(ms(20));
-    conn.read(b"GET / HTTP/1.1\r\n\r\n");
-    conn.request_began(Follows::Nothing);
-    conn.request_ended(None, ResponseEnd::Written);
+    asks_and_is_answered(&conn);
     let it = conn.snapshot();
     let mut c = circumstances(Phase::Draining, false);
     c.begun = Some(c.now);
