@@ -60,6 +60,14 @@ pub async fn main(args: impl IntoIterator<Item = OsString>) -> Exit {
     }
 }
 
+/// Something was asked for that this program was built without.
+fn built_without(feature: &str) -> anyhow::Error {
+    anyhow::anyhow!(
+        "this program was built without the feature `{feature}`; \
+         build it with `--features {feature}`, or with everything: `--features full`"
+    )
+}
+
 /// An error of a queue's, as one of ours.
 fn anyhow(error: lameduck::BoxError) -> anyhow::Error {
     anyhow::Error::from_boxed(error)

@@ -5,11 +5,15 @@ use std::time::Duration;
 
 use anyhow::Context;
 use axum::Router;
-use lameduck::{Exit, Http, Lifecycle, Tls};
+use lameduck::{Exit, Http, Lifecycle};
 use tempfile::TempDir;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::Layer;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::args::{Place, Serve};
+use crate::built_without;
 use crate::database::{Database, on};
 use crate::queue::{Jobs, Work};
 use crate::receipts;
@@ -17,14 +21,12 @@ use crate::routes::{Shop, router};
 use crate::store::Store;
 
 pub(crate) async fn run(args: Serve) -> Exit {
-    let filter = EnvFilter::try_from_default_env()
-        .unwrap_or_else(|_| EnvFilter::new("info,lameduck::report=off"));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
+    let events = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
         // Whatever another crate of the same build has asked for: logs are read by programs too.
         .with_ansi(false)
-        .init();
+        .with_filter(filter());
+    tracing_subscriber::registry().with(events).init();
 
     let mut life = Lifecycle::new().grace(args.grace).probes(&args.admin);
     let (folder, temporary) = match folder(&args.place) {
@@ -32,7 +34,12 @@ pub(crate) async fn run(args: Serve) -> Exit {
         Err(e) => return bad(&e),
     };
     let tls = args.tls_cert.zip(args.tls_key);
-    let tls = tls.map(|(certificate, key)| Tls::files(certificate, key));
+    if let Some((certificate, _)) = &tls
+        && cfg!(not(feature = "tls"))
+    {
+        let asked = format!("--tls-cert {}", certificate.display());
+        return bad(&built_without("tls").context(asked));
+    }
     match life
         .starting(
             "database and queue",
@@ -75,12 +82,25 @@ pub(crate) async fn run(args: Serve) -> Exit {
     exit
 }
 
-/// The server, with TLS if it was asked for.
-fn server(listen: String, tls: Option<Tls>, app: Router) -> Http<Router> {
+/// What is logged: as `RUST_LOG` says, by level and target. Spans and fields in it would need a regex engine.
+fn filter() -> Targets {
+    let asked = std::env::var("RUST_LOG").ok();
+    asked
+        .and_then(|filter| filter.parse().ok())
+        .unwrap_or_else(|| {
+            Targets::new()
+                .with_default(LevelFilter::INFO)
+                .with_target("lameduck::report", LevelFilter::OFF)
+        })
+}
+
+/// The server, with TLS if it was asked for: a certificate and its key.
+fn server(listen: String, tls: Option<(PathBuf, PathBuf)>, app: Router) -> Http<Router> {
     let http = Http::new("http", listen, app);
     match tls {
-        Some(tls) => http.tls(tls),
-        None => http,
+        #[cfg(feature = "tls")]
+        Some((certificate, key)) => http.tls(lameduck::Tls::files(certificate, key)),
+        _ => http,
     }
 }
 

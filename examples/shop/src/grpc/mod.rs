@@ -7,18 +7,17 @@
 //! 2. No build needs a compiler for protocol buffers: what one makes of `proto/` is committed, and
 //!    `proto/generate` makes it again.
 
+#[cfg(feature = "reflection")]
+mod reflection;
+
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Body;
-use axum::extract::{Request as HttpRequest, State};
-use axum::middleware::map_request_with_state;
-use futures_util::{StreamExt, stream};
-use lameduck::{Handle, Phase};
+use futures_util::stream;
+use lameduck::Phase;
 use tonic::codegen::BoxStream;
 use tonic::{Request, Response, Status};
-use tonic_reflection::server::Builder;
 
 use self::proto::shop_server::{self, ShopServer};
 use self::proto::{GetOrderRequest, Order, WatchOrdersRequest};
@@ -35,6 +34,7 @@ pub mod proto {
     include!("shop.v1.rs");
 
     /// The proto file itself, compiled, for reflection.
+    #[cfg(feature = "reflection")]
     pub(super) const FILES: &[u8] = include_bytes!("shop.v1.fds");
 }
 
@@ -45,37 +45,13 @@ const BATCH: i64 = 100;
 pub(crate) fn router(shop: Shop) -> Router {
     let handle = shop.handle.clone();
     let health = handle.grpc_health([shop_server::SERVICE_NAME]);
-    let mut router = Router::new()
+    let router = Router::new()
         .route_service("/shop.v1.Shop/{method}", ShopServer::new(shop))
         .route_service("/grpc.health.v1.Health/{method}", health);
-    // Old clients know the second name alone. They fail only if the files cannot be read.
-    let files = || {
-        Builder::configure()
-            .register_encoded_file_descriptor_set(proto::FILES)
-            .register_encoded_file_descriptor_set(HEALTH_FILES)
-    };
-    if let (Ok(v1), Ok(v1alpha)) = (files().build_v1(), files().build_v1alpha()) {
-        let reflection = Router::new()
-            .route_service("/grpc.reflection.v1.ServerReflection/{method}", v1)
-            .route_service(
-                "/grpc.reflection.v1alpha.ServerReflection/{method}",
-                v1alpha,
-            );
-        router = router.merge(reflection.layer(map_request_with_state(handle, ask_no_more)));
-    }
+    #[cfg(feature = "reflection")]
+    let router = router.merge(reflection::router(handle));
     router
 }
-
-/// Ends what the client says when the drain begins. Some clients keep their stream open for the next
-/// question, and whoever answers would wait for it.
-async fn ask_no_more(State(handle): State<Handle>, request: HttpRequest) -> HttpRequest {
-    request.map(|questions| {
-        let draining = async move { handle.draining().await };
-        Body::from_stream(questions.into_data_stream().take_until(draining))
-    })
-}
-
-const HEALTH_FILES: &[u8] = tonic_health::pb::FILE_DESCRIPTOR_SET;
 
 #[tonic::async_trait]
 impl shop_server::Shop for Shop {

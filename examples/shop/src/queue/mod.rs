@@ -1,25 +1,46 @@
 //! Where the jobs are that send receipts: beside the orders, or with a broker.
+#![cfg_attr(
+    not(any(
+        feature = "nats",
+        feature = "postgres",
+        feature = "rabbitmq",
+        feature = "redis"
+    )),
+    allow(
+        unreachable_code,
+        unused_variables,
+        reason = "without any of them there is no elsewhere"
+    )
+)]
 
+#[cfg(feature = "nats")]
 mod nats;
+#[cfg(feature = "postgres")]
 mod postgres;
+#[cfg(feature = "rabbitmq")]
 mod rabbitmq;
+#[cfg(feature = "redis")]
 mod redis;
 mod sqlite;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::bail;
+use anyhow::{Context, bail};
 use lameduck::{BoxError, Job, Lifecycle};
 use serde::{Deserialize, Serialize};
-use sqlx::{PgConnection, SqliteConnection};
+use sqlx::SqliteConnection;
 use tokio::sync::Notify;
 
+#[cfg(feature = "nats")]
 use self::nats::Nats;
+#[cfg(feature = "postgres")]
 use self::postgres::Postgres;
+#[cfg(feature = "rabbitmq")]
 use self::rabbitmq::RabbitMq;
+#[cfg(feature = "redis")]
 use self::redis::Redis;
-use crate::database::{Database, is_postgres};
+use crate::database::Database;
 use crate::outbox;
 
 /// The name of the queue, and of the worker on it.
@@ -58,11 +79,24 @@ enum Place {
 /// A queue that takes no part in the transactions of the orders' database.
 #[derive(Clone, Debug)]
 pub(crate) enum Elsewhere {
+    #[cfg(feature = "postgres")]
     Postgres(Postgres),
+    #[cfg(feature = "redis")]
     Redis(Redis),
+    #[cfg(feature = "rabbitmq")]
     RabbitMq(RabbitMq),
+    #[cfg(feature = "nats")]
     Nats(Box<Nats>),
 }
+
+/// How the addresses of queues begin, and the feature that each needs.
+const SCHEMES: [(&str, &str); 5] = [
+    ("postgres", "postgres"),
+    ("postgresql", "postgres"),
+    ("redis", "redis"),
+    ("amqp", "rabbitmq"),
+    ("nats", "nats"),
+];
 
 /// How the work is done.
 #[derive(Clone, Copy, Debug)]
@@ -87,6 +121,7 @@ impl Jobs {
         };
         match &place {
             Place::BesideTheOrders(Database::Sqlite(pool)) => sqlite::set_up(pool).await?,
+            #[cfg(feature = "postgres")]
             Place::BesideTheOrders(Database::Postgres(pool)) => postgres::set_up(pool).await?,
             Place::Elsewhere(_) => {}
         }
@@ -104,19 +139,20 @@ impl Jobs {
     ) -> anyhow::Result<()> {
         match &self.place {
             Place::BesideTheOrders(_) => sqlite::push(tx, job).await,
-            Place::Elsewhere(_) => outbox::put_in_sqlite(tx, job).await,
+            Place::Elsewhere(_) => outbox::sqlite::put(tx, job).await,
         }
     }
 
     /// The same in PostgreSQL.
+    #[cfg(feature = "postgres")]
     pub(crate) async fn push_in_postgres(
         &self,
-        tx: &mut PgConnection,
+        tx: &mut sqlx::PgConnection,
         job: &Receipt,
     ) -> anyhow::Result<()> {
         match &self.place {
             Place::BesideTheOrders(_) => postgres::push(tx, job).await,
-            Place::Elsewhere(_) => outbox::put_in_postgres(tx, job).await,
+            Place::Elsewhere(_) => outbox::postgres::put(tx, job).await,
         }
     }
 
@@ -129,6 +165,7 @@ impl Jobs {
     pub(crate) async fn waiting(&self) -> anyhow::Result<i64> {
         match &self.place {
             Place::BesideTheOrders(Database::Sqlite(pool)) => sqlite::waiting(pool).await,
+            #[cfg(feature = "postgres")]
             Place::BesideTheOrders(Database::Postgres(pool)) => postgres::waiting(pool).await,
             Place::Elsewhere(it) => it.waiting().await,
         }
@@ -149,6 +186,7 @@ impl Jobs {
             Place::BesideTheOrders(Database::Sqlite(pool)) => {
                 life.work(work.on(sqlite::queue(pool, work), handler))
             }
+            #[cfg(feature = "postgres")]
             Place::BesideTheOrders(Database::Postgres(pool)) => {
                 life.work(work.on(postgres::queue(pool, work), handler))
             }
@@ -198,11 +236,15 @@ impl Work {
 /// Runs the same on whichever it is.
 macro_rules! each {
     ($elsewhere:expr, $it:ident => $run:expr) => {
-        match $elsewhere {
-            Elsewhere::Postgres($it) => $run,
-            Elsewhere::Redis($it) => $run,
-            Elsewhere::RabbitMq($it) => $run,
-            Elsewhere::Nats($it) => $run,
+        match *$elsewhere {
+            #[cfg(feature = "postgres")]
+            Elsewhere::Postgres(ref $it) => $run,
+            #[cfg(feature = "redis")]
+            Elsewhere::Redis(ref $it) => $run,
+            #[cfg(feature = "rabbitmq")]
+            Elsewhere::RabbitMq(ref $it) => $run,
+            #[cfg(feature = "nats")]
+            Elsewhere::Nats(ref $it) => $run,
         }
     };
 }
@@ -210,15 +252,25 @@ macro_rules! each {
 impl Elsewhere {
     async fn connect(url: &str, lease: Duration) -> anyhow::Result<Elsewhere> {
         let (scheme, _) = url.split_once("://").unwrap_or_default();
-        Ok(match scheme {
-            _ if is_postgres(url) => Elsewhere::Postgres(Postgres::connect(url).await?),
-            "redis" => Elsewhere::Redis(Redis::connect(url).await?),
-            "amqp" => Elsewhere::RabbitMq(RabbitMq::connect(url).await?),
-            "nats" => Elsewhere::Nats(Box::new(Nats::connect(url, lease).await?)),
-            _ => bail!(
+        let known = SCHEMES.iter().find(|(known, _)| *known == scheme);
+        let Some((_, feature)) = known else {
+            bail!(
                 "--queue {url}: not a queue that the shop knows; \
                  give postgres://…, redis://…, amqp://… or nats://…"
-            ),
+            )
+        };
+        Ok(match *feature {
+            #[cfg(feature = "postgres")]
+            "postgres" => Elsewhere::Postgres(Postgres::connect(url).await?),
+            #[cfg(feature = "redis")]
+            "redis" => Elsewhere::Redis(Redis::connect(url).await?),
+            #[cfg(feature = "rabbitmq")]
+            "rabbitmq" => Elsewhere::RabbitMq(RabbitMq::connect(url).await?),
+            #[cfg(feature = "nats")]
+            "nats" => Elsewhere::Nats(Box::new(Nats::connect(url, lease).await?)),
+            missing => {
+                return Err(crate::built_without(missing)).context(format!("--queue {url}"));
+            }
         })
     }
 
@@ -240,11 +292,15 @@ impl Elsewhere {
     where
         F: Future<Output = Result<(), BoxError>> + Send + 'static,
     {
-        match self {
-            Elsewhere::Postgres(it) => life.work(work.on(it.queue(work), handler)),
-            Elsewhere::Redis(it) => life.work(work.on(it.queue(work), handler)),
-            Elsewhere::RabbitMq(it) => life.work(work.on(it.queue(work), handler)),
-            Elsewhere::Nats(it) => life.work(work.on(it.queue(work), it.counted(handler))),
+        match *self {
+            #[cfg(feature = "postgres")]
+            Elsewhere::Postgres(ref it) => life.work(work.on(it.queue(work), handler)),
+            #[cfg(feature = "redis")]
+            Elsewhere::Redis(ref it) => life.work(work.on(it.queue(work), handler)),
+            #[cfg(feature = "rabbitmq")]
+            Elsewhere::RabbitMq(ref it) => life.work(work.on(it.queue(work), handler)),
+            #[cfg(feature = "nats")]
+            Elsewhere::Nats(ref it) => life.work(work.on(it.queue(work), it.counted(handler))),
         }
     }
 

@@ -6,20 +6,18 @@
 //! in between leaves the job in the table, and it is published again: at least once, never not at
 //! all.
 
+#[cfg(feature = "postgres")]
+pub(crate) mod postgres;
+pub(crate) mod sqlite;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use lameduck::Handle;
-use sqlx::{PgConnection, SqliteConnection};
 use tokio::sync::Notify;
 
 use crate::database::Database;
 use crate::queue::{Elsewhere, Receipt};
-
-pub(crate) const IN_SQLITE: &str = "CREATE TABLE IF NOT EXISTS outbox (
-    id INTEGER PRIMARY KEY AUTOINCREMENT, job TEXT NOT NULL)";
-pub(crate) const IN_POSTGRES: &str = "CREATE TABLE IF NOT EXISTS outbox (
-    id BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY, job TEXT NOT NULL)";
 
 const PUT: &str = "INSERT INTO outbox (job) VALUES ($1)";
 
@@ -28,18 +26,6 @@ const BATCH: i64 = 100;
 
 /// How often to look without being told that there is something, for what another shop has left.
 const LOOK: Duration = Duration::from_secs(1);
-
-pub(crate) async fn put_in_sqlite(tx: &mut SqliteConnection, job: &Receipt) -> anyhow::Result<()> {
-    let job = serde_json::to_string(job)?;
-    sqlx::query(PUT).bind(job).execute(tx).await?;
-    Ok(())
-}
-
-pub(crate) async fn put_in_postgres(tx: &mut PgConnection, job: &Receipt) -> anyhow::Result<()> {
-    let job = serde_json::to_string(job)?;
-    sqlx::query(PUT).bind(job).execute(tx).await?;
-    Ok(())
-}
 
 /// Carries jobs from the outbox to the queue.
 pub(crate) struct Relay {
@@ -86,27 +72,15 @@ impl Relay {
     async fn publish_some(&self) -> anyhow::Result<usize> {
         match &self.database {
             Database::Sqlite(pool) => {
-                const TAKE: &str = "DELETE FROM outbox WHERE id IN \
-                    (SELECT id FROM outbox ORDER BY id LIMIT $1) RETURNING job";
                 let mut tx = pool.begin_with("BEGIN IMMEDIATE").await?;
-                let jobs = sqlx::query_scalar(TAKE)
-                    .bind(BATCH)
-                    .fetch_all(&mut *tx)
-                    .await?;
-                let n = self.publish(jobs).await?;
+                let n = self.publish(sqlite::take(&mut tx).await?).await?;
                 tx.commit().await?;
                 Ok(n)
             }
+            #[cfg(feature = "postgres")]
             Database::Postgres(pool) => {
-                // What another shop is publishing is left to it.
-                const TAKE: &str = "DELETE FROM outbox WHERE id IN (SELECT id FROM outbox \
-                    ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED) RETURNING job";
                 let mut tx = pool.begin().await?;
-                let jobs = sqlx::query_scalar(TAKE)
-                    .bind(BATCH)
-                    .fetch_all(&mut *tx)
-                    .await?;
-                let n = self.publish(jobs).await?;
+                let n = self.publish(postgres::take(&mut tx).await?).await?;
                 tx.commit().await?;
                 Ok(n)
             }

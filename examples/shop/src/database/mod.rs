@@ -1,18 +1,21 @@
 //! The database: SQLite in a folder, or PostgreSQL.
 
+#[cfg(feature = "postgres")]
+mod postgres;
+
 use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::SqlitePool;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{PgConnection, PgPool, SqlitePool};
 
 /// Where the orders are.
 #[derive(Clone, Debug)]
 pub(crate) enum Database {
     Sqlite(SqlitePool),
-    Postgres(PgPool),
+    #[cfg(feature = "postgres")]
+    Postgres(sqlx::PgPool),
 }
 
 /// Runs the same on the pool of either database. Both understand `$1`.
@@ -20,6 +23,7 @@ macro_rules! on {
     ($database:expr, $pool:ident => $run:expr) => {
         match $database {
             $crate::database::Database::Sqlite($pool) => $run,
+            #[cfg(feature = "postgres")]
             $crate::database::Database::Postgres($pool) => $run,
         }
     };
@@ -68,24 +72,17 @@ impl Database {
                  give postgres://USER@HOST/NAME, or --data DIR for SQLite"
             );
         }
-        let options: PgConnectOptions = url
-            .parse()
-            .with_context(|| format!("--database {url}: not an address"))?;
-        let pool = PgPoolOptions::new()
-            .max_connections(10)
-            .after_release(|session, _| {
-                Box::pin(async move { out_of_transaction(session).await.map(|()| true) })
-            })
-            .connect_with(options.application_name("shop"))
-            .await
-            .with_context(|| format!("--database {url}: cannot connect"))?;
-        Ok(Database::Postgres(pool))
+        #[cfg(feature = "postgres")]
+        return Ok(Database::Postgres(postgres::connect(url).await?));
+        #[cfg(not(feature = "postgres"))]
+        return Err(crate::built_without("postgres")).context(format!("--database {url}"));
     }
 
     /// What it is called in reports.
     pub(crate) fn name(&self) -> &'static str {
         match self {
             Database::Sqlite(_) => "sqlite",
+            #[cfg(feature = "postgres")]
             Database::Postgres(_) => "postgres",
         }
     }
@@ -98,14 +95,6 @@ impl Database {
     pub(crate) async fn close(&self) {
         on!(self, pool => pool.close().await);
     }
-}
-
-/// Sees to it that nothing is written to a transaction which nobody commits: sqlx 0.9.0 leaves a session in
-/// one if its `begin` is cancelled, as by a client that hangs up (sqlx#4385).
-async fn out_of_transaction(session: &mut PgConnection) -> sqlx::Result<()> {
-    // Both in one round trip. If there is no transaction, ROLLBACK alone would be a warning in the log.
-    sqlx::raw_sql("BEGIN; ROLLBACK").execute(session).await?;
-    Ok(())
 }
 
 pub(crate) fn is_postgres(url: &str) -> bool {
