@@ -1,5 +1,6 @@
 //! A run: every round of a plan, then the verdicts.
 
+use std::pin::Pin;
 use std::time::Duration;
 
 use crate::error::CheckError;
@@ -51,6 +52,19 @@ impl Outcome {
 /// # Errors
 /// When the target cannot be started or tested, see [`CheckError`]. Broken promises are no errors.
 pub async fn run(plan: &Plan, observer: &dyn Observer) -> Result<Outcome, CheckError> {
+    boxed(plan, observer).await
+}
+
+/// Not `async`, or the whole prover would be compiled anew in each program that it is linked into.
+#[inline(never)]
+fn boxed<'a>(
+    plan: &'a Plan,
+    observer: &'a dyn Observer,
+) -> Pin<Box<dyn Future<Output = Result<Outcome, CheckError>> + Send + 'a>> {
+    Box::pin(all_rounds(plan, observer))
+}
+
+async fn all_rounds(plan: &Plan, observer: &dyn Observer) -> Result<Outcome, CheckError> {
     let schedule = schedule(plan);
     observer.on(&Event::Planned {
         rounds: schedule.len() as u32,

@@ -31,12 +31,23 @@ mod store;
 pub use grpc::proto;
 
 use std::ffi::OsString;
+use std::pin::Pin;
 
 use clap::Parser;
 use lameduck::Exit;
 
 /// Runs the shop with these arguments, the first of which is the program's name.
 pub async fn main(args: impl IntoIterator<Item = OsString>) -> Exit {
+    boxed(args.into_iter().collect()).await
+}
+
+/// Neither generic nor `async`, or the whole shop would be compiled anew in each program that it is linked into.
+#[inline(never)]
+fn boxed(args: Vec<OsString>) -> Pin<Box<dyn Future<Output = Exit> + Send>> {
+    Box::pin(parse_and_run(args))
+}
+
+async fn parse_and_run(args: Vec<OsString>) -> Exit {
     let args = match args::Args::try_parse_from(args) {
         Ok(args) => args,
         Err(e) => {
