@@ -1,4 +1,5 @@
-//! What serving HTTP/1.1 through lameduck costs, beside `axum::serve` with the same `Router`.
+//! What serving HTTP/1.1 through lameduck costs, beside `axum::serve` and hyper-util with the same `Router`, and
+//! beside actix-web.
 
 use std::net::SocketAddr;
 use std::process::ExitCode;
@@ -9,6 +10,7 @@ use anyhow::{Context, bail};
 use clap::Args;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use rand::rngs::StdRng;
+use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
 use tokio::task::JoinSet;
 
@@ -18,14 +20,14 @@ use crate::pairs::{Pair, Row, Target, conclude};
 use crate::process::{Process, allow_open_files};
 use crate::serve::Server;
 
-/// Pairs of rounds that a pair of processes is kept for. Two starts of one server differ by more than
+/// Rounds in turns that the processes are kept for. Two starts of one server differ by more than
 /// the two servers do: where the system puts them, and which thread gets which connection.
 const ROUNDS: u32 = 20;
 
 /// Options of `http`.
 #[derive(Args)]
 pub struct Options {
-    /// Pairs of rounds under load
+    /// Rounds under load of each server, in turns
     #[arg(long, default_value_t = 120, value_parser = clap::value_parser!(u32).range(1..))]
     rounds: u32,
 
@@ -50,7 +52,7 @@ pub struct Options {
     #[arg(long)]
     tls: bool,
 
-    /// Decides who goes first in each pair
+    /// Decides the order in each turn
     #[arg(long, default_value_t = 7)]
     seed: u64,
 
@@ -79,55 +81,59 @@ pub fn run(options: &Options) -> anyhow::Result<ExitCode> {
 
     let certificate = options.tls.then(Certificate::make).transpose()?;
     let certificate = certificate.as_ref();
-    let start = |server| Loaded::start(server, certificate, options);
+    let neighbours: &[(Server, &str)] = match options.tls {
+        // The others cannot speak it, or do it in their own way.
+        true => &[(Server::Axum, "axum-server")],
+        false => &[
+            (Server::Axum, "axum"),
+            (Server::HyperUtil, "hyper-util"),
+            (Server::ActixWeb, "actix-web"),
+        ],
+    };
+    let mut servers = vec![Server::Lameduck];
+    servers.extend(neighbours.iter().map(|(server, _)| *server));
     let mut rounds = Vec::new();
     while rounds.len() < options.rounds as usize {
-        let mut ours = runtime.block_on(start(Server::Lameduck))?;
-        let mut theirs = runtime.block_on(start(Server::Axum))?;
+        let mut loaded = Vec::new();
+        for server in &servers {
+            loaded.push(runtime.block_on(Loaded::start(*server, certificate, options))?);
+        }
         let left = options.rounds - rounds.len() as u32;
-        let some = in_turns(left.min(ROUNDS), &mut rng, Server::Axum, |server| {
-            let loaded = match server {
-                Server::Lameduck => &mut ours,
-                _ => &mut theirs,
-            };
-            runtime.block_on(loaded.round(Duration::from_millis(options.round_ms)))
-        })?;
-        rounds.extend(some);
+        rounds.extend(all_in_turns(
+            left.min(ROUNDS),
+            &mut rng,
+            servers.len(),
+            |i| runtime.block_on(loaded[i].round(Duration::from_millis(options.round_ms))),
+        )?);
     }
     let weights = in_turns(options.idle_rounds, &mut rng, Server::Axum, |server| {
         runtime.block_on(weigh(server, certificate, options.idle))
     })?;
 
-    let column = |of: fn(&Round) -> f64| -> Vec<Pair> {
-        rounds.iter().map(|(a, b)| (of(a), of(b))).collect()
-    };
-    let rows = [
-        Row::ratio(
-            "requests",
-            "/s",
-            &column(|r| r.per_second),
-            Some(Target::AtLeast(0.98)),
-        ),
-        Row::ratio(
-            "processor time for a request",
-            "µs",
-            &column(|r| r.processor_us),
-            None,
-        ),
-        Row::ratio("median latency", "µs", &column(|r| r.p50_us), None),
-        Row::ratio("p99 latency", "µs", &column(|r| r.p99_us), None),
-        Row::ratio(
-            "memory for an idle connection",
-            "KiB",
-            &weights,
-            Some(Target::AtMost(1.1)),
-        ),
-    ];
-    conclude(
-        if options.tls { "axum-server" } else { "axum" },
-        &rows,
-        options.json,
-    )
+    let mut rows = Vec::new();
+    for (i, (server, name)) in neighbours.iter().enumerate() {
+        let column = |of: fn(&Round) -> f64| -> Vec<Pair> {
+            rounds.iter().map(|r| (of(&r[0]), of(&r[i + 1]))).collect()
+        };
+        let mut row = |what: &str, unit, pairs: &[Pair], target| {
+            rows.push(Row::ratio(format!("{what}, {name}"), unit, pairs, target));
+        };
+        let per_second = column(|r| r.per_second);
+        let target = (*server == Server::Axum).then_some(Target::AtLeast(0.98));
+        row("requests", "/s", &per_second, target);
+        row("processor time", "µs", &column(|r| r.processor_us), None);
+        row("median latency", "µs", &column(|r| r.p50_us), None);
+        row("p99 latency", "µs", &column(|r| r.p99_us), None);
+        if *server == Server::Axum {
+            row(
+                "idle connection",
+                "KiB",
+                &weights,
+                Some(Target::AtMost(1.1)),
+            );
+        }
+    }
+    conclude("neighbour", &rows, options.json)
 }
 
 /// Measures lameduck and its neighbour, `rounds` times, one right after the other.
@@ -146,6 +152,28 @@ pub fn in_turns<T>(
                 let theirs = measure(neighbour)?;
                 Ok((measure(Server::Lameduck)?, theirs))
             }
+        })
+        .collect()
+}
+
+/// Measures each of `count` things, `rounds` times, one right after the other in an order that changes. Each round
+/// has its figures in the order of the things.
+pub fn all_in_turns<T>(
+    rounds: u32,
+    rng: &mut StdRng,
+    count: usize,
+    mut measure: impl FnMut(usize) -> anyhow::Result<T>,
+) -> anyhow::Result<Vec<Vec<T>>> {
+    let mut order: Vec<usize> = (0..count).collect();
+    (0..rounds)
+        .map(|_| {
+            order.shuffle(rng);
+            let mut round = Vec::with_capacity(count);
+            for i in &order {
+                round.push((*i, measure(*i)?));
+            }
+            round.sort_by_key(|(i, _)| *i);
+            Ok(round.into_iter().map(|(_, figure)| figure).collect())
         })
         .collect()
 }

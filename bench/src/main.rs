@@ -10,6 +10,7 @@ mod exit;
 mod flood;
 mod hostile;
 mod http;
+mod instructions;
 mod jobs;
 mod pairs;
 mod process;
@@ -41,8 +42,10 @@ struct Cli {
 enum Command {
     /// What the in-flight ledger costs, beside `tokio_util::task::TaskTracker`
     Track(track::Options),
-    /// What serving HTTP/1.1 costs, beside `axum::serve`, or `axum-server` with TLS
+    /// What serving HTTP/1.1 costs, beside `axum::serve`, hyper-util and actix-web, or `axum-server` with TLS
     Http(http::Options),
+    /// How many instructions a keep-alive request takes, beside `axum::serve`, hyper-util and actix-web
+    Instructions(instructions::Options),
     /// What the worker loop costs, beside the bare consumers of apalis, lapin and async-nats
     Queues(queues::Options),
     /// What 10,000 WebSockets cost beside the bare protocol crate, and how a shutdown closes them
@@ -106,6 +109,7 @@ impl Command {
         match self {
             Command::Track(options) => track::run(&options),
             Command::Http(options) => http::run(&options),
+            Command::Instructions(options) => instructions::run(&options),
             Command::Queues(options) => queues::run(&options),
             Command::Websockets(options) => websockets::run(&options),
             Command::Hostile(options) => hostile::run(&options),

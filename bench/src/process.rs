@@ -2,12 +2,12 @@
 
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
-use clap::ValueEnum;
 use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, setrlimit};
 
 use crate::certificate::Certificate;
@@ -15,6 +15,8 @@ use crate::serve::Server;
 
 /// How long a server may take to accept its first connection.
 const STARTS_WITHIN: Duration = Duration::from_secs(10);
+/// The same if a tool runs the program that makes it many times slower.
+const STARTS_UNDER_TOOL_WITHIN: Duration = Duration::from_secs(60);
 
 /// A server that runs. Killed when dropped.
 pub struct Process {
@@ -36,12 +38,37 @@ impl Process {
         variables: &[(&str, &str)],
         arguments: &[&str],
     ) -> anyhow::Result<Process> {
-        let this = std::env::current_exe().context("cannot find this program's own file")?;
+        Process::spawn(
+            Command::new(this_program()?),
+            server,
+            certificate,
+            variables,
+            arguments,
+            STARTS_WITHIN,
+        )
+    }
+
+    /// Starts the server under `tool`, a command that runs the one that follows it, and must do so in the process
+    /// that it is given.
+    pub fn start_under(
+        mut tool: Command,
+        server: Server,
+        arguments: &[&str],
+    ) -> anyhow::Result<Process> {
+        tool.arg(this_program()?);
+        Process::spawn(tool, server, None, &[], arguments, STARTS_UNDER_TOOL_WITHIN)
+    }
+
+    fn spawn(
+        mut command: Command,
+        server: Server,
+        certificate: Option<&Certificate>,
+        variables: &[(&str, &str)],
+        arguments: &[&str],
+        patience: Duration,
+    ) -> anyhow::Result<Process> {
         let address = free_address()?;
-        let name = server
-            .to_possible_value()
-            .map_or_else(String::new, |v| v.get_name().to_owned());
-        let mut command = Command::new(this);
+        let name = server.name();
         command
             .args(["serve", &name, &address.to_string()])
             .args(arguments)
@@ -67,7 +94,7 @@ impl Process {
         loop {
             match TcpStream::connect(address) {
                 Ok(_) => return Ok(process),
-                Err(e) if began.elapsed() > STARTS_WITHIN => {
+                Err(e) if began.elapsed() > patience => {
                     bail!("the {name} server did not accept on {address} in time: {e}")
                 }
                 Err(_) => {}
@@ -104,6 +131,11 @@ impl Process {
                 }
             }
         })
+    }
+
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// Bytes of memory that are its own and in use.
@@ -160,6 +192,10 @@ pub struct Stopped {
     pub ended: Instant,
     /// Its exit status.
     pub status: ExitStatus,
+}
+
+fn this_program() -> anyhow::Result<PathBuf> {
+    std::env::current_exe().context("cannot find this program's own file")
 }
 
 /// An address on which nothing listens just now.

@@ -1,4 +1,5 @@
-//! The two servers under measurement: one `Router`, served by axum alone and by lameduck.
+//! The servers under measurement: one `Router`, served by lameduck, by axum and by hyper-util alone; and what
+//! does the same without hyper.
 //!
 //! The bench binary starts itself again as one of them (a hidden subcommand), so that each has a
 //! process of its own.
@@ -9,17 +10,21 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::Context;
+use actix_web::{App, HttpServer, web};
+use anyhow::{Context, bail};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::Query;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{any, get, post};
+use axum::routing::{MethodRouter, any, get, post};
 use axum_server::tls_rustls::RustlsConfig;
 use bytes::Bytes;
 use clap::{Args, ValueEnum};
 use futures_util::{SinkExt, StreamExt};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto;
+use hyper_util::service::TowerToHyperService;
 use lameduck::websocket::{WebSocket, WebSocketUpgrade};
 use lameduck::{Http, LameDuck, Lifecycle, Tls};
 use rustix::process::{Signal, set_parent_process_death_signal};
@@ -37,8 +42,20 @@ pub enum Server {
     Lameduck,
     /// `axum::serve` with `with_graceful_shutdown`; `axum-server` for TLS, which that cannot speak.
     Axum,
+    /// The connections of `hyper-util` in an accept loop, as its documentation has it.
+    HyperUtil,
+    /// actix-web, which has its own HTTP/1.1 instead of hyper's. It answers `/` only.
+    ActixWeb,
     /// A WebSocket echo of `tokio-tungstenite`, and nothing else.
     Tungstenite,
+}
+
+impl Server {
+    /// As the command line has it.
+    pub fn name(self) -> String {
+        let value = self.to_possible_value();
+        value.map_or_else(String::new, |value| value.get_name().to_owned())
+    }
 }
 
 /// Options of the hidden `serve`.
@@ -58,13 +75,25 @@ pub struct Options {
     /// How long a peer may take to its first byte
     #[arg(long, value_parser = humantime::parse_duration)]
     first_byte: Option<Duration>,
+
+    /// Threads that serve; by default as many as there are cores
+    #[arg(long)]
+    threads: Option<usize>,
 }
 
 /// Serves until SIGTERM, or until the bench that started it is gone.
 pub fn run(options: &Options) -> anyhow::Result<ExitCode> {
     set_parent_process_death_signal(Some(Signal::KILL))
         .context("cannot ask to end together with the bench")?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
+    if options.server == Server::ActixWeb {
+        // It starts a runtime for each of its threads itself.
+        return serve_actix_web(options);
+    }
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    if let Some(threads) = options.threads {
+        runtime.worker_threads(threads);
+    }
+    let runtime = runtime
         .enable_all()
         .build()
         .context("cannot start a runtime")?;
@@ -75,6 +104,8 @@ pub fn run(options: &Options) -> anyhow::Result<ExitCode> {
                 None => serve_axum(options.listen).await,
                 Some(folder) => serve_axum_server(options.listen, folder).await,
             },
+            Server::HyperUtil => serve_hyper_util(options.listen).await,
+            Server::ActixWeb => bail!("actix-web starts its own runtime"),
             Server::Tungstenite => serve_tungstenite(options.listen).await,
         }
     })
@@ -120,18 +151,6 @@ async fn echo(mut socket: WebSocket) {
     }
 }
 
-/// The router, with what only lameduck serves here.
-fn router_of_lameduck() -> Router {
-    let ws = get(async |upgrade: WebSocketUpgrade| -> Response { upgrade.on_upgrade(echo) });
-    let big = any(async || Bytes::from_static(&BIG));
-    router()
-        .route("/ws", ws)
-        .route("/big", big)
-        .route("/chunks", get(chunks))
-        .route("/sink", post(async |_: Bytes| "swallowed"))
-        .route("/events", get(events))
-}
-
 static BIG: [u8; 16 << 20] = [0; 16 << 20];
 
 /// Ten of 30 KB, one after the other.
@@ -151,15 +170,33 @@ async fn events() -> Response {
     (kind, Body::from_stream(events)).into_response()
 }
 
-fn router() -> Router {
+/// The same routes whoever serves them: how long it takes to find one depends on the others.
+fn router(ws: MethodRouter) -> Router {
     let work = async |Query(work): Query<Work>| {
         tokio::time::sleep(Duration::from_millis(work.ms)).await;
         "done"
     };
+    let big = any(async || Bytes::from_static(&BIG));
     Router::new()
         .route("/", get(async || "ok"))
         .route("/work", get(work))
         .route("/orders", post(async |_: Bytes| StatusCode::CREATED))
+        .route("/ws", ws)
+        .route("/big", big)
+        .route("/chunks", get(chunks))
+        .route("/sink", post(async |_: Bytes| "swallowed"))
+        .route("/events", get(events))
+}
+
+fn router_of_lameduck() -> Router {
+    router(get(async |upgrade: WebSocketUpgrade| -> Response {
+        upgrade.on_upgrade(echo)
+    }))
+}
+
+/// Without WebSockets.
+fn router_of_neighbour() -> Router {
+    router(get(async || StatusCode::NOT_IMPLEMENTED))
 }
 
 async fn serve_lameduck(options: &Options) -> ExitCode {
@@ -180,7 +217,7 @@ async fn serve_axum(listen: SocketAddr) -> anyhow::Result<ExitCode> {
     let listener = TcpListener::bind(listen)
         .await
         .with_context(|| format!("cannot listen on {listen}"))?;
-    axum::serve(listener, router())
+    axum::serve(listener, router_of_neighbour())
         .with_graceful_shutdown(async move {
             terminate.recv().await;
         })
@@ -190,12 +227,46 @@ async fn serve_axum(listen: SocketAddr) -> anyhow::Result<ExitCode> {
 }
 
 /// Ends by the signal itself: how it stops is not measured.
+async fn serve_hyper_util(listen: SocketAddr) -> anyhow::Result<ExitCode> {
+    let listener = TcpListener::bind(listen)
+        .await
+        .with_context(|| format!("cannot listen on {listen}"))?;
+    let service = TowerToHyperService::new(router_of_neighbour());
+    loop {
+        let (stream, _) = listener.accept().await?;
+        let service = service.clone();
+        tokio::spawn(async move {
+            auto::Builder::new(TokioExecutor::new())
+                .serve_connection_with_upgrades(TokioIo::new(stream), service)
+                .await
+        });
+    }
+}
+
+fn serve_actix_web(options: &Options) -> anyhow::Result<ExitCode> {
+    /// Between two rounds a connection is idle, for longer than the 5 s that are its default.
+    const KEEP_ALIVE: Duration = Duration::from_secs(600);
+
+    actix_web::rt::System::new().block_on(async {
+        let mut server = HttpServer::new(|| App::new().route("/", web::get().to(async || "ok")))
+            .keep_alive(KEEP_ALIVE);
+        if let Some(threads) = options.threads {
+            server = server.workers(threads);
+        }
+        let server = server.bind(options.listen);
+        let server = server.with_context(|| format!("cannot listen on {}", options.listen))?;
+        server.run().await.context("actix-web")
+    })?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Ends by the signal itself: how it stops is not measured.
 async fn serve_axum_server(listen: SocketAddr, folder: &Path) -> anyhow::Result<ExitCode> {
     let tls = RustlsConfig::from_pem_file(cert(folder), key(folder))
         .await
         .context("cannot read the certificate")?;
     axum_server::bind_rustls(listen, tls)
-        .serve(router().into_make_service())
+        .serve(router_of_neighbour().into_make_service())
         .await
         .context("axum-server")?;
     Ok(ExitCode::SUCCESS)

@@ -7,6 +7,7 @@ use std::process::Command;
 fn bad_usage_names_the_flag_with_exit_2() {
     for (arguments, named) in [
         (["websockets", "--sockets", "0"], "--sockets"),
+        (["instructions", "--requests", "0"], "--requests"),
         (["hostile", "--kinds", "polite"], "polite"),
         (["jobs", "--rounds", "none"], "--rounds"),
         (["queues", "--on", "paper"], "paper"),
