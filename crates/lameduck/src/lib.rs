@@ -49,7 +49,7 @@
 //! | `apalis-redis` | jobs in Redis: `queue::ApalisRedis` |
 //! | `apalis-sqlite` | jobs in SQLite: `queue::ApalisSqlite` |
 //! | `async-nats` | jobs in NATS JetStream: `queue::JetStream`; [`Close`] for `async_nats::Client` |
-//! | `axum` | extractors: [`Draining`], `websocket::WebSocketUpgrade` |
+//! | `axum` | extractors: [`Draining`], [`ConnectionInfo`], `websocket::WebSocketUpgrade`; axum's `ConnectInfo` with [`Http`]; [`Listener`] for `axum::serve` |
 //! | `bb8` | [`Close`] for `bb8::Pool` |
 //! | `deadpool` | [`Close`] for `deadpool::managed::Pool` |
 //! | `lapin` | jobs in RabbitMQ: `queue::RabbitMq`; [`Close`] for `lapin::Connection` |
@@ -58,6 +58,7 @@
 //! | `rustls` | TLS for [`Http`]: `Http::tls`, `Tls` |
 //! | `sqlx` | [`Close`] for `sqlx::Pool` |
 //! | `sqlx-postgres` | the same, and PostgreSQL is asked what the sessions do that cannot be closed |
+//! | `tonic` | `tonic::Request::remote_addr` and `peer_certs` with [`Http`] |
 //! | `tonic-health` | the health service of gRPC: `Handle::grpc_health` |
 //! | `tracing-appender` | [`Close`] for `tracing_appender`'s `WorkerGuard`: give it to [`Lifecycle::flush`] |
 //! | `websocket` | WebSockets that are closed in order: `websocket::WebSocketUpgrade`; an extractor with `axum` |
@@ -122,11 +123,16 @@ pub mod websocket;
 
 pub use self::bind::Bind;
 pub use self::http::component::Http;
+pub use self::http::connection_info::ConnectionInfo;
 pub use self::http::events::{EndsItself, EventStreams};
+pub use self::http::facts::Endpoint;
+#[cfg(feature = "axum")]
+pub use self::http::for_axum::NoConnectionInfo;
 #[cfg(feature = "tonic-health")]
 pub use self::http::grpc_health::{GrpcHealth, Watch as GrpcHealthWatch};
 pub use self::http::handed_over::Listener;
 pub use self::http::layer::{Track, TrackBody, TrackBodyError, TrackFuture, TrackLayer};
+pub use self::http::source::{ServicePerConnection, ServiceSource, SharedService};
 #[cfg(feature = "rustls")]
 pub use self::http::tls::Tls;
 pub use close::Close;

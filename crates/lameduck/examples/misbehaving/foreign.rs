@@ -21,7 +21,7 @@ pub async fn serve(listen: String, app: Router, handle: Handle) -> io::Result<()
         "ready api={address} probes={}",
         probes.as_deref().unwrap_or("none")
     );
-    while let Some(stream) = listener.accept().await {
+    while let Some((stream, _)) = listener.accept().await {
         tokio::spawn(connection(stream, app.clone(), handle.clone()));
     }
     Ok(())

@@ -21,46 +21,53 @@ use hyper::Request;
 use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
 use hyper_util::server::conn::auto;
-use tower_service::Service;
 
 use tracing::Level;
 
 use super::conn::{Conn, Order};
-use super::events::EventStreams;
+use super::connection_info::ConnectionInfo;
+use super::facts::Facts;
 use super::linger::linger;
-use super::request::Tracked;
+use super::request::{RequestSettings, Tracked};
 use super::roster::Listed;
-use super::socket::Socket;
-use super::stream::Opening;
+use super::socket::Accepted;
+use super::source::ServiceSource;
+use super::stream::{Opening, Stream};
 use super::tap::Tap;
 use super::tunnel::Spawner;
 use crate::component::BoxError;
+use crate::redact::without_passwords;
 use crate::voice;
 
 /// Serves one connection from the first byte to the last. The task of the connection, which has been on
 /// the list since before its first turn.
-pub(crate) async fn serve<S, B>(
-    socket: Socket,
+pub(crate) async fn serve<A, Kind>(
+    accepted: Accepted,
     conn: Arc<Conn>,
     _listed: Listed,
     protocol: Arc<auto::Builder<Spawner>>,
     opening: Opening,
-    service: S,
-    event_streams: EventStreams,
+    app: A,
+    settings: RequestSettings,
 ) where
-    S: Service<Request<Incoming>, Response = http::Response<B>> + Clone + Send + 'static,
-    S::Future: Send + 'static,
-    S::Error: Into<BoxError>,
-    B: Body + Send + 'static,
-    B::Data: Send,
-    B::Error: Into<BoxError>,
+    A: ServiceSource<Kind>,
 {
-    let Some(stream) = opening.open(socket, &conn).await else {
+    conn.is_between(Facts::of(&accepted.socket, accepted.peer));
+    let Some(stream) = opening.open(accepted.socket, &conn).await else {
         return;
+    };
+    let connection = || ConnectionInfo(conn.clone());
+    let making = app.service_for(connection);
+    let service = match made(&stream, &conn, pin!(making)).await {
+        Some(service) => service,
+        None => {
+            linger(stream, &conn).await;
+            return;
+        }
     };
     {
         let io = TokioIo::new(Tap::new(stream, conn.clone()));
-        let service = Tracked::new(service, conn.clone(), event_streams);
+        let service = Tracked::new(service, conn.clone(), settings);
         drive(
             &conn,
             pin!(protocol.serve_connection_with_upgrades(io, service)),
@@ -72,6 +79,36 @@ pub(crate) async fn serve<S, B>(
         linger(stream, &conn).await;
     }
     conn.is_gone();
+}
+
+/// The service for this connection; `None` if there is none, or the connection has to go before there is.
+async fn made<S>(
+    stream: &Stream,
+    conn: &Conn,
+    mut making: Pin<&mut impl Future<Output = Result<S, BoxError>>>,
+) -> Option<S> {
+    poll_fn(|cx| {
+        conn.bell.hear(cx);
+        if let Poll::Ready(made) = making.as_mut().poll(cx) {
+            return Poll::Ready(made.map_err(|error| cannot_serve(&error)).ok());
+        }
+        match conn.order() {
+            Order::Serve | Order::GoAway => Poll::Pending,
+            Order::CloseIdle if stream.has_unread() => {
+                conn.decline(Order::CloseIdle);
+                Poll::Pending
+            }
+            Order::CloseIdle | Order::Cut => Poll::Ready(None),
+        }
+    })
+    .await
+}
+
+fn cannot_serve(error: &BoxError) {
+    let error = without_passwords(&error.to_string()).into_owned();
+    voice::event(Level::ERROR, move || {
+        tracing::error!(target: "lameduck", error, "no service for a connection");
+    });
 }
 
 type Http<'a, S> = auto::UpgradeableConnection<'a, TokioIo<Tap>, S, Spawner>;

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use http::Extensions;
 
 use super::conn::Conn;
+use super::connection_info::ConnectionInfo;
 use crate::handle::Handle;
 
 /// The handle, by way of the request's connection. A handle of its own for each request would be
@@ -18,8 +19,10 @@ pub(super) struct OfConnection(pub(super) Arc<Conn>);
 
 /// The handle that our server or our layer has left in a request, or the one of the process.
 pub(crate) fn handle_of(extensions: &Extensions) -> Option<&Handle> {
+    let info = || extensions.get::<ConnectionInfo>().map(|it| it.0.handle());
     let ours = extensions.get::<OfConnection>();
     ours.map(|it| it.0.handle())
+        .or_else(info)
         .or_else(|| extensions.get::<Handle>())
         .or(Handle::of_the_process())
 }

@@ -19,7 +19,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::sync::{oneshot, watch};
 
 use super::listener;
-use super::socket::Socket;
+use super::socket::{Accepted, Socket};
 use crate::clock::Millis;
 use crate::handle::Handle;
 use crate::reason::Reason;
@@ -44,7 +44,7 @@ pub struct Listener {
 enum Source {
     Open(listener::Listener),
     /// Only what had come before.
-    Closing(UnboundedReceiver<TcpStream>),
+    Closing(UnboundedReceiver<(TcpStream, SocketAddr)>),
 }
 
 impl std::fmt::Debug for Source {
@@ -79,14 +79,14 @@ impl Handle {
 }
 
 impl Listener {
-    /// The next connection; `None` when there will be no more, because the drain has begun and the
+    /// The next connection and its peer's address; `None` when there will be no more, because the drain has begun and the
     /// last one has been handed out. Errors of the moment are logged and waited out. One that does not
     /// pass, because somebody has ended the socket, shuts the process down with exit code 1.
     ///
     /// # Cancel safety
     ///
     /// Cancel safe: no connection is lost.
-    pub async fn accept(&mut self) -> Option<TcpStream> {
+    pub async fn accept(&mut self) -> Option<(TcpStream, SocketAddr)> {
         loop {
             match &mut self.source {
                 Source::Closing(last) => return last.recv().await,
@@ -99,14 +99,12 @@ impl Listener {
                         self.handle.journal().failed(&name, error);
                         self.handle.begin(Reason::Failed(name));
                     }
-                    accepted = listener.accept() => match accepted {
-                        Socket::Tcp(stream) => {
+                    accepted = listener.accept() => {
+                        if let Some(it) = over_tcp(accepted) {
                             self.handle.traffic().foreign_connection(Millis::now());
-                            return Some(stream);
+                            return Some(it);
                         }
-                        #[cfg(unix)]
-                        Socket::Unix(_) => {}
-                    },
+                    }
                 },
             }
         }
@@ -122,9 +120,9 @@ impl Listener {
         let (handle, closed) = (self.handle.clone(), self.closed.clone());
         tokio::spawn(async move {
             let bound = handle.left_until(handle.budget().drain_until());
-            let hand_out = |socket| {
-                if let Socket::Tcp(stream) = socket {
-                    let _ = each.send(stream);
+            let hand_out = |accepted| {
+                if let Some(it) = over_tcp(accepted) {
+                    let _ = each.send(it);
                 }
             };
             listener.close(bound, hand_out).await;
@@ -158,6 +156,14 @@ impl Listener {
     }
 }
 
+/// There are no others from a listener of TCP.
+fn over_tcp(accepted: Accepted) -> Option<(TcpStream, SocketAddr)> {
+    match (accepted.socket, accepted.peer) {
+        (Socket::Tcp(stream), Some(peer)) => Some((stream, peer)),
+        _ => None,
+    }
+}
+
 /// Whoever uses this server from within the process still connects to it.
 async fn over(handle: &Handle) {
     handle.draining().await;
@@ -183,7 +189,8 @@ mod tests {
         let _driver = driver.lame_duck().drain();
 
         let mut accepted = Vec::new();
-        while let Some(stream) = listener.accept().await {
+        while let Some((stream, peer)) = listener.accept().await {
+            assert_eq!(stream.peer_addr().unwrap(), peer);
             accepted.push(stream);
         }
         assert_eq!(accepted.len(), peers.len());

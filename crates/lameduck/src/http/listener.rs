@@ -33,7 +33,7 @@ use tokio::time::Instant;
 
 use tracing::Level;
 
-use super::socket::Socket;
+use super::socket::Accepted;
 use crate::accept::AcceptTrouble;
 use crate::bind::{Bind, BindError, bind_tcp};
 #[cfg(unix)]
@@ -139,10 +139,10 @@ impl Listener {
     /// # Cancel safety
     ///
     /// Cancel safe: no connection is lost.
-    pub(crate) async fn accept(&self) -> Socket {
+    pub(crate) async fn accept(&self) -> Accepted {
         loop {
             let error = match self.accept_one().await {
-                Ok(socket) => return socket,
+                Ok(accepted) => return accepted,
                 Err(error) => error,
             };
             match self.trouble(&error) {
@@ -169,24 +169,27 @@ impl Listener {
     }
 
     /// The next connection, or what came instead.
-    async fn accept_one(&self) -> io::Result<Socket> {
+    async fn accept_one(&self) -> io::Result<Accepted> {
         self.until_there_is_room().await;
         let accepted = match &self.doors[..] {
-            [Door::Tcp(only)] => only.accept().await.map(|(it, _)| Socket::Tcp(tuned(it))),
+            [Door::Tcp(only)] => {
+                let accepted = only.accept().await;
+                accepted.map(|(it, peer)| Accepted::tcp(tuned(it), peer))
+            }
             _ => poll_fn(|cx| self.poll_accept(cx)).await,
         };
         if accepted.is_ok() {
             self.errors.store(0, Relaxed);
         }
-        if let Ok(socket) = &accepted
-            && self.headroom.is_used(socket.number())
+        if let Ok(it) = &accepted
+            && self.headroom.is_used(it.socket.number())
         {
             self.errors.store(CROWDED, Relaxed);
         }
         accepted
     }
 
-    fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<Socket>> {
+    fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<Accepted>> {
         let first = self.turn.fetch_add(1, Relaxed);
         for nth in 0..self.doors.len() {
             let door = &self.doors[first.wrapping_add(nth) % self.doors.len()];
@@ -233,7 +236,7 @@ impl Listener {
 
     /// Stops listening. Every connection already made is passed to `serve` first. Ends within
     /// `bound`, and costs an idle listener a few milliseconds.
-    pub(crate) async fn close(self, bound: Duration, mut serve: impl FnMut(Socket)) {
+    pub(crate) async fn close(self, bound: Duration, mut serve: impl FnMut(Accepted)) {
         if self.inherited {
             return;
         }
@@ -253,7 +256,7 @@ impl Listener {
 
     /// Waits until no handshake is under way any more and no new one can begin.
     #[cfg(target_os = "linux")]
-    async fn settle(&self, time: &mut CloseTime, serve: &mut impl FnMut(Socket)) {
+    async fn settle(&self, time: &mut CloseTime, serve: &mut impl FnMut(Accepted)) {
         let mut ports: Vec<u16> = self.doors.iter().filter_map(Door::port).collect();
         ports.dedup();
         loop {
@@ -271,7 +274,7 @@ impl Listener {
 
     /// Accepts until there is none. Handshakes under way are reset.
     #[cfg(not(target_os = "linux"))]
-    async fn settle(&self, time: &mut CloseTime, serve: &mut impl FnMut(Socket)) {
+    async fn settle(&self, time: &mut CloseTime, serve: &mut impl FnMut(Accepted)) {
         self.accept_until_quiet(SETTLE, time, serve).await;
     }
 
@@ -280,14 +283,14 @@ impl Listener {
         &self,
         quiet: Duration,
         time: &mut CloseTime,
-        serve: &mut impl FnMut(Socket),
+        serve: &mut impl FnMut(Accepted),
     ) {
         // Whoever has connected is served now or never, whatever is left for others.
         self.errors.store(0, Relaxed);
         loop {
             let wait = quiet.min(time.left());
             match tokio::time::timeout(wait, self.accept_at_once()).await {
-                Ok(Ok(socket)) => serve(socket),
+                Ok(Ok(accepted)) => serve(accepted),
                 Ok(Err(e)) if exhausted(&e) => time.wait_for_descriptors().await,
                 Ok(Err(e)) if self.trouble(&e) == AcceptTrouble::OneConnection => {}
                 Ok(Err(_)) | Err(_) => return,
@@ -298,7 +301,7 @@ impl Listener {
         }
     }
 
-    async fn accept_at_once(&self) -> io::Result<Socket> {
+    async fn accept_at_once(&self) -> io::Result<Accepted> {
         poll_fn(|cx| self.poll_accept(cx)).await
     }
 }
@@ -307,15 +310,15 @@ impl Listener {
 const CROWDED: u32 = u32::MAX;
 
 impl Door {
-    fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<Socket>> {
+    fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<Accepted>> {
         match self {
             Door::Tcp(it) => it
                 .poll_accept(cx)
-                .map_ok(|(stream, _)| Socket::Tcp(tuned(stream))),
+                .map_ok(|(stream, peer)| Accepted::tcp(tuned(stream), peer)),
             #[cfg(unix)]
             Door::Unix(it, _) => it
                 .poll_accept(cx)
-                .map_ok(|(stream, _)| Socket::Unix(stream)),
+                .map_ok(|(stream, _)| Accepted::unix(stream)),
         }
     }
 
@@ -412,14 +415,14 @@ impl Door {
     async fn empty_the_queue(
         self,
         time: &mut CloseTime,
-        serve: &mut impl FnMut(Socket),
+        serve: &mut impl FnMut(Accepted),
     ) -> io::Result<()> {
         match self {
             Door::Tcp(listener) => {
                 let listener = listener.into_std()?;
-                while let Some((stream, _)) = next(|| listener.accept(), time).await? {
+                while let Some((stream, peer)) = next(|| listener.accept(), time).await? {
                     stream.set_nonblocking(true)?;
-                    serve(Socket::Tcp(tuned(TcpStream::from_std(stream)?)));
+                    serve(Accepted::tcp(tuned(TcpStream::from_std(stream)?), peer));
                 }
             }
             #[cfg(unix)]
@@ -427,7 +430,7 @@ impl Door {
                 let listener = listener.into_std()?;
                 while let Some((stream, _)) = next(|| listener.accept(), time).await? {
                     stream.set_nonblocking(true)?;
-                    serve(Socket::Unix(tokio::net::UnixStream::from_std(stream)?));
+                    serve(Accepted::unix(tokio::net::UnixStream::from_std(stream)?));
                 }
             }
         }
@@ -603,7 +606,7 @@ mod tests {
         }
         let mut client = tokio::net::TcpStream::connect(&addr).await.unwrap();
         let mut served = Vec::new();
-        let close = listener.close(Duration::from_secs(5), |socket| served.push(socket));
+        let close = listener.close(Duration::from_secs(5), |it| served.push(it.socket));
         let late = async {
             tokio::time::sleep(Duration::from_millis(100)).await;
             let _ = same.detach_filter();
@@ -657,7 +660,7 @@ mod tests {
         let client = tokio::net::TcpSocket::new_v4().unwrap();
         client.set_recv_buffer_size(4096).unwrap();
         let (client, socket) = tokio::join!(client.connect(addr), listener.accept());
-        let (mut client, mut socket) = (client.unwrap(), socket);
+        let (mut client, mut socket) = (client.unwrap(), socket.socket);
         let mut held = 0;
         let fill = async {
             while held < WHOLE {

@@ -9,6 +9,9 @@
 //! | [`connection`], [`linger`] | one connection's task, and how it says goodbye |
 //! | [`request`], [`body`], [`in_flight`] | one request and its response, in the ledger |
 //! | [`broken`], [`unread`] | a body that panics or fails, and what hyper holds of one |
+//! | [`source`] | where the service of a connection comes from |
+//! | [`facts`], [`connection_info`] | who is at the ends of a connection, for handlers |
+//! | `for_axum`, `for_tonic` | the same for the extractors of those two |
 //! | [`extension`] | how a handler finds the shutdown |
 //! | [`grpc`] | what the server itself says to a gRPC client |
 //! | `grpc_health` | the health service of gRPC |
@@ -40,9 +43,15 @@ mod broken;
 pub(crate) mod component;
 mod conn;
 mod connection;
+pub(crate) mod connection_info;
 mod ending;
 pub(crate) mod events;
 pub(crate) mod extension;
+pub(crate) mod facts;
+#[cfg(feature = "axum")]
+pub(crate) mod for_axum;
+#[cfg(feature = "tonic")]
+mod for_tonic;
 mod grpc;
 #[cfg(feature = "tonic-health")]
 pub(crate) mod grpc_health;
@@ -58,6 +67,7 @@ mod request;
 mod roster;
 pub(crate) mod server;
 mod socket;
+pub(crate) mod source;
 mod stream;
 mod sweep;
 mod tap;

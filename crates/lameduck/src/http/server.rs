@@ -12,26 +12,22 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http_body::Body;
-use hyper::Request;
-use hyper::body::Incoming;
 use hyper_util::server::conn::auto;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
-use tower_service::Service;
 
 use super::conn::{Conn, Order};
 use super::connection;
-use super::events::EventStreams;
 use super::listener::Listener;
 use super::pace::Pace;
+use super::request::RequestSettings;
 use super::roster::Roster;
-use super::socket::Socket;
+use super::socket::Accepted;
+use super::source::ServiceSource;
 use super::stream::Opening;
 use super::sweep::{self, All, Circumstances, Limits, judge};
 use super::tunnel::Spawner;
 use crate::clock::Millis;
-use crate::component::BoxError;
 use crate::handle::Handle;
 use crate::phase::Phase;
 
@@ -55,7 +51,7 @@ pub(crate) struct Settings {
     pub(crate) most_connections: usize,
     /// After how long without a byte the system sees whether the peer is still there.
     pub(crate) keep_alive: Option<Duration>,
-    pub(crate) event_streams: EventStreams,
+    pub(crate) of_requests: RequestSettings,
 }
 
 /// How often the sweep looks while something is being shut down.
@@ -75,23 +71,22 @@ impl Server {
     }
 
     /// Serves until the shutdown is over; see the module's doc.
-    pub(crate) async fn run<S, B>(self: Arc<Self>, listener: Listener, opening: Opening, service: S)
-    where
-        S: Service<Request<Incoming>, Response = http::Response<B>> + Clone + Send + 'static,
-        S::Future: Send + 'static,
-        S::Error: Into<BoxError>,
-        B: Body + Send + 'static,
-        B::Data: Send,
-        B::Error: Into<BoxError>,
+    pub(crate) async fn run<A, Kind: 'static>(
+        self: Arc<Self>,
+        listener: Listener,
+        opening: Opening,
+        app: A,
+    ) where
+        A: ServiceSource<Kind>,
     {
         let mut protocol = auto::Builder::new(Spawner);
         // A peer may end its side behind a whole request; see `tap.rs`.
         protocol.http1().half_close(true);
         let protocol = Arc::new(protocol);
         let server = self.clone();
-        let mut serve = move |socket: Socket, place: Option<OwnedSemaphorePermit>| {
+        let mut serve = move |accepted: Accepted, place: Option<OwnedSemaphorePermit>| {
             if let Some(idle) = server.settings.keep_alive {
-                socket.keep_alive(idle);
+                accepted.socket.keep_alive(idle);
             }
             let look = server.roster.look.clone();
             let conn = Conn::new(server.handle.clone(), server.pace.clone(), look);
@@ -99,13 +94,13 @@ impl Server {
             // Before the task has its first turn, which may be after the drain has found the list empty.
             let listed = server.roster.enter(conn.clone(), place);
             tokio::spawn(connection::serve(
-                socket,
+                accepted,
                 conn,
                 listed,
                 protocol.clone(),
                 opening.clone(),
-                service.clone(),
-                server.settings.event_streams,
+                app.clone(),
+                server.settings.of_requests,
             ));
         };
         let listening = async {
@@ -114,7 +109,7 @@ impl Server {
             // Whoever waits in the queue by now is taken, however many there are.
             let serve = &mut serve;
             listener
-                .close(bound, move |socket| serve(socket, None))
+                .close(bound, move |accepted| serve(accepted, None))
                 .await;
         };
         let (listening_over, over) = tokio::sync::oneshot::channel::<()>();
@@ -130,7 +125,7 @@ impl Server {
     async fn accept_until_draining(
         &self,
         listener: &Listener,
-        serve: &mut impl FnMut(Socket, Option<OwnedSemaphorePermit>),
+        serve: &mut impl FnMut(Accepted, Option<OwnedSemaphorePermit>),
     ) {
         // Whoever uses this server from within the process still connects to it.
         let mut over = pin!(async {
@@ -141,14 +136,14 @@ impl Server {
             tokio::select! {
                 biased;
                 _ = &mut over => return,
-                (place, socket) = self.next(listener) => serve(socket, place),
+                (place, accepted) = self.next(listener) => serve(accepted, place),
             }
         }
     }
 
     /// The next connection, once there is a place for it. Until then it waits in the kernel's queue.
     /// Cancel safe.
-    async fn next(&self, listener: &Listener) -> (Option<OwnedSemaphorePermit>, Socket) {
+    async fn next(&self, listener: &Listener) -> (Option<OwnedSemaphorePermit>, Accepted) {
         // Never closed, so there is always one.
         let place = self.places.clone().acquire_owned().await.ok();
         (place, listener.accept().await)

@@ -1,6 +1,7 @@
 //! A stream socket of either family, and what the kernel knows of it.
 
 use std::io::{self, IoSlice};
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -33,6 +34,30 @@ pub(crate) enum Socket {
     Tcp(TcpStream),
     #[cfg(unix)]
     Unix(UnixStream),
+}
+
+/// A connection as it was accepted.
+pub(crate) struct Accepted {
+    pub(crate) socket: Socket,
+    /// Who has connected, over TCP.
+    pub(crate) peer: Option<SocketAddr>,
+}
+
+impl Accepted {
+    pub(super) fn tcp(stream: TcpStream, peer: SocketAddr) -> Accepted {
+        Accepted {
+            socket: Socket::Tcp(stream),
+            peer: Some(peer),
+        }
+    }
+
+    #[cfg(unix)]
+    pub(super) fn unix(stream: UnixStream) -> Accepted {
+        Accepted {
+            socket: Socket::Unix(stream),
+            peer: None,
+        }
+    }
 }
 
 macro_rules! each {

@@ -3,11 +3,7 @@
 use std::future::Future;
 use std::time::Duration;
 
-use http_body::Body;
-use hyper::body::Incoming;
-use hyper::{Request, Response};
 use serde::de::DeserializeOwned;
-use tower_service::Service;
 
 use super::signals::SignalPlan;
 use super::task::Task;
@@ -21,6 +17,7 @@ use crate::config::{Environment, LameDuck};
 use crate::details;
 use crate::handle::Handle;
 use crate::http::component::Http;
+use crate::http::source::ServiceSource;
 #[cfg(unix)]
 use crate::inherited::Sockets;
 use crate::jobs::{Job, Jobs, Outcome, Queue};
@@ -235,27 +232,22 @@ impl Lifecycle {
     /// `bind` is an address (`0.0.0.0:8080`) or a Unix socket (`unix:/run/shop.sock`). A socket
     /// that the process was started with (`LISTEN_FDS`) and that is called `name`, or is the only
     /// one, is used instead.
-    pub fn http<S, B>(self, name: impl Into<String>, bind: impl Into<Bind>, service: S) -> Self
+    pub fn http<S, Kind: 'static>(
+        self,
+        name: impl Into<String>,
+        bind: impl Into<Bind>,
+        service: S,
+    ) -> Self
     where
-        S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
-        S::Future: Send + 'static,
-        S::Error: Into<BoxError>,
-        B: Body + Send + 'static,
-        B::Data: Send,
-        B::Error: Into<BoxError>,
+        S: ServiceSource<Kind>,
     {
         self.serve(Http::new(name, bind, service))
     }
 
     /// Serves with settings of your own.
-    pub fn serve<S, B>(mut self, server: Http<S>) -> Self
+    pub fn serve<S, Kind: 'static>(mut self, server: Http<S, Kind>) -> Self
     where
-        S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
-        S::Future: Send + 'static,
-        S::Error: Into<BoxError>,
-        B: Body + Send + 'static,
-        B::Data: Send,
-        B::Error: Into<BoxError>,
+        S: ServiceSource<Kind>,
     {
         self.components.push(Box::new(server));
         self

@@ -12,6 +12,7 @@ mod accept;
 mod addresses;
 mod bodies;
 mod bounds;
+mod connection_info;
 mod descriptors;
 mod environment;
 mod events;

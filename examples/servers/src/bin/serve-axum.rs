@@ -1,14 +1,14 @@
 //! `axum::serve` as a part of a lifecycle.
 
-use std::future::pending;
 use std::io;
 use std::net::SocketAddr;
 
 use axum::Router;
+use axum::serve::ListenerExt;
 use clap::Parser;
 use lameduck::{Exit, Handle, Listener};
 use servers::{Args, app, lifecycle, stopped};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 
 #[tokio::main]
 async fn main() -> Exit {
@@ -33,33 +33,13 @@ async fn main() -> Exit {
 async fn serve(listener: Listener, app: Router, handle: Handle) -> io::Result<()> {
     let closed = listener.closed();
     let app = app.layer(handle.layer());
-    let served = axum::serve(Accept(listener), app).with_graceful_shutdown(closed);
+    // What is tapped tells axum the address of the client, for `ConnectInfo<SocketAddr>`.
+    let app = app.into_make_service_with_connect_info::<SocketAddr>();
+    let served = axum::serve(listener.tap_io(|_| ()), app).with_graceful_shutdown(closed);
     tokio::select! {
         ended = served => ended,
         // It would wait for its connections without end.
         () = handle.let_go() => Ok(()),
-    }
-}
-
-/// The listener, as axum wants it: it never ends by itself.
-struct Accept(Listener);
-
-impl axum::serve::Listener for Accept {
-    type Io = TcpStream;
-    type Addr = SocketAddr;
-
-    async fn accept(&mut self) -> (TcpStream, SocketAddr) {
-        while let Some(stream) = self.0.accept().await {
-            // One whose address nobody knows is gone already.
-            if let Ok(peer) = stream.peer_addr() {
-                return (stream, peer);
-            }
-        }
-        pending().await
-    }
-
-    fn local_addr(&self) -> io::Result<SocketAddr> {
-        Ok(self.0.local_addr())
     }
 }
 

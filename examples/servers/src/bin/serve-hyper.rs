@@ -47,7 +47,7 @@ async fn serve(mut listener: Listener, app: axum::Router, handle: Handle) -> io:
         .header_read_timeout(Duration::from_secs(3));
     let graceful = GracefulShutdown::new();
     let closed = listener.closed();
-    while let Some(stream) = listener.accept().await {
+    while let Some((stream, _)) = listener.accept().await {
         serve_connection(&builder, &graceful, stream, app.clone());
     }
     closed.await;

@@ -53,7 +53,7 @@ async fn serve(listener: Listener, routes: Routes, handle: Handle) -> Result<(),
 /// send everybody away, those who came last included.
 fn incoming(listener: Listener) -> impl Stream<Item = io::Result<TcpStream>> {
     let connections = stream::unfold(listener, |mut listener| async move {
-        let stream = listener.accept().await?;
+        let (stream, _) = listener.accept().await?;
         Some((Ok(stream), listener))
     });
     connections.chain(stream::pending())

@@ -17,7 +17,7 @@
 
 use std::future::poll_fn;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -29,6 +29,9 @@ pub(super) use self::ends::ResponseEnd;
 pub(crate) use self::framing::Follows;
 use self::framing::Framing;
 pub(crate) use self::state::{Event, Snapshot, State};
+use super::facts::Facts;
+#[cfg(feature = "rustls")]
+use super::facts::TlsFacts;
 use super::pace::{Pace, counts};
 use crate::clock::Millis;
 use crate::handle::Handle;
@@ -92,6 +95,10 @@ impl Stamp {
 /// What is known of a connection.
 pub(crate) struct Conn {
     handle: Handle,
+    /// Set before HTTP begins.
+    facts: OnceLock<Facts>,
+    #[cfg(feature = "rustls")]
+    tls_facts: OnceLock<Box<TlsFacts>>,
     pace: Arc<Pace>,
     connected: Millis,
     state: AtomicU8,
@@ -148,6 +155,9 @@ impl Conn {
         let now = Millis::now();
         Conn {
             handle,
+            facts: OnceLock::new(),
+            #[cfg(feature = "rustls")]
+            tls_facts: OnceLock::new(),
             pace,
             connected: now,
             state: AtomicU8::new(State::Fresh as u8),
@@ -183,6 +193,28 @@ impl Conn {
     #[inline]
     pub(super) fn handle(&self) -> &Handle {
         &self.handle
+    }
+
+    /// Who is at its ends. Said once.
+    pub(super) fn is_between(&self, facts: Facts) {
+        let _ = self.facts.set(facts);
+    }
+
+    /// Who is at its ends; `None` until that is known, which is before HTTP begins.
+    pub(super) fn facts(&self) -> Option<&Facts> {
+        self.facts.get()
+    }
+
+    /// What the TLS handshake has brought. Said once.
+    #[cfg(feature = "rustls")]
+    pub(super) fn has_shaken(&self, facts: TlsFacts) {
+        let _ = self.tls_facts.set(Box::new(facts));
+    }
+
+    /// What the TLS handshake has brought; `None` without TLS.
+    #[cfg(feature = "rustls")]
+    pub(super) fn tls_facts(&self) -> Option<&TlsFacts> {
+        self.tls_facts.get().map(|it| &**it)
     }
 
     #[inline]

@@ -14,11 +14,13 @@ use std::sync::Arc;
 use std::task::Poll;
 
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 
 use tracing::Level;
 
 use super::session::{Session, Wire};
 use crate::http::conn::{Conn, Order};
+use crate::http::facts::TlsFacts;
 use crate::http::linger::linger;
 use crate::http::socket::Socket;
 use crate::http::stream::Stream;
@@ -44,6 +46,7 @@ pub(in crate::http) async fn handshake(
         biased;
         shaken = acceptor.accept(wire).into_fallible() => match shaken {
             Ok(stream) => {
+                conn.has_shaken(facts(&stream));
                 conn.shook_hands();
                 Some(Stream::Tls(Box::new(Session::new(stream))))
             }
@@ -58,6 +61,17 @@ pub(in crate::http) async fn handshake(
             }
         },
         () = conn.cut() => None,
+    }
+}
+
+fn facts(stream: &TlsStream<Wire>) -> TlsFacts {
+    let session = stream.get_ref().1;
+    TlsFacts {
+        server_name: session.server_name().map(Into::into),
+        certificates: session.peer_certificates().map(<[_]>::to_vec),
+        alpn: session.alpn_protocol().map(Into::into),
+        #[cfg(feature = "tonic")]
+        tonic: tonic::transport::server::Connected::connect_info(stream),
     }
 }
 

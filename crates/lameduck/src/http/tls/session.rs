@@ -85,6 +85,16 @@ impl AsyncWrite for Wire {
     }
 }
 
+/// For what tonic says of a connection over TLS.
+#[cfg(feature = "tonic")]
+impl tonic::transport::server::Connected for Wire {
+    type ConnectInfo = tonic::transport::server::TcpConnectInfo;
+
+    fn connect_info(&self) -> Self::ConnectInfo {
+        crate::http::for_tonic::tcp_info(&self.conn)
+    }
+}
+
 /// A TLS session after its handshake. Its end is close_notify, then FIN.
 pub(crate) struct Session(TlsStream<Wire>);
 

@@ -1,0 +1,79 @@
+//! Who is at the two ends of a connection, as far as the system, a proxy or TLS says.
+
+use std::net::SocketAddr;
+#[cfg(unix)]
+use std::path::PathBuf;
+
+use super::socket::Socket;
+
+/// One end of a connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Endpoint {
+    /// An address and a port.
+    Tcp(SocketAddr),
+    /// A Unix socket. Clients usually have no path.
+    #[cfg(unix)]
+    Unix(Option<PathBuf>),
+    /// The system did not say.
+    Unknown,
+}
+
+impl Endpoint {
+    /// The address, if it is one of TCP.
+    pub fn tcp(&self) -> Option<SocketAddr> {
+        match self {
+            Endpoint::Tcp(addr) => Some(*addr),
+            _ => None,
+        }
+    }
+
+    #[cfg(unix)]
+    fn unix(addr: std::io::Result<tokio::net::unix::SocketAddr>) -> Endpoint {
+        match addr {
+            Ok(addr) => Endpoint::Unix(addr.as_pathname().map(Into::into)),
+            Err(_) => Endpoint::Unknown,
+        }
+    }
+}
+
+/// What is known when the peer has connected.
+#[derive(Debug)]
+pub(super) struct Facts {
+    pub(super) peer: Endpoint,
+    pub(super) local: Endpoint,
+    #[cfg(unix)]
+    pub(super) credentials: Option<tokio::net::unix::UCred>,
+}
+
+impl Facts {
+    /// Asks the system. `peer` is what it said when the connection was accepted: one that is reset has
+    /// no address any more.
+    pub(super) fn of(socket: &Socket, peer: Option<SocketAddr>) -> Facts {
+        match socket {
+            Socket::Tcp(stream) => Facts {
+                peer: peer.map_or(Endpoint::Unknown, Endpoint::Tcp),
+                local: stream.local_addr().map_or(Endpoint::Unknown, Endpoint::Tcp),
+                #[cfg(unix)]
+                credentials: None,
+            },
+            #[cfg(unix)]
+            Socket::Unix(stream) => Facts {
+                peer: Endpoint::unix(stream.peer_addr()),
+                local: Endpoint::unix(stream.local_addr()),
+                credentials: stream.peer_cred().ok(),
+            },
+        }
+    }
+}
+
+/// What a TLS handshake has brought.
+#[cfg(feature = "rustls")]
+pub(super) struct TlsFacts {
+    pub(super) server_name: Option<Box<str>>,
+    pub(super) certificates: Option<Vec<rustls::pki_types::CertificateDer<'static>>>,
+    pub(super) alpn: Option<Box<[u8]>>,
+    /// The same in tonic's own type.
+    #[cfg(feature = "tonic")]
+    pub(super) tonic: super::for_tonic::TlsInfo,
+}
