@@ -207,7 +207,7 @@ async fn serve_lameduck(options: &Options) -> ExitCode {
     if let Some(timeout) = options.first_byte {
         http = http.first_byte_timeout(timeout);
     }
-    let life = Lifecycle::new().lame_duck(LameDuck::Off).serve(http);
+    let life = Lifecycle::new().lame_duck(LameDuck::Off).component(http);
     let exit = life.run().await;
     ExitCode::from(exit.code())
 }

@@ -207,7 +207,7 @@ async fn lameduck(queue: impl Queue, counter: &Counter) -> anyhow::Result<()> {
         }
     };
     let jobs = Jobs::new("bench", queue, handler).concurrency(CONCURRENCY);
-    let life = Lifecycle::embedded().work(jobs);
+    let life = Lifecycle::embedded().component(jobs);
     let handle = life.handle();
     let life = tokio::spawn(life.run());
     counter.full().await?;

@@ -5,7 +5,7 @@ use async_nats::jetstream::consumer::{PullConsumer, pull};
 use async_nats::jetstream::stream::{self, RetentionPolicy};
 use async_nats::jetstream::{self, Context, Message};
 use futures_util::StreamExt;
-use lameduck::queue::JetStream;
+use lameduck::nats::JetStream;
 use tokio::task::JoinSet;
 
 use super::counter::Counter;

@@ -3,7 +3,7 @@
 use apalis_core::error::BoxDynError;
 use apalis_core::worker::builder::WorkerBuilder;
 use apalis_postgres::{Config, PostgresStorage};
-use lameduck::queue::ApalisPostgres;
+use lameduck::apalis::ApalisPostgres;
 use sqlx::PgPool;
 use sqlx::postgres::PgPoolOptions;
 use tower::limit::ConcurrencyLimitLayer;

@@ -63,7 +63,7 @@ impl Bench for RabbitMq {
     }
 
     async fn ours(&self, queue: &str, counter: &Counter) -> anyhow::Result<()> {
-        lameduck(lameduck::queue::RabbitMq::new(&self.url, queue), counter).await
+        lameduck(lameduck::lapin::RabbitMq::new(&self.url, queue), counter).await
     }
 
     async fn theirs(&self, _: Neighbour, queue: &str, counter: &Counter) -> anyhow::Result<()> {

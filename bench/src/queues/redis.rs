@@ -5,7 +5,7 @@ use ::redis::aio::ConnectionManager;
 use apalis_core::error::BoxDynError;
 use apalis_core::worker::builder::WorkerBuilder;
 use apalis_redis::{Config, RedisStorage};
-use lameduck::queue::ApalisRedis;
+use lameduck::apalis::ApalisRedis;
 use tower::limit::ConcurrencyLimitLayer;
 
 use super::counter::Counter;

@@ -4,7 +4,7 @@ use anyhow::Context;
 use apalis_core::error::BoxDynError;
 use apalis_core::worker::builder::WorkerBuilder;
 use apalis_sqlite::{Config, SqliteStorage};
-use lameduck::queue::ApalisSqlite;
+use lameduck::apalis::ApalisSqlite;
 use sqlx::SqlitePool;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use tempfile::TempDir;

@@ -95,7 +95,7 @@ fn lines<W: Write + 'static>(writer: impl Fn() -> W + Send + Sync + 'static) {
 }
 
 async fn live(life: Lifecycle, options: &Options) -> lameduck::Exit {
-    life.serve(Http::new("api", options.listen.as_str(), router()))
+    life.component(Http::new("api", options.listen.as_str(), router()))
         .task("ticker", |handle| async move {
             let mut tick = tokio::time::interval(Duration::from_millis(50));
             while handle.phase() < lameduck::Phase::Draining {

@@ -4,7 +4,7 @@
 //! use std::time::Duration;
 //!
 //! use axum::{Router, routing::get};
-//! use lameduck::Lifecycle;
+//! use lameduck::{Http, Lifecycle, Probes};
 //!
 //! #[tokio::main]
 //! async fn main() -> lameduck::Exit {
@@ -12,9 +12,9 @@
 //!     let app = Router::new().route("/", get(|| async { "hello" }));
 //!
 //!     life.grace(Duration::from_secs(30))
-//!         .http("api", "0.0.0.0:8080", app) // any tower service: axum, tonic, your own
+//!         .component(Http::new("api", "0.0.0.0:8080", app)) // any tower service: axum, tonic, your own
 //!         .close_with("cache", || async { std::fs::remove_file("cache") }) // after the above
-//!         .probes("0.0.0.0:9090") // /livez /readyz /startupz /metrics /status
+//!         .probes(Probes::new("0.0.0.0:9090")) // /livez /readyz /startupz /metrics /status
 //!         .run()
 //!         .await
 //! }
@@ -28,11 +28,12 @@
 //!
 //! # The parts
 //!
-//! - [`Lifecycle`] puts a process together and runs it. [`Http`] is a server with settings.
-//! - [`Jobs`] works on a [`Queue`], for which there are [adapters](queue).
+//! - [`Lifecycle`] puts a process together and runs it. Whatever it runs is a [`Component`], of ours or of yours;
+//!   [`Http`] is a server.
+//! - [`Jobs`] works on a [`Queue`], for which there are adapters, each in a module named after its product.
 //! - [`Handle`] is what every part of the process knows about the shutdown: the [`Phase`], the time
-//!   left, and the [ledger](inflight) of everything in flight. [`Handle::layer`] brings servers
-//!   that are not ours into it, and [`Handle::listener`] has them stop without a reset.
+//!   left, and the [ledger](inflight) of everything in flight. [`TrackLayer`] brings servers
+//!   that are not ours into it, and [`Listener`] has them stop without a reset.
 //! - `websocket` has WebSockets that get a proper goodbye; [`EventStreams`] end between two events; and
 //!   [`Draining`] tells any handler when to come to an end.
 //! - [`budget`] says how the grace is shared out, [`report`] what is told at the end, [`LameDuck`]
@@ -40,27 +41,27 @@
 //!
 //! # Features
 //!
-//! Nothing is on by default. Each feature is named after the product it brings in.
+//! `http` and `jobs` are on by default. Each other feature is named after the product it brings in.
 //!
 //! | feature | brings |
 //! |---|---|
-//! | `apalis` | a whole `Monitor` as a task: `queue::apalis_monitor` |
-//! | `apalis-postgres` | jobs in PostgreSQL: `queue::ApalisPostgres` |
-//! | `apalis-redis` | jobs in Redis: `queue::ApalisRedis` |
-//! | `apalis-sqlite` | jobs in SQLite: `queue::ApalisSqlite` |
-//! | `async-nats` | jobs in NATS JetStream: `queue::JetStream`; [`Close`] for `async_nats::Client` |
+//! | `apalis` | a whole `Monitor` as a task: `apalis::monitor` |
+//! | `apalis-postgres` | jobs in PostgreSQL: `apalis::ApalisPostgres` |
+//! | `apalis-redis` | jobs in Redis: `apalis::ApalisRedis` |
+//! | `apalis-sqlite` | jobs in SQLite: `apalis::ApalisSqlite` |
+//! | `async-nats` | jobs in NATS JetStream: `nats::JetStream`; the end of a client: `nats::client` |
 //! | `axum` | extractors: [`Draining`], [`ConnectionInfo`], `websocket::WebSocketUpgrade`; axum's `ConnectInfo` with [`Http`]; [`Listener`] for `axum::serve` |
-//! | `bb8` | [`Close`] for `bb8::Pool` |
-//! | `deadpool` | [`Close`] for `deadpool::managed::Pool` |
-//! | `lapin` | jobs in RabbitMQ: `queue::RabbitMq`; [`Close`] for `lapin::Connection` |
-//! | `opentelemetry` | [`Close`] for the providers of `opentelemetry_sdk`: give them to [`Lifecycle::flush`] |
-//! | `redis` | [`Close`] for `redis::aio::MultiplexedConnection` and `ConnectionManager` |
+//! | `bb8` | the end of a pool: `bb8::pool` |
+//! | `deadpool` | the end of a pool: `deadpool::pool` |
+//! | `lapin` | jobs in RabbitMQ: `lapin::RabbitMq`; the end of a connection: `lapin::connection` |
+//! | `opentelemetry` | `opentelemetry::provider`, to be given to [`Lifecycle::flush`] |
+//! | `redis` | the end of a shared connection: `redis::connection` |
 //! | `rustls` | TLS for [`Http`]: `Http::tls`, `Tls` |
-//! | `sqlx` | [`Close`] for `sqlx::Pool` |
+//! | `sqlx` | the end of a pool: `sqlx::pool` |
 //! | `sqlx-postgres` | the same, and PostgreSQL is asked what the sessions do that cannot be closed |
 //! | `tonic` | `tonic::Request::remote_addr` and `peer_certs` with [`Http`] |
-//! | `tonic-health` | the health service of gRPC: `Handle::grpc_health` |
-//! | `tracing-appender` | [`Close`] for `tracing_appender`'s `WorkerGuard`: give it to [`Lifecycle::flush`] |
+//! | `tonic-health` | the health service of gRPC: `grpc_health` |
+//! | `tracing-appender` | `tracing_appender::guard`, to be given to [`Lifecycle::flush`] |
 //! | `websocket` | WebSockets that are closed in order: `websocket::WebSocketUpgrade`; an extractor with `axum` |
 //!
 //! # Platforms
@@ -69,80 +70,54 @@
 //! nothing to accept, so that a handshake under way at that instant is reset; on Windows, Ctrl-C
 //! takes the place of the signals.
 
-mod accept;
-mod announce;
-mod bind;
-mod book;
-mod bounded;
-pub mod budget;
-mod clock;
-mod close;
-mod component;
-mod config;
-mod descriptors;
-mod details;
+#[cfg(feature = "http")]
 #[doc(hidden)]
-pub mod doc;
-mod draining;
-mod ending;
-mod exit;
-mod handle;
-mod http;
-pub mod inflight;
-#[cfg(unix)]
-mod inherited;
-mod jitter;
-mod jobs;
-mod journal;
-mod lastwords;
-mod latch;
-mod lifecycle;
-mod name;
-pub mod phase;
-mod probe;
-mod readiness;
-mod reason;
-mod redact;
-mod repeats;
-pub mod report;
-mod report_file;
-mod signal;
-mod signal_set;
-mod spawn;
-mod stderr;
-mod sync;
-mod sys;
-mod terminal;
-mod traffic;
-mod users;
-mod voice;
-mod waiters;
-mod watchdog;
-#[cfg(feature = "websocket")]
-pub mod websocket;
+pub use lameduck_http::doc;
 
-pub use self::bind::Bind;
-pub use self::http::component::Http;
-pub use self::http::connection_info::ConnectionInfo;
-pub use self::http::events::{EndsItself, EventStreams};
-pub use self::http::facts::Endpoint;
+pub use lameduck_core::{
+    AdminPort, Announce, BoxError, Close, Component, Exit, Handle, LameDuck, Lifecycle,
+    OpenAdminPort, Opening, Phase, Readiness, Report, Running, Start, StartError, budget, inflight,
+    phase, report,
+};
+
 #[cfg(feature = "axum")]
-pub use self::http::for_axum::NoConnectionInfo;
-#[cfg(feature = "tonic-health")]
-pub use self::http::grpc_health::{GrpcHealth, Watch as GrpcHealthWatch};
-pub use self::http::handed_over::Listener;
-pub use self::http::layer::{Track, TrackBody, TrackBodyError, TrackFuture, TrackLayer};
-pub use self::http::source::{ServicePerConnection, ServiceSource, SharedService};
+pub use lameduck_http::NoConnectionInfo;
 #[cfg(feature = "rustls")]
-pub use self::http::tls::Tls;
-pub use close::Close;
-pub use component::BoxError;
-pub use config::LameDuck;
-pub use draining::{Draining, NoHandle};
-pub use exit::Exit;
-pub use handle::Handle;
-pub use jobs::adapters as queue;
-pub use jobs::{Job, Jobs, Lost, Outcome, Queue, Settled, Taken};
-pub use lifecycle::Lifecycle;
-pub use phase::Phase;
-pub use report::Report;
+pub use lameduck_http::Tls;
+#[cfg(feature = "websocket")]
+pub use lameduck_http::websocket;
+#[cfg(feature = "http")]
+pub use lameduck_http::{
+    Bind, ConnectionInfo, Draining, Endpoint, EndsItself, EventStreams, Http, Listener, NoHandle,
+    Probes, ServicePerConnection, ServiceSource, SharedService, Track, TrackBody, TrackBodyError,
+    TrackFuture, TrackLayer,
+};
+#[cfg(feature = "tonic-health")]
+pub use lameduck_http::{GrpcHealth, GrpcHealthWatch, grpc_health};
+
+#[cfg(feature = "jobs")]
+pub use lameduck_jobs::{Job, Jobs, Lost, Outcome, Queue, Settled, Taken};
+
+#[cfg(any(
+    feature = "apalis",
+    feature = "apalis-postgres",
+    feature = "apalis-redis",
+    feature = "apalis-sqlite"
+))]
+pub use lameduck_apalis as apalis;
+#[cfg(feature = "bb8")]
+pub use lameduck_bb8 as bb8;
+#[cfg(feature = "deadpool")]
+pub use lameduck_deadpool as deadpool;
+#[cfg(feature = "lapin")]
+pub use lameduck_lapin as lapin;
+#[cfg(feature = "async-nats")]
+pub use lameduck_nats as nats;
+#[cfg(feature = "opentelemetry")]
+pub use lameduck_opentelemetry as opentelemetry;
+#[cfg(feature = "redis")]
+pub use lameduck_redis as redis;
+#[cfg(feature = "sqlx")]
+pub use lameduck_sqlx as sqlx;
+#[cfg(feature = "tracing-appender")]
+pub use lameduck_tracing_appender as tracing_appender;

@@ -11,7 +11,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use lameduck::queue::{ApalisPostgres, ApalisRedis, ApalisSqlite};
+use lameduck::apalis::{ApalisPostgres, ApalisRedis, ApalisSqlite};
 use lameduck::{BoxError, Exit, Job, Jobs, Lifecycle, Queue};
 use real_servers::{Postgres, Redis, or_skip};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode};
@@ -77,7 +77,7 @@ async fn idles(name: &'static str, most: u64, queue: impl Queue, push: impl Asyn
             Ok::<_, BoxError>(())
         }
     });
-    let life = Lifecycle::embedded().work(jobs);
+    let life = Lifecycle::embedded().component(jobs);
     let handle = life.handle();
     let ended = tokio::spawn(life.run());
     // The pauses grow to their longest.

@@ -11,7 +11,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
 use clap::Parser;
-use lameduck::Lifecycle;
+use lameduck::{Lifecycle, Probes};
 
 /// The command line of every recipe.
 #[derive(Debug, Parser)]
@@ -45,7 +45,9 @@ impl Args {
 /// whoever was at work has read `Connection: close`, and has gone elsewhere.
 pub fn lifecycle(admin: &str) -> Lifecycle {
     let second = Duration::from_secs(1);
-    Lifecycle::new().lame_duck(second).probes(admin)
+    Lifecycle::new()
+        .lame_duck(second)
+        .probes(Probes::new(admin))
 }
 
 /// Completes on SIGTERM or Ctrl-C: what the documentation of each server waits for.

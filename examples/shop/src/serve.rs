@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use axum::Router;
-use lameduck::{Exit, Http, Lifecycle};
+use lameduck::{Exit, Http, Lifecycle, Probes};
 use tempfile::TempDir;
 use tracing_subscriber::Layer;
 use tracing_subscriber::filter::{LevelFilter, Targets};
@@ -28,7 +28,11 @@ pub(crate) async fn run(args: Serve) -> Exit {
         .with_filter(filter());
     tracing_subscriber::registry().with(events).init();
 
-    let mut life = Lifecycle::new().grace(args.grace).probes(&args.admin);
+    let mut probes = Probes::new(&args.admin);
+    if args.drain_route {
+        probes = probes.drain_route();
+    }
+    let mut life = Lifecycle::new().grace(args.grace).probes(probes);
     let (folder, temporary) = match folder(&args.place) {
         Ok(it) => it,
         Err(e) => return bad(&e),
@@ -63,19 +67,16 @@ pub(crate) async fn run(args: Serve) -> Exit {
                     let database = ping.clone();
                     async move { database.ping().await }
                 })
-                .serve(server(args.listen, tls, router(shop)));
+                .component(server(args.listen, tls, router(shop)));
             let send = move |receipt, job| receipts::send(store.clone(), receipt, job);
             life = jobs.serve(life, work, &database, send);
             life = jobs.close(life);
             let name = database.name();
-            life = on!(database, pool => life.close(name, pool));
+            life = on!(database, pool => life.close(name, lameduck::sqlx::pool(pool)));
         }
         Some(Err(e)) => return bad(&e),
         // Stopped while it started: what there is gets closed.
         None => {}
-    }
-    if args.drain_route {
-        life = life.drain_route();
     }
     let exit = life.run().await;
     drop(temporary);

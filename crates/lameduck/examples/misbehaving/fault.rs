@@ -146,7 +146,7 @@ impl Fault {
                 Duration::from_millis(300),
                 pending::<Result<(), Infallible>>,
             ),
-            Fault::HookFails => life.announce("balancer", || async {
+            Fault::HookFails => life.announce_with("balancer", || async {
                 failure("http://app:s3cret@balancer/leave: connection refused")
             }),
             Fault::CheckFails => life.check("database", || async {

@@ -25,7 +25,7 @@ use std::time::Duration;
 
 use fault::Fault;
 use lameduck::websocket::WebSockets;
-use lameduck::{Exit, Http, Lifecycle, Phase, Tls};
+use lameduck::{Exit, Http, Lifecycle, Phase, Probes, Tls};
 use signals::OnSignal;
 use subscriber::Sink;
 
@@ -185,6 +185,11 @@ async fn live(mut life: Lifecycle, args: Args) -> Exit {
         std::thread::sleep(LIFETIME);
     }
     let _held = args.hold.as_ref().map(std::net::TcpListener::bind);
+    let probes = match args.drain_route {
+        true => Probes::from_env().drain_route(),
+        false => Probes::from_env(),
+    };
+    life = life.probes(probes);
     for fault in &args.faults {
         if fault.at_start(&mut life).await.is_none() {
             return life.run().await;
@@ -201,10 +206,7 @@ async fn live(mut life: Lifecycle, args: Args) -> Exit {
         life = fault.put_into(life);
     }
     if args.restart {
-        life = life.websockets(WebSockets::new().restart().reason("deploy"));
-    }
-    if args.drain_route {
-        life = life.drain_route();
+        life = life.component(WebSockets::new().restart().reason("deploy"));
     }
     life.close_with("last closer", || async { Ok::<_, Infallible>(()) })
         .flush_with("telemetry", || async { Ok::<_, Infallible>(()) })
@@ -228,12 +230,12 @@ fn serve(mut life: Lifecycle, router: axum::Router, args: &Args) -> Lifecycle {
         api = api.socket_mode(mode);
     }
     if args.faults.contains(&Fault::TwoServers) {
-        life = life.http("api", "127.0.0.1:0", lameduck::doc::Hello);
+        life = life.component(Http::new("api", "127.0.0.1:0", lameduck::doc::Hello));
     }
     if let (Some(cert), Some(key)) = (&args.tls_cert, &args.tls_key) {
         api = api.tls(Tls::files(cert, key));
     }
-    life.serve(api).task("greeter", |handle| async move {
+    life.component(api).task("greeter", |handle| async move {
         handle.phases().reached(Phase::Ready).await;
         let address = |name| handle.address(name).unwrap_or_else(|| "none".to_owned());
         println!("ready api={} probes={}", address("api"), address("probes"));

@@ -45,7 +45,7 @@ pub fn router(handle: Handle) -> Router {
     Router::new()
         .route_service(
             "/grpc.health.v1.Health/{method}",
-            handle.grpc_health(["misbehaving"]),
+            lameduck::grpc_health(&handle, ["misbehaving"]),
         )
         .route("/spawn", get(spawn).with_state(handle.clone()))
         .route("/track", get(track).with_state(handle.clone()))

@@ -31,7 +31,7 @@ async fn publish_and_close(server: &Nats, prepare: impl AsyncFnOnce(&Client)) ->
         nats.publish("orders", payload).await.unwrap();
     }
     let clone = nats.clone();
-    end(Lifecycle::embedded().close("nats", nats))
+    end(Lifecycle::embedded().close("nats", lameduck::nats::client(nats)))
         .await
         .cleanly();
     let all = tokio::time::timeout(Duration::from_secs(5), async {
@@ -81,7 +81,7 @@ async fn subscriptions_end_before_the_fin() {
     let (relay, url) = Relay::to(&server.url()).await;
     let nats = client(&url).await;
     let mut orders = nats.subscribe("orders").await.unwrap();
-    end(Lifecycle::embedded().close("nats", nats))
+    end(Lifecycle::embedded().close("nats", lameduck::nats::client(nats)))
         .await
         .cleanly();
     assert!(orders.next().await.is_none());
@@ -99,7 +99,7 @@ async fn a_client_that_somebody_has_drained_is_closed_already() {
     };
     let nats = client(&server.url()).await;
     nats.drain().await.unwrap();
-    end(Lifecycle::embedded().close("nats", nats))
+    end(Lifecycle::embedded().close("nats", lameduck::nats::client(nats)))
         .await
         .cleanly();
 }
@@ -116,7 +116,10 @@ async fn a_closer_does_not_wait_for_a_client_that_has_ended() {
         let url = server.url();
         closing.spawn(async move {
             for _ in 0..300 {
-                client(&url).await.close().await.unwrap();
+                lameduck::nats::client(client(&url).await)
+                    .close()
+                    .await
+                    .unwrap();
             }
         });
     }
@@ -135,12 +138,12 @@ async fn a_client_that_somebody_drains_meanwhile_is_closed() {
         let drained = Instant::now();
         let mut closing = JoinSet::new();
         for after in (0..1_000).step_by(50).map(Duration::from_micros) {
-            let mut nats = nats.clone();
+            let nats = nats.clone();
             closing.spawn(async move {
                 while drained.elapsed() < after {
                     tokio::task::yield_now().await;
                 }
-                nats.close().await.unwrap();
+                lameduck::nats::client(nats).close().await.unwrap();
             });
         }
         let closed = tokio::time::timeout(Duration::from_secs(2), closing.join_all()).await;
@@ -157,7 +160,7 @@ async fn a_server_that_is_gone_is_named_and_others_keep_their_time() {
     server.kill();
     let life = Lifecycle::embedded()
         .grace(Duration::from_secs(6))
-        .close("nats", nats)
+        .close("nats", lameduck::nats::client(nats))
         .close_with("cache", || async { Ok::<_, std::io::Error>(()) });
     let ended = end(life).await;
     assert_eq!(ended.exit, Exit::LET_GO);
@@ -179,7 +182,9 @@ async fn a_server_that_comes_back_in_time_is_waited_for() {
     };
     within(5, gone).await;
     nats.publish("orders", "one".into()).await.unwrap();
-    let ending = tokio::spawn(end(Lifecycle::embedded().close("nats", nats)));
+    let ending = tokio::spawn(end(
+        Lifecycle::embedded().close("nats", lameduck::nats::client(nats))
+    ));
     server.start_again();
     ending.await.unwrap().cleanly();
 }

@@ -48,7 +48,7 @@ async fn every_connection_is_closed_with_the_last_clone_of_the_pool() {
         return;
     };
     let pool = pool(&server).await;
-    end(Lifecycle::embedded().close("redis", pool))
+    end(Lifecycle::embedded().close("redis", lameduck::bb8::pool(pool)))
         .await
         .cleanly();
     sessions(&server, 0).await;
@@ -61,7 +61,7 @@ async fn a_leaked_connection_is_counted() {
     };
     let pool = pool(&server).await;
     let leaked = pool.get_owned().await.unwrap();
-    let ended = end(Lifecycle::embedded().close("redis", pool)).await;
+    let ended = end(Lifecycle::embedded().close("redis", lameduck::bb8::pool(pool))).await;
     assert_eq!(ended.exit, Exit::LET_GO);
     let error = ended.error("redis").unwrap();
     assert!(

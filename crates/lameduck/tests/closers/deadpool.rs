@@ -55,7 +55,7 @@ async fn every_connection_is_closed_although_others_have_clones_of_the_pool() {
     let (pool, out) = pool(&server).await;
     drop(out);
     let clone = pool.clone();
-    end(Lifecycle::embedded().close("redis", pool))
+    end(Lifecycle::embedded().close("redis", lameduck::deadpool::pool(pool)))
         .await
         .cleanly();
     sessions(&server, 0).await;
@@ -75,7 +75,7 @@ async fn a_connection_that_comes_back_late_is_waited_for() {
         }
         drop(out);
     });
-    end(Lifecycle::embedded().close("redis", pool))
+    end(Lifecycle::embedded().close("redis", lameduck::deadpool::pool(pool)))
         .await
         .cleanly();
     sessions(&server, 0).await;
@@ -89,7 +89,7 @@ async fn a_leaked_connection_is_counted_and_costs_nobody_else() {
     let (pool, mut out) = pool(&server).await;
     out.truncate(1);
     let life = Lifecycle::embedded()
-        .close("redis", pool)
+        .close("redis", lameduck::deadpool::pool(pool))
         .close_with("cache", || async { Ok::<_, std::io::Error>(()) });
     let handle = life.handle();
     let leaked = tokio::spawn(async move {

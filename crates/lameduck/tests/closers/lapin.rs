@@ -23,7 +23,7 @@ async fn the_broker_sees_a_closing_handshake_and_is_named_when_it_is_gone() {
     for round in 1..=5 {
         let connection = connection(&server).await;
         let channel = connection.create_channel().await.unwrap();
-        end(Lifecycle::embedded().close("rabbitmq", connection))
+        end(Lifecycle::embedded().close("rabbitmq", lameduck::lapin::connection(connection)))
             .await
             .cleanly();
         drop(channel);
@@ -37,7 +37,7 @@ async fn the_broker_sees_a_closing_handshake_and_is_named_when_it_is_gone() {
 
     let closed = connection(&server).await;
     closed.close(200, "done".into()).await.unwrap();
-    end(Lifecycle::embedded().close("rabbitmq", closed))
+    end(Lifecycle::embedded().close("rabbitmq", lameduck::lapin::connection(closed)))
         .await
         .cleanly();
 
@@ -45,7 +45,7 @@ async fn the_broker_sees_a_closing_handshake_and_is_named_when_it_is_gone() {
     let frozen = Frozen::new(server.processes());
     let life = Lifecycle::embedded()
         .grace(Duration::from_secs(6))
-        .close("rabbitmq", silent);
+        .close("rabbitmq", lameduck::lapin::connection(silent));
     let ended = end(life).await;
     drop(frozen);
     assert_eq!(ended.exit, Exit::LET_GO);
@@ -57,7 +57,7 @@ async fn the_broker_sees_a_closing_handshake_and_is_named_when_it_is_gone() {
     server.kill();
     let life = Lifecycle::embedded()
         .grace(Duration::from_secs(6))
-        .close("rabbitmq", lost)
+        .close("rabbitmq", lameduck::lapin::connection(lost))
         .close_with("cache", || async { Ok::<_, std::io::Error>(()) });
     let ended = end(life).await;
     assert_eq!(ended.exit, Exit::FAILED);

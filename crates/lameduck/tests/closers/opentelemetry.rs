@@ -47,9 +47,15 @@ async fn what_was_recorded_is_exported() {
     let (provider, exported) = traces(Duration::from_millis(20));
     let clone = provider.clone();
     let life = Lifecycle::embedded()
-        .flush("traces", provider)
-        .flush("metrics", SdkMeterProvider::builder().build())
-        .flush("logs", SdkLoggerProvider::builder().build());
+        .flush("traces", lameduck::opentelemetry::provider(provider))
+        .flush(
+            "metrics",
+            lameduck::opentelemetry::provider(SdkMeterProvider::builder().build()),
+        )
+        .flush(
+            "logs",
+            lameduck::opentelemetry::provider(SdkLoggerProvider::builder().build()),
+        );
     end(life).await.cleanly();
     assert_eq!(exported.load(Ordering::Relaxed), 10);
     drop(clone);
@@ -59,7 +65,7 @@ async fn what_was_recorded_is_exported() {
 async fn a_provider_that_was_shut_down_is_flushed_already() {
     let (provider, _) = traces(Duration::ZERO);
     provider.shutdown().unwrap();
-    end(Lifecycle::embedded().flush("traces", provider))
+    end(Lifecycle::embedded().flush("traces", lameduck::opentelemetry::provider(provider)))
         .await
         .cleanly();
 }
@@ -69,7 +75,7 @@ async fn a_collector_that_hangs_is_named_and_the_next_flusher_has_its_time() {
     let (provider, _) = traces(Duration::from_secs(20));
     let life = Lifecycle::embedded()
         .grace(Duration::from_secs(3))
-        .flush("traces", provider)
+        .flush("traces", lameduck::opentelemetry::provider(provider))
         .flush_with("log", || async { Ok::<_, std::io::Error>(()) });
     let ended = end(life).await;
     assert_eq!(ended.exit, Exit::LET_GO);

@@ -44,7 +44,7 @@ async fn a_shared_connection_quits_although_others_have_clones_of_it() {
     let connection = connection(&url, "shop").await;
     let mut clone = connection.clone();
     sessions(&server, 1).await;
-    end(Lifecycle::embedded().close("redis", connection))
+    end(Lifecycle::embedded().close("redis", lameduck::redis::connection(connection)))
         .await
         .cleanly();
     sessions(&server, 0).await;
@@ -70,7 +70,7 @@ async fn a_connection_manager_quits() {
     name.query_async::<()>(&mut manager).await.unwrap();
     let clone = manager.clone();
     sessions(&server, 1).await;
-    end(Lifecycle::embedded().close("redis", manager))
+    end(Lifecycle::embedded().close("redis", lameduck::redis::connection(manager)))
         .await
         .cleanly();
     sessions(&server, 0).await;
@@ -90,7 +90,7 @@ async fn what_was_sent_before_the_goodbye_is_answered() {
         cmd.query_async::<i64>(&mut clone).await
     });
     tokio::task::yield_now().await;
-    end(Lifecycle::embedded().close("redis", connection))
+    end(Lifecycle::embedded().close("redis", lameduck::redis::connection(connection)))
         .await
         .cleanly();
     assert_eq!(long.await.unwrap().unwrap(), 17);
@@ -104,7 +104,7 @@ async fn a_server_that_is_gone_is_named_and_holds_nobody_up() {
     let connection = connection(&server.url(), "shop").await;
     server.kill();
     let life = Lifecycle::embedded()
-        .close("redis", connection)
+        .close("redis", lameduck::redis::connection(connection))
         .close_with("cache", || async { Ok::<_, std::io::Error>(()) });
     let ended = end(life).await;
     assert_eq!(ended.exit, Exit::FAILED);
@@ -123,7 +123,7 @@ async fn a_server_that_hangs_is_named_and_holds_nobody_up() {
     let frozen = Frozen::new(server.processes());
     let life = Lifecycle::embedded()
         .grace(Duration::from_secs(12))
-        .close("redis", connection)
+        .close("redis", lameduck::redis::connection(connection))
         .close_with("cache", || async { Ok::<_, std::io::Error>(()) });
     let ended = end(life).await;
     drop(frozen);

@@ -58,7 +58,8 @@ async fn db_closed_every_session_ends_with_com_quit() {
     };
     let mut asks = MySqlConnection::connect(&server.url()).await.unwrap();
     for _ in 0..20 {
-        let life = Lifecycle::embedded().close("mariadb", pool(&server).await);
+        let life =
+            Lifecycle::embedded().close("mariadb", lameduck::sqlx::pool(pool(&server).await));
         end(life).await.cleanly();
     }
     ended(&mut asks).await;
@@ -81,7 +82,7 @@ async fn a_leaked_connection_costs_nobody_else_the_goodbye_and_is_counted() {
     let leaked = pool.acquire().await.unwrap();
     let life = Lifecycle::embedded()
         .grace(Duration::from_secs(4))
-        .close("mariadb", pool);
+        .close("mariadb", lameduck::sqlx::pool(pool));
     let ended = end(life).await;
     assert_eq!(ended.exit, Exit::LET_GO);
     let error = ended.error("mariadb").unwrap();
@@ -101,7 +102,10 @@ async fn a_server_that_is_gone_or_hangs_is_named_and_holds_nobody_up() {
     let hanging = pool(&server).await;
     let frozen = Frozen::new(server.processes());
     let grace = Duration::from_secs(12);
-    let ended = end(Lifecycle::embedded().grace(grace).close("mariadb", hanging)).await;
+    let ended = end(Lifecycle::embedded()
+        .grace(grace)
+        .close("mariadb", lameduck::sqlx::pool(hanging)))
+    .await;
     drop(frozen);
     assert_eq!(ended.exit, Exit::FAILED);
     let error = ended.error("mariadb").unwrap();
@@ -111,7 +115,7 @@ async fn a_server_that_is_gone_or_hangs_is_named_and_holds_nobody_up() {
 
     let gone = pool(&server).await;
     server.kill();
-    let ended = end(Lifecycle::embedded().close("mariadb", gone)).await;
+    let ended = end(Lifecycle::embedded().close("mariadb", lameduck::sqlx::pool(gone))).await;
     assert_eq!(ended.exit, Exit::FAILED);
     let error = ended.error("mariadb").unwrap();
     assert!(error.contains(named), "{error}");

@@ -63,7 +63,8 @@ async fn db_closed_every_session_ends_with_terminate() {
         return;
     };
     for round in 1..=20 {
-        let life = Lifecycle::embedded().close("postgres", pool(&server).await);
+        let life =
+            Lifecycle::embedded().close("postgres", lameduck::sqlx::pool(pool(&server).await));
         end(life).await.cleanly();
         let log = ended(&server, round * CONNECTIONS).await;
         assert!(!log.contains(NO_GOODBYE), "{log}");
@@ -92,8 +93,8 @@ async fn a_listener_costs_nobody_else_the_goodbye_and_is_named() {
 
     let life = Lifecycle::embedded()
         .grace(Duration::from_secs(6))
-        .close("postgres", pool)
-        .close("other", other);
+        .close("postgres", lameduck::sqlx::pool(pool))
+        .close("other", lameduck::sqlx::pool(other));
     let handle = life.handle();
     let held = tokio::spawn(async move {
         let _guard = handle.track("listener", "orders");
@@ -130,7 +131,7 @@ async fn a_listener_that_waits_hears_that_its_pool_is_closed() {
     let mut listener = PgListener::connect_with(&pool).await.unwrap();
     listener.listen("orders").await.unwrap();
     let listening = tokio::spawn(async move { listener.recv().await.is_err() });
-    end(Lifecycle::embedded().close("postgres", pool))
+    end(Lifecycle::embedded().close("postgres", lameduck::sqlx::pool(pool)))
         .await
         .cleanly();
     assert!(listening.await.unwrap(), "it was told by an error");
@@ -150,7 +151,7 @@ async fn a_leaked_connection_within_a_transaction_is_named_with_its_query() {
         .execute(&mut *leaked)
         .await
         .unwrap();
-    let ended = end(Lifecycle::embedded().close("postgres", pool)).await;
+    let ended = end(Lifecycle::embedded().close("postgres", lameduck::sqlx::pool(pool))).await;
     assert_eq!(ended.exit, Exit::LET_GO);
     let error = ended.error("postgres").unwrap();
     assert!(error.contains("idle in transaction for"), "{error}");
@@ -189,7 +190,7 @@ async fn sessions_of_others_are_not_named() {
         (found == 1).then_some(())
     })
     .await;
-    let ended = end(Lifecycle::embedded().close("postgres", pool)).await;
+    let ended = end(Lifecycle::embedded().close("postgres", lameduck::sqlx::pool(pool))).await;
     let error = ended.error("postgres").unwrap();
     assert!(error.contains("checked out: session "), "{error}");
     assert!(!error.contains("psql"), "{error}");
@@ -206,7 +207,7 @@ async fn a_server_that_is_gone_is_named_and_holds_nobody_up() {
     let pool = pool(&server).await;
     server.kill();
     let life = Lifecycle::embedded()
-        .close("postgres", pool)
+        .close("postgres", lameduck::sqlx::pool(pool))
         .close_with("cache", || async { Ok::<_, std::io::Error>(()) });
     let ended = end(life).await;
     assert_eq!(ended.exit, Exit::FAILED);
@@ -224,7 +225,7 @@ async fn sessions_that_ended_long_ago_are_no_failure_if_the_server_is_there() {
     let pool = pool(&server).await;
     server.kill();
     server.start_again();
-    end(Lifecycle::embedded().close("postgres", pool))
+    end(Lifecycle::embedded().close("postgres", lameduck::sqlx::pool(pool)))
         .await
         .cleanly();
 }
@@ -238,7 +239,7 @@ async fn a_server_that_hangs_is_named_and_holds_nobody_up() {
     let frozen = Frozen::new(server.processes());
     let life = Lifecycle::embedded()
         .grace(Duration::from_secs(12))
-        .close("postgres", pool)
+        .close("postgres", lameduck::sqlx::pool(pool))
         .close_with("cache", || async { Ok::<_, std::io::Error>(()) });
     let ended = end(life).await;
     drop(frozen);

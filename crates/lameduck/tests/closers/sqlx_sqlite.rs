@@ -21,7 +21,7 @@ async fn the_log_is_written_back_into_the_database() {
     drop((a.unwrap(), b.unwrap()));
     let log = folder.path().join("shop.db-wal");
     assert!(log.exists());
-    end(Lifecycle::embedded().close("sqlite", pool))
+    end(Lifecycle::embedded().close("sqlite", lameduck::sqlx::pool(pool)))
         .await
         .cleanly();
     assert!(!log.exists());

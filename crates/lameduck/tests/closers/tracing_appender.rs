@@ -40,7 +40,8 @@ async fn the_last_lines_are_written_and_the_runtime_is_not_blocked_meanwhile() {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
     });
-    let ended = end(Lifecycle::embedded().flush("log", guard)).await;
+    let ended =
+        end(Lifecycle::embedded().flush("log", lameduck::tracing_appender::guard(guard))).await;
     ended.cleanly();
     assert_eq!(written.load(Ordering::Relaxed), 100);
     assert!(ended.took > Duration::from_millis(100), "{:?}", ended.took);

@@ -12,7 +12,10 @@ use axum::Router;
 use axum::extract::ConnectInfo;
 use axum::routing::get;
 use axum::serve::ListenerExt;
-use lameduck::{ConnectionInfo, Draining, Endpoint, Exit, Handle, Http, Lifecycle, ServiceSource};
+use lameduck::{
+    ConnectionInfo, Draining, Endpoint, Exit, Handle, Http, Lifecycle, Listener, ServiceSource,
+    TrackLayer,
+};
 use tower_service::Service;
 
 use crate::client::Client;
@@ -27,7 +30,7 @@ struct Server {
 
 impl Server {
     fn of<S: ServiceSource<Kind>, Kind: 'static>(http: Http<S, Kind>) -> Server {
-        Server::run(|life| life.serve(http))
+        Server::run(|life| life.component(http))
     }
 
     fn run(parts: impl FnOnce(Lifecycle) -> Lifecycle) -> Server {
@@ -108,7 +111,7 @@ fn into_make_service_with_connect_info_is_served() {
     server.ends_clean();
 
     let app_with_info = app().into_make_service_with_connect_info::<ConnectionInfo>();
-    let server = Server::run(|life| life.http("api", ANYWHERE, app_with_info));
+    let server = Server::run(|life| life.component(Http::new("api", ANYWHERE, app_with_info)));
     let mut client = server.client();
     let both = format!("127.0.0.1:{} {}", client.port(), server.address);
     assert_eq!(client.get("/ours").text(), both);
@@ -167,10 +170,10 @@ fn connect_info_of_axum_works_behind_axum_serve_with_our_listener() {
     let life = Lifecycle::embedded().grace(Duration::from_secs(6));
     let handle = life.handle();
     let life = life.task("api", |handle| async move {
-        let listener = handle.listener(socket)?;
+        let listener = Listener::new(&handle, socket)?;
         let closed = listener.closed();
         let app = app()
-            .layer(handle.layer())
+            .layer(TrackLayer::new(&handle))
             .into_make_service_with_connect_info::<SocketAddr>();
         axum::serve(listener.tap_io(|_| ()), app)
             .with_graceful_shutdown(closed)

@@ -16,7 +16,7 @@ use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
 use lameduck::websocket::{WebSocket, WebSocketUpgrade};
-use lameduck::{Draining, Exit, Handle, Lifecycle};
+use lameduck::{Draining, Exit, Handle, Lifecycle, TrackLayer};
 use tokio::net::TcpListener;
 
 use crate::client::Client;
@@ -150,7 +150,8 @@ fn router() -> Router {
 
 #[test]
 fn websocket_closed_and_sse_ends_behind_the_layer_of_an_axum_router() {
-    let server = Server::start(|handle| TowerToHyperService::new(router().layer(handle.layer())));
+    let server =
+        Server::start(|handle| TowerToHyperService::new(router().layer(TrackLayer::new(&handle))));
     let mut socket = Socket::over(server.client(), "/ws");
     let (mut events, mut poll) = (server.client(), server.client());
     events.ask("/events");
@@ -178,7 +179,7 @@ fn without_the_layer_extractors_say_what_is_missing() {
     let server = Server::start(|_| TowerToHyperService::new(router()));
     let answer = server.client().get("/poll");
     assert_eq!(answer.status, 500);
-    assert!(answer.text().contains("Handle::layer()"), "{answer:?}");
+    assert!(answer.text().contains("TrackLayer"), "{answer:?}");
     server.handle.shutdown("test");
     server.ends_clean();
 }

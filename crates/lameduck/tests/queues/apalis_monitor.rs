@@ -8,7 +8,6 @@ use apalis_core::error::BoxDynError;
 use apalis_core::monitor::Monitor;
 use apalis_core::worker::builder::WorkerBuilder;
 use apalis_sqlite::{Config, SqliteStorage};
-use lameduck::queue::apalis_monitor;
 use lameduck::{Exit, Lifecycle};
 use tokio::sync::Semaphore;
 
@@ -43,7 +42,7 @@ async fn monitor(time: Duration) -> (Monitor, Arc<Semaphore>, Arc<AtomicUsize>, 
 #[tokio::test(flavor = "multi_thread")]
 async fn tasks_that_run_are_finished_and_the_monitor_ends() {
     let (monitor, begun, ended, _file) = monitor(Duration::from_millis(500)).await;
-    let life = Lifecycle::embedded().task("emails", apalis_monitor(monitor));
+    let life = Lifecycle::embedded().task("emails", lameduck::apalis::monitor(monitor));
     let handle = life.handle();
     let life = tokio::spawn(life.run());
     drop(begun.acquire().await.unwrap());
@@ -57,7 +56,7 @@ async fn a_task_without_an_end_is_let_go_and_told() {
     let (monitor, begun, ended, _file) = monitor(Duration::from_secs(600)).await;
     let life = Lifecycle::embedded()
         .grace(Duration::from_secs(2))
-        .task("emails", apalis_monitor(monitor));
+        .task("emails", lameduck::apalis::monitor(monitor));
     let handle = life.handle();
     let life = tokio::spawn(life.run());
     drop(begun.acquire().await.unwrap());

@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::time::Duration;
 
-use lameduck::queue::ApalisPostgres;
+use lameduck::apalis::ApalisPostgres;
 use real_servers::or_skip;
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::PgPoolOptions;

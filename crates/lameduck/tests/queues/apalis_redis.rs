@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::time::Duration;
 
-use lameduck::queue::ApalisRedis;
+use lameduck::apalis::ApalisRedis;
 use lameduck::{Exit, Queue};
 use real_servers::{Redis, or_skip};
 use redis::aio::ConnectionManager;

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use lameduck::Exit;
-use lameduck::queue::ApalisSqlite;
+use lameduck::apalis::ApalisSqlite;
 use sqlx::pool::PoolConnection;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions};
 use sqlx::{Sqlite, SqlitePool};

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use async_nats::jetstream::{self, consumer, stream};
 use lameduck::Exit;
-use lameduck::queue::JetStream;
+use lameduck::nats::JetStream;
 use real_servers::{Nats, or_skip};
 
 use crate::diary::{Diary, What};

@@ -70,7 +70,7 @@ impl Worker {
             run(number, job, name, takes.clone(), diary.clone())
         });
         let jobs = jobs.concurrency(self.concurrency).prefetch(self.prefetch);
-        let life = Lifecycle::embedded().grace(self.grace).work(jobs);
+        let life = Lifecycle::embedded().grace(self.grace).component(jobs);
         let handle = life.handle();
         AtWork {
             handle,

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use axum::Router;
 use axum::serve::ListenerExt;
 use clap::Parser;
-use lameduck::{Exit, Handle, Listener};
+use lameduck::{Exit, Handle, Listener, TrackLayer};
 use servers::{Args, app, lifecycle, stopped};
 use tokio::net::TcpListener;
 
@@ -22,7 +22,7 @@ async fn main() -> Exit {
     let life = lifecycle(&args.admin);
     let listener = args.listener();
     life.task("http", move |handle| async move {
-        let listener = handle.listener(listener?)?;
+        let listener = Listener::new(&handle, listener?)?;
         serve(listener, app::router(), handle).await
     })
     .run()
@@ -32,7 +32,7 @@ async fn main() -> Exit {
 /// Serves until it has drained, or the time for that is over.
 async fn serve(listener: Listener, app: Router, handle: Handle) -> io::Result<()> {
     let closed = listener.closed();
-    let app = app.layer(handle.layer());
+    let app = app.layer(TrackLayer::new(&handle));
     // What is tapped tells axum the address of the client, for `ConnectInfo<SocketAddr>`.
     let app = app.into_make_service_with_connect_info::<SocketAddr>();
     let served = axum::serve(listener.tap_io(|_| ()), app).with_graceful_shutdown(closed);

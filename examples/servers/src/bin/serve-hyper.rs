@@ -12,7 +12,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
-use lameduck::{BoxError, Exit, Handle, Listener};
+use lameduck::{BoxError, Exit, Handle, Listener, TrackLayer};
 use servers::{Args, app, lifecycle, stopped};
 use tokio::net::{TcpListener, TcpStream};
 use tower::{Layer, Service};
@@ -29,7 +29,7 @@ async fn main() -> Exit {
     let life = lifecycle(&args.admin);
     let listener = args.listener();
     life.task("http", move |handle| async move {
-        let listener = handle.listener(listener?)?;
+        let listener = Listener::new(&handle, listener?)?;
         serve(listener, app::router(), handle).await
     })
     .run()
@@ -38,7 +38,7 @@ async fn main() -> Exit {
 
 /// Serves until it has drained, or the time for that is over.
 async fn serve(mut listener: Listener, app: axum::Router, handle: Handle) -> io::Result<()> {
-    let app = handle.layer().layer(app);
+    let app = TrackLayer::new(&handle).layer(app);
     let mut builder = Builder::new(TokioExecutor::new());
     // Or whoever never ends the head of a request would keep the drain waiting.
     builder

@@ -5,7 +5,7 @@ use std::io;
 
 use clap::Parser;
 use futures_util::stream::{self, Stream, StreamExt};
-use lameduck::{BoxError, Exit, Handle, Listener};
+use lameduck::{BoxError, Exit, Handle, Listener, TrackLayer};
 use servers::{Args, app, lifecycle, stopped};
 use tokio::net::{TcpListener, TcpStream};
 use tonic::service::Routes;
@@ -24,9 +24,9 @@ async fn main() -> Exit {
     let life = lifecycle(&args.admin);
     let listener = args.listener();
     life.task("grpc", move |handle| async move {
-        let listener = handle.listener(listener?)?;
+        let listener = Listener::new(&handle, listener?)?;
         // One's own services are added to the routes, and named to the health service.
-        let health = handle.grpc_health(["shop.v1.Shop"]);
+        let health = lameduck::grpc_health(&handle, ["shop.v1.Shop"]);
         let routes = Routes::from(app::router()).add_service(health);
         serve(listener, routes, handle).await
     })
@@ -39,7 +39,7 @@ async fn serve(listener: Listener, routes: Routes, handle: Handle) -> Result<(),
     let closed = listener.closed();
     let served = Server::builder()
         .accept_http1(true)
-        .layer(handle.layer())
+        .layer(TrackLayer::new(&handle))
         .add_routes(routes)
         .serve_with_incoming_shutdown(incoming(listener), closed);
     tokio::select! {

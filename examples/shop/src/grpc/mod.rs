@@ -44,7 +44,7 @@ const BATCH: i64 = 100;
 
 pub(crate) fn router(shop: Shop) -> Router {
     let handle = shop.handle.clone();
-    let health = handle.grpc_health([shop_server::SERVICE_NAME]);
+    let health = lameduck::grpc_health(&handle, [shop_server::SERVICE_NAME]);
     let router = Router::new()
         .route_service("/shop.v1.Shop/{method}", ShopServer::new(shop))
         .route_service("/grpc.health.v1.Health/{method}", health);

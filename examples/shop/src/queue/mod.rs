@@ -184,11 +184,11 @@ impl Jobs {
     {
         match &self.place {
             Place::BesideTheOrders(Database::Sqlite(pool)) => {
-                life.work(work.on(sqlite::queue(pool, work), handler))
+                life.component(work.on(sqlite::queue(pool, work), handler))
             }
             #[cfg(feature = "postgres")]
             Place::BesideTheOrders(Database::Postgres(pool)) => {
-                life.work(work.on(postgres::queue(pool, work), handler))
+                life.component(work.on(postgres::queue(pool, work), handler))
             }
             Place::Elsewhere(it) => {
                 let relay = outbox::Relay {
@@ -294,13 +294,13 @@ impl Elsewhere {
     {
         match *self {
             #[cfg(feature = "postgres")]
-            Elsewhere::Postgres(ref it) => life.work(work.on(it.queue(work), handler)),
+            Elsewhere::Postgres(ref it) => life.component(work.on(it.queue(work), handler)),
             #[cfg(feature = "redis")]
-            Elsewhere::Redis(ref it) => life.work(work.on(it.queue(work), handler)),
+            Elsewhere::Redis(ref it) => life.component(work.on(it.queue(work), handler)),
             #[cfg(feature = "rabbitmq")]
-            Elsewhere::RabbitMq(ref it) => life.work(work.on(it.queue(work), handler)),
+            Elsewhere::RabbitMq(ref it) => life.component(work.on(it.queue(work), handler)),
             #[cfg(feature = "nats")]
-            Elsewhere::Nats(ref it) => life.work(work.on(it.queue(work), it.counted(handler))),
+            Elsewhere::Nats(ref it) => life.component(work.on(it.queue(work), it.counted(handler))),
         }
     }
 

@@ -9,7 +9,7 @@ use async_nats::Client;
 use async_nats::jetstream::consumer::{PullConsumer, pull};
 use async_nats::jetstream::stream::{self, RetentionPolicy, Stream};
 use async_nats::jetstream::{self, Context};
-use lameduck::queue::JetStream;
+use lameduck::nats::JetStream;
 use lameduck::{BoxError, Close, Job, Lifecycle};
 
 use super::{RECEIPTS, Receipt, Work};
@@ -98,11 +98,11 @@ impl Nats {
     }
 
     pub(super) fn close(&self, life: Lifecycle) -> Lifecycle {
-        life.close("nats", self.client.clone())
+        life.close("nats", lameduck::nats::client(self.client.clone()))
     }
 
     pub(super) async fn close_now(&self) {
-        let _ = Close::close(&mut self.client.clone()).await;
+        let _ = lameduck::nats::client(self.client.clone()).close().await;
     }
 }
 

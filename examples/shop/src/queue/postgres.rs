@@ -2,7 +2,7 @@
 
 use anyhow::Context;
 use lameduck::Lifecycle;
-use lameduck::queue::ApalisPostgres;
+use lameduck::apalis::ApalisPostgres;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{PgConnection, PgPool};
 
@@ -46,7 +46,7 @@ impl Postgres {
     }
 
     pub(super) fn close(&self, life: Lifecycle) -> Lifecycle {
-        life.close("queue in postgres", self.pool.clone())
+        life.close("queue in postgres", lameduck::sqlx::pool(self.pool.clone()))
     }
 
     pub(super) async fn close_now(&self) {

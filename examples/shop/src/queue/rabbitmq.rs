@@ -109,8 +109,8 @@ impl RabbitMq {
         .await
     }
 
-    pub(super) fn queue(&self, _work: Work) -> lameduck::queue::RabbitMq {
-        lameduck::queue::RabbitMq::new(&self.url, RECEIPTS)
+    pub(super) fn queue(&self, _work: Work) -> lameduck::lapin::RabbitMq {
+        lameduck::lapin::RabbitMq::new(&self.url, RECEIPTS)
     }
 
     pub(super) fn close(&self, life: Lifecycle) -> Lifecycle {
@@ -125,7 +125,7 @@ impl RabbitMq {
 impl Close for RabbitMq {
     async fn close(&mut self) -> Result<(), BoxError> {
         match self.publisher.lock().await.take() {
-            Some((mut connection, _)) => Close::close(&mut connection).await,
+            Some((connection, _)) => lameduck::lapin::connection(connection).close().await,
             None => Ok(()),
         }
     }

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use anyhow::Context;
-use lameduck::queue::ApalisRedis;
+use lameduck::apalis::ApalisRedis;
 use lameduck::{Close, Lifecycle};
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use redis::{AsyncCommands, Client};
@@ -49,11 +49,16 @@ impl Redis {
     }
 
     pub(super) fn close(&self, life: Lifecycle) -> Lifecycle {
-        life.close("redis", self.connection.clone())
+        life.close(
+            "redis",
+            lameduck::redis::connection(self.connection.clone()),
+        )
     }
 
     pub(super) async fn close_now(&self) {
-        let _ = Close::close(&mut self.connection.clone()).await;
+        let _ = lameduck::redis::connection(self.connection.clone())
+            .close()
+            .await;
     }
 }
 

@@ -1,6 +1,6 @@
 //! Jobs in SQLite, beside the orders.
 
-use lameduck::queue::ApalisSqlite;
+use lameduck::apalis::ApalisSqlite;
 use sqlx::{SqliteConnection, SqlitePool};
 
 use super::{RECEIPTS, Receipt, Work};

@@ -51,7 +51,7 @@ pub async fn jobs_accounted_when_a_worker_is_stopped_for_longer_than_its_lease<S
 /// Writes a line for whatever happens, until its standard input ends.
 async fn be_the_worker<S: Addressed>(address: &str) {
     let jobs = Jobs::new("stopped", S::queue_at(address).await, run);
-    let life = Lifecycle::embedded().work(jobs.concurrency(2).prefetch(0));
+    let life = Lifecycle::embedded().component(jobs.concurrency(2).prefetch(0));
     let handle = life.handle();
     let ended = tokio::spawn(life.run());
     let _ = tokio::io::stdin().read(&mut [0]).await;

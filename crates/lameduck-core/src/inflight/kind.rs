@@ -1,0 +1,28 @@
+//! The kinds of entries that the report treats in a way of their own.
+
+/// A request, from its head until its response is gone.
+pub const REQUEST: &str = "request";
+
+/// What a request is counted as at its end whose client went away before it had its whole response.
+pub const CLIENT_GONE: &str = "request (client gone)";
+
+/// The same for one whose response broke by a fault of the application's.
+pub const BROKEN: &str = "request (broken)";
+
+/// A job from its start until it is settled.
+pub const JOB: &str = "job";
+
+/// What is left to do about jobs that have not started: waiting for those that are being taken, giving
+/// back, unsubscribing. Its end is nobody's work.
+pub const INTAKE: &str = "job intake";
+
+/// A closer while it runs.
+pub const CLOSER: &str = "closer";
+
+/// A background task of the application's.
+pub const TASK: &str = "task";
+
+/// Whether its owner writes down what becomes of it when the time for draining is over.
+pub(crate) fn is_written_down_by_its_owner(kind: &str) -> bool {
+    [REQUEST, JOB, INTAKE].contains(&kind)
+}

@@ -1,0 +1,184 @@
+//! The components at work: started together, watched, waited for, let go.
+//!
+//! # What must hold
+//!
+//! 1. Every component starts or none does.
+//! 2. What a component holds of those that it uses is given back when it has ended, however it
+//!    ended.
+//! 3. Who has not ended when the time for draining is over is let go, by name.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use tokio::task::{Id, JoinError, JoinSet};
+
+use tracing::Level;
+
+use super::uses::Ties;
+use crate::base::BoxError;
+use crate::component::{Component, Running, Start, StartError};
+#[cfg(unix)]
+use crate::environment::inherited::Sockets;
+use crate::inflight::kind::{self, TASK};
+use crate::inflight::{Ledger, Unnamed};
+use crate::report::panic_text;
+use crate::shutdown::dependents::Dependents;
+use crate::shutdown::handle::Handle;
+use crate::shutdown::reason::Reason;
+use crate::voice;
+
+/// Starts every component or none.
+pub(super) fn start_all(
+    components: Vec<Box<dyn Component>>,
+    ties: Vec<Ties>,
+    lame_duck_min: Duration,
+    #[cfg(unix)] mut sockets: Sockets,
+    handle: &Handle,
+) -> Result<Vec<Started>, (String, StartError)> {
+    components
+        .into_iter()
+        .zip(ties)
+        .map(|(component, ties)| {
+            let name = component.name().to_owned();
+            let start = Start {
+                handle: &handle.of_component(ties.users.clone(), !ties.uses.is_empty()),
+                lame_duck_min,
+                #[cfg(unix)]
+                sockets: &mut sockets,
+            };
+            match component.start(start) {
+                Ok(running) => Ok(Started {
+                    name,
+                    running,
+                    ties,
+                }),
+                Err(e) => Err((name, e)),
+            }
+        })
+        .collect()
+}
+
+/// A component that has what it needs and has not begun its work.
+pub(super) struct Started {
+    name: String,
+    running: Running,
+    ties: Ties,
+}
+
+/// The components at work.
+#[derive(Default)]
+pub(super) struct Parts {
+    running: JoinSet<Result<(), BoxError>>,
+    names: HashMap<Id, String>,
+    /// Those that others use, and by whom they still are.
+    used: Vec<(String, Dependents)>,
+}
+
+type Ended = Result<(Id, Result<(), BoxError>), JoinError>;
+
+impl Parts {
+    pub(super) fn spawn_all(&mut self, components: Vec<Started>) {
+        for it in components {
+            if it.ties.users.any() {
+                self.used.push((it.name.clone(), it.ties.users));
+            }
+            let (running, uses) = (it.running, it.ties.uses);
+            let work = async move {
+                let result = running.await;
+                drop(uses);
+                result
+            };
+            let id = self.running.spawn(work).id();
+            self.names.insert(id, it.name);
+        }
+    }
+
+    /// Whether it could not end because a component that uses it has not.
+    fn is_still_used(&self, it: &Unnamed, ledger: &Ledger) -> bool {
+        let mut used = self.used.iter().filter(|(_, users)| users.any());
+        let named = || ledger.named(it).map(|it| it.name.to_string());
+        it.kind == TASK && used.any(|(used, _)| named().as_ref() == Some(used))
+    }
+
+    /// Waits until the shutdown begins, which the failure of a component does too.
+    pub(super) async fn until_shutdown(&mut self, handle: &Handle) {
+        loop {
+            tokio::select! {
+                biased;
+                () = handle.begun() => return,
+                Some(ended) = self.running.join_next_with_id() => {
+                    if let Some(failed) = self.ended(ended, handle) {
+                        handle.begin(Reason::Failed(failed));
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Takes note of a component that has ended; its name if it failed.
+    fn ended(&mut self, ended: Ended, handle: &Handle) -> Option<String> {
+        let (id, problem) = match ended {
+            Ok((id, Ok(()))) => (id, None),
+            Ok((id, Err(error))) => (id, Some(error.to_string())),
+            Err(lost) => {
+                let id = lost.id();
+                let problem = match lost.try_into_panic() {
+                    Ok(panic) => format!("panicked: {}", panic_text(&*panic)),
+                    Err(lost) => lost.to_string(),
+                };
+                (id, Some(problem))
+            }
+        };
+        let name = self.names.remove(&id).unwrap_or_default();
+        let problem = problem?;
+        handle.journal().failed(&name, problem);
+        Some(name)
+    }
+
+    /// Waits until every component has ended and nothing is in flight; past the time for that, has
+    /// everybody let go, and writes down who did not.
+    pub(super) async fn drain(&mut self, handle: &Handle) {
+        let budget = handle.budget();
+        if self.drained_by(budget.drain_until(), handle).await {
+            return;
+        }
+        // However it ends from here on, it did not end in time. Requests and jobs note what became
+        // of them themselves, and what is still used is told only now.
+        let ledger = handle.ledger();
+        let noted = |entry: &Unnamed| {
+            kind::is_written_down_by_its_owner(entry.kind) || self.is_still_used(entry, ledger)
+        };
+        handle.journal().let_go_all(
+            handle.ledger(),
+            noted,
+            "not finished when the time for draining was over",
+        );
+        handle.start_letting_go();
+        if self.drained_by(budget.let_go_until(), handle).await {
+            return;
+        }
+        handle
+            .journal()
+            .let_go_all(handle.ledger(), |_| false, "does not react to being let go");
+        for name in self.names.values() {
+            let name = name.clone();
+            voice::event(Level::WARN, move || {
+                tracing::warn!(target: "lameduck", name, "component did not end");
+            });
+        }
+        self.running.abort_all();
+    }
+
+    async fn drained_by(&mut self, offset: Duration, handle: &Handle) -> bool {
+        let drained = async {
+            while let Some(ended) = self.running.join_next_with_id().await {
+                self.ended(ended, handle);
+            }
+            handle.ledger().empty().await;
+        };
+        tokio::time::timeout(handle.left_until(offset), drained)
+            .await
+            .is_ok()
+    }
+}

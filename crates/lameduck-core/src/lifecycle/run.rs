@@ -1,0 +1,296 @@
+//! One life, from `Starting` to `Stopped`.
+//!
+//! # What must hold
+//!
+//! 1. Every stage is bounded by the [`budget`](crate::shutdown::budget), counted from the signal.
+//! 2. A shutdown that begins before the process is ready closes what there is and ends it, exit 0.
+//! 3. Whatever fails, every closer gets its turn.
+//! 4. The report names everything that did not finish, and the exit code is 0 only if there is
+//!    nothing to name.
+
+use std::collections::{BTreeSet, HashSet};
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+use tracing::Level;
+use tracing::level_filters::LevelFilter;
+
+use super::builder::Lifecycle;
+use super::lame_duck;
+use super::parts::{Parts, start_all};
+use super::process;
+use super::signals::spawn_hooks;
+use super::uses::{self, Names, Plan, arranged};
+use crate::component::StartError;
+use crate::component::announce::{self, systemd};
+use crate::component::close::{Closer, close_all};
+#[cfg(unix)]
+use crate::environment::inherited::Sockets;
+use crate::environment::{LameDuck, Window};
+use crate::process::signal_set::SIGINT;
+use crate::process::{final_report, sys, terminal};
+use crate::report::redact::without_passwords;
+use crate::shutdown::exit::Exit;
+use crate::shutdown::phase::Phase;
+use crate::shutdown::reason::Reason;
+use crate::voice;
+
+/// How long those may be waited for who are told why the process does not start.
+const PATIENCE_WITH_REFUSALS: Duration = Duration::from_secs(1);
+
+impl Lifecycle {
+    /// Starts everything, waits for the shutdown to begin, and sees it through. The process should
+    /// end with the result: return it from `main`.
+    ///
+    /// What runs on blocking threads (`tokio::task::spawn_blocking`, a read of standard input) then has what is left
+    /// of the grace: the runtime waits for it without end (tokio#5338), so the process is ended by force just before
+    /// the grace is over, with exit code 124. What was spawned with `tokio::spawn` is dropped where it stands;
+    /// [`Handle::spawn`](crate::Handle::spawn) has a task waited for.
+    ///
+    /// In a test harness the process is left alone once this has returned. A test that wants no signals and no
+    /// watchdog takes [`embedded`](Lifecycle::embedded).
+    ///
+    /// # Cancel safety
+    ///
+    /// Not cancel safe: dropping the future drops every component where it stands.
+    pub async fn run(self) -> Exit {
+        if self.is_forked() {
+            refuse_fork();
+        }
+        let handle = self.handle.clone();
+        let exit = self.live().await;
+        process::over(&handle, exit);
+        exit
+    }
+
+    async fn live(mut self) -> Exit {
+        let window = self.window();
+        let auto = self.asked_lame_duck() == LameDuck::Auto;
+        self.check_signals();
+        self.check_names();
+        self.check_components();
+        let handle = self.handle.clone();
+        self.leave_probers_out();
+        #[cfg(unix)]
+        let sockets = self.inherited();
+        let (Some(order), Ok(())) = (self.order(), self.open_probes()) else {
+            return self.refuse().await;
+        };
+        let (probes, _readiness) = self.complete_probes();
+        let mut parts = Parts::default();
+        let mut signal_hooks = JoinSet::new();
+        let driver = if handle.reason().is_some() {
+            self.driver.drain()
+        } else {
+            let components = std::mem::take(&mut self.components);
+            let started = start_all(
+                components,
+                order.tie(),
+                window.min,
+                #[cfg(unix)]
+                sockets,
+                &handle,
+            );
+            match started {
+                Ok(running) => {
+                    parts.spawn_all(running);
+                    let driver = self.driver.ready();
+                    handle.journal().entered(Phase::Ready);
+                    systemd::ready(&handle).await;
+                    let hooks = std::mem::take(&mut self.signals);
+                    signal_hooks = spawn_hooks(hooks, &handle);
+                    parts.until_shutdown(&handle).await;
+
+                    let driver = driver.lame_duck();
+                    handle.journal().entered(Phase::LameDuck);
+                    systemd::stopping(&handle).await;
+                    let window = match handle.reason() {
+                        Some(Reason::Failed(_)) => Window::NONE,
+                        Some(reason) if auto && is_from_somebody_here(reason) => Window::NONE,
+                        _ => window,
+                    };
+                    tokio::join!(
+                        lame_duck::over(&handle, window),
+                        announce::tell(self.hooks, &handle)
+                    );
+                    driver.drain()
+                }
+                Err((name, problem @ StartError::BadConfiguration(_))) => {
+                    self.bad.push(format!("{name}: {problem}"));
+                    return self.refuse().await;
+                }
+                Err((name, StartError::Failed(problem))) => {
+                    handle.begin(Reason::Failed(name.clone()));
+                    handle.journal().failed(name, problem);
+                    self.driver.drain()
+                }
+            }
+        };
+
+        handle.journal().entered(Phase::Draining);
+        parts.drain(&handle).await;
+        drop(signal_hooks);
+
+        let driver = driver.close();
+        handle.journal().entered(Phase::Closing);
+        close_all(self.closers, handle.budget().close_until(), &handle).await;
+        let report = || handle.report("still under way at the end", None);
+        let traced = (!self.flushers.is_empty()).then(|| final_report::trace(report(), &handle));
+        close_all(self.flushers, handle.budget().flush_until(), &handle).await;
+
+        driver.stop();
+        handle.journal().entered(Phase::Stopped);
+        let report = report();
+        let exit = Exit::from_code(report.exit);
+        final_report::tell(report, traced, &handle);
+        if let Some(probes) = probes {
+            probes.stop().await;
+        }
+        exit
+    }
+
+    /// Says why the process does not start, and closes what the application had opened for it.
+    async fn refuse(self) -> Exit {
+        let exit = match self.bad[..] {
+            [] => Exit::FAILED,
+            _ => Exit::BAD_CONFIGURATION,
+        };
+        for problem in self.bad.iter().chain(&self.failed) {
+            final_report::say(without_passwords(problem).into_owned());
+        }
+        voice::said_within(PATIENCE_WITH_REFUSALS);
+        self.handle
+            .begin(Reason::Asked("a refusal to start".to_owned()));
+        let budget = self.handle.budget();
+        close_all(self.closers, budget.close_until(), &self.handle).await;
+        close_all(self.flushers, budget.flush_until(), &self.handle).await;
+        exit
+    }
+
+    /// The sockets that the process was started with, and which server gets them.
+    #[cfg(unix)]
+    fn inherited(&mut self) -> Sockets {
+        // Read anew: the application may have taken them itself since. What is wrong with the
+        // variables has been told by then.
+        let mut sockets = Sockets::from_env().unwrap_or_default();
+        let listens = self.components.iter().filter(|it| it.listens());
+        let servers: Vec<&str> = listens.map(|it| it.name()).collect();
+        if let Err(e) = sockets.assign(&servers) {
+            self.bad.push(e.to_string());
+        }
+        sockets
+    }
+
+    /// Who ends after whom; `None` if what was said of that cannot be.
+    fn order(&mut self) -> Option<Plan> {
+        let names = Names {
+            components: self.components.iter().map(|it| it.name()).collect(),
+            closers: self.closers.iter().map(Closer::name).collect(),
+            flushers: self.flushers.iter().map(Closer::name).collect(),
+        };
+        match uses::plan(&names, &self.edges) {
+            Ok(plan) => {
+                let closers = std::mem::take(&mut self.closers);
+                self.closers = arranged(closers, &plan.closers);
+                let flushers = std::mem::take(&mut self.flushers);
+                self.flushers = arranged(flushers, &plan.flushers);
+                Some(plan)
+            }
+            Err(bad) => {
+                self.bad.extend(bad.iter().map(ToString::to_string));
+                None
+            }
+        }
+    }
+
+    /// What components say of their own settings.
+    fn check_components(&mut self) {
+        for it in &self.components {
+            if let Err(problem) = it.check() {
+                self.bad.push(format!("{}: {problem}", it.name()));
+            }
+        }
+    }
+
+    /// Two servers of one name would share an address and an inherited socket.
+    fn check_names(&mut self) {
+        let listens = self.components.iter().filter(|it| it.listens());
+        let mut seen = HashSet::new();
+        let names = listens.map(|it| it.name());
+        let twice: BTreeSet<&str> = names.filter(|name| !seen.insert(*name)).collect();
+        self.bad.extend(twice.iter().map(|name| {
+            format!(
+                "two servers are called {name}: give each a name of its own, for example {name}-2"
+            )
+        }));
+    }
+
+    fn leave_probers_out(&mut self) {
+        let mut probers = std::mem::take(&mut self.probers);
+        probers.extend(self.environment.probers.take().unwrap_or_default());
+        self.handle.traffic().leave_out(probers);
+    }
+
+    fn asked_lame_duck(&self) -> LameDuck {
+        self.environment.lame_duck.unwrap_or(self.lame_duck)
+    }
+
+    fn window(&mut self) -> Window {
+        let asked = self.asked_lame_duck();
+        let budget = self.handle.budget();
+        let whose = match self.environment.lame_duck {
+            Some(_) => "LAMEDUCK_LAME_DUCK: ",
+            None => "",
+        };
+        match asked.window(&budget, self.environment.kubernetes) {
+            Ok(window) => {
+                if window.max < asked.most() {
+                    tell_cut(whose, asked.most(), window.max, budget.grace());
+                }
+                window
+            }
+            Err(e) => {
+                self.bad.push(format!("{whose}{e}"));
+                Window::NONE
+            }
+        }
+    }
+}
+
+/// Whether somebody at a terminal wants the process to be gone: nobody is to be sent elsewhere first.
+fn is_from_somebody_here(reason: &Reason) -> bool {
+    match reason {
+        Reason::Key(_) => true,
+        Reason::Signal(signal) => *signal == SIGINT && terminal::is_attended(),
+        _ => false,
+    }
+}
+
+/// Ends a fork of the process that began to listen. At once: whatever waits here for a thread, be it the runtime's
+/// own, waits for one that the parent has, and no watchdog ends it.
+fn refuse_fork() -> ! {
+    final_report::say_now(
+        "the process was forked after Lifecycle::new(), and its threads stayed behind: it \
+         would hear no signal. Make it a daemon before that, for example as the first thing in main, or leave \
+         it in the foreground (systemd, containers)",
+    );
+    sys::exit_now(Exit::BAD_CONFIGURATION.code())
+}
+
+/// Says that less time is given to the lame-duck phase than was asked for.
+fn tell_cut(whose: &str, asked: Duration, given: Duration, grace: Duration) {
+    let text = format!(
+        "{whose}a lame-duck phase of at most {} would leave too little of a grace of {} to drain: it is given {}",
+        humantime::format_duration(asked),
+        humantime::format_duration(grace),
+        humantime::format_duration(given)
+    );
+    if LevelFilter::current() >= Level::WARN {
+        voice::event(
+            Level::WARN,
+            move || tracing::warn!(target: "lameduck", "{text}"),
+        );
+    } else {
+        final_report::say(text);
+    }
+}

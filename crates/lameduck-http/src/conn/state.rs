@@ -1,0 +1,248 @@
+//! Where a connection stands: one state, what moves it, and a plain picture of the whole.
+//!
+//! ```text
+//!              ┌───────────────▶ Fresh ──byte──▶ Head ──asked──▶ Busy ──answered──▶ Idle
+//! Silent ──byte──▶ Shaking ─────▲                 ▲  ▲             │ ▲                │
+//!   (TLS only)                        whole preface │  └─ behind ────┘ └─── asked ──────┤
+//!                                     Http2 ◀───────┘◀──────────── byte ───────────────┘
+//!              any ──upgraded──▶ Upgraded      any ──given back──▶ Leaving
+//! ```
+//!
+//! # What must hold
+//!
+//! 1. A request is under way in `Head` and `Busy`, and in `Http2` while a stream is open. In no other
+//!    state is one, as far as the bytes say that have been read.
+//! 2. `Leaving` is left by nobody: what is over stays over.
+//! 3. Every event is defined in every state ([`State::after`]), so that a late one does no harm.
+
+use std::time::Duration;
+
+use lameduck_core::internal::clock::Millis;
+
+/// Where a connection stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum State {
+    /// A TLS handshake is expected, and no byte has come.
+    Silent = 0,
+    /// A TLS handshake is under way.
+    Shaking = 1,
+    /// HTTP may begin, and no byte of it has come.
+    Fresh = 2,
+    /// A request has begun to arrive; its head is not whole. So has a request behind one that has been
+    /// answered.
+    Head = 3,
+    /// HTTP/1.x: a request is in its handler, or its response on its way.
+    Busy = 4,
+    /// HTTP/1.x: between a response and the next request.
+    Idle = 5,
+    /// HTTP/2. Its streams are counted.
+    Http2 = 6,
+    /// It has stopped being HTTP, and belongs to somebody else, who ends it.
+    Upgraded = 7,
+    /// HTTP is done with it. What is left is an orderly end.
+    Leaving = 8,
+}
+
+/// What happens to a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Event {
+    /// A TLS handshake is expected.
+    #[cfg_attr(not(feature = "rustls"), allow(dead_code))]
+    Shakes,
+    /// The TLS handshake is done.
+    #[cfg_attr(not(feature = "rustls"), allow(dead_code))]
+    Shook,
+    /// A byte has come: of a handshake, or of HTTP.
+    Byte,
+    /// The bytes so far are those with which HTTP/2 begins.
+    Preface,
+    /// The head of a request is whole.
+    Asked,
+    /// The last response on its way is with the kernel. `behind`: whether part of another request came
+    /// with the one it answers.
+    Answered { behind: bool },
+    /// It stops being HTTP.
+    Upgraded,
+    /// HTTP, or whoever had it, is done with it.
+    GivenBack,
+}
+
+impl State {
+    /// The state after an event.
+    #[inline]
+    pub(crate) const fn after(self, event: Event) -> State {
+        use State::{Busy, Fresh, Head, Http2, Idle, Leaving, Shaking, Silent, Upgraded};
+        match (self, event) {
+            (Leaving, _) | (_, Event::GivenBack) => Leaving,
+            (Upgraded, _) => Upgraded,
+            (_, Event::Upgraded) => Upgraded,
+            (Http2, _) => Http2,
+            (Fresh, Event::Shakes) => Silent,
+            (Silent | Shaking, Event::Shook) => Fresh,
+            (Silent, Event::Byte) => Shaking,
+            (Fresh | Idle, Event::Byte) => Head,
+            (Fresh | Head, Event::Preface) => Http2,
+            (Fresh | Head | Idle, Event::Asked) => Busy,
+            (Busy, Event::Answered { behind: true }) => Head,
+            (Busy, Event::Answered { behind: false }) => Idle,
+            (same, _) => same,
+        }
+    }
+
+    pub(super) const fn from_u8(n: u8) -> State {
+        match n {
+            0 => State::Silent,
+            1 => State::Shaking,
+            2 => State::Fresh,
+            3 => State::Head,
+            4 => State::Busy,
+            5 => State::Idle,
+            6 => State::Http2,
+            7 => State::Upgraded,
+            _ => State::Leaving,
+        }
+    }
+}
+
+/// A picture of a connection: its state, and when what happened.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Snapshot {
+    pub(crate) state: State,
+    /// When the state was entered.
+    pub(crate) since: Millis,
+    /// When the peer connected.
+    pub(crate) connected: Millis,
+    /// When the last byte went, either way.
+    pub(crate) last_byte: Millis,
+    /// Requests whose responses are not with the kernel.
+    pub(crate) in_flight: u32,
+    /// Whether a response waits for the peer to take it.
+    pub(crate) write_blocked: bool,
+    /// Whether a request has come on it.
+    pub(crate) used: bool,
+    /// The longest pause seen between a response and the next request.
+    pub(crate) turnaround: Duration,
+    /// When the first part of a TLS record came whose last has not.
+    pub(crate) record: Option<Millis>,
+    /// HTTP/2: when GOAWAY was sent.
+    pub(crate) told: Option<Millis>,
+    /// When the peer was seen to have all that we sent, our FIN included.
+    pub(crate) delivered: Option<Millis>,
+    /// When the peer's FIN was seen while a request of its was in flight.
+    pub(crate) half_closed: Option<Millis>,
+}
+
+impl Snapshot {
+    /// Whether a request is in a handler, or a response on its way out.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.in_flight > 0 || self.write_blocked
+    }
+
+    /// Since when the head of a request has been arriving, or a handshake, or the TLS record that may
+    /// have a request's first byte in it.
+    pub(crate) fn arriving_since(&self) -> Option<Millis> {
+        match self.state {
+            State::Head | State::Shaking => Some(self.since),
+            _ => self.record,
+        }
+    }
+
+    /// Whether nothing is under way, as far as is known: not a request, not the beginning of one.
+    pub(crate) fn is_idle(&self) -> bool {
+        let nothing = match self.state {
+            State::Silent | State::Fresh | State::Idle => true,
+            State::Http2 => self.in_flight == 0,
+            _ => false,
+        };
+        nothing && !self.is_busy() && self.record.is_none()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const STATES: [State; 9] = [
+        State::Silent,
+        State::Shaking,
+        State::Fresh,
+        State::Head,
+        State::Busy,
+        State::Idle,
+        State::Http2,
+        State::Upgraded,
+        State::Leaving,
+    ];
+
+    const EVENTS: [Event; 9] = [
+        Event::Shakes,
+        Event::Shook,
+        Event::Byte,
+        Event::Preface,
+        Event::Asked,
+        Event::Answered { behind: true },
+        Event::Answered { behind: false },
+        Event::Upgraded,
+        Event::GivenBack,
+    ];
+
+    fn after(events: &[Event]) -> State {
+        events
+            .iter()
+            .fold(State::Fresh, |state, event| state.after(*event))
+    }
+
+    #[test]
+    fn a_state_is_its_number() {
+        for state in STATES {
+            assert_eq!(State::from_u8(state as u8), state);
+        }
+    }
+
+    #[test]
+    fn a_connection_goes_the_way_of_its_requests() {
+        let answered = Event::Answered { behind: false };
+        assert_eq!(after(&[Event::Byte]), State::Head);
+        assert_eq!(after(&[Event::Byte, Event::Byte]), State::Head);
+        assert_eq!(after(&[Event::Byte, Event::Asked]), State::Busy);
+        assert_eq!(
+            after(&[Event::Byte, Event::Asked, Event::Byte]),
+            State::Busy
+        );
+        let one = [Event::Byte, Event::Asked, answered];
+        assert_eq!(after(&one), State::Idle);
+        assert_eq!(after(&[&one[..], &one[..]].concat()), State::Idle);
+        let pipelined = [Event::Byte, Event::Asked, Event::Answered { behind: true }];
+        assert_eq!(after(&pipelined), State::Head);
+        let tls = [Event::Shakes, Event::Byte, Event::Byte, Event::Shook];
+        assert_eq!(after(&tls[..1]), State::Silent);
+        assert_eq!(after(&tls[..2]), State::Shaking);
+        assert_eq!(after(&tls), State::Fresh);
+        let http2 = [Event::Byte, Event::Preface, Event::Asked, answered];
+        assert_eq!(after(&http2), State::Http2);
+    }
+
+    #[test]
+    fn what_is_over_stays_over_and_what_is_not_ours_is_left_alone() {
+        for state in STATES {
+            assert_eq!(state.after(Event::GivenBack), State::Leaving);
+            for event in EVENTS {
+                assert_eq!(State::Leaving.after(event), State::Leaving);
+                if event != Event::GivenBack {
+                    assert_eq!(State::Upgraded.after(event), State::Upgraded);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn only_a_request_that_was_asked_makes_a_connection_busy() {
+        for state in STATES {
+            for event in EVENTS {
+                let busy = state.after(event) == State::Busy;
+                assert!(!busy || state == State::Busy || event == Event::Asked);
+            }
+        }
+    }
+}

@@ -1,0 +1,232 @@
+//! A listener for accept loops that are not ours: it stops as carefully as that of our own server.
+//!
+//! # What must hold
+//!
+//! 1. Once [`Listener::accept`] says that there are no more connections, every one whose handshake the
+//!    peer had completed has been handed out, and the socket is closed; as in
+//!    [`listener`](super::listener), to which this adds a queue.
+//! 2. [`Listener::closed`] completes a while later, so that who came last can be served before a server
+//!    closes what looks idle: hyper closes a connection from which it has read nothing yet
+//!    (hyper#3792).
+
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::sync::{oneshot, watch};
+
+use super::listener;
+use super::socket::{Accepted, Socket};
+use lameduck_core::Handle;
+use lameduck_core::internal::clock::Millis;
+
+/// How long the first bytes of a connection may take that was accepted last.
+const FIRST_BYTE: Duration = Duration::from_millis(500);
+
+/// A TCP listener for a server of one's own, made by [`Listener::new`].
+///
+/// Beside `tokio::net::TcpListener`: it ends when the drain begins, and no connection is reset by its
+/// end. Purposefully not `Clone`: two loops could not say which of them has the last connection.
+#[must_use = "a listener that nobody accepts from keeps peers waiting"]
+#[derive(Debug)]
+pub struct Listener {
+    source: Source,
+    handle: Handle,
+    local_addr: SocketAddr,
+    closed: watch::Sender<bool>,
+    broken: oneshot::Receiver<io::Error>,
+}
+
+enum Source {
+    Open(listener::Listener),
+    /// Only what had come before.
+    Closing(UnboundedReceiver<(TcpStream, SocketAddr)>),
+}
+
+impl std::fmt::Debug for Source {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Source::Open(_) => "Open",
+            Source::Closing(_) => "Closing",
+        })
+    }
+}
+
+impl Listener {
+    /// A listener for a server that is not ours. To be called within a runtime of tokio.
+    ///
+    /// # Errors
+    ///
+    /// What the system says of the socket.
+    pub fn new(handle: &Handle, listener: std::net::TcpListener) -> io::Result<Listener> {
+        listener.set_nonblocking(true)?;
+        let listener = TcpListener::from_std(listener)?;
+        let local_addr = listener.local_addr()?;
+        let listener = listener::Listener::of(listener);
+        Ok(Listener {
+            local_addr,
+            broken: listener.broken(),
+            source: Source::Open(listener),
+            handle: handle.clone(),
+            closed: watch::Sender::new(false),
+        })
+    }
+}
+
+impl Listener {
+    /// The next connection and its peer's address; `None` when there will be no more, because the drain has begun and the
+    /// last one has been handed out. Errors of the moment are logged and waited out. One that does not
+    /// pass, because somebody has ended the socket, shuts the process down with exit code 1.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: no connection is lost.
+    pub async fn accept(&mut self) -> Option<(TcpStream, SocketAddr)> {
+        loop {
+            match &mut self.source {
+                Source::Closing(last) => return last.recv().await,
+                Source::Open(listener) => tokio::select! {
+                    biased;
+                    () = over(&self.handle) => self.close(),
+                    Ok(error) = &mut self.broken => {
+                        let name = format!("listener {}", self.local_addr);
+                        let error = format!("cannot accept connections any more: {error}");
+                        self.handle.fail(&name, error);
+                    }
+                    accepted = listener.accept() => {
+                        if let Some(it) = over_tcp(accepted) {
+                            self.handle.traffic().foreign_connection(Millis::now());
+                            return Some(it);
+                        }
+                    }
+                },
+            }
+        }
+    }
+
+    /// In a task of its own, so that giving up a call of `accept` gives up nothing else.
+    fn close(&mut self) {
+        let (each, last) = unbounded_channel();
+        let Source::Open(listener) = std::mem::replace(&mut self.source, Source::Closing(last))
+        else {
+            return;
+        };
+        let (handle, closed) = (self.handle.clone(), self.closed.clone());
+        tokio::spawn(async move {
+            let bound = handle.left_until(handle.budget().drain_until());
+            let hand_out = |accepted| {
+                if let Some(it) = over_tcp(accepted) {
+                    let _ = each.send(it);
+                }
+            };
+            listener.close(bound, hand_out).await;
+            drop(each);
+            tokio::select! {
+                () = tokio::time::sleep(FIRST_BYTE) => {}
+                () = handle.hurried() => {}
+                () = handle.let_go() => {}
+            }
+            closed.send_replace(true);
+        });
+    }
+
+    /// Completes when the server may close what is idle: the listener is closed, and who came last has
+    /// had half a second for a first request. A second signal ends that half second.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe.
+    pub fn closed(&self) -> impl Future<Output = ()> + Send + 'static {
+        let mut closed = self.closed.subscribe();
+        async move {
+            // A listener that is gone is closed, too.
+            let _ = closed.wait_for(|closed| *closed).await;
+        }
+    }
+
+    /// The address, with the port that the system chose if it was asked to.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.local_addr
+    }
+}
+
+/// There are no others from a listener of TCP.
+fn over_tcp(accepted: Accepted) -> Option<(TcpStream, SocketAddr)> {
+    match (accepted.socket, accepted.peer) {
+        (Socket::Tcp(stream), Some(peer)) => Some((stream, peer)),
+        _ => None,
+    }
+}
+
+/// Whoever uses this server from within the process still connects to it.
+async fn over(handle: &Handle) {
+    handle.draining().await;
+    handle.no_longer_used().await;
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+
+    use super::*;
+    use lameduck_core::phase::Driver;
+
+    #[tokio::test]
+    async fn accept_lossless_what_waits_to_be_accepted_is_handed_out_before_the_end() {
+        let driver = Driver::new().ready();
+        let handle = Handle::new(driver.phases());
+        let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut listener = Listener::new(&handle, socket).unwrap();
+        let (address, closed) = (listener.local_addr(), listener.closed());
+        let connect = || std::net::TcpStream::connect(address);
+        let peers: Vec<_> = (0..20).map(|_| connect().unwrap()).collect();
+        let _driver = driver.lame_duck().drain();
+
+        let mut accepted = Vec::new();
+        while let Some((stream, peer)) = listener.accept().await {
+            assert_eq!(stream.peer_addr().unwrap(), peer);
+            accepted.push(stream);
+        }
+        assert_eq!(accepted.len(), peers.len());
+        let refused = connect().unwrap_err();
+        assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused);
+        for peer in &peers {
+            peer.set_nonblocking(true).unwrap();
+            let nothing = peer.peek(&mut [0]).unwrap_err();
+            assert_eq!(nothing.kind(), io::ErrorKind::WouldBlock, "not reset");
+        }
+        assert!(listener.accept().await.is_none(), "and none after that");
+        closed.await;
+    }
+
+    #[tokio::test]
+    async fn giving_up_a_call_of_accept_gives_up_no_connection() {
+        let driver = Driver::new().ready();
+        let handle = Handle::new(driver.phases());
+        let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut listener = Listener::new(&handle, socket).unwrap();
+        let address = listener.local_addr();
+        let peers: Vec<_> = (0..5)
+            .map(|_| std::net::TcpStream::connect(address).unwrap())
+            .collect();
+        let _driver = driver.lame_duck().drain();
+        let mut accepted = Vec::new();
+        let each_call_given_up = async {
+            loop {
+                match listener.accept().now_or_never() {
+                    Some(Some(stream)) => accepted.push(stream),
+                    Some(None) => return,
+                    None => tokio::task::yield_now().await,
+                }
+            }
+        };
+        let bound = Duration::from_secs(10);
+        tokio::time::timeout(bound, each_call_given_up)
+            .await
+            .unwrap();
+        assert_eq!(accepted.len(), peers.len());
+    }
+}

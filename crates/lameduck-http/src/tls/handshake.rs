@@ -1,0 +1,104 @@
+//! From the connection to the first byte of HTTP.
+//!
+//! # What must hold
+//!
+//! 1. A handshake under way is in flight: its connection is on the server's list, and is not closed
+//!    as idle (hyper#3792).
+//! 2. It is bounded, at any time and more tightly once nothing else is in flight (hyper#4170): the
+//!    [`sweep`](crate::sweep) says when. It is not in the ledger, so that a thousand peers who
+//!    stop half way keep nobody's idle connections open.
+//! 3. A peer that has not said a word costs no more than its socket.
+
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::task::Poll;
+
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+
+use tracing::Level;
+
+use super::session::{Session, Wire};
+use crate::conn::{Conn, Order};
+use crate::facts::TlsFacts;
+use crate::linger::linger;
+use crate::socket::Socket;
+use crate::stream::Stream;
+use lameduck_core::internal::voice;
+
+/// Shakes hands; `None` if that did not go well, and the connection is over.
+pub(crate) async fn handshake(
+    socket: Socket,
+    conn: &Arc<Conn>,
+    acceptor: &TlsAcceptor,
+) -> Option<Stream> {
+    conn.shakes_hands();
+    match heard(&socket, conn).await {
+        Heard::Something => conn.first_of_handshake(),
+        Heard::Nothing => {
+            linger(Stream::Plain(socket), conn).await;
+            return None;
+        }
+        Heard::TooLate => return None,
+    }
+    let wire = Wire::new(socket, conn.clone());
+    tokio::select! {
+        biased;
+        shaken = acceptor.accept(wire).into_fallible() => match shaken {
+            Ok(stream) => {
+                conn.has_shaken(facts(&stream));
+                conn.shook_hands();
+                Some(Stream::Tls(Box::new(Session::new(stream))))
+            }
+            Err((error, wire)) => {
+                voice::event(Level::DEBUG, move || {
+                    tracing::debug!(target: "lameduck", %error, "no TLS handshake");
+                });
+                // The alert that says why must not be overtaken by a reset.
+                conn.leaves_unread();
+                linger(Stream::Plain(wire.into_socket()), conn).await;
+                None
+            }
+        },
+        () = conn.cut() => None,
+    }
+}
+
+fn facts(stream: &TlsStream<Wire>) -> TlsFacts {
+    let session = stream.get_ref().1;
+    TlsFacts {
+        server_name: session.server_name().map(Into::into),
+        certificates: session.peer_certificates().map(<[_]>::to_vec),
+        alpn: session.alpn_protocol().map(Into::into),
+        #[cfg(feature = "tonic")]
+        tonic: tonic::transport::server::Connected::connect_info(stream),
+    }
+}
+
+enum Heard {
+    /// There is something to read.
+    Something,
+    /// There is not, and the connection is to be closed.
+    Nothing,
+    /// The connection is to be cut.
+    TooLate,
+}
+
+async fn heard(socket: &Socket, conn: &Conn) -> Heard {
+    poll_fn(|cx| {
+        conn.bell.hear(cx);
+        if socket.poll_readable(cx).is_ready() {
+            return Poll::Ready(Heard::Something);
+        }
+        match conn.order() {
+            Order::Serve | Order::GoAway => Poll::Pending,
+            Order::Cut => Poll::Ready(Heard::TooLate),
+            Order::CloseIdle if socket.has_unread() => {
+                conn.decline(Order::CloseIdle);
+                Poll::Pending
+            }
+            Order::CloseIdle => Poll::Ready(Heard::Nothing),
+        }
+    })
+    .await
+}

@@ -1,0 +1,177 @@
+//! A TLS session over a socket, and what nobody has read or sent of it yet.
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio_rustls::server::TlsStream;
+
+use super::records::Records;
+use crate::conn::Conn;
+use crate::socket::Socket;
+
+/// The socket under a session, with an eye on the records that it reads.
+pub(super) struct Wire {
+    socket: Socket,
+    records: Records,
+    conn: Arc<Conn>,
+}
+
+impl Wire {
+    pub(super) fn new(socket: Socket, conn: Arc<Conn>) -> Wire {
+        Wire {
+            socket,
+            records: Records::default(),
+            conn,
+        }
+    }
+
+    pub(super) fn into_socket(self) -> Socket {
+        self.socket
+    }
+}
+
+impl AsyncRead for Wire {
+    #[inline]
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = &mut *self;
+        let before = buf.filled().len();
+        let polled = Pin::new(&mut this.socket).poll_read(cx, buf);
+        if polled.is_ready() {
+            this.records.came(&buf.filled()[before..]);
+            this.conn.within_record(this.records.is_within());
+        }
+        polled
+    }
+}
+
+impl AsyncWrite for Wire {
+    #[inline]
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.socket).poll_write(cx, buf)
+    }
+
+    #[inline]
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.socket).poll_write_vectored(cx, bufs)
+    }
+
+    #[inline]
+    fn is_write_vectored(&self) -> bool {
+        self.socket.is_write_vectored()
+    }
+
+    #[inline]
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.socket).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.socket).poll_shutdown(cx)
+    }
+}
+
+/// For what tonic says of a connection over TLS.
+#[cfg(feature = "tonic")]
+impl tonic::transport::server::Connected for Wire {
+    type ConnectInfo = tonic::transport::server::TcpConnectInfo;
+
+    fn connect_info(&self) -> Self::ConnectInfo {
+        crate::for_tonic::tcp_info(&self.conn)
+    }
+}
+
+/// A TLS session after its handshake. Its end is close_notify, then FIN.
+pub(crate) struct Session(TlsStream<Wire>);
+
+impl Session {
+    pub(super) fn new(stream: TlsStream<Wire>) -> Session {
+        Session(stream)
+    }
+
+    /// Whether the peer has sent something that nobody has read yet, or that is not whole yet.
+    /// Perhaps it is a record that is no data; whoever reads will know.
+    pub(crate) fn has_unread(&self) -> bool {
+        let (wire, session) = self.0.get_ref();
+        !session.wants_read() || wire.records.is_within() || wire.socket.has_unread()
+    }
+
+    /// Whether something that was written is not with the kernel yet.
+    #[inline]
+    pub(crate) fn holds_back(&self) -> bool {
+        self.0.get_ref().1.wants_write()
+    }
+
+    /// The socket under it.
+    pub(crate) fn socket(&self) -> &Socket {
+        &self.0.get_ref().0.socket
+    }
+
+    /// The socket, without a word to the peer.
+    pub(crate) fn into_socket(self) -> Socket {
+        self.0.into_inner().0.into_socket()
+    }
+}
+
+impl AsyncRead for Session {
+    #[inline]
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        match Pin::new(&mut self.0).poll_read(cx, buf) {
+            // A FIN without close_notify. What a request is, HTTP says; one that is cut is not whole.
+            Poll::Ready(Err(e)) if e.kind() == io::ErrorKind::UnexpectedEof => Poll::Ready(Ok(())),
+            polled => polled,
+        }
+    }
+}
+
+impl AsyncWrite for Session {
+    #[inline]
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write(cx, buf)
+    }
+
+    #[inline]
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write_vectored(cx, bufs)
+    }
+
+    #[inline]
+    fn is_write_vectored(&self) -> bool {
+        self.0.is_write_vectored()
+    }
+
+    #[inline]
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(cx)
+    }
+}

@@ -1,0 +1,115 @@
+//! What an application says about TLS.
+
+use std::convert::Infallible;
+use std::future::pending;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls::ServerConfig;
+use tokio_rustls::TlsAcceptor;
+
+use super::files::{Bad, Files};
+use super::reload::Reload;
+
+/// How a server speaks TLS: give it to [`Http::tls`](crate::Http::tls).
+///
+/// ```no_run
+/// # use lameduck_core::Lifecycle;
+/// # use lameduck_http::{Http, Tls};
+/// # async fn run() -> lameduck_core::Exit {
+/// let api = Http::new("api", "0.0.0.0:8443", lameduck_http::doc::Hello)
+///     .tls(Tls::files("/etc/tls/tls.crt", "/etc/tls/tls.key"));
+/// Lifecycle::new().component(api).run().await
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct Tls {
+    source: Source,
+    pub(crate) handshake_timeout: Duration,
+}
+
+#[derive(Clone, Debug)]
+enum Source {
+    Files(Files),
+    Config(Arc<ServerConfig>),
+}
+
+impl Tls {
+    /// TLS 1.2 and 1.3 with a certificate chain (the server's own first) and its private key (PKCS#8,
+    /// PKCS#1 or SEC1) from PEM files; HTTP/2 and HTTP/1.1 by ALPN; no client certificates.
+    ///
+    /// The files are read when the server starts; if they cannot be used the process does not start
+    /// (exit 2), and says what was expected. Every 2 s they are looked at, and if they have changed,
+    /// new connections get the new certificate. A pair that is not whole or does not belong together
+    /// is not used: the one before stays, and the log has a warning.
+    pub fn files(certificate: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Tls {
+        Tls::with(Source::Files(Files {
+            certificate: certificate.into(),
+            key: key.into(),
+        }))
+    }
+
+    /// A configuration of your own, used as it is. For HTTP/2 its
+    /// [`alpn_protocols`](ServerConfig::alpn_protocols) must have `h2` in them, usually before
+    /// `http/1.1`.
+    pub fn config(config: impl Into<Arc<ServerConfig>>) -> Tls {
+        Tls::with(Source::Config(config.into()))
+    }
+
+    fn with(source: Source) -> Tls {
+        Tls {
+            source,
+            handshake_timeout: Duration::from_secs(10),
+        }
+    }
+
+    /// How long a peer may take from the connection to the end of its handshake: 10 s unless told. One
+    /// that takes longer is cut off, to within a second; once nothing else is in flight during a
+    /// shutdown, 2 s after its first byte.
+    pub fn handshake_timeout(mut self, timeout: Duration) -> Tls {
+        self.handshake_timeout = timeout;
+        self
+    }
+
+    /// Reads the files. What it returns besides keeps them up to date, for ever.
+    pub(crate) fn start(
+        self,
+    ) -> Result<(TlsAcceptor, impl Future<Output = Infallible> + Send), String> {
+        let (config, reload) = match self.source {
+            Source::Config(config) => (config, None),
+            Source::Files(files) => {
+                let (config, reload) = configured(files).map_err(|bad| bad.to_string())?;
+                (Arc::new(config), Some(reload))
+            }
+        };
+        let watch = async move {
+            match reload {
+                Some(reload) => reload.watch().await,
+                None => pending().await,
+            }
+        };
+        Ok((config.into(), watch))
+    }
+}
+
+impl From<Arc<ServerConfig>> for Tls {
+    fn from(config: Arc<ServerConfig>) -> Tls {
+        Tls::config(config)
+    }
+}
+
+fn configured(files: Files) -> Result<(ServerConfig, Reload), Bad> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let reload = Reload::of(files, provider.clone())?;
+    let versions =
+        ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    let Ok(builder) = versions else {
+        unreachable!("ring has suites for TLS 1.2 and 1.3")
+    };
+    let mut config = builder
+        .with_no_client_auth()
+        .with_cert_resolver(reload.current());
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok((config, reload))
+}

@@ -1,0 +1,133 @@
+//! Sees one socket off: waits until it is to go, says goodbye, hears the peer's, ends the connection.
+
+use std::future::poll_fn;
+use std::pin::pin;
+use std::task::Poll;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::{Instant, sleep, timeout};
+
+use tracing::Level;
+
+use super::line::{Closed, Line};
+use super::pacer::Turn;
+use super::pacer::sockets_of;
+use super::settings::WebSockets;
+use super::{CloseCode, CloseFrame};
+use lameduck_core::Handle;
+use lameduck_core::inflight::Guard;
+use lameduck_core::internal::voice;
+
+/// How long a peer may take for its FIN after ours: 1 s.
+const FIN: Duration = Duration::from_secs(1);
+
+/// How one socket ends.
+pub(super) struct Closing<'a> {
+    pub(super) line: &'a Line,
+    pub(super) turn: &'a Turn,
+    pub(super) handle: &'a Handle,
+    /// What has it in the ledger.
+    pub(super) guard: &'a Guard,
+}
+
+impl Closing<'_> {
+    /// Returns when the connection has ended. Dropped, it leaves the connection as it is.
+    pub(super) async fn see_off(&self) {
+        let over = poll_fn(|cx| self.line.poll_over(cx));
+        tokio::select! {
+            biased;
+            () = over => {}
+            () = self.turn.comes() => {}
+        }
+        let settings = sockets_of(self.handle).settings();
+        let left = self.handle.left_until(self.handle.budget().drain_until());
+        let until = Instant::now() + left / 4 * 3;
+        let closing = settings.closing.min(left / 4 * 3);
+        if self.turn.has_come() && self.turn.is_awaited() {
+            // It has something to say first, and is done when it lets go or says Close itself.
+            let over = poll_fn(|cx| self.line.poll_over(cx));
+            let _ = timeout(closing, over).await;
+        }
+        match self
+            .handshake(&self.goodbye(&settings), closing, until)
+            .await
+        {
+            Some(Closed::Both) => self.end(true).await,
+            Some(Closed::Broken) => drop(self.line.take()),
+            None => {
+                if self.line.close_is_out() {
+                    // All that is ours to do has been done (RFC 6455, 7.1.1). A phone that sleeps is
+                    // no reason for a deploy to fail.
+                    voice::event(Level::DEBUG, || {
+                        tracing::debug!(target: "lameduck", "a WebSocket did not answer the Close frame");
+                    });
+                } else if self.handle.has_begun() {
+                    let why = format!(
+                        "did not take what was sent to it, nor a Close frame, in {closing:?}"
+                    );
+                    self.handle.journal().cut(&self.guard.entry(), &why);
+                }
+                self.end(false).await;
+            }
+        }
+    }
+
+    fn goodbye(&self, settings: &WebSockets) -> CloseFrame {
+        let with = |code| CloseFrame {
+            code,
+            reason: "".into(),
+        };
+        match self.line.overriding_code() {
+            Some(code) => with(code),
+            None if self.turn.has_come() => settings.goodbye(),
+            // The application is done, and nobody told it to be.
+            None => with(CloseCode::Normal),
+        }
+    }
+
+    /// `None` if the peer has shown no sign of life for the time that it may take.
+    async fn handshake(
+        &self,
+        goodbye: &CloseFrame,
+        closing: Duration,
+        until: Instant,
+    ) -> Option<Closed> {
+        // Our own frame going out is no sign of life.
+        let first = poll_fn(|cx| Poll::Ready(self.line.poll_close(goodbye, cx))).await;
+        if let Poll::Ready(closed) = first {
+            return Some(closed);
+        }
+        let mut before = self.line.signs_of_life();
+        let mut look = pin!(sleep(closing));
+        loop {
+            tokio::select! {
+                biased;
+                closed = poll_fn(|cx| self.line.poll_close(goodbye, cx)) => return Some(closed),
+                () = &mut look => {}
+            }
+            let (now, signs) = (Instant::now(), self.line.signs_of_life());
+            if signs == before || now >= until {
+                return None;
+            }
+            before = signs;
+            look.as_mut().reset(until.min(now + closing));
+        }
+    }
+
+    /// The server ends the connection first (RFC 6455, 7.1.1). One whose peer has said Close is read
+    /// to the peer's FIN: closing a socket with unread bytes would be a reset.
+    async fn end(&self, read: bool) {
+        let Some(mut io) = self.line.take() else {
+            return;
+        };
+        let ended = async {
+            io.shutdown().await?;
+            let mut sink = [0; 256];
+            while read && io.read(&mut sink).await? > 0 {}
+            std::io::Result::Ok(())
+        };
+        // Whoever is gone already is gone.
+        let _ = timeout(FIN, ended).await;
+    }
+}

@@ -1,0 +1,96 @@
+//! One socket's task, from the upgrade that was agreed to until nobody needs the socket any more.
+
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::sync::Arc;
+
+use http::HeaderValue;
+use hyper::upgrade::OnUpgrade;
+use hyper_util::rt::TokioIo;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
+
+use tracing::Level;
+
+use super::WEBSOCKET;
+use super::closing::Closing;
+use super::io::{Bytes, Counted};
+use super::line::Line;
+use super::pacer::Sockets;
+use super::socket::WebSocket;
+use lameduck_core::Handle;
+use lameduck_core::inflight::Guard;
+use lameduck_core::internal::catch_panic;
+use lameduck_core::internal::panic_text;
+use lameduck_core::internal::voice;
+
+/// What a socket's task needs to know.
+pub(super) struct Life {
+    pub(super) handle: Handle,
+    /// Has it in the ledger.
+    pub(super) guard: Guard,
+    pub(super) config: WebSocketConfig,
+    pub(super) protocol: Option<HeaderValue>,
+    pub(super) last: bool,
+}
+
+impl Life {
+    /// From the upgrade on.
+    pub(super) async fn after<F, Fut>(self, upgrade: OnUpgrade, handler: F)
+    where
+        F: FnOnce(WebSocket) -> Fut,
+        Fut: Future<Output = ()>,
+    {
+        let handle = self.handle.clone();
+        let life = async {
+            match upgrade.await {
+                Ok(upgraded) => self.over(TokioIo::new(upgraded), handler).await,
+                Err(error) => voice::event(Level::DEBUG, move || {
+                    tracing::debug!(target: "lameduck", %error, "not upgraded");
+                }),
+            }
+        };
+        // Whoever is let go is cut where it stands, and the handler with it.
+        tokio::select! {
+            biased;
+            () = life => {}
+            () = handle.let_go() => {}
+        }
+    }
+
+    /// Over a connection that speaks WebSocket.
+    pub(super) async fn over<F, Fut>(self, io: impl Bytes + 'static, handler: F)
+    where
+        F: FnOnce(WebSocket) -> Fut,
+        Fut: Future<Output = ()>,
+    {
+        let io = Counted::new(io);
+        let ws = WebSocketStream::from_raw_socket(io, Role::Server, Some(self.config)).await;
+        let line = Arc::new(Line::new(ws));
+        let place = Sockets::enter(&self.handle, self.last);
+        let socket = WebSocket::new(line.clone(), place.turn.clone(), self.protocol.clone());
+        let closing = Closing {
+            line: &line,
+            turn: &place.turn,
+            handle: &self.handle,
+            guard: &self.guard,
+        };
+        tokio::join!(self.handle_it(&line, handler, socket), closing.see_off());
+        // The handler may have given the socket to somebody else.
+        poll_fn(|cx| line.poll_abandoned(cx)).await;
+    }
+
+    async fn handle_it<F, Fut>(&self, line: &Line, handler: F, socket: WebSocket)
+    where
+        F: FnOnce(WebSocket) -> Fut,
+        Fut: Future<Output = ()>,
+    {
+        let mut handling = pin!(async { handler(socket).await });
+        if let Err(panic) = catch_panic(handling.as_mut()).await {
+            line.panicked();
+            let name = self.guard.entry().name;
+            let text = panic_text(&*panic);
+            self.handle.journal().panicked(WEBSOCKET, name, text);
+        }
+    }
+}

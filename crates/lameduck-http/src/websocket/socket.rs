@@ -1,0 +1,180 @@
+//! The socket as the application sees it.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use futures_util::{Sink, SinkExt, Stream, StreamExt};
+use http::HeaderValue;
+
+use super::line::Line;
+use super::pacer::Turn;
+use super::{CloseCode, CloseFrame, Error, Message};
+
+/// An open WebSocket: a `Stream` of messages from the peer, and a `Sink` for messages to it. Made by
+/// [`WebSocketUpgrade::on_upgrade`](super::WebSocketUpgrade::on_upgrade).
+///
+/// Pings are answered while the socket is read. The peer's Close comes as a message; after it, and
+/// after the socket was sent away by a shutdown, there is `None`. Sending is an error from the moment
+/// that a Close was sent: return from the handler then.
+///
+/// Dropping it closes the connection in an orderly way: 1000, or what the shutdown says if that has
+/// come to this socket.
+///
+/// Purposefully not `Clone`: two readers would each get some of the messages. `split` of
+/// `futures_util::StreamExt` makes a reader and a writer of it.
+pub struct WebSocket {
+    line: Arc<Line>,
+    turn: Arc<Turn>,
+    protocol: Option<HeaderValue>,
+}
+
+impl WebSocket {
+    pub(super) fn new(line: Arc<Line>, turn: Arc<Turn>, protocol: Option<HeaderValue>) -> Self {
+        WebSocket {
+            line,
+            turn,
+            protocol,
+        }
+    }
+
+    /// The next message; `None` when no more will come.
+    ///
+    /// # Errors
+    ///
+    /// The connection broke, or the peer has broken the rules of the protocol.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: no message is lost.
+    pub async fn recv(&mut self) -> Option<Result<Message, Error>> {
+        self.next().await
+    }
+
+    /// Sends a message, and waits until it is with the kernel.
+    ///
+    /// # Errors
+    ///
+    /// The connection broke, or a Close has been sent or received.
+    ///
+    /// # Cancel safety
+    ///
+    /// Not cancel safe: it may not be known whether the message goes out. It goes out whole or not at
+    /// all.
+    pub async fn send(&mut self, message: Message) -> Result<(), Error> {
+        SinkExt::send(self, message).await
+    }
+
+    /// Begins the closing handshake with a code and reason of your own. The rest of it, and the end
+    /// of the connection, go on when the socket is dropped. A reason is at most 123 bytes.
+    ///
+    /// # Errors
+    ///
+    /// The connection broke, or a Close has been sent or received.
+    ///
+    /// # Cancel safety
+    ///
+    /// As of [`send`](WebSocket::send).
+    pub async fn close(&mut self, code: CloseCode, reason: &str) -> Result<(), Error> {
+        let frame = CloseFrame {
+            code,
+            reason: reason.into(),
+        };
+        self.send(Message::Close(Some(frame))).await
+    }
+
+    /// Completes when the shutdown has come to this socket: its turn to go.
+    ///
+    /// Whoever has called this gets to speak last. The Close frame is held back until the socket is
+    /// dropped or closed by the application, for at most the
+    /// [closing time](super::WebSockets::closing). So this is the place for a last message:
+    ///
+    /// ```
+    /// # use lameduck_http::websocket::{Message, WebSocket};
+    /// async fn serve(mut socket: WebSocket) {
+    ///     let mut leaving = std::pin::pin!(socket.leaving());
+    ///     loop {
+    ///         tokio::select! {
+    ///             () = &mut leaving => {
+    ///                 let _ = socket.send(Message::text("resume at 17")).await;
+    ///                 return; // now the Close frame goes out
+    ///             }
+    ///             message = socket.recv() => match message {
+    ///                 Some(Ok(_)) => {}
+    ///                 _ => return,
+    ///             },
+    ///         }
+    ///     }
+    /// }
+    /// ```
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe.
+    pub fn leaving(&self) -> impl Future<Output = ()> + Send + use<> {
+        self.turn.await_it();
+        let turn = self.turn.clone();
+        async move { turn.comes().await }
+    }
+
+    /// The subprotocol that was agreed on (RFC 6455, 1.9).
+    pub fn protocol(&self) -> Option<&HeaderValue> {
+        self.protocol.as_ref()
+    }
+}
+
+impl Drop for WebSocket {
+    fn drop(&mut self) {
+        self.line.abandon();
+    }
+}
+
+impl fmt::Debug for WebSocket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WebSocket")
+            .field("protocol", &self.protocol)
+            .field("leaving", &self.turn.has_come())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Stream for WebSocket {
+    type Item = Result<Message, Error>;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.line.poll_next(cx)
+    }
+}
+
+impl Sink<Message> for WebSocket {
+    type Error = Error;
+
+    fn poll_ready(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        self.line.poll_ready(cx)
+    }
+
+    fn start_send(self: Pin<&mut Self>, message: Message) -> Result<(), Error> {
+        self.line.start_send(message)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        self.line.poll_flush(cx)
+    }
+
+    /// Begins the closing handshake with 1000 unless it has begun. Does not wait for the peer's
+    /// Close, nor for the end of the connection: those go on when the socket is dropped.
+    fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        let frame = CloseFrame {
+            code: CloseCode::Normal,
+            reason: "".into(),
+        };
+        // If a Close has been said before, that is what was asked for.
+        let _ = self.line.start_send(Message::Close(Some(frame)));
+        match self.line.poll_flush(cx) {
+            Poll::Ready(Err(Error::AlreadyClosed)) => Poll::Ready(Ok(())),
+            polled => polled,
+        }
+    }
+}
