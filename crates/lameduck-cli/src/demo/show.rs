@@ -65,10 +65,10 @@ fn next(address: &str, in_repository: bool) -> String {
     if in_repository {
         text.push_str(&format!(
             "  The same load on axum's own graceful shutdown, which loses requests:\n    \
-               cargo build --release -p lameduck-peers --bin peer-axum\n    \
+               cargo build -p lameduck-peers --bin peer-axum\n    \
                {itself} check --rtt 40ms --grace 5s \\\n      \
                  --url http://{address} --get '/work?ms=20' \\\n      \
-                 -- target/release/peer-axum --listen {address}\n"
+                 -- target/debug/peer-axum --listen {address}\n"
         ));
     }
     text
