@@ -59,6 +59,7 @@
 //! | `rustls` | TLS for [`Http`]: `Http::tls`, `Tls` |
 //! | `sqlx` | the end of a pool: `sqlx::pool` |
 //! | `sqlx-postgres` | the same, and PostgreSQL is asked what the sessions do that cannot be closed |
+//! | `tokio-util` | `Handle::shutdown_token` and the like: a `CancellationToken` for code that knows nothing of us, and back |
 //! | `tonic` | `tonic::Request::remote_addr` and `peer_certs` with [`Http`] |
 //! | `tonic-health` | the health service of gRPC: `grpc_health` |
 //! | `tracing-appender` | `tracing_appender::guard`, to be given to [`Lifecycle::flush`] |

@@ -128,6 +128,7 @@ impl Lifecycle {
         };
 
         handle.journal().entered(Phase::Draining);
+        handle.tokens().drain_begins();
         parts.drain(&handle).await;
         drop(signal_hooks);
 

@@ -13,6 +13,7 @@ use crate::{Exit, Handle};
 
 mod close;
 mod uses;
+mod work;
 
 type Never = Result<(), std::io::Error>;
 

@@ -25,6 +25,7 @@ use crate::shutdown::budget::Budget;
 use crate::shutdown::dependents::Dependents;
 use crate::shutdown::phase::{Phase, Phases};
 use crate::shutdown::reason::Reason;
+use crate::shutdown::tokens::Tokens;
 use crate::shutdown::traffic::Traffic;
 
 /// The process's shutdown, as its parts see it. Cheap to clone; all clones are one.
@@ -55,6 +56,7 @@ struct Shared {
     hurried: Latch,
     traffic: Traffic,
     let_go: Latch,
+    tokens: Tokens,
     journal: Journal,
     /// When the process is ended by force; not in one that somebody else owns.
     ending: OnceLock<Arc<Ending>>,
@@ -92,6 +94,7 @@ impl Handle {
                 hurried: Latch::new(),
                 traffic: Traffic::new(),
                 let_go: Latch::new(),
+                tokens: Tokens::default(),
                 journal: Journal::default(),
                 ending: OnceLock::new(),
                 tells_in_lines: AtomicBool::new(true),
@@ -316,6 +319,7 @@ impl Handle {
         if first {
             self.plan_the_end();
             self.shared.asked.set();
+            self.shared.tokens.shutdown_begins();
         }
         first
     }
@@ -380,6 +384,12 @@ impl Handle {
     #[doc(hidden)]
     pub fn start_letting_go(&self) {
         self.shared.let_go.set();
+        self.shared.tokens.drain_is_over();
+    }
+
+    /// Tokens for code that knows nothing of a handle.
+    pub(crate) fn tokens(&self) -> &Tokens {
+        &self.shared.tokens
     }
 
     #[doc(hidden)]

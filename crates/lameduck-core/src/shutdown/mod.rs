@@ -8,4 +8,5 @@ pub(crate) mod handle;
 pub mod phase;
 pub mod reason;
 mod spawn;
+pub(crate) mod tokens;
 pub mod traffic;

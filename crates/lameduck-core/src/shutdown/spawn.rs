@@ -2,17 +2,19 @@
 //!
 //! # What must hold
 //!
-//! A task is in the ledger from before it is spawned until its future is gone, however it ended; so there is no
-//! moment at which a drain could miss it.
+//! A task or future is in the ledger from before it is spawned, or polled, until the future is gone, however that
+//! ended; so there is no moment at which a drain could miss it.
 
 use std::future::Future;
 use std::panic::resume_unwind;
-use std::pin::pin;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll};
 
+use pin_project_lite::pin_project;
 use tokio::task::JoinHandle;
 
 use crate::base::bounded::catch_panic;
-use crate::inflight::Name;
+use crate::inflight::{Guard, Name};
 use crate::report::panic_text;
 use crate::shutdown::handle::Handle;
 
@@ -67,5 +69,66 @@ impl Handle {
                 () = handle.let_go() => None,
             }
         })
+    }
+}
+
+impl Handle {
+    /// Has the shutdown wait for a future that somebody else polls: in a task of its own (`JoinSet`, a spawner that is
+    /// not tokio's), or within another future. It is in the ledger from this call until it is gone, whether it has
+    /// ended, has panicked or was dropped.
+    ///
+    /// Beside [`spawn`](Handle::spawn): it is not let go when the time for draining is over, only named in the report
+    /// if it is still there; and a panic goes to whoever polls it.
+    ///
+    /// ```no_run
+    /// # async fn send_receipt() {}
+    /// # fn answer(handle: &lameduck_core::Handle, mails: &mut tokio::task::JoinSet<()>) {
+    /// mails.spawn(handle.track_future("mail", "receipt 17", send_receipt()));
+    /// # }
+    /// ```
+    ///
+    /// # Cancel safety
+    ///
+    /// As cancel safe as `future`.
+    pub fn track_future<F, N>(
+        &self,
+        kind: &'static str,
+        name: N,
+        future: F,
+    ) -> impl Future<Output = F::Output> + use<F, N>
+    where
+        F: Future,
+        N: Into<Name>,
+    {
+        InLedger {
+            future: Some(future),
+            guard: Some(self.track(kind, name)),
+        }
+    }
+}
+
+pin_project! {
+    /// A future in the ledger. Its fields are dropped in this order: the future is gone before the guard is.
+    struct InLedger<F> {
+        #[pin]
+        future: Option<F>,
+        guard: Option<Guard>,
+    }
+}
+
+impl<F: Future> Future for InLedger<F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let mut this = self.project();
+        let Some(future) = this.future.as_mut().as_pin_mut() else {
+            panic!("polled after it has ended");
+        };
+        let polled = future.poll(cx);
+        if polled.is_ready() {
+            this.future.set(None);
+            *this.guard = None;
+        }
+        polled
     }
 }
