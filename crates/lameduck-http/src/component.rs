@@ -6,13 +6,18 @@ use std::future::pending;
 use std::marker::PhantomData;
 use std::time::Duration;
 
+#[cfg(feature = "rustls")]
+use tokio_rustls::TlsAcceptor;
+
 use super::events::EventStreams;
 use super::listener::Listener;
+use super::preamble::Preamble;
 use super::probe::Probes;
+#[cfg(feature = "proxy-header")]
+use super::proxy_protocol::ProxyProtocol;
 use super::request::RequestSettings;
 use super::server::{Server, Settings};
 use super::source::{ServiceSource, SharedService};
-use super::stream::Opening;
 use super::sweep::Limits;
 #[cfg(feature = "rustls")]
 use super::tls::Tls;
@@ -45,6 +50,8 @@ pub struct Http<S, Kind = SharedService> {
     tcp_keepalive: Option<Duration>,
     event_streams: EventStreams,
     connection_info: bool,
+    #[cfg(feature = "proxy-header")]
+    proxy: Option<ProxyProtocol>,
     #[cfg(feature = "rustls")]
     tls: Option<Tls>,
     kind: PhantomData<fn() -> Kind>,
@@ -70,6 +77,8 @@ where
             tcp_keepalive: Some(Duration::from_secs(60)),
             event_streams: EventStreams::new(),
             connection_info: false,
+            #[cfg(feature = "proxy-header")]
+            proxy: None,
             #[cfg(feature = "rustls")]
             tls: None,
             kind: PhantomData,
@@ -172,6 +181,14 @@ impl<S, Kind> Http<S, Kind> {
         self
     }
 
+    /// Expects the header of a proxy at the beginning of each connection from a source that is trusted, before
+    /// TLS too, and takes the addresses of the client from it. Default: none is read.
+    #[cfg(feature = "proxy-header")]
+    pub fn proxy_protocol(mut self, protocol: ProxyProtocol) -> Self {
+        self.proxy = Some(protocol);
+        self
+    }
+
     /// Speaks TLS, and nothing else, on this address.
     #[cfg(feature = "rustls")]
     pub fn tls(mut self, tls: impl Into<Tls>) -> Self {
@@ -198,10 +215,28 @@ where
     }
 
     fn start(self: Box<Self>, mut start: Start<'_>) -> Result<Running, StartError> {
+        // Without either there is nothing to wait for.
+        #[cfg_attr(
+            not(any(feature = "rustls", feature = "proxy-header")),
+            expect(unused_mut)
+        )]
+        let (mut preamble, mut before_http) = (Preamble::default(), None);
+        #[cfg(feature = "proxy-header")]
+        if let Some(proxy) = &self.proxy {
+            before_http = Some(proxy.timeout());
+            preamble.proxy = Some(proxy.clone());
+        }
         #[cfg(feature = "rustls")]
-        let (opening, handshake, watch) = opening(self.tls.clone())?;
-        #[cfg(not(feature = "rustls"))]
-        let (opening, handshake) = (Opening::Plain, Duration::MAX);
+        let watch = match self.tls.clone() {
+            None => Box::pin(pending()),
+            Some(tls) => {
+                let handshake = before_http.unwrap_or_default() + tls.handshake_timeout;
+                before_http = Some(handshake);
+                let (acceptor, watch) = started(tls)?;
+                preamble.tls = Some(acceptor);
+                watch
+            }
+        };
         #[cfg(unix)]
         let listener = self.listener(&mut start)?;
         #[cfg(not(unix))]
@@ -211,10 +246,10 @@ where
             start.listens_on(&self.name, addr);
         }
         let broken = listener.broken();
-        let settings = self.settings(handshake);
+        let settings = self.settings(before_http.unwrap_or(Duration::MAX));
         let server = Server::new(handle.clone(), settings, start.lame_duck_min());
         Ok(Box::pin(async move {
-            let serving = server.run(listener, opening, self.service);
+            let serving = server.run(listener, preamble, self.service);
             // It goes on serving whom it has: what is shut down then is the process.
             let failing = async {
                 if let Ok(error) = broken.await {
@@ -248,16 +283,11 @@ fn nine_tenths_of_the_files() -> usize {
     usize::MAX
 }
 
-/// What every connection begins with, how long that may take, and what keeps the certificate up to
-/// date, which does not end.
+/// What shakes hands, and what keeps the certificate up to date, which does not end.
 #[cfg(feature = "rustls")]
-fn opening(tls: Option<Tls>) -> Result<(Opening, Duration, BoxFuture<Infallible>), StartError> {
-    let Some(tls) = tls else {
-        return Ok((Opening::Plain, Duration::MAX, Box::pin(pending())));
-    };
-    let handshake = tls.handshake_timeout;
+fn started(tls: Tls) -> Result<(TlsAcceptor, BoxFuture<Infallible>), StartError> {
     match tls.start() {
-        Ok((acceptor, watch)) => Ok((Opening::Tls(acceptor), handshake, Box::pin(watch))),
+        Ok((acceptor, watch)) => Ok((acceptor, Box::pin(watch))),
         Err(e) => Err(StartError::BadConfiguration(format!("TLS: {e}"))),
     }
 }

@@ -26,13 +26,13 @@ use tracing::Level;
 
 use super::conn::{Conn, Order};
 use super::connection_info::ConnectionInfo;
-use super::facts::Facts;
 use super::linger::linger;
+use super::preamble::Preamble;
 use super::request::{RequestSettings, Tracked};
 use super::roster::Listed;
 use super::socket::Accepted;
 use super::source::ServiceSource;
-use super::stream::{Opening, Stream};
+use super::stream::Stream;
 use super::tap::Tap;
 use super::tunnel::Spawner;
 use lameduck_core::BoxError;
@@ -46,14 +46,13 @@ pub(crate) async fn serve<A, Kind>(
     conn: Arc<Conn>,
     _listed: Listed,
     protocol: Arc<auto::Builder<Spawner>>,
-    opening: Opening,
+    preamble: Preamble,
     app: A,
     settings: RequestSettings,
 ) where
     A: ServiceSource<Kind>,
 {
-    conn.is_between(Facts::of(&accepted.socket, accepted.peer));
-    let Some(stream) = opening.open(accepted.socket, &conn).await else {
+    let Some(stream) = preamble.open(accepted, &conn).await else {
         return;
     };
     let connection = || ConnectionInfo(conn.clone());

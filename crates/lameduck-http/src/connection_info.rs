@@ -30,12 +30,13 @@ impl ConnectionInfo {
         self.0.facts()
     }
 
-    /// The client: [`Endpoint::Unknown`] if the system does not say.
+    /// The client, behind a proxy as its header says (`Http::proxy_protocol`). [`Endpoint::Unknown`] if the
+    /// system does not say.
     pub fn peer(&self) -> &Endpoint {
         self.facts().map_or(&Endpoint::Unknown, |it| &it.peer)
     }
 
-    /// This end of the connection, as the client has called it.
+    /// Where the client has connected to: this server, or the proxy before it.
     pub fn local(&self) -> &Endpoint {
         self.facts().map_or(&Endpoint::Unknown, |it| &it.local)
     }
@@ -48,6 +49,12 @@ impl ConnectionInfo {
     /// The address that the client has connected to. `None` on a Unix socket.
     pub fn local_addr(&self) -> Option<SocketAddr> {
         self.local().tcp()
+    }
+
+    /// The proxy that has made the connection for the client. `None` if no header said so.
+    #[cfg(feature = "proxy-header")]
+    pub fn proxy(&self) -> Option<&Endpoint> {
+        self.facts()?.proxy.as_deref()
     }
 
     /// The process at the other end of a Unix socket, as it was when it connected (`SO_PEERCRED`, unix(7)).

@@ -42,6 +42,9 @@ impl Endpoint {
 pub(super) struct Facts {
     pub(super) peer: Endpoint,
     pub(super) local: Endpoint,
+    /// Who has connected on behalf of the peer, if that says so.
+    #[cfg(feature = "proxy-header")]
+    pub(super) proxy: Option<Box<Endpoint>>,
     #[cfg(unix)]
     pub(super) credentials: Option<tokio::net::unix::UCred>,
 }
@@ -54,6 +57,8 @@ impl Facts {
             Socket::Tcp(stream) => Facts {
                 peer: peer.map_or(Endpoint::Unknown, Endpoint::Tcp),
                 local: stream.local_addr().map_or(Endpoint::Unknown, Endpoint::Tcp),
+                #[cfg(feature = "proxy-header")]
+                proxy: None,
                 #[cfg(unix)]
                 credentials: None,
             },
@@ -61,9 +66,21 @@ impl Facts {
             Socket::Unix(stream) => Facts {
                 peer: Endpoint::unix(stream.peer_addr()),
                 local: Endpoint::unix(stream.local_addr()),
+                #[cfg(feature = "proxy-header")]
+                proxy: None,
                 credentials: stream.peer_cred().ok(),
             },
         }
+    }
+}
+
+#[cfg(feature = "proxy-header")]
+impl Facts {
+    /// The peer is a proxy, and has connected for somebody.
+    pub(super) fn are_on_behalf(&mut self, of: super::proxy_header::OnBehalf) {
+        self.local = Endpoint::Tcp(of.local);
+        let proxy = std::mem::replace(&mut self.peer, Endpoint::Tcp(of.peer));
+        self.proxy = Some(Box::new(proxy));
     }
 }
 

@@ -12,19 +12,17 @@
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::sync::{oneshot, watch};
 
+use super::giver::{FIRST_BYTE, Giver, HandedOut, over};
 use super::listener;
-use super::socket::{Accepted, Socket};
+#[cfg(feature = "proxy-header")]
+use super::proxy_protocol::ProxyProtocol;
 use lameduck_core::Handle;
 use lameduck_core::internal::clock::Millis;
-
-/// How long the first bytes of a connection may take that was accepted last.
-const FIRST_BYTE: Duration = Duration::from_millis(500);
 
 /// A TCP listener for a server of one's own, made by [`Listener::new`].
 ///
@@ -34,6 +32,8 @@ const FIRST_BYTE: Duration = Duration::from_millis(500);
 #[derive(Debug)]
 pub struct Listener {
     source: Source,
+    /// What is handed out later than it was accepted.
+    later: UnboundedReceiver<HandedOut>,
     handle: Handle,
     local_addr: SocketAddr,
     closed: watch::Sender<bool>,
@@ -41,16 +41,16 @@ pub struct Listener {
 }
 
 enum Source {
-    Open(listener::Listener),
+    Open(listener::Listener, Giver),
     /// Only what had come before.
-    Closing(UnboundedReceiver<(TcpStream, SocketAddr)>),
+    Closing,
 }
 
 impl std::fmt::Debug for Source {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
-            Source::Open(_) => "Open",
-            Source::Closing(_) => "Closing",
+            Source::Open(..) => "Open",
+            Source::Closing => "Closing",
         })
     }
 }
@@ -66,10 +66,12 @@ impl Listener {
         let listener = TcpListener::from_std(listener)?;
         let local_addr = listener.local_addr()?;
         let listener = listener::Listener::of(listener);
+        let (each, later) = unbounded_channel();
         Ok(Listener {
             local_addr,
+            later,
             broken: listener.broken(),
-            source: Source::Open(listener),
+            source: Source::Open(listener, Giver::new(each, handle.clone())),
             handle: handle.clone(),
             closed: watch::Sender::new(false),
         })
@@ -77,53 +79,63 @@ impl Listener {
 }
 
 impl Listener {
-    /// The next connection and its peer's address; `None` when there will be no more, because the drain has begun and the
-    /// last one has been handed out. Errors of the moment are logged and waited out. One that does not
-    /// pass, because somebody has ended the socket, shuts the process down with exit code 1.
+    /// Expects the header of a proxy at the beginning of each connection from a source that is trusted. A
+    /// connection is handed out when it has been read, and with the address of the client; what the socket itself
+    /// says is that of the proxy. Default: none is read.
+    #[cfg(feature = "proxy-header")]
+    pub fn proxy_protocol(mut self, protocol: ProxyProtocol) -> Listener {
+        if let Source::Open(_, giver) = &mut self.source {
+            giver.proxy = Some(protocol);
+        }
+        self
+    }
+
+    /// The next connection and its peer's address; `None` when there will be no more, because the drain has
+    /// begun and the last one has been handed out. Errors of the moment are logged and waited out. One that does
+    /// not pass, because somebody has ended the socket, shuts the process down with exit code 1.
     ///
     /// # Cancel safety
     ///
     /// Cancel safe: no connection is lost.
     pub async fn accept(&mut self) -> Option<(TcpStream, SocketAddr)> {
         loop {
-            match &mut self.source {
-                Source::Closing(last) => return last.recv().await,
-                Source::Open(listener) => tokio::select! {
+            let accepted = match &mut self.source {
+                Source::Closing => return self.later.recv().await,
+                Source::Open(listener, giver) => tokio::select! {
                     biased;
-                    () = over(&self.handle) => self.close(),
+                    () = over(&self.handle) => {
+                        self.close();
+                        continue;
+                    }
                     Ok(error) = &mut self.broken => {
                         let name = format!("listener {}", self.local_addr);
                         let error = format!("cannot accept connections any more: {error}");
                         self.handle.fail(&name, error);
+                        continue;
                     }
-                    accepted = listener.accept() => {
-                        if let Some(it) = over_tcp(accepted) {
-                            self.handle.traffic().foreign_connection(Millis::now());
-                            return Some(it);
-                        }
-                    }
+                    later = self.later.recv() => later,
+                    accepted = listener.accept() => giver.at_once(accepted),
                 },
+            };
+            if accepted.is_some() {
+                self.handle.traffic().foreign_connection(Millis::now());
+                return accepted;
             }
         }
     }
 
     /// In a task of its own, so that giving up a call of `accept` gives up nothing else.
     fn close(&mut self) {
-        let (each, last) = unbounded_channel();
-        let Source::Open(listener) = std::mem::replace(&mut self.source, Source::Closing(last))
+        let Source::Open(listener, mut giver) =
+            std::mem::replace(&mut self.source, Source::Closing)
         else {
             return;
         };
         let (handle, closed) = (self.handle.clone(), self.closed.clone());
         tokio::spawn(async move {
             let bound = handle.left_until(handle.budget().drain_until());
-            let hand_out = |accepted| {
-                if let Some(it) = over_tcp(accepted) {
-                    let _ = each.send(it);
-                }
-            };
-            listener.close(bound, hand_out).await;
-            drop(each);
+            listener.close(bound, |it| giver.give(it)).await;
+            giver.has_given_all().await;
             tokio::select! {
                 () = tokio::time::sleep(FIRST_BYTE) => {}
                 () = handle.hurried() => {}
@@ -153,22 +165,10 @@ impl Listener {
     }
 }
 
-/// There are no others from a listener of TCP.
-fn over_tcp(accepted: Accepted) -> Option<(TcpStream, SocketAddr)> {
-    match (accepted.socket, accepted.peer) {
-        (Socket::Tcp(stream), Some(peer)) => Some((stream, peer)),
-        _ => None,
-    }
-}
-
-/// Whoever uses this server from within the process still connects to it.
-async fn over(handle: &Handle) {
-    handle.draining().await;
-    handle.no_longer_used().await;
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use futures_util::FutureExt;
 
     use super::*;

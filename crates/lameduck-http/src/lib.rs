@@ -5,7 +5,9 @@
 //! | [`component`] | its settings, and its place in a lifecycle |
 //! | [`server`] | the accept loop, and the sweep's rounds |
 //! | [`listener`], [`half_open`] | sockets that listen, and how to stop without a reset |
-//! | [`handed_over`] | such a socket for servers that are not ours |
+//! | [`handed_over`], [`giver`] | such a socket for servers that are not ours |
+//! | [`preamble`], `heard` | what comes before HTTP |
+//! | `proxy_protocol`, `proxy_header` | for whom a proxy has made a connection |
 //! | [`connection`], [`linger`] | one connection's task, and how it says goodbye |
 //! | [`request`], [`body`], [`in_flight`] | one request and its response, in the ledger |
 //! | [`broken`], [`unread`] | a body that panics or fails, and what hyper holds of one |
@@ -48,18 +50,26 @@ mod facts;
 mod for_axum;
 #[cfg(feature = "tonic")]
 mod for_tonic;
+mod giver;
 mod grpc;
 #[cfg(feature = "tonic-health")]
 mod grpc_health;
 #[cfg(target_os = "linux")]
 mod half_open;
 mod handed_over;
+#[cfg(any(feature = "rustls", feature = "proxy-header"))]
+mod heard;
 mod in_flight;
 mod layer;
 mod linger;
 mod listener;
 mod pace;
+mod preamble;
 mod probe;
+#[cfg(feature = "proxy-header")]
+mod proxy_header;
+#[cfg(feature = "proxy-header")]
+mod proxy_protocol;
 mod request;
 mod roster;
 mod server;
@@ -89,6 +99,8 @@ pub use grpc_health::{GrpcHealth, Watch as GrpcHealthWatch, grpc_health};
 pub use handed_over::Listener;
 pub use layer::{Track, TrackBody, TrackBodyError, TrackFuture, TrackLayer};
 pub use probe::Probes;
+#[cfg(feature = "proxy-header")]
+pub use proxy_protocol::{BadSource, ProxyProtocol};
 pub use source::{ServicePerConnection, ServiceSource, SharedService};
 #[cfg(feature = "rustls")]
 pub use tls::Tls;

@@ -20,11 +20,11 @@ use super::conn::{Conn, Order};
 use super::connection;
 use super::listener::Listener;
 use super::pace::Pace;
+use super::preamble::Preamble;
 use super::request::RequestSettings;
 use super::roster::Roster;
 use super::socket::Accepted;
 use super::source::ServiceSource;
-use super::stream::Opening;
 use super::sweep::{self, All, Circumstances, Limits, judge};
 use super::tunnel::Spawner;
 use lameduck_core::Handle;
@@ -74,7 +74,7 @@ impl Server {
     pub(crate) async fn run<A, Kind: 'static>(
         self: Arc<Self>,
         listener: Listener,
-        opening: Opening,
+        preamble: Preamble,
         app: A,
     ) where
         A: ServiceSource<Kind>,
@@ -98,7 +98,7 @@ impl Server {
                 conn,
                 listed,
                 protocol.clone(),
-                opening.clone(),
+                preamble.clone(),
                 app.clone(),
                 server.settings.of_requests,
             ));

@@ -3,9 +3,13 @@
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::pin::Pin;
+#[cfg(all(unix, feature = "proxy-header"))]
+use std::task::ready;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+#[cfg(all(unix, feature = "proxy-header"))]
+use tokio::io::Interest;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 #[cfg(unix)]
@@ -113,6 +117,45 @@ impl Socket {
     /// is.
     pub(super) fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<()> {
         each!(self, s => s.poll_read_ready(cx)).map(|_| ())
+    }
+
+    /// Copies what the kernel holds from the peer, and leaves it there; nothing at the end. Completes when
+    /// there is something.
+    #[cfg(all(unix, feature = "proxy-header"))]
+    pub(super) fn poll_peek(
+        &self,
+        cx: &mut Context<'_>,
+        bytes: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
+        use rustix::net::{RecvFlags, recv};
+        use std::os::fd::AsFd;
+        loop {
+            ready!(each!(self, s => s.poll_read_ready(cx)))?;
+            let peeked = each!(self, s => s.try_io(Interest::READABLE, || {
+                Ok(recv(s.as_fd(), &mut *bytes, RecvFlags::PEEK | RecvFlags::DONTWAIT)?.1)
+            }));
+            match peeked {
+                // There was nothing, which the runtime knows now.
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
+                peeked => return Poll::Ready(peeked),
+            }
+        }
+    }
+
+    #[cfg(all(not(unix), feature = "proxy-header"))]
+    pub(super) fn poll_peek(
+        &self,
+        cx: &mut Context<'_>,
+        bytes: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
+        let Socket::Tcp(stream) = self;
+        stream.poll_peek(cx, &mut ReadBuf::new(bytes))
+    }
+
+    /// Reads what is there.
+    #[cfg(feature = "proxy-header")]
+    pub(super) fn try_read(&self, bytes: &mut [u8]) -> io::Result<usize> {
+        each!(self, s => s.try_read(bytes))
     }
 
     /// What has become of the peer.

@@ -2,39 +2,13 @@
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::conn::Conn;
 use super::socket::{Peer, Socket};
 #[cfg(feature = "rustls")]
-use super::tls::{Session, handshake};
-
-/// What comes between the socket and HTTP.
-#[derive(Clone)]
-pub(crate) enum Opening {
-    /// Nothing.
-    Plain,
-    /// A handshake.
-    #[cfg(feature = "rustls")]
-    Tls(tokio_rustls::TlsAcceptor),
-}
-
-impl Opening {
-    /// Has HTTP begin on this socket; `None` if the connection is over before it could.
-    pub(super) async fn open(&self, socket: Socket, conn: &Arc<Conn>) -> Option<Stream> {
-        #[cfg(not(feature = "rustls"))]
-        let _ = conn;
-        match self {
-            Opening::Plain => Some(Stream::Plain(socket)),
-            // Boxed, so that connections without TLS need no room for it.
-            #[cfg(feature = "rustls")]
-            Opening::Tls(acceptor) => Box::pin(handshake(socket, conn, acceptor)).await,
-        }
-    }
-}
+use super::tls::Session;
 
 /// A connection's bytes.
 pub(crate) enum Stream {

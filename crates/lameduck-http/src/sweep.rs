@@ -152,7 +152,7 @@ pub(crate) fn judge(it: &Snapshot, nth: usize, c: &Circumstances) -> Order {
     let for_as_long = |since: Millis| since.until(c.now);
     match it.state {
         State::Upgraded => return Order::Serve,
-        State::Silent | State::Shaking if for_as_long(it.connected) > c.limits.handshake => {
+        State::Silent | State::Opening if for_as_long(it.connected) > c.limits.handshake => {
             return Order::Cut;
         }
         State::Leaving => {
@@ -170,7 +170,7 @@ pub(crate) fn judge(it: &Snapshot, nth: usize, c: &Circumstances) -> Order {
         && !it.is_busy()
     {
         let most = match it.state {
-            State::Shaking if alone => HANDSHAKE,
+            State::Opening if alone => HANDSHAKE,
             _ if alone => HEAD.min(c.limits.head),
             _ => c.limits.head,
         };
@@ -256,7 +256,7 @@ const ALIVE: Duration = Duration::from_secs(1);
 pub(crate) fn due(it: &Snapshot, now: Millis, limits: &Limits) -> Duration {
     let left = |since: Millis, most: Duration| (most + TICK).saturating_sub(since.until(now));
     let mut due = limits.shortest();
-    if matches!(it.state, State::Silent | State::Shaking) {
+    if matches!(it.state, State::Silent | State::Opening) {
         due = due.min(left(it.connected, limits.handshake));
     }
     if let Some(since) = it.arriving_since()

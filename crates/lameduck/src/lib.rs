@@ -55,6 +55,7 @@
 //! | `deadpool` | the end of a pool: `deadpool::pool` |
 //! | `lapin` | jobs in RabbitMQ: `lapin::RabbitMq`; the end of a connection: `lapin::connection` |
 //! | `opentelemetry` | `opentelemetry::provider`, to be given to [`Lifecycle::flush`] |
+//! | `proxy-header` | the PROXY protocol, versions 1 and 2: `Http::proxy_protocol`, `Listener::proxy_protocol` |
 //! | `redis` | the end of a shared connection: `redis::connection` |
 //! | `rustls` | TLS for [`Http`]: `Http::tls`, `Tls` |
 //! | `sqlx` | the end of a pool: `sqlx::pool` |
@@ -87,6 +88,8 @@ pub use lameduck_http::NoConnectionInfo;
 pub use lameduck_http::Tls;
 #[cfg(feature = "websocket")]
 pub use lameduck_http::websocket;
+#[cfg(feature = "proxy-header")]
+pub use lameduck_http::{BadSource, ProxyProtocol};
 #[cfg(feature = "http")]
 pub use lameduck_http::{
     Bind, ConnectionInfo, Draining, Endpoint, EndsItself, EventStreams, Http, Listener, NoHandle,

@@ -345,17 +345,17 @@ impl Conn {
         }
     }
 
-    // What TLS sees.
+    // What comes before HTTP: the header of a proxy, a TLS handshake.
 
-    /// The connection begins with a handshake.
-    #[cfg(feature = "rustls")]
-    pub(super) fn shakes_hands(&self) {
-        self.happened(Event::Shakes, self.connected);
+    /// One of the two is expected.
+    #[cfg(any(feature = "rustls", feature = "proxy-header"))]
+    pub(super) fn opens(&self) {
+        self.happened(Event::Opens, self.connected);
     }
 
-    /// The handshake's first byte has come.
-    #[cfg(feature = "rustls")]
-    pub(super) fn first_of_handshake(&self) {
+    /// Its first byte has come.
+    #[cfg(any(feature = "rustls", feature = "proxy-header"))]
+    pub(super) fn first_of_opening(&self) {
         let now = Millis::now();
         self.pace
             .first_byte
@@ -365,11 +365,11 @@ impl Conn {
     }
 
     /// From here on it is as if the peer had just connected.
-    #[cfg(feature = "rustls")]
-    pub(super) fn shook_hands(&self) {
+    #[cfg(any(feature = "rustls", feature = "proxy-header"))]
+    pub(super) fn opened(&self) {
         let now = Millis::now();
         self.last_byte.store(now.0, Relaxed);
-        self.happened(Event::Shook, now);
+        self.happened(Event::Opened, now);
     }
 
     /// Whether what was read last ends within a record.

@@ -2,8 +2,8 @@
 //!
 //! ```text
 //!              ┌───────────────▶ Fresh ──byte──▶ Head ──asked──▶ Busy ──answered──▶ Idle
-//! Silent ──byte──▶ Shaking ─────▲                 ▲  ▲             │ ▲                │
-//!   (TLS only)                        whole preface │  └─ behind ────┘ └─── asked ──────┤
+//! Silent ──byte──▶ Opening ─────▲                 ▲  ▲             │ ▲                │
+//!  (PROXY header, TLS)                whole preface │  └─ behind ────┘ └─── asked ──────┤
 //!                                     Http2 ◀───────┘◀──────────── byte ───────────────┘
 //!              any ──upgraded──▶ Upgraded      any ──given back──▶ Leaving
 //! ```
@@ -23,10 +23,10 @@ use lameduck_core::internal::clock::Millis;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum State {
-    /// A TLS handshake is expected, and no byte has come.
+    /// The header of a proxy or a TLS handshake is expected, and no byte of it has come.
     Silent = 0,
-    /// A TLS handshake is under way.
-    Shaking = 1,
+    /// The header of a proxy or a TLS handshake is under way.
+    Opening = 1,
     /// HTTP may begin, and no byte of it has come.
     Fresh = 2,
     /// A request has begun to arrive; its head is not whole. So has a request behind one that has been
@@ -47,13 +47,19 @@ pub(crate) enum State {
 /// What happens to a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Event {
-    /// A TLS handshake is expected.
-    #[cfg_attr(not(feature = "rustls"), allow(dead_code))]
-    Shakes,
-    /// The TLS handshake is done.
-    #[cfg_attr(not(feature = "rustls"), allow(dead_code))]
-    Shook,
-    /// A byte has come: of a handshake, or of HTTP.
+    /// Something is expected before HTTP: the header of a proxy, a TLS handshake.
+    #[cfg_attr(
+        not(any(feature = "rustls", feature = "proxy-header")),
+        allow(dead_code)
+    )]
+    Opens,
+    /// It is done.
+    #[cfg_attr(
+        not(any(feature = "rustls", feature = "proxy-header")),
+        allow(dead_code)
+    )]
+    Opened,
+    /// A byte has come: of a header, of a handshake, or of HTTP.
     Byte,
     /// The bytes so far are those with which HTTP/2 begins.
     Preface,
@@ -72,15 +78,15 @@ impl State {
     /// The state after an event.
     #[inline]
     pub(crate) const fn after(self, event: Event) -> State {
-        use State::{Busy, Fresh, Head, Http2, Idle, Leaving, Shaking, Silent, Upgraded};
+        use State::{Busy, Fresh, Head, Http2, Idle, Leaving, Opening, Silent, Upgraded};
         match (self, event) {
             (Leaving, _) | (_, Event::GivenBack) => Leaving,
             (Upgraded, _) => Upgraded,
             (_, Event::Upgraded) => Upgraded,
             (Http2, _) => Http2,
-            (Fresh, Event::Shakes) => Silent,
-            (Silent | Shaking, Event::Shook) => Fresh,
-            (Silent, Event::Byte) => Shaking,
+            (Fresh, Event::Opens) => Silent,
+            (Silent | Opening, Event::Opened) => Fresh,
+            (Silent, Event::Byte) => Opening,
             (Fresh | Idle, Event::Byte) => Head,
             (Fresh | Head, Event::Preface) => Http2,
             (Fresh | Head | Idle, Event::Asked) => Busy,
@@ -93,7 +99,7 @@ impl State {
     pub(super) const fn from_u8(n: u8) -> State {
         match n {
             0 => State::Silent,
-            1 => State::Shaking,
+            1 => State::Opening,
             2 => State::Fresh,
             3 => State::Head,
             4 => State::Busy,
@@ -143,7 +149,7 @@ impl Snapshot {
     /// have a request's first byte in it.
     pub(crate) fn arriving_since(&self) -> Option<Millis> {
         match self.state {
-            State::Head | State::Shaking => Some(self.since),
+            State::Head | State::Opening => Some(self.since),
             _ => self.record,
         }
     }
@@ -165,7 +171,7 @@ mod tests {
 
     const STATES: [State; 9] = [
         State::Silent,
-        State::Shaking,
+        State::Opening,
         State::Fresh,
         State::Head,
         State::Busy,
@@ -176,8 +182,8 @@ mod tests {
     ];
 
     const EVENTS: [Event; 9] = [
-        Event::Shakes,
-        Event::Shook,
+        Event::Opens,
+        Event::Opened,
         Event::Byte,
         Event::Preface,
         Event::Asked,
@@ -215,9 +221,9 @@ mod tests {
         assert_eq!(after(&[&one[..], &one[..]].concat()), State::Idle);
         let pipelined = [Event::Byte, Event::Asked, Event::Answered { behind: true }];
         assert_eq!(after(&pipelined), State::Head);
-        let tls = [Event::Shakes, Event::Byte, Event::Byte, Event::Shook];
+        let tls = [Event::Opens, Event::Byte, Event::Byte, Event::Opened];
         assert_eq!(after(&tls[..1]), State::Silent);
-        assert_eq!(after(&tls[..2]), State::Shaking);
+        assert_eq!(after(&tls[..2]), State::Opening);
         assert_eq!(after(&tls), State::Fresh);
         let http2 = [Event::Byte, Event::Preface, Event::Asked, answered];
         assert_eq!(after(&http2), State::Http2);

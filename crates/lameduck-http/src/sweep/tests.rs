@@ -65,7 +65,7 @@ fn judged(conn: &Conn, phase: Phase, others_busy: bool, after: Duration) -> Orde
 #[test]
 fn a_handshake_is_bounded_at_any_time_and_tightly_when_nothing_else_is_in_flight() {
     let conn = conn();
-    conn.shakes_hands();
+    conn.opens();
     for phase in [Phase::Ready, Phase::LameDuck, Phase::Draining] {
         assert_eq!(judged(&conn, phase, true, seconds(9)), Order::Serve);
         assert_eq!(judged(&conn, phase, true, seconds(11)), Order::Cut);
@@ -73,13 +73,13 @@ fn a_handshake_is_bounded_at_any_time_and_tightly_when_nothing_else_is_in_flight
     let draining = |conn: &Conn, after| judged(conn, Phase::Draining, false, after);
     // Without a byte it is a connection like any other.
     assert_eq!(draining(&conn, seconds(1)), Order::CloseIdle);
-    conn.first_of_handshake();
+    conn.first_of_opening();
     assert_eq!(draining(&conn, seconds(1)), Order::Serve);
     assert_eq!(draining(&conn, seconds(3)), Order::Cut);
     let busy = judged(&conn, Phase::Draining, true, seconds(3));
     assert_eq!(busy, Order::Serve);
     assert_eq!(judged(&conn, Phase::Ready, false, seconds(3)), Order::Serve);
-    conn.shook_hands();
+    conn.opened();
     assert_eq!(
         judged(&conn, Phase::Ready, false, seconds(29)),
         Order::Serve

@@ -9,9 +9,7 @@
 //!    stop half way keep nobody's idle connections open.
 //! 3. A peer that has not said a word costs no more than its socket.
 
-use std::future::poll_fn;
 use std::sync::Arc;
-use std::task::Poll;
 
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
@@ -19,8 +17,9 @@ use tokio_rustls::server::TlsStream;
 use tracing::Level;
 
 use super::session::{Session, Wire};
-use crate::conn::{Conn, Order};
+use crate::conn::Conn;
 use crate::facts::TlsFacts;
+use crate::heard::{Heard, heard};
 use crate::linger::linger;
 use crate::socket::Socket;
 use crate::stream::Stream;
@@ -32,9 +31,9 @@ pub(crate) async fn handshake(
     conn: &Arc<Conn>,
     acceptor: &TlsAcceptor,
 ) -> Option<Stream> {
-    conn.shakes_hands();
+    conn.opens();
     match heard(&socket, conn).await {
-        Heard::Something => conn.first_of_handshake(),
+        Heard::Something => conn.first_of_opening(),
         Heard::Nothing => {
             linger(Stream::Plain(socket), conn).await;
             return None;
@@ -47,7 +46,7 @@ pub(crate) async fn handshake(
         shaken = acceptor.accept(wire).into_fallible() => match shaken {
             Ok(stream) => {
                 conn.has_shaken(facts(&stream));
-                conn.shook_hands();
+                conn.opened();
                 Some(Stream::Tls(Box::new(Session::new(stream))))
             }
             Err((error, wire)) => {
@@ -73,32 +72,4 @@ fn facts(stream: &TlsStream<Wire>) -> TlsFacts {
         #[cfg(feature = "tonic")]
         tonic: tonic::transport::server::Connected::connect_info(stream),
     }
-}
-
-enum Heard {
-    /// There is something to read.
-    Something,
-    /// There is not, and the connection is to be closed.
-    Nothing,
-    /// The connection is to be cut.
-    TooLate,
-}
-
-async fn heard(socket: &Socket, conn: &Conn) -> Heard {
-    poll_fn(|cx| {
-        conn.bell.hear(cx);
-        if socket.poll_readable(cx).is_ready() {
-            return Poll::Ready(Heard::Something);
-        }
-        match conn.order() {
-            Order::Serve | Order::GoAway => Poll::Pending,
-            Order::Cut => Poll::Ready(Heard::TooLate),
-            Order::CloseIdle if socket.has_unread() => {
-                conn.decline(Order::CloseIdle);
-                Poll::Pending
-            }
-            Order::CloseIdle => Poll::Ready(Heard::Nothing),
-        }
-    })
-    .await
 }

@@ -7,13 +7,21 @@ use axum::Router;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
-use lameduck::{Handle, Listener, Phase, TrackLayer};
+use lameduck::{Handle, Listener, Phase, ProxyProtocol, TrackLayer};
 use tokio::net::TcpStream;
 
-pub async fn serve(listen: String, app: Router, handle: Handle) -> io::Result<()> {
+pub async fn serve(
+    listen: String,
+    proxy: Option<ProxyProtocol>,
+    app: Router,
+    handle: Handle,
+) -> io::Result<()> {
     let socket = tokio::net::TcpListener::bind(listen).await?;
     let address = socket.local_addr()?;
     let mut listener = Listener::new(&handle, socket.into_std()?)?;
+    if let Some(proxy) = proxy {
+        listener = listener.proxy_protocol(proxy);
+    }
     let app = TowerToHyperService::new(app.layer(TrackLayer::new(&handle)));
     handle.phases().reached(Phase::Ready).await;
     let probes = handle.address("probes");

@@ -25,7 +25,7 @@ use std::time::Duration;
 
 use fault::Fault;
 use lameduck::websocket::WebSockets;
-use lameduck::{Exit, Http, Lifecycle, Phase, Probes, Tls};
+use lameduck::{Exit, Http, Lifecycle, Phase, Probes, ProxyProtocol, Tls};
 use signals::OnSignal;
 use subscriber::Sink;
 
@@ -56,6 +56,8 @@ struct Args {
     subscriber: Option<Sink>,
     /// Whether another server serves, behind our layer.
     layer: bool,
+    /// Whether each connection begins with the header of a proxy.
+    proxy_protocol: bool,
     /// Whether it forks when it has begun to listen to signals.
     fork: bool,
     /// The signals that begin a shutdown, and what others do.
@@ -79,6 +81,7 @@ fn args() -> Result<Args, String> {
         tls_key: None,
         subscriber: None,
         layer: false,
+        proxy_protocol: false,
         fork: false,
         shutdown_signals: None,
         on_signal: Vec::new(),
@@ -105,6 +108,7 @@ fn args() -> Result<Args, String> {
             "--restart" => args.restart = true,
             "--subscriber" => args.subscriber = Some(value()?.parse()?),
             "--layer" => args.layer = true,
+            "--proxy-protocol" => args.proxy_protocol = true,
             "--fork" => args.fork = true,
             "--shutdown-signals" => args.shutdown_signals = Some(value()?),
             "--on-signal" => args.on_signal.push(value()?.parse()?),
@@ -112,7 +116,7 @@ fn args() -> Result<Args, String> {
             _ => {
                 return Err(format!(
                     "{word}: expected --listen ADDRESS, --socket-mode MODE, --hold ADDRESS, --threads N, --first-byte MS, --idle MS, \
-                     --most N, --tls-cert FILE, --tls-key FILE, --drain-route, --restart, --subscriber SINK, --layer, --fork, \
+                     --most N, --tls-cert FILE, --tls-key FILE, --drain-route, --restart, --subscriber SINK, --layer, --proxy-protocol, --fork, \
                      --shutdown-signals NAMES, --on-signal NAME=DOES or --fault NAME"
                 ));
             }
@@ -198,7 +202,10 @@ async fn live(mut life: Lifecycle, args: Args) -> Exit {
     let router = routes::router(life.handle());
     life = if args.layer {
         let listen = args.listen.clone();
-        life.task("api", |handle| foreign::serve(listen, router, handle))
+        let proxy = args.proxy_protocol.then(ProxyProtocol::from_anyone);
+        life.task("api", |handle| {
+            foreign::serve(listen, proxy, router, handle)
+        })
     } else {
         serve(life, router, &args)
     };
@@ -217,6 +224,9 @@ async fn live(mut life: Lifecycle, args: Args) -> Exit {
 /// Has our own server serve.
 fn serve(mut life: Lifecycle, router: axum::Router, args: &Args) -> Lifecycle {
     let mut api = Http::new("api", args.listen.clone(), router);
+    if args.proxy_protocol {
+        api = api.proxy_protocol(ProxyProtocol::from_anyone());
+    }
     if let Some(timeout) = args.first_byte {
         api = api.first_byte_timeout(timeout);
     }

@@ -5,60 +5,17 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::extract::ConnectInfo;
 use axum::routing::get;
 use axum::serve::ListenerExt;
-use lameduck::{
-    ConnectionInfo, Draining, Endpoint, Exit, Handle, Http, Lifecycle, Listener, ServiceSource,
-    TrackLayer,
-};
+use lameduck::{ConnectionInfo, Draining, Endpoint, Http, Listener, TrackLayer};
 use tower_service::Service;
 
-use crate::client::Client;
+use crate::in_process::{ANYWHERE, Server};
 use crate::service::until;
-
-/// A server in this process.
-struct Server {
-    handle: Handle,
-    address: String,
-    running: thread::JoinHandle<Exit>,
-}
-
-impl Server {
-    fn of<S: ServiceSource<Kind>, Kind: 'static>(http: Http<S, Kind>) -> Server {
-        Server::run(|life| life.component(http))
-    }
-
-    fn run(parts: impl FnOnce(Lifecycle) -> Lifecycle) -> Server {
-        let life = parts(Lifecycle::embedded().grace(Duration::from_secs(6)));
-        let handle = life.handle();
-        let runtime = tokio::runtime::Builder::new_current_thread();
-        let runtime = { runtime }.enable_all().build().unwrap();
-        let running = thread::spawn(move || runtime.block_on(life.run()));
-        let address = until("it listens", || handle.address("api"));
-        Server {
-            handle,
-            address,
-            running,
-        }
-    }
-
-    fn client(&self) -> Client {
-        Client::connect(&self.address)
-    }
-
-    #[track_caller]
-    fn ends_clean(self) {
-        self.handle.shutdown("test");
-        assert_eq!(self.running.join().unwrap(), Exit::CLEAN);
-    }
-}
-
-const ANYWHERE: &str = "127.0.0.1:0";
 
 fn app() -> Router {
     Router::new()
@@ -167,25 +124,18 @@ fn over_a_unix_socket_the_system_says_which_process_it_is() {
 fn connect_info_of_axum_works_behind_axum_serve_with_our_listener() {
     let socket = std::net::TcpListener::bind(ANYWHERE).unwrap();
     let address = socket.local_addr().unwrap().to_string();
-    let life = Lifecycle::embedded().grace(Duration::from_secs(6));
-    let handle = life.handle();
-    let life = life.task("api", |handle| async move {
-        let listener = Listener::new(&handle, socket)?;
-        let closed = listener.closed();
-        let app = app()
-            .layer(TrackLayer::new(&handle))
-            .into_make_service_with_connect_info::<SocketAddr>();
-        axum::serve(listener.tap_io(|_| ()), app)
-            .with_graceful_shutdown(closed)
-            .await
+    let server = Server::at(address, |life| {
+        life.task("api", |handle| async move {
+            let listener = Listener::new(&handle, socket)?;
+            let closed = listener.closed();
+            let app = app()
+                .layer(TrackLayer::new(&handle))
+                .into_make_service_with_connect_info::<SocketAddr>();
+            axum::serve(listener.tap_io(|_| ()), app)
+                .with_graceful_shutdown(closed)
+                .await
+        })
     });
-    let runtime = tokio::runtime::Runtime::new().unwrap();
-    let running = thread::spawn(move || runtime.block_on(life.run()));
-    let server = Server {
-        handle,
-        address,
-        running,
-    };
     tells_the_addresses(&server);
     server.ends_clean();
 }

@@ -5,6 +5,7 @@
 
 mod certificates;
 mod client;
+mod in_process;
 mod service;
 mod socket;
 
@@ -28,6 +29,7 @@ mod inherited;
 mod lame_duck;
 mod names;
 mod other_servers;
+mod proxy_protocol;
 mod report_file;
 mod signals;
 mod signals_hooked;

@@ -1,0 +1,90 @@
+//! What comes between a socket and HTTP: the header of a proxy, a TLS handshake.
+
+use std::sync::Arc;
+
+use super::conn::Conn;
+use super::facts::Facts;
+#[cfg(feature = "proxy-header")]
+use super::heard::{Heard, heard};
+#[cfg(feature = "proxy-header")]
+use super::linger::linger;
+#[cfg(feature = "proxy-header")]
+use super::proxy_header::{BadHeader, read_header};
+#[cfg(feature = "proxy-header")]
+use super::proxy_protocol::ProxyProtocol;
+use super::socket::{Accepted, Socket};
+use super::stream::Stream;
+#[cfg(feature = "rustls")]
+use super::tls::handshake;
+
+/// What every connection of a server begins with; usually nothing.
+#[derive(Clone, Default)]
+pub(crate) struct Preamble {
+    #[cfg(feature = "proxy-header")]
+    pub(super) proxy: Option<ProxyProtocol>,
+    #[cfg(feature = "rustls")]
+    pub(super) tls: Option<tokio_rustls::TlsAcceptor>,
+}
+
+impl Preamble {
+    /// Has HTTP begin on this socket; `None` if the connection is over before it could.
+    pub(super) async fn open(&self, accepted: Accepted, conn: &Arc<Conn>) -> Option<Stream> {
+        let socket = self.introduced(accepted, conn).await?;
+        #[cfg(feature = "rustls")]
+        if let Some(acceptor) = &self.tls {
+            // Boxed, so that connections without TLS need no room for it.
+            return Box::pin(handshake(socket, conn, acceptor)).await;
+        }
+        Some(Stream::Plain(socket))
+    }
+
+    /// The socket, once it is known who is at the other end.
+    async fn introduced(&self, accepted: Accepted, conn: &Conn) -> Option<Socket> {
+        #[cfg(feature = "proxy-header")]
+        if let Some(proxy) = &self.proxy
+            && proxy.expects_header_of(accepted.peer)
+        {
+            return Box::pin(behind_proxy(accepted, conn, proxy)).await;
+        }
+        conn.is_between(Facts::of(&accepted.socket, accepted.peer));
+        Some(accepted.socket)
+    }
+}
+
+/// Reads the header that a proxy has written before all else.
+#[cfg(feature = "proxy-header")]
+async fn behind_proxy(accepted: Accepted, conn: &Conn, proxy: &ProxyProtocol) -> Option<Socket> {
+    let Accepted { socket, peer } = accepted;
+    conn.opens();
+    match heard(&socket, conn).await {
+        Heard::Something => conn.first_of_opening(),
+        Heard::Nothing => {
+            linger(Stream::Plain(socket), conn).await;
+            return None;
+        }
+        Heard::TooLate => return None,
+    }
+    let read = tokio::select! {
+        biased;
+        read = read_header(&socket) => read,
+        () = conn.cut() => Err(BadHeader::Late),
+    };
+    match read {
+        Ok(on_behalf) => {
+            let mut facts = Facts::of(&socket, peer);
+            if let Some(of) = on_behalf {
+                facts.are_on_behalf(of);
+            }
+            conn.is_between(facts);
+            conn.opened();
+            Some(socket)
+        }
+        Err(error) => {
+            proxy.tell(peer, error);
+            // What it sends instead nobody reads, and a reset would look like a fault of the network.
+            conn.leaves_unread();
+            linger(Stream::Plain(socket), conn).await;
+            None
+        }
+    }
+}
