@@ -11,7 +11,7 @@ use std::time::Instant;
 
 use clap::Args;
 use http::{Method, Uri};
-use lameduck::inflight::{Ledger, Name};
+use lameduck::inflight::Ledger;
 use tokio_util::task::TaskTracker;
 
 use crate::pairs::{Pair, Row, Target, conclude};
@@ -51,7 +51,7 @@ pub fn run(options: &Options) -> anyhow::Result<ExitCode> {
             let (method, ledger) = (Method::GET, &ledger);
             move || {
                 drop(black_box(
-                    ledger.track("request", Name::of_request(&method, &uri)),
+                    ledger.track("request", lameduck::request_name(&method, &uri)),
                 ))
             }
         };

@@ -77,8 +77,7 @@ fn a_waiter_for_empty_that_gives_up_leaves_nothing_behind() {
 fn what_is_tracked_is_told_by_kind_name_and_age() {
     let ledger = Ledger::new();
     let first = ledger.track("request", "GET /a");
-    let uri: http::Uri = "/orders/17?x=1".parse().unwrap();
-    let second = ledger.track("request", Name::request(http::Method::POST, uri));
+    let second = ledger.track("request", Name::short("POST", "/orders/17").unwrap());
     let mut names: Vec<_> = ledger
         .snapshot()
         .iter()
@@ -105,19 +104,6 @@ fn what_a_name_keeps_alive_goes_with_its_work() {
     let text = Arc::new("customers.csv");
     drop(ledger.track("import", Name::shared(text.clone())));
     assert_eq!(Arc::strong_count(&text), 1);
-}
-
-#[test]
-fn a_request_is_named_by_method_and_path_however_it_came() {
-    let named = |uri: &str| {
-        let (method, uri) = (http::Method::GET, uri.parse::<http::Uri>().unwrap());
-        let borrowed = Name::of_request(&method, &uri).to_string();
-        assert_eq!(borrowed, Name::request(method, uri).to_string());
-        borrowed
-    };
-    assert_eq!(named("/orders/17?x=1"), "GET /orders/17");
-    assert_eq!(named("http://shop.test/orders"), "GET /orders");
-    assert_eq!(named("shop.test:443"), "GET shop.test:443");
 }
 
 #[test]

@@ -54,7 +54,7 @@ impl Draining {
     /// # Errors
     ///
     /// There is none, and the request has come neither through a server of lameduck's nor through
-    /// [`TrackLayer`], which put the handle into it.
+    /// [`TrackLayer`](crate::TrackLayer), which put the handle into it.
     pub fn from_extensions(extensions: &Extensions) -> Result<Draining, NoHandle> {
         handle_of(extensions).map(Draining::from).ok_or(NoHandle)
     }

@@ -29,7 +29,9 @@ use super::conn::ResponseEnd;
 use super::ending::{Chunk, Ending};
 use super::events::EventStreams;
 use super::grpc::{Dialect, Status};
-use super::request::{is_error, name_of};
+use super::probers::is_of_a_prober;
+use super::request::is_error;
+use super::request_name::name_of;
 use lameduck_core::BoxError;
 use lameduck_core::Handle;
 use lameduck_core::inflight::kind::{BROKEN, CLIENT_GONE, REQUEST};
@@ -97,7 +99,8 @@ where
     fn call(&mut self, mut request: Request<R>) -> Self::Future {
         request.extensions_mut().insert(self.handle.clone());
         let now = lameduck_core::internal::clock::Millis::now();
-        self.handle.traffic().request(&request, now);
+        let traffic = self.handle.traffic();
+        traffic.request(now, |own| is_of_a_prober(&request, own));
         let name = name_of(&request);
         TrackFuture {
             passing: Some(Passing {

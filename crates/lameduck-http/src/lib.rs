@@ -1,29 +1,41 @@
-//! An HTTP/1.1 and HTTP/2 server for any tower service, that loses no request when it stops.
+//! HTTP for [lameduck](https://docs.rs/lameduck): a server for any tower service that loses no request when it
+//! stops, probes, and what servers that are not ours need in order to stop as well as it does.
 //!
-//! | room | what is in it |
+//! ```no_run
+//! use lameduck_core::{Exit, Lifecycle};
+//! use lameduck_http::{Http, Probes};
+//!
+//! #[tokio::main]
+//! async fn main() -> Exit {
+//!     Lifecycle::new()
+//!         .component(Http::new("api", "0.0.0.0:8080", lameduck_http::doc::Hello)) // axum, tonic, your own
+//!         .probes(Probes::new("0.0.0.0:9090"))
+//!         .run()
+//!         .await
+//! }
+//! ```
+//!
+//! | who has | takes |
 //! |---|---|
-//! | [`component`] | its settings, and its place in a lifecycle |
-//! | [`server`] | the accept loop, and the sweep's rounds |
-//! | [`listener`], [`half_open`] | sockets that listen, and how to stop without a reset |
-//! | [`handed_over`], [`giver`] | such a socket for servers that are not ours |
-//! | [`preamble`], `heard` | what comes before HTTP |
-//! | `proxy_protocol`, `proxy_header` | for whom a proxy has made a connection |
-//! | [`connection`], [`linger`] | one connection's task, and how it says goodbye |
-//! | [`request`], [`body`], [`in_flight`] | one request and its response, in the ledger |
-//! | [`broken`], [`unread`] | a body that panics or fails, and what hyper holds of one |
-//! | [`source`] | where the service of a connection comes from |
-//! | [`facts`], [`connection_info`] | who is at the ends of a connection, for handlers |
-//! | `for_axum`, `for_tonic` | the same for the extractors of those two |
-//! | [`extension`] | how a handler finds the shutdown |
-//! | [`grpc`] | what the server itself says to a gRPC client |
-//! | `grpc_health` | the health service of gRPC |
-//! | [`events`], [`ending`] | the end of an event stream |
-//! | [`sweep`], [`pace`] | who is closed when, by how long peers pause |
-//! | [`roster`], [`conn`] | all connections, and what is known of one: its state and what moves it |
-//! | [`tap`], [`stream`], [`socket`] | the bytes, and the tap that notes them |
-//! | [`tunnel`] | tunnels over HTTP/2 |
-//! | `tls` | TLS between the socket and the tap |
-//! | [`layer`] | the same bookkeeping for servers that are not ours |
+//! | a tower service | [`Http`], which is a component of a lifecycle |
+//! | a server of his own | [`Listener`] in place of its socket, [`TrackLayer`] around its service |
+//! | WebSockets | `websocket`, on either |
+//! | event streams | nothing: they end between two events; [`EventStreams`] has the settings |
+//! | handlers that wait for long | [`Draining`] |
+//! | an orchestrator that asks | [`Probes`]; `grpc_health` for gRPC |
+//!
+//! # Features
+//!
+//! Nothing is on by default.
+//!
+//! | feature | brings |
+//! |---|---|
+//! | `axum` | extractors; axum's `ConnectInfo` with [`Http`]; [`Listener`] for `axum::serve` |
+//! | `proxy-header` | the client's address from the header of a proxy: `ProxyProtocol` |
+//! | `rustls` | TLS: `Http::tls`, `Tls` |
+//! | `tonic` | `tonic::Request::remote_addr` and `peer_certs` with [`Http`] |
+//! | `tonic-health` | the health service of gRPC: `grpc_health` |
+//! | `websocket` | WebSockets that are closed in order |
 
 /// Marks an upgrade that has an entry of its own in the ledger already.
 #[derive(Clone, Copy)]
@@ -66,11 +78,13 @@ mod listener;
 mod pace;
 mod preamble;
 mod probe;
+mod probers;
 #[cfg(feature = "proxy-header")]
 mod proxy_header;
 #[cfg(feature = "proxy-header")]
 mod proxy_protocol;
 mod request;
+mod request_name;
 mod roster;
 mod server;
 mod socket;
@@ -101,6 +115,7 @@ pub use layer::{Track, TrackBody, TrackBodyError, TrackFuture, TrackLayer};
 pub use probe::Probes;
 #[cfg(feature = "proxy-header")]
 pub use proxy_protocol::{BadSource, ProxyProtocol};
+pub use request_name::request_name;
 pub use source::{ServicePerConnection, ServiceSource, SharedService};
 #[cfg(feature = "rustls")]
 pub use tls::Tls;

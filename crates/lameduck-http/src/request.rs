@@ -41,11 +41,11 @@ use super::for_axum;
 use super::for_tonic;
 use super::grpc::{Dialect, Status};
 use super::in_flight::{InFlight, LetGo, time_is_over};
+use super::probers::is_of_a_prober;
+use super::request_name::name_of;
 use super::tunnel::Tunnel;
 use lameduck_core::BoxError;
-use lameduck_core::inflight::Name;
 use lameduck_core::inflight::kind::REQUEST;
-use lameduck_core::internal::details;
 use lameduck_core::internal::panic_text;
 use lameduck_core::internal::redact::without_passwords;
 use lameduck_core::internal::voice;
@@ -123,7 +123,9 @@ where
             self.inform(request.extensions_mut());
         }
         let since = self.conn.request_began(follows(request.body()));
-        handle.traffic().request(&request, since);
+        handle
+            .traffic()
+            .request(since, |own| is_of_a_prober(&request, own));
         let name = name_of(&request);
         let in_flight = InFlight::new(self.conn.clone(), name, since);
         let dialect = Dialect::of(&request);
@@ -143,15 +145,6 @@ where
             event_streams: self.event_streams,
             dialect,
         }
-    }
-}
-
-/// What a request is called.
-#[inline]
-pub(super) fn name_of<B>(request: &Request<B>) -> Name {
-    match details::are_told() {
-        false => Name::of_request(request.method(), request.uri()),
-        true => Name::with_query(request.method(), request.uri()),
     }
 }
 

@@ -1,10 +1,14 @@
-//! Job workers that survive every deploy: take, run, acknowledge; and in a shutdown stop taking,
-//! finish, give back.
+//! Job workers for [lameduck](https://docs.rs/lameduck) that survive every deploy: take, run, acknowledge; and in a
+//! shutdown stop taking, finish, give back.
+//!
+//! [`Jobs`] is a component of a lifecycle. It works on a [`Queue`], which is a trait: there are adapters for NATS
+//! JetStream (`lameduck-nats`), RabbitMQ (`lameduck-lapin`), and the tables and keys of apalis in SQLite, PostgreSQL and
+//! Redis (`lameduck-apalis`).
 //!
 //! # What must hold
 //!
 //! 1. A job is settled (acknowledged, failed, or given back) by whoever claims it first
-//!    (`held.rs`), and by nobody else; so one that ends at the very moment when it is let go is
+//!    (the file `held.rs`), and by nobody else; so one that ends at the very moment when it is let go is
 //!    either acknowledged or given back, never both.
 //! 2. It is acknowledged only after its handler has returned `Ok`. Whatever else happens (an error,
 //!    a panic, a cancellation, a crash) leaves it to its queue.

@@ -94,7 +94,7 @@ pub use lameduck_http::{BadSource, ProxyProtocol};
 pub use lameduck_http::{
     Bind, ConnectionInfo, Draining, Endpoint, EndsItself, EventStreams, Http, Listener, NoHandle,
     Probes, ServicePerConnection, ServiceSource, SharedService, Track, TrackBody, TrackBodyError,
-    TrackFuture, TrackLayer,
+    TrackFuture, TrackLayer, request_name,
 };
 #[cfg(feature = "tonic-health")]
 pub use lameduck_http::{GrpcHealth, GrpcHealthWatch, grpc_health};

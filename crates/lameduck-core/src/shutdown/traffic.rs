@@ -17,47 +17,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use http::header::{ORIGIN, USER_AGENT};
-use http::{Method, Request};
-
 use crate::base::clock::Millis;
-
-/// What stands in the user agents of checkers: kubelet, Google Cloud (load balancers, uptime checks), AWS (load
-/// balancers, Route 53), Azure (Traffic Manager, Front Door, load balancers), Cloudflare, Envoy, Consul,
-/// Prometheus and its Blackbox exporter, NGINX Plus, `grpc_health_probe`, and services that watch sites.
-const AGENTS: &[&str] = &[
-    "kube-probe/",
-    "GoogleHC/",
-    "GoogleStackdriverMonitoring-UptimeChecks",
-    "ELB-HealthChecker/",
-    "Amazon-Route53-Health-Check-Service",
-    "Azure Traffic Manager Endpoint Monitor",
-    "Edge Health Probe",
-    "Load Balancer Agent",
-    "Cloudflare-Healthchecks/",
-    "Cloudflare-Traffic-Manager/",
-    "Envoy/HC",
-    "Consul Health Check",
-    "Prometheus/",
-    "Blackbox Exporter/",
-    "(health check)",
-    "grpc_health_probe",
-    "UptimeRobot/",
-    "Pingdom.com_bot",
-];
-
-/// Paths that only checkers ask for.
-const PATHS: &[&str] = &[
-    "/health",
-    "/healthz",
-    "/livez",
-    "/readyz",
-    "/startupz",
-    "/-/healthy",
-    "/-/ready",
-    "/grpc.health.v1.Health/Check",
-    "/grpc.health.v1.Health/Watch",
-];
 
 /// Who is no traffic beside those known anyhow: paths, which begin with `/`, and what stands in user agents.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -89,24 +49,14 @@ impl Probers {
         self.agents.extend(others.agents);
     }
 
-    fn sent<B>(&self, request: &Request<B>) -> bool {
-        let path = request.uri().path();
-        if PATHS.contains(&path) || self.paths.iter().any(|it| it == path) {
-            return true;
-        }
-        let headers = request.headers();
-        match headers.get(USER_AGENT) {
-            Some(agent) => {
-                // It may have bytes that are no text.
-                let is_in = |part: &str| {
-                    let (agent, part) = (agent.as_bytes(), part.as_bytes());
-                    agent.windows(part.len()).any(|it| it == part)
-                };
-                AGENTS.iter().any(|it| is_in(it)) || self.agents.iter().any(|it| is_in(it))
-            }
-            // HAProxy asks so (`option httpchk`). A browser's says where it comes from.
-            None => request.method() == Method::OPTIONS && !headers.contains_key(ORIGIN),
-        }
+    /// The paths that only they ask for.
+    pub fn paths(&self) -> &[String] {
+        &self.paths
+    }
+
+    /// What stands in their user agents.
+    pub fn agents(&self) -> &[String] {
+        &self.agents
     }
 }
 
@@ -152,21 +102,22 @@ impl Traffic {
         let _ = self.probers.set(probers);
     }
 
-    /// A request has come.
+    /// A request has come. Whether it is that of a prober, one of the application's own or any other, is only asked
+    /// if it matters.
     #[inline]
-    pub fn request<B>(&self, request: &Request<B>, at: Millis) {
+    pub fn request(&self, at: Millis, is_of_a_prober: impl FnOnce(&Probers) -> bool) {
         // Most come within the same tick as another; they only read.
-        if self.last.load(Ordering::Relaxed) < at.0 && !self.is_of_a_prober(request) {
+        if self.last.load(Ordering::Relaxed) < at.0 && !is_of_a_prober(self.probers()) {
             self.last.store(at.0, Ordering::Relaxed);
         }
     }
 
-    fn is_of_a_prober<B>(&self, request: &Request<B>) -> bool {
-        static KNOWN: Probers = Probers {
+    fn probers(&self) -> &Probers {
+        static NONE: Probers = Probers {
             paths: Vec::new(),
             agents: Vec::new(),
         };
-        self.probers.get().unwrap_or(&KNOWN).sent(request)
+        self.probers.get().unwrap_or(&NONE)
     }
 
     /// From now on the requests of other servers are seen.
@@ -192,53 +143,24 @@ impl Traffic {
 mod tests {
     use super::*;
 
-    fn counts(traffic: &Traffic, request: http::request::Builder) -> bool {
-        let at = Millis(traffic.last.load(Ordering::Relaxed) + 1);
-        traffic.request(&request.body(()).unwrap(), at);
-        traffic.last.load(Ordering::Relaxed) == at.0
-    }
-
-    fn agent(name: &str) -> http::request::Builder {
-        Request::get("/").header(USER_AGENT, name)
+    #[test]
+    fn requests_of_probers_do_not_count() {
+        let traffic = Traffic::new();
+        let later = Millis(traffic.last.load(Ordering::Relaxed) + 1000);
+        traffic.request(later, |_| true);
+        assert_ne!(traffic.last.load(Ordering::Relaxed), later.0);
+        traffic.request(later, |_| false);
+        assert_eq!(traffic.last.load(Ordering::Relaxed), later.0);
+        traffic.request(later, |_| panic!("it changes nothing"));
     }
 
     #[test]
-    fn known_probers_are_no_traffic_and_everybody_else_is() {
-        let traffic = Traffic::new();
-        for prober in [
-            "kube-probe/1.34",
-            "GoogleHC/1.0",
-            "ELB-HealthChecker/2.0",
-            "Mozilla/5.0 (compatible;Cloudflare-Healthchecks/1.0;+https://www.cloudflare.com/)",
-            "nginx/1.27.4 (health check)",
-        ] {
-            assert!(!counts(&traffic, agent(prober)), "{prober}");
-        }
-        for path in [
-            "/healthz",
-            "/readyz?verbose",
-            "/grpc.health.v1.Health/Check",
-        ] {
-            assert!(!counts(&traffic, Request::get(path)), "{path}");
-        }
-        assert!(!counts(&traffic, Request::options("/")));
-        for client in ["curl/8.14.1", "Mozilla/5.0 (X11; Linux x86_64)", ""] {
-            assert!(counts(&traffic, agent(client)), "{client}");
-        }
-        assert!(counts(&traffic, Request::get("/health/records")));
-        assert!(counts(&traffic, Request::get("/")));
-        let preflight = Request::options("/").header(ORIGIN, "https://example.org");
-        assert!(counts(&traffic, preflight));
-    }
-
-    #[test]
-    fn a_setting_tells_more_apart() {
-        let traffic = Traffic::new();
-        traffic.leave_out("/up, MyChecker/".parse().unwrap());
-        assert!(!counts(&traffic, Request::get("/up?deep=1")));
-        assert!(!counts(&traffic, agent("MyChecker/2")));
-        assert!(!counts(&traffic, agent("kube-probe/1.34")));
-        assert!(counts(&traffic, Request::get("/upload")));
+    fn a_prober_is_a_path_or_a_part_of_a_user_agent() {
+        let probers: Probers = "/up, MyChecker/".parse().unwrap();
+        assert_eq!(
+            (probers.paths(), probers.agents()),
+            (&["/up".to_owned()][..], &["MyChecker/".to_owned()][..])
+        );
         for bad in ["", "/up,", "/up?x=1", "/up/*"] {
             let problem = bad.parse::<Probers>().unwrap_err();
             assert!(problem.contains("/up,MyChecker/"), "{bad}: {problem}");

@@ -9,7 +9,7 @@
 //!
 //! 1. [`event`], [`file`] and [`line`] never block and never panic, whatever is done with what they hand over.
 //! 2. What one of the three cannot say keeps nothing from the other two.
-//! 3. What is handed to one of them is said in order. Of more than [`WAITING`] that wait, the rest is counted, and
+//! 3. What is handed to one of them is said in order. Of more than 1,024 that wait, the rest is counted, and
 //!    told when there is room.
 //! 4. The threads are started with the first lifecycle: nothing has to be had at the end.
 

@@ -64,7 +64,7 @@ impl WebSocketUpgrade {
     }
 
     /// The same with a handle of one's own, for a server through which none gets into the request
-    /// (neither lameduck's own, nor one behind [`TrackLayer`]) in a process that no
+    /// (neither lameduck's own, nor one behind [`TrackLayer`](crate::TrackLayer)) in a process that no
     /// [`Lifecycle`](lameduck_core::Lifecycle::new) owns.
     ///
     /// # Errors

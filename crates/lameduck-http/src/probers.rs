@@ -1,0 +1,116 @@
+//! Who sends requests that are no traffic: those who only ask how the process is.
+//!
+//! What is told apart is what is known to be sent by checkers alone: a client taken for one makes the lame-duck phase
+//! end early.
+
+use http::Method;
+use http::Request;
+use http::header::{ORIGIN, USER_AGENT};
+use lameduck_core::internal::traffic::Probers;
+
+/// What stands in the user agents of checkers: kubelet, Google Cloud (load balancers, uptime checks), AWS (load
+/// balancers, Route 53), Azure (Traffic Manager, Front Door, load balancers), Cloudflare, Envoy, Consul,
+/// Prometheus and its Blackbox exporter, NGINX Plus, `grpc_health_probe`, and services that watch sites.
+const AGENTS: &[&str] = &[
+    "kube-probe/",
+    "GoogleHC/",
+    "GoogleStackdriverMonitoring-UptimeChecks",
+    "ELB-HealthChecker/",
+    "Amazon-Route53-Health-Check-Service",
+    "Azure Traffic Manager Endpoint Monitor",
+    "Edge Health Probe",
+    "Load Balancer Agent",
+    "Cloudflare-Healthchecks/",
+    "Cloudflare-Traffic-Manager/",
+    "Envoy/HC",
+    "Consul Health Check",
+    "Prometheus/",
+    "Blackbox Exporter/",
+    "(health check)",
+    "grpc_health_probe",
+    "UptimeRobot/",
+    "Pingdom.com_bot",
+];
+
+/// Paths that only checkers ask for.
+const PATHS: &[&str] = &[
+    "/health",
+    "/healthz",
+    "/livez",
+    "/readyz",
+    "/startupz",
+    "/-/healthy",
+    "/-/ready",
+    "/grpc.health.v1.Health/Check",
+    "/grpc.health.v1.Health/Watch",
+];
+
+/// Whether a prober has sent it: one of those that are known, or one of the application's `own`.
+pub(crate) fn is_of_a_prober<B>(request: &Request<B>, own: &Probers) -> bool {
+    let path = request.uri().path();
+    if PATHS.contains(&path) || own.paths().iter().any(|it| it == path) {
+        return true;
+    }
+    let headers = request.headers();
+    match headers.get(USER_AGENT) {
+        Some(agent) => {
+            // It may have bytes that are no text.
+            let is_in = |part: &str| {
+                let (agent, part) = (agent.as_bytes(), part.as_bytes());
+                agent.windows(part.len()).any(|it| it == part)
+            };
+            AGENTS.iter().any(|it| is_in(it)) || own.agents().iter().any(|it| is_in(it))
+        }
+        // HAProxy asks so (`option httpchk`). A browser's says where it comes from.
+        None => request.method() == Method::OPTIONS && !headers.contains_key(ORIGIN),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn counts(request: http::request::Builder) -> bool {
+        let own = "/up, MyChecker/".parse().unwrap();
+        !is_of_a_prober(&request.body(()).unwrap(), &own)
+    }
+
+    fn agent(name: &str) -> http::request::Builder {
+        Request::get("/").header(USER_AGENT, name)
+    }
+
+    #[test]
+    fn known_probers_are_no_traffic_and_everybody_else_is() {
+        for prober in [
+            "kube-probe/1.34",
+            "GoogleHC/1.0",
+            "ELB-HealthChecker/2.0",
+            "Mozilla/5.0 (compatible;Cloudflare-Healthchecks/1.0;+https://www.cloudflare.com/)",
+            "nginx/1.27.4 (health check)",
+        ] {
+            assert!(!counts(agent(prober)), "{prober}");
+        }
+        for path in [
+            "/healthz",
+            "/readyz?verbose",
+            "/grpc.health.v1.Health/Check",
+        ] {
+            assert!(!counts(Request::get(path)), "{path}");
+        }
+        assert!(!counts(Request::options("/")));
+        for client in ["curl/8.14.1", "Mozilla/5.0 (X11; Linux x86_64)", ""] {
+            assert!(counts(agent(client)), "{client}");
+        }
+        assert!(counts(Request::get("/health/records")));
+        assert!(counts(Request::get("/")));
+        let preflight = Request::options("/").header(ORIGIN, "https://example.org");
+        assert!(counts(preflight));
+    }
+
+    #[test]
+    fn a_setting_tells_more_apart() {
+        assert!(!counts(Request::get("/up?deep=1")));
+        assert!(!counts(agent("MyChecker/2")));
+        assert!(counts(Request::get("/upload")));
+    }
+}
