@@ -1,9 +1,5 @@
-//! Closes [`bb8`](https://docs.rs/bb8) pools in order, whatever they hold, for [lameduck](https://docs.rs/lameduck).
-//!
-//! `bb8` has no way to close a pool: a connection is dropped when the pool is, and that is when
-//! nobody has a clone of it. So this waits until no connection is checked out, and gives up its
-//! own clone. The goodbye is what the driver does when its connection is dropped, at the latest when
-//! `main` returns.
+#![doc = include_str!("../README.md")]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 use std::time::Duration;
 

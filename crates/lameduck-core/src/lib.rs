@@ -1,28 +1,4 @@
-//! The engine of [lameduck](https://docs.rs/lameduck): what a process needs in order to end well, whatever it
-//! serves and with what.
-//!
-//! A library that wants to be drained, or a service that keeps its own servers, needs nothing else: signals, phases,
-//! one time budget, a ledger of what is in flight, a watchdog and a report. No HTTP, no TLS, no metrics.
-//!
-//! ```no_run
-//! use lameduck_core::{Exit, Lifecycle};
-//!
-//! #[tokio::main]
-//! async fn main() -> Exit {
-//!     let life = Lifecycle::new(); // first: from here on a SIGTERM is honoured
-//!     life.task("mailer", |handle| async move {
-//!         while !handle.has_begun() {
-//!             let _mail = handle.track("mail", "to the customer");
-//!             // …
-//! #           tokio::task::yield_now().await;
-//!         }
-//!         Ok::<_, std::io::Error>(())
-//!     })
-//!     .close_with("spool", || async { std::fs::remove_dir_all("spool") })
-//!     .run()
-//!     .await
-//! }
-//! ```
+#![doc = include_str!("../README.md")]
 //!
 //! # The parts
 //!
@@ -33,6 +9,7 @@
 //!   probes answered by: everybody can implement them.
 //! - [`budget`] says how the grace is shared out, [`report`] what is told at the end, [`LameDuck`] how long to go on
 //!   serving, [`Exit`] what the exit code means.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod base;
 mod component;

@@ -1,11 +1,5 @@
-//! Closes [`deadpool`](https://docs.rs/deadpool) pools in order, whatever they hold, for
-//! [lameduck](https://docs.rs/lameduck).
-//!
-//! Closing drops the idle objects at once and each of the others as it comes back. The goodbye is
-//! what the driver does when its connection is dropped: Redis and most others close the socket,
-//! which is all that they ask for; `deadpool-postgres` 0.14 aborts the task that would have said
-//! Terminate, and PostgreSQL notices an end of file between two commands (at `DEBUG1`, no matter
-//! for a session outside a transaction).
+#![doc = include_str!("../README.md")]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 use std::fmt;
 use std::time::Duration;

@@ -1,19 +1,4 @@
-//! HTTP for [lameduck](https://docs.rs/lameduck): a server for any tower service that loses no request when it
-//! stops, probes, and what servers that are not ours need in order to stop as well as it does.
-//!
-//! ```no_run
-//! use lameduck_core::{Exit, Lifecycle};
-//! use lameduck_http::{Http, Probes};
-//!
-//! #[tokio::main]
-//! async fn main() -> Exit {
-//!     Lifecycle::new()
-//!         .component(Http::new("api", "0.0.0.0:8080", lameduck_http::doc::Hello)) // axum, tonic, your own
-//!         .probes(Probes::new("0.0.0.0:9090"))
-//!         .run()
-//!         .await
-//! }
-//! ```
+#![doc = include_str!("../README.md")]
 //!
 //! | who has | takes |
 //! |---|---|
@@ -36,6 +21,7 @@
 //! | `tonic` | `tonic::Request::remote_addr` and `peer_certs` with [`Http`] |
 //! | `tonic-health` | the health service of gRPC: `grpc_health` |
 //! | `websocket` | WebSockets that are closed in order |
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 /// Marks an upgrade that has an entry of its own in the ledger already.
 #[derive(Clone, Copy)]

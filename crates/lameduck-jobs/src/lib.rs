@@ -1,9 +1,4 @@
-//! Job workers for [lameduck](https://docs.rs/lameduck) that survive every deploy: take, run, acknowledge; and in a
-//! shutdown stop taking, finish, give back.
-//!
-//! [`Jobs`] is a component of a lifecycle. It works on a [`Queue`], which is a trait: there are adapters for NATS
-//! JetStream (`lameduck-nats`), RabbitMQ (`lameduck-lapin`), and the tables and keys of apalis in SQLite, PostgreSQL and
-//! Redis (`lameduck-apalis`).
+#![doc = include_str!("../README.md")]
 //!
 //! # What must hold
 //!
@@ -23,6 +18,7 @@
 //!    that is renewed for nobody would never end.
 //! 7. Nothing here waits without an end for a queue that is gone: what could not be settled is in
 //!    the report by name, and the queue hands it out again when the lease or the connection ends.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod acknowledger;
 #[doc(hidden)]

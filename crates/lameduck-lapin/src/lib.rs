@@ -1,5 +1,5 @@
-//! Jobs in RabbitMQ, and the end of a [`lapin`](https://docs.rs/lapin) connection, for
-//! [lameduck](https://docs.rs/lameduck).
+#![doc = include_str!("../README.md")]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod connection;
 mod queue;

@@ -1,5 +1,5 @@
-//! Jobs in NATS JetStream, and the end of an [`async-nats`](https://docs.rs/async-nats) client, for
-//! [lameduck](https://docs.rs/lameduck).
+#![doc = include_str!("../README.md")]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod client;
 mod jetstream;

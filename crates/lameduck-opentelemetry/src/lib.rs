@@ -1,9 +1,5 @@
-//! Shuts the providers of [`opentelemetry_sdk`](https://docs.rs/opentelemetry_sdk) down last of all, for
-//! [lameduck](https://docs.rs/lameduck): what has been recorded is exported, then exporters are shut down.
-//!
-//! Both block, so both run on a thread of their own. Flushing comes first and on its own because
-//! only a shutdown that follows the specification to the letter includes it, and processors may be
-//! the application's.
+#![doc = include_str!("../README.md")]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 use lameduck_core::internal::off_runtime;
 use lameduck_core::{BoxError, Close};

@@ -1,12 +1,5 @@
-//! Ends [`redis`](https://docs.rs/redis) connections that several tasks share, for [lameduck](https://docs.rs/lameduck).
-//!
-//! The goodbye is `QUIT`. Redis would rather have its clients close the socket, to keep TIME_WAIT on
-//! their side, and calls `QUIT` deprecated since 7.2 for that. But the socket of a shared connection
-//! is closed when its last clone is dropped, and who knows where that is; `QUIT` ends the session for
-//! all of them. It is answered after everything sent before it has been, so nothing is cut either.
-//!
-//! A connection manager that was asked for push messages (RESP3) connects again by itself when its
-//! session ends; the process takes that one along.
+#![doc = include_str!("../README.md")]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 use lameduck_core::{BoxError, Close};
 use redis::aio::ConnectionLike;

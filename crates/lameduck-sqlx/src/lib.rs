@@ -1,10 +1,5 @@
-//! Closes [`sqlx`](https://docs.rs/sqlx) pools in order, for [lameduck](https://docs.rs/lameduck).
-//!
-//! `Pool::close` waits for every connection that is checked out before it ends the first idle one,
-//! so a single listener or leaked connection costs all of them their goodbye (sqlx#1764, sqlx#1773).
-//! Here the idle ones are taken out first, all but one at the same time; then the pool is closed, and ends
-//! each of the others as it comes back. Whatever does not come back is counted, and PostgreSQL is
-//! asked what it is doing.
+#![doc = include_str!("../README.md")]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 use std::time::Duration;
 

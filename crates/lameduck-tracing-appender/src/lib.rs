@@ -1,9 +1,5 @@
-//! Has a log that [`tracing-appender`](https://docs.rs/tracing-appender) writes take down its last lines, for
-//! [lameduck](https://docs.rs/lameduck).
-//!
-//! The thread of the log has a guard. It writes the last
-//! lines when it is dropped, and blocks for that: for 100 ms at the most until the writer takes
-//! notice, then for 1 s at the most until it has written everything. It does not tell whether it has.
+#![doc = include_str!("../README.md")]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 use lameduck_core::{BoxError, Close};
 use tracing_appender::non_blocking::WorkerGuard;

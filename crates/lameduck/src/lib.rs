@@ -1,30 +1,4 @@
-//! Graceful shutdown done right: a service that stops without losing a request.
-//!
-//! ```no_run
-//! use std::time::Duration;
-//!
-//! use axum::{Router, routing::get};
-//! use lameduck::{Http, Lifecycle, Probes};
-//!
-//! #[tokio::main]
-//! async fn main() -> lameduck::Exit {
-//!     let life = Lifecycle::new(); // first: from here on a SIGTERM is honoured
-//!     let app = Router::new().route("/", get(|| async { "hello" }));
-//!
-//!     life.grace(Duration::from_secs(30))
-//!         .component(Http::new("api", "0.0.0.0:8080", app)) // any tower service: axum, tonic, your own
-//!         .close_with("cache", || async { std::fs::remove_file("cache") }) // after the above
-//!         .probes(Probes::new("0.0.0.0:9090")) // /livez /readyz /startupz /metrics /status
-//!         .run()
-//!         .await
-//! }
-//! ```
-//!
-//! On SIGTERM this process fails its readiness at once and keeps its liveness; goes on serving for
-//! as long as a load balancer needs to notice; stops listening without resetting one connection;
-//! finishes what is in flight and tells every peer to go elsewhere; closes what is to be closed;
-//! says what it did; and exits 0. If something hangs, it is gone before the 30 s are over all the
-//! same, exits 124, and names what was stuck.
+#![doc = include_str!("../README.md")]
 //!
 //! # The parts
 //!
@@ -71,6 +45,12 @@
 //! Linux is what is tested. Elsewhere on Unix a listener is closed by accepting until there is
 //! nothing to accept, so that a handshake under way at that instant is reset; on Windows, Ctrl-C
 //! takes the place of the signals.
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+/// What the front page of the repository shows, compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct FrontPage;
 
 #[cfg(feature = "http")]
 #[doc(hidden)]

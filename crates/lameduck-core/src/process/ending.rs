@@ -140,7 +140,7 @@ impl Ending {
         let stays = |word| Plan::unpack(word).is_some_and(|it| it.at <= now);
         let done = self
             .plan
-            .try_update(Ordering::AcqRel, Ordering::Acquire, |word| {
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |word| {
                 (!stays(word)).then_some(new)
             });
         self.wake();
