@@ -3,12 +3,13 @@
 
 pub use crate::base::bounded::catch_panic;
 pub use crate::base::clock::{self, Millis, now};
+pub use crate::base::text::{panic_text, plural, short, with_causes};
 pub use crate::base::{BoxFuture, jitter, latch::Latch};
 pub use crate::component::close::off_runtime::off_runtime;
-pub use crate::component::readiness::{Check, CheckOutcome};
 pub use crate::environment::address;
-pub use crate::process::sys::{Descriptor, SocketFacts, look_at};
-pub use crate::report::{details, panic_text, plural, redact, short, with_causes};
+pub use crate::readiness::{Check, CheckOutcome};
+pub use crate::report::{details, redact};
 pub use crate::shutdown::reason::Reason;
 pub use crate::shutdown::traffic;
+pub use crate::system::sys::{Descriptor, SocketFacts, look_at};
 pub use crate::voice;

@@ -14,13 +14,16 @@
 mod base;
 mod component;
 mod environment;
+mod handle;
 pub mod inflight;
 #[doc(hidden)]
 pub mod internal;
 mod lifecycle;
 mod process;
+mod readiness;
 pub mod report;
 mod shutdown;
+mod system;
 #[doc(hidden)]
 pub mod voice;
 
@@ -28,12 +31,12 @@ pub use base::BoxError;
 pub use component::admin_port::{AdminPort, OpenAdminPort, Opening};
 pub use component::announce::Announce;
 pub use component::close::Close;
-pub use component::readiness::Readiness;
 pub use component::{Component, Running, Start, StartError};
 pub use environment::LameDuck;
+pub use handle::Handle;
 pub use lifecycle::Lifecycle;
+pub use readiness::Readiness;
 pub use report::Report;
 pub use shutdown::exit::Exit;
-pub use shutdown::handle::Handle;
 pub use shutdown::phase::Phase;
 pub use shutdown::{budget, phase};

@@ -5,7 +5,7 @@ use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 use crate::base::BoxError;
-use crate::report::panic_text;
+use crate::base::text::panic_text;
 
 /// Runs a future of the application's with a bound; a panic is an error like any other.
 pub async fn bounded(
@@ -16,7 +16,10 @@ pub async fn bounded(
         Ok(Ok(Ok(()))) => Ok(()),
         Ok(Ok(Err(error))) => Err(error.to_string()),
         Ok(Err(panic)) => Err(format!("panicked: {}", panic_text(&*panic))),
-        Err(_) => Err(format!("not done within {}", crate::report::short(timeout))),
+        Err(_) => Err(format!(
+            "not done within {}",
+            crate::base::text::short(timeout)
+        )),
     }
 }
 

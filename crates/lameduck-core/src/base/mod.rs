@@ -5,6 +5,7 @@ pub mod clock;
 pub mod jitter;
 pub mod latch;
 pub(crate) mod sync;
+pub mod text;
 pub(crate) mod waiters;
 
 use std::future::Future;

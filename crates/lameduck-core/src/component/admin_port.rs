@@ -9,8 +9,8 @@ use std::sync::Arc;
 use tokio::runtime;
 
 use super::StartError;
-use super::readiness::Readiness;
-use crate::shutdown::handle::Handle;
+use crate::handle::Handle;
+use crate::readiness::Readiness;
 
 /// A server for probes. Given to [`Lifecycle::probes`](crate::Lifecycle::probes).
 pub trait AdminPort: Send + 'static {

@@ -7,19 +7,18 @@
 //! | [`Announce`](announce::Announce) | a load balancer or registry that is told first |
 //! | [`AdminPort`](admin_port::AdminPort) | who answers the probes |
 //!
-//! [`readiness`] has the checks that readiness depends on.
+//! [`readiness`](crate::readiness) has the checks that readiness depends on.
 
 pub mod admin_port;
 pub mod announce;
 pub mod close;
-pub mod readiness;
 
 use std::time::Duration;
 
 use crate::base::{BoxError, BoxFuture};
 #[cfg(unix)]
 use crate::environment::inherited::Sockets;
-use crate::shutdown::handle::Handle;
+use crate::handle::Handle;
 use crate::shutdown::reason::Reason;
 
 use self::admin_port::AdminPort;

@@ -15,7 +15,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::Mutex;
 
-use crate::process::sys::{Descriptor, look_at};
+use crate::system::sys::{Descriptor, look_at};
 
 /// The first descriptor of the protocol.
 const FIRST: i32 = 3;
@@ -223,7 +223,7 @@ impl Sockets {
         for socket in self.left.extract_if(.., is_its) {
             of_use(look_at(socket.number)?)
                 .map_err(|e| io::Error::other(format!("descriptor {} {e}", Named(&socket))))?;
-            taken.push(crate::process::sys::adopt(socket.number)?);
+            taken.push(crate::system::sys::adopt(socket.number)?);
         }
         Ok(taken)
     }
@@ -284,7 +284,7 @@ fn own_pid_fd_id() -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::process::sys::SocketFacts;
+    use crate::system::sys::SocketFacts;
 
     const ME: Me = Me {
         pid: 7,

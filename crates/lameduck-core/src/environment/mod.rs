@@ -22,10 +22,10 @@ use std::path::Path;
 use std::str::FromStr;
 use std::time::Duration;
 
-use crate::process::signal_set::SignalSet;
 use crate::report::file as report_file;
 use crate::shutdown::budget::Budget;
 use crate::shutdown::traffic::Probers;
+use crate::system::signal_set::SignalSet;
 
 /// A variable with a value that cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

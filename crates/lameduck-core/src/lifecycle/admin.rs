@@ -8,8 +8,8 @@ use tokio::runtime;
 use super::builder::Lifecycle;
 use crate::component::StartError;
 use crate::component::admin_port::{AdminPort, OpenAdminPort, Opening};
-use crate::component::readiness::Readiness;
 use crate::process::final_report;
+use crate::readiness::Readiness;
 
 /// Something is wrong; [`Lifecycle::run`] will say what.
 pub(super) struct Refused;

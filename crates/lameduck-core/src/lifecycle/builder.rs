@@ -12,13 +12,13 @@ use crate::component::Component;
 use crate::component::admin_port::{AdminPort, OpenAdminPort};
 use crate::component::announce::{self, Announce, Announcement};
 use crate::component::close::{Close, Closer};
-use crate::component::readiness::{Check, Readiness};
 #[cfg(unix)]
 use crate::environment::inherited::Sockets;
 use crate::environment::{Environment, LameDuck};
+use crate::handle::Handle;
+use crate::readiness::{Check, Readiness};
 use crate::report::details;
 use crate::shutdown::budget::Budget;
-use crate::shutdown::handle::Handle;
 use crate::shutdown::phase::{Driver, at};
 use crate::shutdown::traffic::Probers;
 use crate::voice;

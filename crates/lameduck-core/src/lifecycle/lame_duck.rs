@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::environment::Window;
-use crate::shutdown::handle::Handle;
+use crate::handle::Handle;
 
 /// No request for this long is quiet: 1 s. Those of health checks do not count (`traffic.rs`).
 const QUIET: Duration = Duration::from_secs(1);

@@ -16,14 +16,14 @@ use tracing::Level;
 
 use super::uses::Ties;
 use crate::base::BoxError;
+use crate::base::text::panic_text;
 use crate::component::{Component, Running, Start, StartError};
 #[cfg(unix)]
 use crate::environment::inherited::Sockets;
+use crate::handle::Handle;
 use crate::inflight::kind::{self, TASK};
 use crate::inflight::{Ledger, Unnamed};
-use crate::report::panic_text;
 use crate::shutdown::dependents::Dependents;
-use crate::shutdown::handle::Handle;
 use crate::shutdown::reason::Reason;
 use crate::voice;
 

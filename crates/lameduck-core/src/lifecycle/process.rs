@@ -14,10 +14,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::builder::Lifecycle;
-use crate::process::ending::{Cause, Ending};
+use crate::handle::Handle;
 use crate::process::{final_report, watchdog};
+use crate::shutdown::ending::{Cause, Ending};
 use crate::shutdown::exit::Exit;
-use crate::shutdown::handle::Handle;
 
 /// How long before the end of the grace the process is gone at the latest: 200 ms, or a twentieth of it.
 const MARGIN: Duration = Duration::from_millis(200);

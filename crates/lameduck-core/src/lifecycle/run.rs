@@ -27,12 +27,13 @@ use crate::component::close::{Closer, close_all};
 #[cfg(unix)]
 use crate::environment::inherited::Sockets;
 use crate::environment::{LameDuck, Window};
-use crate::process::signal_set::SIGINT;
-use crate::process::{final_report, sys, terminal};
+use crate::process::{final_report, terminal};
 use crate::report::redact::without_passwords;
 use crate::shutdown::exit::Exit;
 use crate::shutdown::phase::Phase;
 use crate::shutdown::reason::Reason;
+use crate::system::signal_set::SIGINT;
+use crate::system::sys;
 use crate::voice;
 
 /// How long those may be waited for who are told why the process does not start.

@@ -17,12 +17,12 @@ use tokio::task::{AbortHandle, JoinSet};
 use tracing::Level;
 
 use super::builder::Lifecycle;
+use crate::base::text::panic_text;
 use crate::base::{BoxError, BoxFuture};
+use crate::handle::Handle;
 use crate::process::signal::Ear;
-use crate::process::signal_set::{SIGTERM, SignalSet, number, signal_name};
-use crate::report::panic_text;
 use crate::report::redact::without_passwords;
-use crate::shutdown::handle::Handle;
+use crate::system::signal_set::{SIGTERM, SignalSet, number, signal_name};
 use crate::voice;
 
 /// The kind under which a hook is in the ledger while it runs.

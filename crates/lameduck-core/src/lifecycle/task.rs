@@ -4,8 +4,8 @@ use std::future::Future;
 
 use crate::base::BoxError;
 use crate::component::{Component, Running, Start, StartError};
+use crate::handle::Handle;
 use crate::inflight::kind::TASK;
-use crate::shutdown::handle::Handle;
 
 /// A background task of the application's.
 pub(crate) struct Task {

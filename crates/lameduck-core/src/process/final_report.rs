@@ -16,11 +16,11 @@ use std::thread::{self, Thread};
 use std::time::Duration;
 use std::{env, io};
 
-use crate::process::ending::{Cause, Ending};
+use crate::handle::Handle;
 use crate::report::file as report_file;
 use crate::report::{LetGo, Report};
 use crate::shutdown::budget;
-use crate::shutdown::handle::Handle;
+use crate::shutdown::ending::{Cause, Ending};
 use crate::shutdown::phase::Phase;
 use crate::voice::{self, stderr};
 

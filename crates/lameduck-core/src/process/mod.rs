@@ -1,10 +1,7 @@
 //! The process: its signals, its terminal, its end. Threads that need no async runtime.
 
-pub(crate) mod ending;
 pub(crate) mod final_report;
 mod repeats;
 pub(crate) mod signal;
-pub mod signal_set;
-pub mod sys;
 pub(crate) mod terminal;
 pub(crate) mod watchdog;

@@ -18,11 +18,11 @@
 
 use tracing::Level;
 
+use crate::handle::Handle;
 use crate::process::repeats::{Origin, Repeats};
-use crate::process::signal_set::signal_name;
 use crate::process::{final_report, terminal};
-use crate::shutdown::handle::Handle;
 use crate::shutdown::phase::Phase;
+use crate::system::signal_set::signal_name;
 use crate::voice;
 
 /// Takes one signal that means a shutdown into account.
@@ -63,8 +63,8 @@ mod unix {
     use tokio::sync::watch;
 
     use super::{Handle, Origin, Repeats, stop};
-    use crate::process::signal_set::{SIGINT, SIGQUIT, SIGTERM, SignalSet};
-    use crate::process::sys::{self, Disposition};
+    use crate::system::signal_set::{SIGINT, SIGQUIT, SIGTERM, SignalSet};
+    use crate::system::sys::{self, Disposition};
 
     /// What is done about signals.
     pub(crate) struct Ear {
@@ -232,7 +232,7 @@ mod windows {
     use tokio::sync::watch;
 
     use super::{Handle, Origin, Repeats, stop};
-    use crate::process::signal_set::{SIGINT, SignalSet};
+    use crate::system::signal_set::{SIGINT, SignalSet};
 
     /// What is done about Ctrl-C.
     pub(crate) struct Ear(());

@@ -6,8 +6,8 @@ use std::io::IsTerminal;
 
 use tracing::level_filters::LevelFilter;
 
-use crate::report::{plural, short};
-use crate::shutdown::handle::Handle;
+use crate::base::text::{plural, short};
+use crate::handle::Handle;
 use crate::voice;
 
 /// Says what is waited for, after the `nth` signal; `is_over` once nothing is.

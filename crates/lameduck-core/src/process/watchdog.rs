@@ -13,12 +13,12 @@ use std::io;
 use std::sync::Arc;
 use std::thread::{self, Thread};
 
-use crate::process::ending::Ending;
+use crate::shutdown::ending::Ending;
 
 /// Starts the thread. It sleeps until something is planned.
 pub(crate) fn start(ending: Arc<Ending>) -> io::Result<Thread> {
     let started = thread::Builder::new()
         .name("lameduck-watchdog".into())
-        .spawn(move || crate::process::sys::exit_now(ending.until_the_end()))?;
+        .spawn(move || crate::system::sys::exit_now(ending.until_the_end()))?;
     Ok(started.thread().clone())
 }

@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 
+use crate::base::text::{plural, short};
 use crate::shutdown::phase::Phase;
 
 /// What happened between the signal and the end.
@@ -129,33 +130,6 @@ pub struct BrokenResponse {
     pub error: String,
 }
 
-#[doc(hidden)]
-/// `could not connect: connection refused`.
-pub fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(e) = cause {
-        let e_text = e.to_string();
-        // Many errors already end with the text of their cause.
-        if !text.ends_with(&e_text) {
-            text.push_str(": ");
-            text.push_str(&e_text);
-        }
-        cause = e.source();
-    }
-    text
-}
-
-/// The message in a panic's payload.
-#[doc(hidden)]
-pub fn panic_text(payload: &(dyn std::any::Any + Send)) -> &str {
-    payload
-        .downcast_ref::<&str>()
-        .copied()
-        .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
-        .unwrap_or("a panic without a message")
-}
-
 /// A hook or a closer that ran.
 #[derive(Clone, Debug, Serialize)]
 pub struct Step {
@@ -226,24 +200,6 @@ impl Report {
             0 => event!(tracing::Level::INFO),
             _ => event!(tracing::Level::ERROR),
         }
-    }
-}
-
-/// `3 ms`, `1.31 s`, `24 s`.
-#[doc(hidden)]
-pub fn short(d: Duration) -> String {
-    match d.as_millis() {
-        ms @ 0..1000 => format!("{ms} ms"),
-        _ if d.subsec_millis() < 5 => format!("{} s", d.as_secs()),
-        _ => format!("{:.2} s", d.as_secs_f64()),
-    }
-}
-
-#[doc(hidden)]
-pub fn plural(n: u64, kind: &str) -> String {
-    match n {
-        1 => format!("1 {kind}"),
-        n => format!("{n} {kind}s"),
     }
 }
 

@@ -1,12 +1,9 @@
-//! What every part of a process knows of its shutdown: the phase, the budget, the ledger, by one
-//! [`Handle`](handle::Handle).
+//! What there is to say of a shutdown: its phases, its budget, its reason, its end. Nothing here does anything.
 
 pub mod budget;
 pub(crate) mod dependents;
+pub(crate) mod ending;
 pub(crate) mod exit;
-pub(crate) mod handle;
 pub mod phase;
 pub mod reason;
-mod spawn;
-pub(crate) mod tokens;
 pub mod traffic;

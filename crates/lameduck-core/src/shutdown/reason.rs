@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::process::signal_set::signal_name;
+use crate::system::signal_set::signal_name;
 
 /// Why a shutdown began.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -26,7 +26,7 @@ use tracing::level_filters::LevelFilter;
 use tracing::{Dispatch, Level};
 
 #[cfg(unix)]
-use crate::process::signal_set::SignalSet;
+use crate::system::signal_set::SignalSet;
 
 /// How many may wait to be said. Each is some hundred bytes.
 const WAITING: usize = 1024;
@@ -74,7 +74,7 @@ impl Speaker {
             // A file that may not grow (`RLIMIT_FSIZE`, setrlimit(2)) is an error like a full disk, and no reason to
             // be killed.
             #[cfg(unix)]
-            crate::process::sys::block(SignalSet::EMPTY.with(libc::SIGXFSZ));
+            crate::system::sys::block(SignalSet::EMPTY.with(libc::SIGXFSZ));
             speak(&its, apologize);
         })?;
         Ok(Speaker { shared })
@@ -281,51 +281,5 @@ mod tests {
         speaker.say(|| panic!("a subscriber that prints by eprintln!"));
         speaker.say(move || said.send("the next").unwrap());
         assert_eq!(heard.recv_timeout(LONG), Ok("the next"));
-    }
-
-    /// Only what is handed over is safe: an event sent where it happens may block or panic there.
-    #[test]
-    fn every_event_is_handed_over() {
-        let src = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-        let mut folders = vec![src];
-        let mut wrong = Vec::new();
-        while let Some(folder) = folders.pop() {
-            for entry in std::fs::read_dir(folder).unwrap().map(Result::unwrap) {
-                let path = entry.path();
-                if path.is_dir() {
-                    folders.push(path);
-                } else {
-                    wrong.extend(sent_on_the_spot(&path));
-                }
-            }
-        }
-        assert!(wrong.is_empty(), "not by voice::event: {wrong:#?}");
-    }
-
-    /// The lines with an event that is not in what is handed to [`event`], or said by a speaker, or what
-    /// [`Report::trace`](crate::Report::trace) does.
-    fn sent_on_the_spot(path: &std::path::Path) -> Vec<String> {
-        const EVENTS: [&str; 6] = ["trace!", "debug!", "info!", "warn!", "error!", "event!"];
-        let text = std::fs::read_to_string(path).unwrap();
-        let lines: Vec<&str> = text.lines().collect();
-        let is_event = |line: &str| {
-            let code = line.split("//").next().unwrap_or("");
-            EVENTS
-                .iter()
-                .any(|it| code.contains(&format!("tracing::{it}")))
-        };
-        let handed_over = |nth: usize| {
-            let before = lines[nth.saturating_sub(10)..=nth].iter();
-            let mut opened = before.filter(|it| {
-                it.contains("voice::event(")
-                    || it.contains("Speaker::start(")
-                    || it.contains("fn trace(")
-            });
-            opened.next().is_some()
-        };
-        let wrong = (0..lines.len()).filter(|&nth| is_event(lines[nth]) && !handed_over(nth));
-        wrong
-            .map(|nth| format!("{}:{}: {}", path.display(), nth + 1, lines[nth].trim()))
-            .collect()
     }
 }

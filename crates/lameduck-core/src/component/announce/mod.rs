@@ -15,8 +15,8 @@ use tokio::task::JoinSet;
 use crate::base::bounded::bounded;
 use crate::base::clock::now;
 use crate::base::{BoxError, BoxFuture};
+use crate::handle::Handle;
 use crate::report::Step;
-use crate::shutdown::handle::Handle;
 
 /// The most that one may take by default: 2 s.
 pub(crate) const DEFAULT_TIMEOUT: Duration = Duration::from_secs(2);

@@ -10,7 +10,7 @@
 //! - Messages arrive in order, and one that a manager is there for is sent before the caller goes on.
 //! - Not more than one `WATCHDOG=1` waits to be sent.
 
-use crate::shutdown::handle::Handle;
+use crate::handle::Handle;
 
 #[cfg(target_os = "linux")]
 pub(crate) use linux::{ready, stopping};

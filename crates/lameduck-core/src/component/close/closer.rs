@@ -7,10 +7,11 @@ use super::Close;
 use super::off_runtime::off_runtime;
 use crate::base::bounded::bounded;
 use crate::base::clock::now;
+use crate::base::text::short;
 use crate::base::{BoxError, BoxFuture};
+use crate::handle::Handle;
 use crate::inflight::kind::CLOSER;
-use crate::report::{LetGo, Step, short};
-use crate::shutdown::handle::Handle;
+use crate::report::{LetGo, Step};
 
 /// The most of a closer's time that is kept back for asking what it waits for.
 const ASKING: Duration = Duration::from_millis(300);

@@ -14,9 +14,9 @@ use pin_project_lite::pin_project;
 use tokio::task::JoinHandle;
 
 use crate::base::bounded::catch_panic;
+use crate::base::text::panic_text;
+use crate::handle::Handle;
 use crate::inflight::{Guard, Name};
-use crate::report::panic_text;
-use crate::shutdown::handle::Handle;
 
 impl Handle {
     /// Spawns a task that the shutdown waits for, and that is named in the report if it does not end in time.

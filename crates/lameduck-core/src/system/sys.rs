@@ -116,18 +116,18 @@ pub fn disposition(signal: i32) -> Disposition {
 
 /// Unblocks these signals on the calling thread.
 #[cfg(unix)]
-pub fn unblock(signals: crate::process::signal_set::SignalSet) {
+pub fn unblock(signals: crate::system::signal_set::SignalSet) {
     mask(libc::SIG_UNBLOCK, signals);
 }
 
 /// Blocks these signals on the calling thread.
 #[cfg(unix)]
-pub fn block(signals: crate::process::signal_set::SignalSet) {
+pub fn block(signals: crate::system::signal_set::SignalSet) {
     mask(libc::SIG_BLOCK, signals);
 }
 
 #[cfg(unix)]
-fn mask(how: libc::c_int, signals: crate::process::signal_set::SignalSet) {
+fn mask(how: libc::c_int, signals: crate::system::signal_set::SignalSet) {
     let mut set = std::mem::MaybeUninit::<libc::sigset_t>::uninit();
     // SAFETY: `sigemptyset` makes the set a valid one before anything else looks at it; `sigaddset` refuses a number
     // that is no signal; `pthread_sigmask` reads the set, and writes nothing through a null pointer.

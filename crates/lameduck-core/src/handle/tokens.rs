@@ -13,7 +13,7 @@
 use tokio_util::sync::CancellationToken;
 
 #[cfg(feature = "tokio-util")]
-use crate::shutdown::handle::Handle;
+use crate::handle::Handle;
 
 /// One for each moment of a shutdown that work may have to react to.
 #[derive(Default)]

@@ -7,6 +7,9 @@
 //! 2. Nothing here waits for the async runtime, so that the signal thread and the watchdog can use
 //!    all of it while every runtime thread is blocked.
 
+mod spawn;
+pub(crate) mod tokens;
+
 use std::any::{Any, TypeId};
 use std::collections::HashMap;
 use std::fmt;
@@ -16,16 +19,16 @@ use std::time::{Duration, Instant};
 
 use crate::base::clock::{Millis, now};
 use crate::base::latch::Latch;
-use crate::component::readiness::Readiness;
+use crate::handle::tokens::Tokens;
 use crate::inflight::{Ended, Guard, Ledger, Name, Token};
-use crate::process::ending::{Cause, Ending};
+use crate::readiness::Readiness;
 use crate::report::Report;
 use crate::report::journal::{Facts, Journal};
 use crate::shutdown::budget::Budget;
 use crate::shutdown::dependents::Dependents;
+use crate::shutdown::ending::{Cause, Ending};
 use crate::shutdown::phase::{Phase, Phases};
 use crate::shutdown::reason::Reason;
-use crate::shutdown::tokens::Tokens;
 use crate::shutdown::traffic::Traffic;
 
 /// The process's shutdown, as its parts see it. Cheap to clone; all clones are one.

@@ -24,9 +24,9 @@ use tokio::task::{JoinError, JoinHandle};
 use tokio::time::{Instant, timeout_at};
 
 use crate::base::BoxError;
+use crate::base::text::{panic_text, short, with_causes};
 use crate::report::details;
 use crate::report::redact::without_passwords;
-use crate::report::{panic_text, short, with_causes};
 use crate::shutdown::phase::{Phase, Phases};
 
 type Run = dyn Fn() -> Pin<Box<dyn Future<Output = Result<(), BoxError>> + Send>> + Send + Sync;
