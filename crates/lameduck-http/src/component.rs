@@ -9,10 +9,12 @@ use std::time::Duration;
 #[cfg(feature = "rustls")]
 use tokio_rustls::TlsAcceptor;
 
+use super::checks::Problem;
 use super::events::EventStreams;
 use super::listener::Listener;
 use super::preamble::Preamble;
 use super::probe::Probes;
+use super::protocol::{self, Http1Settings, Http2Settings};
 #[cfg(feature = "proxy-header")]
 use super::proxy_protocol::ProxyProtocol;
 use super::request::RequestSettings;
@@ -40,7 +42,7 @@ use lameduck_core::{AdminPort, Component, Running, Start, StartError};
 #[derive(Debug)]
 pub struct Http<S, Kind = SharedService> {
     name: String,
-    bind: Bind,
+    binds: Vec<Bind>,
     socket_mode: Option<u32>,
     service: S,
     first_byte_timeout: Duration,
@@ -49,6 +51,8 @@ pub struct Http<S, Kind = SharedService> {
     max_connections: Option<usize>,
     tcp_keepalive: Option<Duration>,
     event_streams: EventStreams,
+    http1: Http1Settings,
+    http2: Http2Settings,
     connection_info: bool,
     #[cfg(feature = "proxy-header")]
     proxy: Option<ProxyProtocol>,
@@ -67,7 +71,7 @@ where
     pub fn new(name: impl Into<String>, bind: impl Into<Bind>, service: S) -> Http<S, Kind> {
         Http {
             name: name.into(),
-            bind: bind.into(),
+            binds: vec![bind.into()],
             socket_mode: None,
             service,
             first_byte_timeout: Duration::from_secs(30),
@@ -76,6 +80,8 @@ where
             max_connections: None,
             tcp_keepalive: Some(Duration::from_secs(60)),
             event_streams: EventStreams::new(),
+            http1: Http1Settings::new(),
+            http2: Http2Settings::new(),
             connection_info: false,
             #[cfg(feature = "proxy-header")]
             proxy: None,
@@ -99,14 +105,34 @@ impl<S, Kind> Http<S, Kind> {
         self
     }
 
-    /// How long a peer may take from the connection to its first byte. Default: 30 s. One that takes
-    /// longer is sent away with a FIN.
+    /// Listens here too: `Http::new("api", "0.0.0.0:8080", app).also("unix:/run/api.sock")`. All are one server,
+    /// with the same settings, reported under one name. A process that was started with sockets of this name
+    /// listens on those instead of all of its own.
+    pub fn also(mut self, bind: impl Into<Bind>) -> Self {
+        self.binds.push(bind.into());
+        self
+    }
+
+    /// How HTTP/1.x is spoken: limits of its heads, how headers are written.
+    pub fn http1(mut self, settings: Http1Settings) -> Self {
+        self.http1 = settings;
+        self
+    }
+
+    /// How HTTP/2 is spoken: its windows, limits, pings.
+    pub fn http2(mut self, settings: Http2Settings) -> Self {
+        self.http2 = settings;
+        self
+    }
+
+    /// How long a peer may take from the connection to its first byte; more than zero. Default: 30 s. One that
+    /// takes longer is sent away with a FIN.
     pub fn first_byte_timeout(mut self, timeout: Duration) -> Self {
         self.first_byte_timeout = timeout;
         self
     }
 
-    /// How long the head of a request may take to arrive, from its first byte. Default: 30 s.
+    /// How long the head of a request may take to arrive, from its first byte; more than zero. Default: 30 s.
     /// A peer that takes longer is cut off; once nothing else is in flight during a shutdown, after
     /// at most one second.
     pub fn head_timeout(mut self, timeout: Duration) -> Self {
@@ -114,8 +140,8 @@ impl<S, Kind> Http<S, Kind> {
         self
     }
 
-    /// How long a connection may be kept between a response and the next request. Default: 75 s. Then
-    /// it is closed, over HTTP/2 with GOAWAY.
+    /// How long a connection may be kept between a response and the next request; more than zero. Default:
+    /// 75 s. Then it is closed, over HTTP/2 with GOAWAY.
     ///
     /// A request that crosses the FIN is lost, so whoever keeps connections to this server should give
     /// them up first. Behind a proxy this must be longer than the proxy's own bound: 60 s for an AWS
@@ -125,18 +151,18 @@ impl<S, Kind> Http<S, Kind> {
         self
     }
 
-    /// How many connections there may be at a time. Default: nine tenths of the files that the process
+    /// How many connections there may be at a time; at least 1. Default: nine tenths of the files that the process
     /// may have open (`RLIMIT_NOFILE`), so that the rest is left for everything else. Whoever comes
-    /// when there are as many waits in the kernel's queue until one has gone; nobody is reset. At
-    /// least one. Those that wait when the drain begins are all served.
+    /// when there are as many waits in the kernel's queue until one has gone; nobody is reset.
+    /// Those that wait when the drain begins are all served.
     pub fn max_connections(mut self, most: usize) -> Self {
-        self.max_connections = Some(most.max(1));
+        self.max_connections = Some(most);
         self
     }
 
     /// After how long without a byte the system begins to see whether the peer is still there
     /// (`SO_KEEPALIVE`, `TCP_KEEPIDLE`); a minute later without an answer the connection fails.
-    /// Default: 60 s. `None` turns it off.
+    /// In whole seconds, 1 s to 32,767 s (tcp(7)). Default: 60 s. `None` turns it off.
     ///
     /// A peer that has sent its FIN behind its request may still read, and gets its answer. While that
     /// is made the system asks each 5 s. One that is gone is so noticed, and its handler dropped, some
@@ -153,6 +179,35 @@ impl<S, Kind> Http<S, Kind> {
     pub fn socket_mode(mut self, mode: u32) -> Self {
         self.socket_mode = Some(mode);
         self
+    }
+
+    /// # Errors
+    ///
+    /// The first setting that cannot be.
+    fn check(&self) -> Result<(), StartError> {
+        let mut problem = Problem::default();
+        for (name, value) in [
+            ("first_byte_timeout", self.first_byte_timeout),
+            ("head_timeout", self.head_timeout),
+            ("idle_timeout", self.idle_timeout),
+        ] {
+            problem.more_than_zero(name, Some(value));
+        }
+        problem.at_least("max_connections", self.max_connections, 1);
+        problem.in_seconds("tcp_keepalive", self.tcp_keepalive, 32_767);
+        self.http1.check(&mut problem);
+        self.http2.check(&mut problem);
+        #[cfg(feature = "proxy-header")]
+        problem.more_than_zero(
+            "ProxyProtocol::header_timeout",
+            self.proxy.as_ref().map(ProxyProtocol::timeout),
+        );
+        #[cfg(feature = "rustls")]
+        problem.more_than_zero(
+            "Tls::handshake_timeout",
+            self.tls.as_ref().map(|it| it.handshake_timeout),
+        );
+        problem.told()
     }
 
     fn settings(&self, handshake: Duration) -> Settings {
@@ -215,6 +270,7 @@ where
     }
 
     fn start(self: Box<Self>, mut start: Start<'_>) -> Result<Running, StartError> {
+        self.check()?;
         // Without either there is nothing to wait for.
         #[cfg_attr(
             not(any(feature = "rustls", feature = "proxy-header")),
@@ -230,7 +286,8 @@ where
         let watch = match self.tls.clone() {
             None => Box::pin(pending()),
             Some(tls) => {
-                let handshake = before_http.unwrap_or_default() + tls.handshake_timeout;
+                let handshake = before_http.unwrap_or_default();
+                let handshake = handshake.saturating_add(tls.handshake_timeout);
                 before_http = Some(handshake);
                 let (acceptor, watch) = started(tls)?;
                 preamble.tls = Some(acceptor);
@@ -249,7 +306,8 @@ where
         let settings = self.settings(before_http.unwrap_or(Duration::MAX));
         let server = Server::new(handle.clone(), settings, start.lame_duck_min());
         Ok(Box::pin(async move {
-            let serving = server.run(listener, preamble, self.service);
+            let hyper = protocol::hyper(&self.http1, &self.http2);
+            let serving = server.run(listener, preamble, hyper, self.service);
             // It goes on serving whom it has: what is shut down then is the process.
             let failing = async {
                 if let Ok(error) = broken.await {
@@ -304,8 +362,28 @@ impl<S, Kind> Http<S, Kind> {
         }
     }
 
+    /// Where parts of this process listen already, this server among them.
+    fn others(&self, own: &[Listener], handle: &Handle) -> Vec<(String, String)> {
+        let own = own.iter().flat_map(Listener::local_addrs);
+        let own = own.map(|at| (self.name.clone(), at));
+        handle
+            .journal()
+            .addresses()
+            .into_iter()
+            .chain(own)
+            .collect()
+    }
+
     fn bind(&self, handle: &Handle) -> Result<Listener, StartError> {
-        Listener::bind(&self.bind, self.socket_mode)
-            .map_err(|e| who_has(&self.bind.to_string(), e, &handle.journal().addresses()))
+        let mut all = Vec::new();
+        for bind in &self.binds {
+            let listener = Listener::bind(bind, self.socket_mode)
+                .map_err(|e| who_has(&bind.to_string(), e, &self.others(&all, handle)))?;
+            all.push(listener);
+        }
+        Ok(Listener::all_of(all))
     }
 }
+
+#[cfg(test)]
+mod tests;

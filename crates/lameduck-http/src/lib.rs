@@ -32,6 +32,7 @@ mod answering;
 mod bind;
 mod body;
 mod broken;
+mod checks;
 mod component;
 mod conn;
 mod connection;
@@ -65,6 +66,7 @@ mod pace;
 mod preamble;
 mod probe;
 mod probers;
+mod protocol;
 #[cfg(feature = "proxy-header")]
 mod proxy_header;
 #[cfg(feature = "proxy-header")]
@@ -99,6 +101,7 @@ pub use grpc_health::{GrpcHealth, Watch as GrpcHealthWatch, grpc_health};
 pub use handed_over::Listener;
 pub use layer::{Track, TrackBody, TrackBodyError, TrackFuture, TrackLayer};
 pub use probe::Probes;
+pub use protocol::{Http1Settings, Http2Settings};
 #[cfg(feature = "proxy-header")]
 pub use proxy_protocol::{BadSource, ProxyProtocol};
 pub use request_name::request_name;

@@ -88,6 +88,13 @@ impl Listener {
         Ok(Listener::at(doors, false))
     }
 
+    /// All of these as one. None of them has been used, and all are of one kind.
+    pub(crate) fn all_of(listeners: Vec<Listener>) -> Listener {
+        let inherited = listeners.iter().any(|it| it.inherited);
+        let doors = listeners.into_iter().flat_map(|it| it.doors).collect();
+        Listener::at(doors, inherited)
+    }
+
     /// Takes a socket of our own that is bound already.
     pub(super) fn of(listener: TcpListener) -> Listener {
         Listener::at(vec![Door::Tcp(listener)], false)
@@ -258,6 +265,7 @@ impl Listener {
     #[cfg(target_os = "linux")]
     async fn settle(&self, time: &mut CloseTime, serve: &mut impl FnMut(Accepted)) {
         let mut ports: Vec<u16> = self.doors.iter().filter_map(Door::port).collect();
+        ports.sort_unstable();
         ports.dedup();
         loop {
             self.accept_until_quiet(SETTLE, time, serve).await;

@@ -75,13 +75,11 @@ impl Server {
         self: Arc<Self>,
         listener: Listener,
         preamble: Preamble,
+        protocol: auto::Builder<Spawner>,
         app: A,
     ) where
         A: ServiceSource<Kind>,
     {
-        let mut protocol = auto::Builder::new(Spawner);
-        // A peer may end its side behind a whole request; see `tap.rs`.
-        protocol.http1().half_close(true);
         let protocol = Arc::new(protocol);
         let server = self.clone();
         let mut serve = move |accepted: Accepted, place: Option<OwnedSemaphorePermit>| {

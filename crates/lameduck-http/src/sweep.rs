@@ -254,7 +254,10 @@ const ALIVE: Duration = Duration::from_secs(1);
 /// When to look at a connection again while the process serves, if nothing happens on it: no later
 /// than [`judge`] would have something else to say.
 pub(crate) fn due(it: &Snapshot, now: Millis, limits: &Limits) -> Duration {
-    let left = |since: Millis, most: Duration| (most + TICK).saturating_sub(since.until(now));
+    let left = |since: Millis, most: Duration| {
+        let most = most.saturating_add(TICK);
+        most.saturating_sub(since.until(now))
+    };
     let mut due = limits.shortest();
     if matches!(it.state, State::Silent | State::Opening) {
         due = due.min(left(it.connected, limits.handshake));

@@ -72,9 +72,9 @@ pub use lameduck_http::websocket;
 pub use lameduck_http::{BadSource, ProxyProtocol};
 #[cfg(feature = "http")]
 pub use lameduck_http::{
-    Bind, ConnectionInfo, Draining, Endpoint, EndsItself, EventStreams, Http, Listener, NoHandle,
-    Probes, ServicePerConnection, ServiceSource, SharedService, Track, TrackBody, TrackBodyError,
-    TrackFuture, TrackLayer, request_name,
+    Bind, ConnectionInfo, Draining, Endpoint, EndsItself, EventStreams, Http, Http1Settings,
+    Http2Settings, Listener, NoHandle, Probes, ServicePerConnection, ServiceSource, SharedService,
+    Track, TrackBody, TrackBodyError, TrackFuture, TrackLayer, request_name,
 };
 #[cfg(feature = "tonic-health")]
 pub use lameduck_http::{GrpcHealth, GrpcHealthWatch, grpc_health};

@@ -74,22 +74,7 @@ impl Files {
     }
 
     fn chain(&self) -> Result<Vec<CertificateDer<'static>>, Bad> {
-        let path = &self.certificate;
-        let text = read(path, CHAIN)?;
-        let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
-        let chain = chain.map_err(|error| unreadable(path, &error, CHAIN))?;
-        if chain.is_empty() {
-            return Err(Bad::Missing {
-                path: path.clone(),
-                expected: "certificate",
-                hint: if contains(&text, b"PRIVATE KEY") {
-                    ", but a private key; are the two files swapped?"
-                } else {
-                    "; expected a PEM file, which begins with -----BEGIN CERTIFICATE-----"
-                },
-            });
-        }
-        Ok(chain)
+        certificates(&self.certificate, CHAIN)
     }
 
     fn key(&self) -> Result<PrivateKeyDer<'static>, Bad> {
@@ -125,6 +110,28 @@ impl Files {
             Some((file.len(), file.modified().ok(), id))
         }))
     }
+}
+
+/// The certificates in a PEM file; at least one.
+pub(super) fn certificates(
+    path: &Path,
+    expected: &'static str,
+) -> Result<Vec<CertificateDer<'static>>, Bad> {
+    let text = read(path, expected)?;
+    let all: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
+    let all = all.map_err(|error| unreadable(path, &error, expected))?;
+    if all.is_empty() {
+        return Err(Bad::Missing {
+            path: path.to_owned(),
+            expected: "certificate",
+            hint: if contains(&text, b"PRIVATE KEY") {
+                ", but a private key; are the two files swapped?"
+            } else {
+                "; expected a PEM file, which begins with -----BEGIN CERTIFICATE-----"
+            },
+        });
+    }
+    Ok(all)
 }
 
 fn read(path: &Path, expected: &'static str) -> Result<Vec<u8>, Bad> {

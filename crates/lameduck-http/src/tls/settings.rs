@@ -7,8 +7,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::ServerConfig;
+use rustls::server::WebPkiClientVerifier;
 use tokio_rustls::TlsAcceptor;
 
+use super::clients::ClientAuthorities;
 use super::files::{Bad, Files};
 use super::reload::Reload;
 
@@ -26,6 +28,7 @@ use super::reload::Reload;
 #[derive(Clone, Debug)]
 pub struct Tls {
     source: Source,
+    clients: Option<ClientAuthorities>,
     pub(crate) handshake_timeout: Duration,
 }
 
@@ -37,7 +40,8 @@ enum Source {
 
 impl Tls {
     /// TLS 1.2 and 1.3 with a certificate chain (the server's own first) and its private key (PKCS#8,
-    /// PKCS#1 or SEC1) from PEM files; HTTP/2 and HTTP/1.1 by ALPN; no client certificates.
+    /// PKCS#1 or SEC1) from PEM files; HTTP/2 and HTTP/1.1 by ALPN; clients are not asked for
+    /// certificates.
     ///
     /// The files are read when the server starts; if they cannot be used the process does not start
     /// (exit 2), and says what was expected. Every 2 s they are looked at, and if they have changed,
@@ -60,12 +64,31 @@ impl Tls {
     fn with(source: Source) -> Tls {
         Tls {
             source,
+            clients: None,
             handshake_timeout: Duration::from_secs(10),
         }
     }
 
-    /// How long a peer may take from the connection to the end of its handshake: 10 s unless told. One
-    /// that takes longer is cut off, to within a second; once nothing else is in flight during a
+    /// Asks each client for a certificate (mTLS). One that has none, or none that an authority in this PEM file
+    /// has signed, is refused in the handshake. A handler finds it in
+    /// [`ConnectionInfo::peer_certificates`](crate::ConnectionInfo::peer_certificates).
+    ///
+    /// The file is read when the server starts, and not again. A configuration of one's own ([`Tls::config`])
+    /// says this itself; with one the process does not start (exit 2).
+    pub fn require_client_certificates(mut self, authorities: impl Into<PathBuf>) -> Tls {
+        self.clients = Some(ClientAuthorities::new(authorities.into(), true));
+        self
+    }
+
+    /// The same, but a client that has no certificate is served too. One that is signed by nobody in the file is
+    /// refused.
+    pub fn request_client_certificates(mut self, authorities: impl Into<PathBuf>) -> Tls {
+        self.clients = Some(ClientAuthorities::new(authorities.into(), false));
+        self
+    }
+
+    /// How long a peer may take from the connection to the end of its handshake; more than zero. Default: 10 s.
+    /// One that takes longer is cut off, to within a second; once nothing else is in flight during a
     /// shutdown, 2 s after its first byte.
     pub fn handshake_timeout(mut self, timeout: Duration) -> Tls {
         self.handshake_timeout = timeout;
@@ -77,9 +100,13 @@ impl Tls {
         self,
     ) -> Result<(TlsAcceptor, impl Future<Output = Infallible> + Send), String> {
         let (config, reload) = match self.source {
+            Source::Config(_) if self.clients.is_some() => {
+                return Err("client certificates: a `ServerConfig` of one's own asks for them itself; expected them in its `with_client_cert_verifier`, or `Tls::files`".to_owned());
+            }
             Source::Config(config) => (config, None),
             Source::Files(files) => {
-                let (config, reload) = configured(files).map_err(|bad| bad.to_string())?;
+                let (config, reload) =
+                    configured(files, self.clients).map_err(|bad| bad.to_string())?;
                 (Arc::new(config), Some(reload))
             }
         };
@@ -99,16 +126,23 @@ impl From<Arc<ServerConfig>> for Tls {
     }
 }
 
-fn configured(files: Files) -> Result<(ServerConfig, Reload), Bad> {
+fn configured(
+    files: Files,
+    clients: Option<ClientAuthorities>,
+) -> Result<(ServerConfig, Reload), Bad> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let reload = Reload::of(files, provider.clone())?;
+    let clients = match clients {
+        None => WebPkiClientVerifier::no_client_auth(),
+        Some(authorities) => authorities.verifier(&provider)?,
+    };
     let versions =
         ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
     let Ok(builder) = versions else {
         unreachable!("ring has suites for TLS 1.2 and 1.3")
     };
     let mut config = builder
-        .with_no_client_auth()
+        .with_client_cert_verifier(clients)
         .with_cert_resolver(reload.current());
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok((config, reload))
