@@ -29,7 +29,7 @@ const ANSWER: Duration = Duration::from_secs(1);
 /// What is logged about it.
 const WHAT: &str = "keeping leases";
 
-/// A lease_renewer at work. Dropped, it is broken off.
+/// One at work. Dropped, it is broken off.
 pub(super) struct LeaseRenewer {
     running: JoinHandle<()>,
     end: Arc<Notify>,

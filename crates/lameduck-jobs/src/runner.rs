@@ -99,7 +99,7 @@ async fn to_its_end<L>(
 ) -> Option<Ended> {
     let mut first = true;
     let ended = poll_fn(|cx| {
-        // A process that was stopped may get here before the lease_renewer does.
+        // A process that was stopped may get here before the lease renewer does.
         if it.is_claimed() || !std::mem::take(&mut first) && it.clock.is_over() {
             return Poll::Ready(None);
         }

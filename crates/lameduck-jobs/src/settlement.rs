@@ -40,7 +40,7 @@ pub(super) struct Settlement<Q: Queue> {
     /// One permit for each job whose handler may have ended without its queue having been told.
     pub(super) telling: Semaphore,
     pub(super) doubt: Doubt,
-    /// A job was taken whose lease ends before the lease_renewer would look.
+    /// A job was taken whose lease ends before the lease renewer would look.
     pub(super) ends_soon: Notify,
 }
 

@@ -136,7 +136,7 @@ async fn a_lease_is_lost_while_the_machine_sleeps() {
     assert_eq!(cancelled.times()[0], Duration::from_secs(2));
 }
 
-/// After a stop all timers are over at once, and the handler's may come before the lease_renewer's.
+/// After a stop all timers are over at once, and the handler's may come before that of the lease renewer.
 #[tokio::test(start_paused = true)]
 async fn a_handler_that_was_stopped_for_longer_than_its_lease_does_not_go_on() {
     let memory_queue = MemoryQueue::with(1);

@@ -39,7 +39,7 @@ pub(super) struct Inner {
     pub(super) most_held: AtomicUsize,
     pub(super) held: AtomicUsize,
     pub(super) settled: AtomicUsize,
-    /// How long `take` takes after it has taken the jobs off the memory_queue.
+    /// How long `take` takes after it has taken the jobs off the queue.
     pub(super) slow_take: Mutex<Duration>,
     /// How long `keep` takes to answer.
     pub(super) slow_keep: Mutex<Duration>,
