@@ -31,7 +31,7 @@ pub use base::BoxError;
 pub use component::admin_port::{AdminPort, OpenAdminPort, Opening};
 pub use component::announce::Announce;
 pub use component::close::Close;
-pub use component::{Component, Running, Start, StartError};
+pub use component::{BadConfiguration, Component, Running, Start, StartError};
 pub use environment::LameDuck;
 pub use handle::Handle;
 pub use lifecycle::Lifecycle;

@@ -112,7 +112,7 @@ async fn live_holds_while_the_start_up_hangs() {
         );
         handle.shutdown("seen enough");
     };
-    let (step, ()) = tokio::join!(life.starting("database", pending::<()>()), looks);
+    let (step, ()) = tokio::join!(life.starting_infallible("database", pending::<()>()), looks);
     assert!(step.is_none());
     assert_eq!(life.run().await, Exit::CLEAN);
 }

@@ -57,9 +57,9 @@ struct FrontPage;
 pub use lameduck_http::doc;
 
 pub use lameduck_core::{
-    AdminPort, Announce, BoxError, Close, Component, Exit, Handle, LameDuck, Lifecycle,
-    OpenAdminPort, Opening, Phase, Readiness, Report, Running, Start, StartError, budget, inflight,
-    phase, report,
+    AdminPort, Announce, BadConfiguration, BoxError, Close, Component, Exit, Handle, LameDuck,
+    Lifecycle, OpenAdminPort, Opening, Phase, Readiness, Report, Running, Start, StartError,
+    budget, inflight, phase, report,
 };
 
 #[cfg(feature = "axum")]

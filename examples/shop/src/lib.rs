@@ -34,7 +34,7 @@ use std::ffi::OsString;
 use std::pin::Pin;
 
 use clap::Parser;
-use lameduck::Exit;
+use lameduck::{BadConfiguration, Exit};
 
 /// Runs the shop with these arguments, the first of which is the program's name.
 pub async fn main(args: impl IntoIterator<Item = OsString>) -> Exit {
@@ -73,10 +73,11 @@ async fn parse_and_run(args: Vec<OsString>) -> Exit {
 
 /// Something was asked for that this program was built without.
 fn built_without(feature: &str) -> anyhow::Error {
-    anyhow::anyhow!(
+    BadConfiguration::new(format!(
         "this program was built without the feature `{feature}`; \
          build it with `--features {feature}`, or with everything: `--features full`"
-    )
+    ))
+    .into()
 }
 
 /// An error of a queue's, as one of ours.

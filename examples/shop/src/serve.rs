@@ -1,11 +1,10 @@
 //! The shop's life.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use anyhow::Context;
 use axum::Router;
-use lameduck::{Exit, Http, Lifecycle, Probes};
+use lameduck::{BadConfiguration, Exit, Http, Lifecycle, Probes, StartError};
 use tempfile::TempDir;
 use tracing_subscriber::Layer;
 use tracing_subscriber::filter::{LevelFilter, Targets};
@@ -33,53 +32,42 @@ pub(crate) async fn run(args: Serve) -> Exit {
         probes = probes.drain_route();
     }
     let mut life = Lifecycle::new().grace(args.grace).probes(probes);
-    let (folder, temporary) = match folder(&args.place) {
-        Ok(it) => it,
-        Err(e) => return bad(&e),
-    };
     let tls = args.tls_cert.zip(args.tls_key);
     if let Some((certificate, _)) = &tls
         && cfg!(not(feature = "tls"))
     {
         let asked = format!("--tls-cert {}", certificate.display());
-        return bad(&built_without("tls").context(asked));
+        let problem = built_without("tls").context(asked);
+        return life.misconfigured(format!("{problem:#}")).run().await;
     }
-    match life
-        .starting(
-            "database and queue",
-            open(&args.place, folder, args.place.lease),
-        )
-        .await
-    {
-        Some(Ok((database, jobs))) => {
-            let store = Store::new(database.clone(), jobs.clone());
-            let work = Work {
-                workers: args.workers,
-                lease: args.place.lease,
-            };
-            let shop = Shop {
-                store: store.clone(),
-                handle: life.handle(),
-            };
-            let ping = database.clone();
-            life = life
-                .check(database.name(), move || {
-                    let database = ping.clone();
-                    async move { database.ping().await }
-                })
-                .component(server(args.listen, tls, router(shop)));
-            let send = move |receipt, job| receipts::send(store.clone(), receipt, job);
-            life = jobs.serve(life, work, &database, send);
-            life = jobs.close(life);
-            let name = database.name();
-            life = on!(database, pool => life.close(name, lameduck::sqlx::pool(pool)));
-        }
-        Some(Err(e)) => return bad(&e),
-        // Stopped while it started: what there is gets closed.
-        None => {}
-    }
+    let opening = open(&args.place);
+    let Some(opened) = life.starting("database and queue", opening).await else {
+        return life.run().await;
+    };
+    let Opened { database, jobs, .. } = &opened;
+    let store = Store::new(database.clone(), jobs.clone());
+    let work = Work {
+        workers: args.workers,
+        lease: args.place.lease,
+    };
+    let shop = Shop {
+        store: store.clone(),
+        handle: life.handle(),
+    };
+    let ping = database.clone();
+    life = life
+        .check(database.name(), move || {
+            let database = ping.clone();
+            async move { database.ping().await }
+        })
+        .component(server(args.listen, tls, router(shop)));
+    let send = move |receipt, job| receipts::send(store.clone(), receipt, job);
+    life = jobs.serve(life, work, database, send);
+    life = jobs.close(life);
+    let name = database.name();
+    life = on!(database, pool => life.close(name, lameduck::sqlx::pool(pool.clone())));
     let exit = life.run().await;
-    drop(temporary);
+    drop(opened);
     exit
 }
 
@@ -105,20 +93,38 @@ fn server(listen: String, tls: Option<(PathBuf, PathBuf)>, app: Router) -> Http<
     }
 }
 
-/// Opens what the shop keeps its orders and jobs in.
-async fn open(
-    place: &Place,
-    folder: Option<PathBuf>,
-    lease: Duration,
-) -> anyhow::Result<(Database, Jobs)> {
+/// What the shop keeps its orders and jobs in.
+struct Opened {
+    database: Database,
+    jobs: Jobs,
+    /// Deletes the folder of the orders, if it is only for this run.
+    _temporary: Option<TempDir>,
+}
+
+async fn open(place: &Place) -> Result<Opened, StartError> {
+    open_all(place).await.map_err(|e| {
+        let says_so = |it: &(dyn std::error::Error + 'static)| it.is::<BadConfiguration>();
+        match e.chain().any(says_so) {
+            true => StartError::bad_configuration(format!("{e:#}")),
+            false => StartError::failed(format!("{e:#}")),
+        }
+    })
+}
+
+async fn open_all(place: &Place) -> anyhow::Result<Opened> {
+    let (folder, _temporary) = folder(place)?;
     let url = place.database.as_deref();
     let database = match (folder, url) {
         (Some(folder), _) => Database::in_folder(&folder, true).await?,
         (None, url) => Database::at(url.unwrap_or_default()).await?,
     };
     Store::set_up(&database).await?;
-    let jobs = Jobs::open(place.queue.as_deref(), &database, url, lease).await?;
-    Ok((database, jobs))
+    let jobs = Jobs::open(place.queue.as_deref(), &database, url, place.lease).await?;
+    Ok(Opened {
+        database,
+        jobs,
+        _temporary,
+    })
 }
 
 /// The folder for the orders, unless they are in a database; and what deletes it if it is only for
@@ -140,9 +146,4 @@ fn folder(place: &Place) -> anyhow::Result<(Option<PathBuf>, Option<TempDir>)> {
             Ok((Some(folder), Some(temporary)))
         }
     }
-}
-
-fn bad(error: &anyhow::Error) -> Exit {
-    eprintln!("shop: {error:#}");
-    Exit::BAD_CONFIGURATION
 }

@@ -18,6 +18,7 @@ use std::time::Duration;
 use crate::base::{BoxError, BoxFuture};
 #[cfg(unix)]
 use crate::environment::inherited::Sockets;
+use crate::base::text::with_causes;
 use crate::handle::Handle;
 use crate::shutdown::reason::Reason;
 
@@ -151,6 +152,24 @@ impl Start<'_> {
     }
 }
 
+/// A setting that cannot be used: exit code 2.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct BadConfiguration(String);
+
+impl BadConfiguration {
+    /// `problem` says what was found, and what to write instead.
+    pub fn new(problem: impl Into<String>) -> BadConfiguration {
+        BadConfiguration(problem.into())
+    }
+}
+
+impl From<BadConfiguration> for StartError {
+    fn from(bad: BadConfiguration) -> StartError {
+        StartError::BadConfiguration(bad.0)
+    }
+}
+
 /// Why a component did not start.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -176,9 +195,11 @@ impl StartError {
 }
 
 impl Handle {
-    /// A component has failed: what it says is in the report, and the process shuts down with exit code 1.
-    pub fn fail(&self, component: &str, error: impl std::fmt::Display) {
-        self.journal().failed(component, error);
+    /// Something that the process cannot do without has failed, a component or another: what it says, with its
+    /// sources, is in the report, and the process shuts down with exit code 1. There is no lame-duck phase then.
+    pub fn fail(&self, component: &str, error: impl Into<BoxError>) {
+        self.journal()
+            .failed(component, with_causes(&*error.into()));
         self.begin(Reason::Failed(component.to_owned()));
     }
 }

@@ -23,6 +23,7 @@ use crate::handle::tokens::Tokens;
 use crate::inflight::{Ended, Guard, Ledger, Name, Token};
 use crate::readiness::Readiness;
 use crate::report::Report;
+use crate::report::hooks::ReportHooks;
 use crate::report::journal::{Facts, Journal};
 use crate::shutdown::budget::Budget;
 use crate::shutdown::dependents::Dependents;
@@ -61,6 +62,7 @@ struct Shared {
     let_go: Latch,
     tokens: Tokens,
     journal: Journal,
+    report_hooks: ReportHooks,
     /// When the process is ended by force; not in one that somebody else owns.
     ending: OnceLock<Arc<Ending>>,
     /// Whether the report is written to standard error.
@@ -99,6 +101,7 @@ impl Handle {
                 let_go: Latch::new(),
                 tokens: Tokens::default(),
                 journal: Journal::default(),
+                report_hooks: ReportHooks::default(),
                 ending: OnceLock::new(),
                 tells_in_lines: AtomicBool::new(true),
                 told: Mutex::new(None),
@@ -388,6 +391,11 @@ impl Handle {
     pub fn start_letting_go(&self) {
         self.shared.let_go.set();
         self.shared.tokens.drain_is_over();
+    }
+
+    /// Those of the application's that get the report.
+    pub(crate) fn report_hooks(&self) -> &ReportHooks {
+        &self.shared.report_hooks
     }
 
     /// Tokens for code that knows nothing of a handle.

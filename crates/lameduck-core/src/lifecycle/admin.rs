@@ -18,14 +18,19 @@ impl Lifecycle {
     /// Takes the probes' port if there is to be one, unless something is wrong that must be said
     /// before any port is.
     pub(super) fn open_probes(&mut self) -> Result<(), Refused> {
+        let is_refused = |it: &Lifecycle| !it.bad.is_empty() || it.failed.is_some();
         if self.probes.port.is_some() {
-            return Ok(());
+            return if is_refused(self) {
+                Err(Refused)
+            } else {
+                Ok(())
+            };
         }
         let port = self.admin_port();
         if let Some(Err(problem)) = port.as_ref().map(|port| port.check()) {
             self.bad.push(format!("probes: {problem}"));
         }
-        if !self.bad.is_empty() || self.failed.is_some() {
+        if is_refused(self) {
             return Err(Refused);
         }
         let Some(port) = port else { return Ok(()) };

@@ -17,7 +17,7 @@ use crate::environment::inherited::Sockets;
 use crate::environment::{Environment, LameDuck};
 use crate::handle::Handle;
 use crate::readiness::{Check, Readiness};
-use crate::report::details;
+use crate::report::{Report, details};
 use crate::shutdown::budget::Budget;
 use crate::shutdown::phase::{Driver, at};
 use crate::shutdown::traffic::Probers;
@@ -395,40 +395,27 @@ impl Lifecycle {
         self
     }
 
-    /// Waits for a step of the start-up, such as connecting to a database. `None` if the shutdown
-    /// begins first, or the configuration cannot be used; then run the lifecycle, which closes
-    /// what it has, says what was wrong, and ends the process.
-    ///
-    /// The [`probes`](Lifecycle::probes), if there are any by now, answer from here on: liveness is
-    /// good, readiness is not.
+    /// Calls `hook` with the report at the end: to send it to where a team looks, to keep it beside others of its kind.
+    /// For a copy at the end of `main` there is [`run_with_report`](Lifecycle::run_with_report), which says nothing of an
+    /// end by force.
     ///
     /// ```no_run
-    /// # async fn connect() -> u32 { 1 }
-    /// # async fn start() -> lameduck_core::Exit {
-    /// let mut life = lameduck_core::Lifecycle::new();
-    /// let Some(db) = life.starting("database", connect()).await else {
-    ///     return life.run().await;
-    /// };
-    /// # let _ = db; life.run().await }
+    /// # use lameduck_core::Lifecycle;
+    /// let life = Lifecycle::new().on_report(|report| {
+    ///     let _ = std::fs::write("/var/lib/shop/last-report.json", report.to_json());
+    /// });
     /// ```
     ///
-    /// # Cancel safety
-    ///
-    /// As cancel safe as `step`.
-    pub async fn starting<T>(&mut self, name: &str, step: impl Future<Output = T>) -> Option<T> {
-        if self.is_forked() || self.open_probes().is_err() {
-            return None;
+    /// It cannot hold up the end of the process. It runs on a thread of its own, from now on there, beside all else that
+    /// is told: it may block, and is waited for as long as the report is, which is 300 ms, or up to 1 s where
+    /// there is time; at an end by force 300 ms, less if the grace is under 6 s. A panic ends the call and
+    /// nothing else. Should something still keep a process that has told its report until the grace is over,
+    /// the hook is called once more, with a report that is `forced`.
+    pub fn on_report(mut self, hook: impl Fn(&Report) + Send + Sync + 'static) -> Self {
+        if let Err(e) = self.handle.report_hooks().add(hook) {
+            self.failed = Some(no_thread(&e));
         }
-        let guard = self.handle.track("start-up", name.to_owned());
-        tokio::select! {
-            biased;
-            () = self.handle.begun() => {
-                let journal = self.handle.journal();
-                journal.given_up(&guard.entry(), "the shutdown began");
-                None
-            }
-            done = step => Some(done),
-        }
+        self
     }
 }
 

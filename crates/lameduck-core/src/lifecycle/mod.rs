@@ -9,6 +9,7 @@
 //! | [`process`] | the process that it owns, and what becomes of it afterwards |
 //! | [`run`] | one life, from `Starting` to `Stopped` |
 //! | [`lame_duck`] | how long the process goes on serving |
+//! | [`starting`] | steps of the start-up that may fail |
 //! | [`signals`] | which signals mean a shutdown, and hooks for others |
 //! | [`task`] | a background task as a component |
 //! | [`uses`] | who uses what, and so who ends after whom |
@@ -20,6 +21,7 @@ mod parts;
 mod process;
 mod run;
 mod signals;
+mod starting;
 mod task;
 #[cfg(test)]
 mod tests;

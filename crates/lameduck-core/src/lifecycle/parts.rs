@@ -16,7 +16,7 @@ use tracing::Level;
 
 use super::uses::Ties;
 use crate::base::BoxError;
-use crate::base::text::panic_text;
+use crate::base::text::{panic_text, with_causes};
 use crate::component::{Component, Running, Start, StartError};
 #[cfg(unix)]
 use crate::environment::inherited::Sockets;
@@ -120,7 +120,7 @@ impl Parts {
     fn ended(&mut self, ended: Ended, handle: &Handle) -> Option<String> {
         let (id, problem) = match ended {
             Ok((id, Ok(()))) => (id, None),
-            Ok((id, Err(error))) => (id, Some(error.to_string())),
+            Ok((id, Err(error))) => (id, Some(with_causes(&*error))),
             Err(lost) => {
                 let id = lost.id();
                 let problem = match lost.try_into_panic() {

@@ -9,6 +9,7 @@
 //!    nothing to name.
 
 use std::collections::{BTreeSet, HashSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::JoinSet;
@@ -28,6 +29,7 @@ use crate::component::close::{Closer, close_all};
 use crate::environment::inherited::Sockets;
 use crate::environment::{LameDuck, Window};
 use crate::process::{final_report, terminal};
+use crate::report::Report;
 use crate::report::redact::without_passwords;
 use crate::shutdown::exit::Exit;
 use crate::shutdown::phase::Phase;
@@ -55,16 +57,28 @@ impl Lifecycle {
     ///
     /// Not cancel safe: dropping the future drops every component where it stands.
     pub async fn run(self) -> Exit {
+        self.run_with_report().await.0
+    }
+
+    /// The same, with the report of how it went. That of a process that does not start has in
+    /// [`failed`](Report::failed) what was wrong. An end by force has no report here, because nobody is there any
+    /// more to get it: [`on_report`](Lifecycle::on_report).
+    ///
+    /// # Cancel safety
+    ///
+    /// Not cancel safe, as [`run`](Lifecycle::run).
+    pub async fn run_with_report(self) -> (Exit, Report) {
         if self.is_forked() {
             refuse_fork();
         }
         let handle = self.handle.clone();
-        let exit = self.live().await;
+        let report = self.live().await;
+        let exit = Exit::from_code(report.exit);
         process::over(&handle, exit);
-        exit
+        (exit, Arc::unwrap_or_clone(report))
     }
 
-    async fn live(mut self) -> Exit {
+    async fn live(mut self) -> Arc<Report> {
         let window = self.window();
         let auto = self.asked_lame_duck() == LameDuck::Auto;
         self.check_signals();
@@ -142,31 +156,44 @@ impl Lifecycle {
 
         driver.stop();
         handle.journal().entered(Phase::Stopped);
-        let report = report();
-        let exit = Exit::from_code(report.exit);
-        final_report::tell(report, traced, &handle);
+        let report = Arc::new(report());
+        final_report::tell(report.clone(), traced, &handle);
         if let Some(probes) = probes {
             probes.stop().await;
         }
-        exit
+        report
     }
 
     /// Says why the process does not start, and closes what the application had opened for it.
-    async fn refuse(self) -> Exit {
+    async fn refuse(mut self) -> Arc<Report> {
         let exit = match self.bad[..] {
             [] => Exit::FAILED,
             _ => Exit::BAD_CONFIGURATION,
         };
-        for problem in self.bad.iter().chain(&self.failed) {
-            final_report::say(without_passwords(problem).into_owned());
+        let problems = self.bad.iter().chain(&self.failed);
+        let problems: Vec<String> = problems
+            .map(|it| without_passwords(it).into_owned())
+            .collect();
+        for problem in &problems {
+            final_report::say(problem);
         }
         voice::said_within(PATIENCE_WITH_REFUSALS);
-        self.handle
-            .begin(Reason::Asked("a refusal to start".to_owned()));
-        let budget = self.handle.budget();
-        close_all(self.closers, budget.close_until(), &self.handle).await;
-        close_all(self.flushers, budget.flush_until(), &self.handle).await;
-        exit
+        let handle = &self.handle;
+        handle.begin(Reason::Asked("a refusal to start".to_owned()));
+        let budget = handle.budget();
+        close_all(self.closers, budget.close_until(), handle).await;
+        close_all(self.flushers, budget.flush_until(), handle).await;
+        let mut report = handle.report("still under way at the end", None);
+        for problem in problems {
+            report.fails("start-up", problem);
+        }
+        report.exit = exit.code();
+        let report = Arc::new(report);
+        final_report::tell_hooks(&report, handle);
+        if let Some(probes) = self.probes.port.take() {
+            probes.stop().await;
+        }
+        report
     }
 
     /// The sockets that the process was started with, and which server gets them.
@@ -185,6 +212,10 @@ impl Lifecycle {
 
     /// Who ends after whom; `None` if what was said of that cannot be.
     fn order(&mut self) -> Option<Plan> {
+        // What was to come is not there if the start-up was given up.
+        if self.handle.has_begun() {
+            self.forget_edges_of_missing_parts();
+        }
         let names = Names {
             components: self.components.iter().map(|it| it.name()).collect(),
             closers: self.closers.iter().map(Closer::name).collect(),
@@ -203,6 +234,15 @@ impl Lifecycle {
                 None
             }
         }
+    }
+
+    fn forget_edges_of_missing_parts(&mut self) {
+        let components = self.components.iter().map(|it| it.name());
+        let closers = self.closers.iter().chain(&self.flushers).map(Closer::name);
+        let known: HashSet<&str> = components.chain(closers).collect();
+        let is_known = |it: &str| known.contains(it);
+        self.edges
+            .retain(|it| is_known(&it.user) && is_known(&it.used));
     }
 
     /// What components say of their own settings.

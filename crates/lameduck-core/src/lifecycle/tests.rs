@@ -12,6 +12,8 @@ use crate::report::Report;
 use crate::{Exit, Handle};
 
 mod close;
+mod reports;
+mod starting;
 mod uses;
 mod work;
 
@@ -171,7 +173,7 @@ async fn startup_signal_closes_what_there_is() {
     let log = Log::default();
     let mut life = Lifecycle::embedded();
     life.handle().shutdown("early");
-    let step = life.starting("database", pending::<()>()).await;
+    let step = life.starting("database", pending::<Never>()).await;
     assert!(step.is_none());
     let ran = log.clone();
     let exit = life

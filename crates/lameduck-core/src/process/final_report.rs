@@ -5,15 +5,17 @@
 //!
 //! 1. Nobody has to take it. All is spoken by threads that were there from the start
 //!    ([`voice`](crate::voice)), and waited for within a bound.
-//! 2. The file comes first, then the event, then the lines, whose end is what a platform keeps of a log.
-//! 3. What is planned ends the process, whatever becomes of its last words: the scribe, who finds them, is another
+//! 2. What the application's own hooks do with the report ([`report::hooks`](crate::report::hooks)) is waited for
+//!    within the same bound.
+//! 3. The file comes first, then the event, then the lines, whose end is what a platform keeps of a log.
+//! 4. What is planned ends the process, whatever becomes of its last words: the scribe, who finds them, is another
 //!    thread than the [`watchdog`](crate::process::watchdog).
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::{self, Thread};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use std::{env, io};
 
 use crate::handle::Handle;
@@ -38,7 +40,9 @@ pub(crate) fn start(handle: Handle, ending: Arc<Ending>) -> io::Result<Thread> {
             let _ = catch_unwind(AssertUnwindSafe(|| {
                 tell_by_force(&handle, plan.cause, plan.code);
             }));
+            let until = Instant::now() + plan.patience();
             voice::said_within(plan.patience());
+            handle.report_hooks().done_by(until);
             ending.said();
         })?;
     Ok(started.thread().clone())
@@ -50,7 +54,8 @@ fn tell_by_force(handle: &Handle, cause: Cause, code: u8) {
     let report = Arc::new(final_report(handle, told.as_deref(), cause, code));
     write_file(report.clone());
     send_event(report.clone());
-    write_lines(report, handle);
+    write_lines(report.clone(), handle);
+    handle.report_hooks().call(&report);
 }
 
 /// What there is to say at an end by force, after what has been `told`.
@@ -119,21 +124,32 @@ pub(crate) fn trace(report: Report, handle: &Handle) -> Traced {
 
 /// Tells `report` in its three forms: file, event (unless that has gone out and said the same of the end), lines.
 /// Not if the process is being ended by force: who does that has more to say.
-pub(crate) fn tell(report: Report, traced: Option<Traced>, handle: &Handle) {
+pub(crate) fn tell(report: Arc<Report>, traced: Option<Traced>, handle: &Handle) {
     let mut told = handle.told();
     if handle.ending().is_some_and(|it| it.has_come().is_some()) {
         return;
     }
-    let report = Arc::new(report);
     *told = Some(report.clone());
     write_file(report.clone());
     if traced != Some(Traced(report.exit)) {
         send_event(report.clone());
     }
-    write_lines(report, handle);
+    write_lines(report.clone(), handle);
+    handle.report_hooks().call(&report);
     drop(told);
     let left = handle.left_until(handle.budget().forced_at());
-    voice::said_within(left.clamp(budget::PATIENCE, PATIENCE_IN_TIME));
+    let patience = left.clamp(budget::PATIENCE, PATIENCE_IN_TIME);
+    let until = Instant::now() + patience;
+    voice::said_within(patience);
+    handle.report_hooks().done_by(until);
+}
+
+/// Gives the report of a refusal to the hooks; the rest has been said.
+pub(crate) fn tell_hooks(report: &Arc<Report>, handle: &Handle) {
+    handle.report_hooks().call(report);
+    handle
+        .report_hooks()
+        .done_by(Instant::now() + PATIENCE_IN_TIME);
 }
 
 fn write_file(report: Arc<Report>) {

@@ -4,6 +4,7 @@
 #[doc(hidden)]
 pub mod details;
 pub(crate) mod file;
+pub(crate) mod hooks;
 pub(crate) mod journal;
 #[doc(hidden)]
 pub mod redact;
@@ -156,6 +157,15 @@ impl Report {
         self.let_go_total += 1;
         *self.let_go_by_kind.entry(let_go.kind.clone()).or_default() += 1;
         self.let_go.push(let_go);
+    }
+
+    /// One more thing that failed.
+    pub(crate) fn fails(&mut self, component: &str, error: String) {
+        self.failed_total += 1;
+        self.failed.push(Failure {
+            component: component.to_owned(),
+            error,
+        });
     }
 
     /// The report as one JSON object with a final newline.

@@ -56,6 +56,8 @@ struct Queue {
     said: u64,
     /// How many found no room since this was last told.
     unsaid: u64,
+    /// Nobody hands anything over any more.
+    closed: bool,
 }
 
 impl Shared {
@@ -102,6 +104,14 @@ impl Speaker {
     }
 }
 
+/// Its thread ends when all has been said.
+impl Drop for Speaker {
+    fn drop(&mut self) {
+        self.shared.queue().closed = true;
+        self.shared.more.notify_one();
+    }
+}
+
 /// What had been handed to a speaker at some moment.
 pub(crate) struct SoFar {
     shared: Arc<Shared>,
@@ -128,6 +138,9 @@ fn speak(shared: &Shared, apologize: fn(u64)) {
     let mut queue = shared.queue();
     loop {
         let Some(word) = queue.words.pop_front() else {
+            if queue.closed {
+                return;
+            }
             let waited = shared.more.wait(queue);
             queue = waited.unwrap_or_else(|e| e.into_inner());
             continue;

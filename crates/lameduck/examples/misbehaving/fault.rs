@@ -6,7 +6,7 @@ use std::io;
 use std::str::FromStr;
 use std::time::Duration;
 
-use lameduck::{BoxError, Lifecycle};
+use lameduck::{BoxError, Lifecycle, Report};
 
 /// Longer than anybody waits.
 const FOR_EVER: Duration = Duration::from_secs(3600);
@@ -20,6 +20,7 @@ pub enum Fault {
     TwoServers,
     StartHangs,
     StartBlocks,
+    StartFails,
     StartWaits,
     /// Holds every descriptor that there is to be had.
     EatsDescriptors,
@@ -34,13 +35,16 @@ pub enum Fault {
     CloserFails,
     CloserPanics,
     FlushHangs,
+    ReportHookHangs,
+    ReportHookPanics,
 }
 
-const NAMES: [(&str, Fault); 17] = [
+const NAMES: [(&str, Fault); 20] = [
     ("main-hangs", Fault::MainHangs),
     ("two-servers", Fault::TwoServers),
     ("start-hangs", Fault::StartHangs),
     ("start-blocks", Fault::StartBlocks),
+    ("start-fails", Fault::StartFails),
     ("start-waits", Fault::StartWaits),
     ("eats-descriptors", Fault::EatsDescriptors),
     ("task-fails", Fault::TaskFails),
@@ -54,6 +58,8 @@ const NAMES: [(&str, Fault); 17] = [
     ("closer-fails", Fault::CloserFails),
     ("closer-panics", Fault::CloserPanics),
     ("flush-hangs", Fault::FlushHangs),
+    ("report-hook-hangs", Fault::ReportHookHangs),
+    ("report-hook-panics", Fault::ReportHookPanics),
 ];
 
 impl FromStr for Fault {
@@ -98,19 +104,26 @@ impl Fault {
                     starting();
                     pending().await
                 };
-                life.starting("database", step).await
+                life.starting_infallible("database", step).await
             }
             Fault::StartBlocks => {
                 let step = async {
                     starting();
                     std::thread::sleep(FOR_EVER);
                 };
-                life.starting("database", step).await
+                life.starting_infallible("database", step).await
             }
             Fault::StartWaits => {
                 let step = async {
                     starting();
                     tokio::time::sleep(Duration::from_secs(1)).await;
+                };
+                life.starting_infallible("database", step).await
+            }
+            Fault::StartFails => {
+                let step = async {
+                    starting();
+                    failure("postgres://app:s3cret@db/shop: connection refused")
                 };
                 life.starting("database", step).await
             }
@@ -125,6 +138,7 @@ impl Fault {
             | Fault::TwoServers
             | Fault::StartHangs
             | Fault::StartBlocks
+            | Fault::StartFails
             | Fault::StartWaits => life,
             Fault::EatsDescriptors => life.task("leak", |handle| async move {
                 handle.phases().reached(lameduck::Phase::Ready).await;
@@ -162,8 +176,22 @@ impl Fault {
             }),
             Fault::CloserPanics => life.close_with("pool", || async { panic(&"the pool") }),
             Fault::FlushHangs => life.flush_with("collector", pending::<Result<(), Infallible>>),
+            Fault::ReportHookHangs => life.on_report(|report| {
+                tell(report);
+                std::thread::sleep(FOR_EVER);
+            }),
+            Fault::ReportHookPanics => life.on_report(|report| {
+                tell(report);
+                assert!(report.exit == 255, "a bug");
+            }),
         }
     }
+}
+
+fn tell(report: &Report) {
+    // In one piece: others write to standard error at the same time.
+    let line = format!("hook: exit {}, forced: {}\n", report.exit, report.forced);
+    eprint!("{line}");
 }
 
 /// A panic with `of` in it, so that it is not known at compile time.

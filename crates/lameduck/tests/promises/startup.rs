@@ -77,3 +77,13 @@ fn a_probes_port_that_another_process_has_is_told_with_exit_1() {
     assert!(ended.stderr.contains(&told), "{}", ended.stderr);
     drop(taken);
 }
+
+#[test]
+fn a_step_that_fails_is_told_with_exit_1_and_without_its_password() {
+    let ended = Start::new(&["--fault", "start-fails"]).run();
+    ended.exit(1);
+    let told = "failed: database: postgres://…@db/shop: connection refused";
+    assert!(ended.stderr.contains(told), "{}", ended.stderr);
+    assert_eq!(ended.report["reason"], "the failure of database");
+    assert_eq!(ended.report["failed"][0]["component"], "database");
+}

@@ -266,3 +266,34 @@ fn stuck_told_by_a_process_that_was_stopped_until_its_grace_was_over() {
     service.signal(rustix::process::Signal::CONT);
     service.ended().exit(124).let_go("request", "GET /never");
 }
+
+/// What the hook has said of the report.
+fn hook_got(stderr: &str, report: &str) {
+    let told = format!("hook: {report}\n");
+    assert!(stderr.contains(&told), "{stderr}");
+}
+
+#[test]
+fn a_report_hook_that_hangs_or_panics_holds_up_nothing_at_a_proper_end() {
+    for fault in ["report-hook-hangs", "report-hook-panics"] {
+        let service = Start::new(&["--fault", fault]).serve();
+        service.term();
+        let ended = service.ended();
+        ended.within_grace().exit(0).nothing_let_go();
+        hook_got(&ended.stderr, "exit 0, forced: false");
+    }
+}
+
+#[test]
+fn a_report_hook_gets_the_report_of_an_end_by_force_and_holds_up_nothing() {
+    for fault in ["report-hook-hangs", "report-hook-panics"] {
+        let service = Start::new(&["--fault", fault]).serve();
+        let mut client = service.client();
+        client.ask("/block-all");
+        service.in_flight("thread", "blocked", 2);
+        service.term();
+        let ended = service.ended();
+        ended.within_grace().exit(124).let_go("thread", "blocked");
+        hook_got(&ended.stderr, "exit 124, forced: true");
+    }
+}

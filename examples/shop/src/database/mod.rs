@@ -7,6 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use lameduck::BadConfiguration;
 use sqlx::SqlitePool;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 
@@ -38,8 +39,10 @@ impl Database {
     pub(crate) async fn in_folder(folder: &Path, make: bool) -> anyhow::Result<Database> {
         let file = folder.join(FILE);
         if make {
-            std::fs::create_dir_all(folder)
-                .with_context(|| format!("--data {}: cannot make the folder", folder.display()))?;
+            std::fs::create_dir_all(folder).map_err(|e| {
+                let folder = folder.display();
+                BadConfiguration::new(format!("--data {folder}: cannot make the folder: {e}"))
+            })?;
         } else if !file.is_file() {
             bail!(
                 "--data {}: there is no {FILE} in it, so no shop has kept orders there",
@@ -67,10 +70,11 @@ impl Database {
     /// Connects to PostgreSQL.
     pub(crate) async fn at(url: &str) -> anyhow::Result<Database> {
         if !is_postgres(url) {
-            bail!(
+            return Err(BadConfiguration::new(format!(
                 "--database {url}: not the address of a PostgreSQL database; \
                  give postgres://USER@HOST/NAME, or --data DIR for SQLite"
-            );
+            ))
+            .into());
         }
         #[cfg(feature = "postgres")]
         return Ok(Database::Postgres(postgres::connect(url).await?));

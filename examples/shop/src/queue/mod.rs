@@ -26,8 +26,8 @@ mod sqlite;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, bail};
-use lameduck::{BoxError, Job, Lifecycle};
+use anyhow::Context;
+use lameduck::{BadConfiguration, BoxError, Job, Lifecycle};
 use serde::{Deserialize, Serialize};
 use sqlx::SqliteConnection;
 use tokio::sync::Notify;
@@ -254,10 +254,11 @@ impl Elsewhere {
         let (scheme, _) = url.split_once("://").unwrap_or_default();
         let known = SCHEMES.iter().find(|(known, _)| *known == scheme);
         let Some((_, feature)) = known else {
-            bail!(
+            return Err(BadConfiguration::new(format!(
                 "--queue {url}: not a queue that the shop knows; \
                  give postgres://…, redis://…, amqp://… or nats://…"
-            )
+            ))
+            .into());
         };
         Ok(match *feature {
             #[cfg(feature = "postgres")]
