@@ -11,7 +11,7 @@ use super::handler::{self, Handler};
 use super::job::{Job, Outcome};
 use super::queue::Queue;
 use super::worker::Worker;
-use lameduck_core::{BoxError, Component, Running, Start, StartError};
+use lameduck_core::{BadConfiguration, BoxError, Component, Running, Start, StartError};
 
 /// A worker on a queue: a component of a lifecycle.
 ///
@@ -114,9 +114,11 @@ impl<Q: Queue> Component for Jobs<Q> {
         &self.name
     }
 
-    fn check(&self) -> Result<(), String> {
+    fn check(&self) -> Result<(), BadConfiguration> {
         match self.concurrency {
-            0 => Err("a concurrency of 0 would never run a job: use 1 or more".to_owned()),
+            0 => Err(BadConfiguration::new(
+                "a concurrency of 0 would never run a job: use 1 or more",
+            )),
             _ => Ok(()),
         }
     }

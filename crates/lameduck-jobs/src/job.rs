@@ -134,6 +134,7 @@ impl fmt::Debug for Job {
 
 /// What has become of a job whose handler has returned `Ok`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum Outcome {
     /// It is done: acknowledge it. What `()` means too.
     #[default]

@@ -174,6 +174,7 @@ pub fn answers(n: usize, answer: Result<Vec<Settled>, BoxError>) -> Vec<Result<S
 
 /// Whether it was still ours to settle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Settled {
     /// The queue has taken note.
     Ours,

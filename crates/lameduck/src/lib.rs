@@ -40,6 +40,15 @@
 //! | `tracing-appender` | `tracing_appender::guard`, to be given to [`Lifecycle::flush`] |
 //! | `websocket` | WebSockets that are closed in order: `websocket::WebSocketUpgrade`; an extractor with `axum` |
 //!
+//! # Panics
+//!
+//! With `panic = "unwind"`, Rust's default, a panic is caught where it can be told apart from the rest: a request is answered `500`,
+//! a task or
+//! another component that panics is a failure (what is open is closed, exit 1), a closer's or hook's is in the report.
+//! With `panic = "abort"` in the profile a panic, whosever it is, ends the process where it stands, by SIGABRT: nothing
+//! is drained or closed, and there is no report. All else is the same, the end by force too. So a service that is to
+//! drain whatever happens keeps the default.
+//!
 //! # Platforms
 //!
 //! Linux is what is tested. Elsewhere on Unix a listener is closed by accepting until there is
@@ -57,9 +66,9 @@ struct FrontPage;
 pub use lameduck_http::doc;
 
 pub use lameduck_core::{
-    AdminPort, Announce, BadConfiguration, BoxError, Close, Component, Exit, Handle, LameDuck,
-    Lifecycle, OpenAdminPort, Opening, Phase, Readiness, Report, Running, Start, StartError,
-    budget, inflight, phase, report,
+    AdminPort, Announce, BadConfiguration, BadLameDuck, BoxError, Close, Component, Exit, Handle,
+    LameDuck, Lifecycle, NotStarted, OpenAdminPort, Opening, Phase, Readiness, Report, Restarting,
+    Running, Start, StartError, budget, inflight, phase, report,
 };
 
 #[cfg(feature = "axum")]

@@ -1,5 +1,6 @@
 //! The ground: what knows nothing of a shutdown. Clocks, one-way switches, those who wait.
 
+mod bad_configuration;
 pub mod bounded;
 pub mod clock;
 pub mod jitter;
@@ -7,6 +8,8 @@ pub mod latch;
 pub(crate) mod sync;
 pub mod text;
 pub(crate) mod waiters;
+
+pub use bad_configuration::BadConfiguration;
 
 use std::future::Future;
 use std::pin::Pin;

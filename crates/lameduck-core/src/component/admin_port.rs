@@ -9,6 +9,7 @@ use std::sync::Arc;
 use tokio::runtime;
 
 use super::StartError;
+use crate::base::BadConfiguration;
 use crate::handle::Handle;
 use crate::readiness::Readiness;
 
@@ -25,7 +26,7 @@ pub trait AdminPort: Send + 'static {
     /// # Errors
     ///
     /// What cannot be, and what to write instead.
-    fn check(&self) -> Result<(), String> {
+    fn check(&self) -> Result<(), BadConfiguration> {
         Ok(())
     }
 
@@ -39,6 +40,7 @@ pub trait AdminPort: Send + 'static {
 
 /// What a server for probes is given.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Opening<'a> {
     /// The shutdown.
     pub handle: &'a Handle,

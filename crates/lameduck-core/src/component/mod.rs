@@ -7,18 +7,20 @@
 //! | [`Announce`](announce::Announce) | a load balancer or registry that is told first |
 //! | [`AdminPort`](admin_port::AdminPort) | who answers the probes |
 //!
-//! [`readiness`](crate::readiness) has the checks that readiness depends on.
+//! [`restarting`] wraps a component that may fail. [`readiness`](crate::readiness) has the checks that readiness depends
+//! on.
 
 pub mod admin_port;
 pub mod announce;
 pub mod close;
+pub mod restarting;
 
 use std::time::Duration;
 
-use crate::base::{BoxError, BoxFuture};
+use crate::base::text::with_causes;
+use crate::base::{BadConfiguration, BoxError, BoxFuture};
 #[cfg(unix)]
 use crate::environment::inherited::Sockets;
-use crate::base::text::with_causes;
 use crate::handle::Handle;
 use crate::shutdown::reason::Reason;
 
@@ -93,7 +95,7 @@ pub trait Component: Send + 'static {
     /// # Errors
     ///
     /// What cannot be, and what to write instead: the process ends with exit code 2.
-    fn check(&self) -> Result<(), String> {
+    fn check(&self) -> Result<(), BadConfiguration> {
         Ok(())
     }
 
@@ -152,21 +154,9 @@ impl Start<'_> {
     }
 }
 
-/// A setting that cannot be used: exit code 2.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct BadConfiguration(String);
-
-impl BadConfiguration {
-    /// `problem` says what was found, and what to write instead.
-    pub fn new(problem: impl Into<String>) -> BadConfiguration {
-        BadConfiguration(problem.into())
-    }
-}
-
 impl From<BadConfiguration> for StartError {
     fn from(bad: BadConfiguration) -> StartError {
-        StartError::BadConfiguration(bad.0)
+        StartError::BadConfiguration(bad.to_string())
     }
 }
 

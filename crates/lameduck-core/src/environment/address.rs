@@ -2,19 +2,23 @@
 
 use std::net::SocketAddr;
 
+/// Something that has not the form of an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected ADDRESS:PORT, for example 0.0.0.0:9090")]
+pub struct BadAddress;
+
 /// Whether `addr` has the form of an address. Asks nobody.
 ///
 /// # Errors
 ///
 /// What is expected instead.
-pub fn check(addr: &str) -> Result<(), String> {
-    let expected = "expected ADDRESS:PORT, for example 0.0.0.0:9090";
+pub fn check(addr: &str) -> Result<(), BadAddress> {
     if addr.parse::<SocketAddr>().is_ok() {
         return Ok(());
     }
     match addr.rsplit_once(':') {
         Some((host, port)) if is_name(host) && port.parse::<u16>().is_ok() => Ok(()),
-        _ => Err(expected.to_owned()),
+        _ => Err(BadAddress),
     }
 }
 

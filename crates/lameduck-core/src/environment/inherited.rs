@@ -209,6 +209,12 @@ impl Sockets {
         Ok(())
     }
 
+    /// Whether there are any for a server, after [`assign`](Sockets::assign).
+    pub(crate) fn has_for(&self, server: &str) -> bool {
+        let mut left = self.left.iter();
+        left.any(|it| it.server.as_deref() == Some(server))
+    }
+
     /// The sockets of a server, after [`assign`](Sockets::assign).
     ///
     /// # Errors

@@ -1,5 +1,8 @@
 //! What the environment says. It wins over the builder, because whoever runs a service knows its
-//! deadline better than whoever wrote it.
+//! deadline better than whoever wrote it. A lifecycle that is embedded in somebody else's process asks it nothing,
+//! unless it was made so.
+//!
+//! Builder and environment refuse the same values: each setting has one function that looks at it, which both call.
 //!
 //! | variable | value |
 //! |---|---|
@@ -17,11 +20,12 @@ pub mod address;
 #[cfg(unix)]
 pub(crate) mod inherited;
 
-use std::fmt;
+use std::fmt::Display;
 use std::path::Path;
 use std::str::FromStr;
 use std::time::Duration;
 
+use crate::base::BadConfiguration;
 use crate::report::file as report_file;
 use crate::shutdown::budget::Budget;
 use crate::shutdown::traffic::Probers;
@@ -43,6 +47,7 @@ pub(crate) struct BadVariable {
 /// the maximum. Health checks do not count ([`Lifecycle::probers`](crate::Lifecycle::probers)), nor connections
 /// without a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum LameDuck {
     /// 3 s to 10 s under Kubernetes (`KUBERNETES_SERVICE_HOST` is set), off elsewhere. Clipped to
     /// a tenth and a third of the grace where that is less. In a rolling update on Kubernetes new
@@ -82,26 +87,56 @@ impl From<std::ops::Range<Duration>> for LameDuck {
     }
 }
 
-impl FromStr for LameDuck {
-    type Err = String;
+/// What is no lame-duck phase.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum BadLameDuck {
+    /// Not a form of it.
+    #[error("{0}; expected auto, off, a duration or a range, for example 2s..10s")]
+    NotUnderstood(String),
+    /// A range that is empty.
+    #[error(
+        "the minimum, {}, is more than the maximum, {}; give the lesser first, for example 2s..10s",
+        humantime::format_duration(*.min),
+        humantime::format_duration(*.max)
+    )]
+    MinimumAboveMaximum {
+        /// The least.
+        min: Duration,
+        /// The most.
+        max: Duration,
+    },
+}
 
-    fn from_str(s: &str) -> Result<LameDuck, String> {
-        const EXPECTED: &str = "expected auto, off, a duration or a range, for example 2s..10s";
-        let duration =
-            |s: &str| humantime::parse_duration(s.trim()).map_err(|e| format!("{e}; {EXPECTED}"));
-        match s.trim() {
-            "auto" => Ok(LameDuck::Auto),
-            "off" => Ok(LameDuck::Off),
+impl FromStr for LameDuck {
+    type Err = BadLameDuck;
+
+    fn from_str(s: &str) -> Result<LameDuck, BadLameDuck> {
+        let duration = |s: &str| {
+            humantime::parse_duration(s.trim())
+                .map_err(|e| BadLameDuck::NotUnderstood(e.to_string()))
+        };
+        let it = match s.trim() {
+            "auto" => LameDuck::Auto,
+            "off" => LameDuck::Off,
             s => match s.split_once("..") {
-                Some((min, max)) => {
-                    let (min, max) = (duration(min)?, duration(max)?);
-                    if min > max {
-                        return Err(format!("the minimum is more than the maximum; {EXPECTED}"));
-                    }
-                    Ok(LameDuck::Between { min, max })
-                }
-                None => duration(s).map(LameDuck::from),
+                Some((min, max)) => LameDuck::from(duration(min)?..duration(max)?),
+                None => LameDuck::from(duration(s)?),
             },
+        };
+        it.check()?;
+        Ok(it)
+    }
+}
+
+impl LameDuck {
+    /// Whether it can be, whoever asks for it.
+    pub(crate) fn check(self) -> Result<(), BadLameDuck> {
+        match self {
+            LameDuck::Between { min, max } if min > max => {
+                Err(BadLameDuck::MinimumAboveMaximum { min, max })
+            }
+            _ => Ok(()),
         }
     }
 }
@@ -169,6 +204,8 @@ impl LameDuck {
 /// Everything the environment may set.
 #[derive(Debug, Default)]
 pub(crate) struct Environment {
+    /// Whether it was asked.
+    pub read: bool,
     pub grace: Option<Budget>,
     pub lame_duck: Option<LameDuck>,
     pub signals: Option<SignalSet>,
@@ -184,9 +221,9 @@ impl Environment {
         Environment::parse(|name| std::env::var_os(name).map(|v| v.to_string_lossy().into_owned()))
     }
 
-    fn parse(var: impl Fn(&str) -> Option<String>) -> (Environment, Vec<BadVariable>) {
+    pub(crate) fn parse(var: impl Fn(&str) -> Option<String>) -> (Environment, Vec<BadVariable>) {
         let mut bad = Vec::new();
-        fn one<T, E: fmt::Display>(
+        fn one<T, E: Display>(
             var: impl Fn(&str) -> Option<String>,
             bad: &mut Vec<BadVariable>,
             name: &'static str,
@@ -217,6 +254,7 @@ impl Environment {
                 .map_err(|e| format!("{e}; expected a duration, for example 8s"))
         });
         let environment = Environment {
+            read: true,
             grace: one(&var, &mut bad, "LAMEDUCK_GRACE", parse_grace),
             lame_duck: one(&var, &mut bad, "LAMEDUCK_LAME_DUCK", LameDuck::from_str),
             admin: one(&var, &mut bad, "LAMEDUCK_ADMIN", |s| {
@@ -232,25 +270,26 @@ impl Environment {
     }
 }
 
-fn on_or_off(s: &str) -> Result<bool, &'static str> {
+fn on_or_off(s: &str) -> Result<bool, BadConfiguration> {
     match s {
         "on" => Ok(true),
         "off" => Ok(false),
-        _ => Err("expected on or off"),
+        _ => Err(BadConfiguration::new("expected on or off")),
     }
 }
 
-fn parse_grace(s: &str) -> Result<Budget, String> {
+fn parse_grace(s: &str) -> Result<Budget, BadConfiguration> {
+    let bad = |e: String| BadConfiguration::new(e);
     let grace = humantime::parse_duration(s)
-        .map_err(|e| format!("{e}; expected a duration, for example 30s"))?;
-    Budget::new(grace).map_err(|e| e.to_string())
+        .map_err(|e| bad(format!("{e}; expected a duration, for example 30s")))?;
+    Budget::new(grace).map_err(|e| bad(e.to_string()))
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
-    fn parse(pairs: &[(&str, &str)]) -> (Environment, Vec<String>) {
+    pub(crate) fn parse(pairs: &[(&str, &str)]) -> (Environment, Vec<String>) {
         let (environment, bad) = Environment::parse(|name| {
             pairs
                 .iter()

@@ -67,6 +67,8 @@ struct Shared {
     ending: OnceLock<Arc<Ending>>,
     /// Whether the report is written to standard error.
     tells_in_lines: AtomicBool,
+    /// Whether what the environment says is meant for it.
+    reads_environment: AtomicBool,
     /// The report, once it has been told. Locked while it is being handed over.
     told: Mutex<Option<Arc<Report>>>,
     /// What parts of the process above the engine keep with it, one of each type.
@@ -104,6 +106,7 @@ impl Handle {
                 report_hooks: ReportHooks::default(),
                 ending: OnceLock::new(),
                 tells_in_lines: AtomicBool::new(true),
+                reads_environment: AtomicBool::new(true),
                 told: Mutex::new(None),
                 extensions: Mutex::default(),
                 readiness: OnceLock::new(),
@@ -443,6 +446,16 @@ impl Handle {
 
     pub(crate) fn set_tells_in_lines(&self, on: bool) {
         self.shared.tells_in_lines.store(on, Ordering::Relaxed);
+    }
+
+    pub(crate) fn set_reads_environment(&self, on: bool) {
+        self.shared.reads_environment.store(on, Ordering::Relaxed);
+    }
+
+    /// Whether what the environment says is meant for this lifecycle.
+    #[doc(hidden)]
+    pub fn reads_environment(&self) -> bool {
+        self.shared.reads_environment.load(Ordering::Relaxed)
     }
 
     /// Whether the report is written to standard error.

@@ -22,6 +22,9 @@ pub const CLOSER: &str = "closer";
 /// A background task of the application's.
 pub const TASK: &str = "task";
 
+/// A component that is in the ledger with nothing, and has not ended.
+pub const COMPONENT: &str = "component";
+
 /// Whether its owner writes down what becomes of it when the time for draining is over.
 pub(crate) fn is_written_down_by_its_owner(kind: &str) -> bool {
     [REQUEST, JOB, INTAKE].contains(&kind)

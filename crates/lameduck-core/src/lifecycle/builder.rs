@@ -98,7 +98,7 @@ impl Lifecycle {
     /// Both are threads, and a `fork` has none of its parent's: a program that makes itself a daemon does so
     /// before this call. [`run`](Lifecycle::run) in a fork says so, and ends it with exit code 2.
     pub fn new() -> Lifecycle {
-        let mut it = Lifecycle::embedded();
+        let mut it = Lifecycle::embedded_with_env();
         if let Err(e) = it.own_the_process() {
             it.failed = Some(no_thread(&e));
         }
@@ -107,14 +107,29 @@ impl Lifecycle {
 
     /// A lifecycle inside a process that somebody else owns, such as a test: no signals, no
     /// watchdog, never an end by force. [`Handle::shutdown`] ends it.
+    ///
+    /// What its environment says is meant for the process, so it is not looked at: no `LAMEDUCK_…`, no `LISTEN_FDS`, no
+    /// `NOTIFY_SOCKET`, and [`LameDuck::Auto`] is off wherever it runs.
+    /// [`embedded_with_env`](Lifecycle::embedded_with_env) does look.
     pub fn embedded() -> Lifecycle {
-        let driver = Driver::new();
-        let handle = Handle::new(driver.phases());
+        Lifecycle::made_by(Environment::default(), Vec::new())
+    }
+
+    /// The same, but the environment wins over the code, as it does in [`new`](Lifecycle::new): for a program
+    /// that handles signals by itself and is configured like any other service.
+    pub fn embedded_with_env() -> Lifecycle {
         let (environment, bad) = Environment::read();
         #[cfg_attr(not(unix), expect(unused_mut))]
         let mut bad: Vec<_> = bad.iter().map(ToString::to_string).collect();
         #[cfg(unix)]
         bad.extend(Sockets::from_env().err().map(|e| e.to_string()));
+        Lifecycle::made_by(environment, bad)
+    }
+
+    fn made_by(environment: Environment, bad: Vec<String>) -> Lifecycle {
+        let driver = Driver::new();
+        let handle = Handle::new(driver.phases());
+        handle.set_reads_environment(environment.read);
         if let Some(budget) = environment.grace {
             handle.set_budget(budget);
         }
@@ -146,7 +161,7 @@ impl Lifecycle {
         self.handle.clone()
     }
 
-    /// The time from the signal to the end of the process: 30 s unless told, at least 500 ms, at
+    /// The time from the signal to the end of the process. Default: 30 s; at least 500 ms, at
     /// most a day. `LAMEDUCK_GRACE` wins.
     pub fn grace(mut self, grace: Duration) -> Self {
         match Budget::new(grace) {
@@ -157,10 +172,14 @@ impl Lifecycle {
         self
     }
 
-    /// How long to go on serving after the signal: [`LameDuck::Auto`] unless told; a `Duration` or
-    /// a range of them will do. `LAMEDUCK_LAME_DUCK` wins.
+    /// How long to go on serving after the signal. Default: [`LameDuck::Auto`]; a `Duration` or
+    /// a range of them will do. `LAMEDUCK_LAME_DUCK` wins. A range that is empty, or longer than what the grace has
+    /// room for, is bad configuration.
     pub fn lame_duck(mut self, lame_duck: impl Into<LameDuck>) -> Self {
         self.lame_duck = lame_duck.into();
+        if let Err(e) = self.lame_duck.check() {
+            self.bad.push(format!("lame_duck: {e}"));
+        }
         self
     }
 
@@ -231,7 +250,9 @@ impl Lifecycle {
     /// Tells a load balancer or registry that this process is going. Runs at the start of the
     /// lame-duck phase beside all others, for at most [`Announce::timeout`].
     pub fn announce(mut self, name: impl Into<String>, it: impl Announce) -> Self {
-        self.hooks.push(Announcement::new(name.into(), it));
+        let name = name.into();
+        self.check_bound("announce", &name, it.timeout());
+        self.hooks.push(Announcement::new(name, it));
         self
     }
 
@@ -260,8 +281,9 @@ impl Lifecycle {
         F: Future<Output = Result<(), E>> + Send + 'static,
         E: Into<BoxError>,
     {
-        self.hooks
-            .push(Announcement::with(name.into(), timeout, announce));
+        let name = name.into();
+        self.check_bound("announce", &name, timeout);
+        self.hooks.push(Announcement::with(name, timeout, announce));
         self
     }
 
@@ -391,8 +413,18 @@ impl Lifecycle {
             let checked = check();
             async move { checked.await.map_err(Into::into) }
         };
+        let name = name.into();
+        self.check_bound("check", &name, timeout);
         self.probes.checks.push(Check::new(name, timeout, check));
         self
+    }
+
+    /// What may take no time at all cannot succeed.
+    fn check_bound(&mut self, what: &str, name: &str, bound: Duration) {
+        if bound.is_zero() {
+            let problem = "a bound of 0s leaves it no time: give more, for example 1s";
+            self.bad.push(format!("{what} {name}: {problem}"));
+        }
     }
 
     /// Calls `hook` with the report at the end: to send it to where a team looks, to keep it beside others of its kind.

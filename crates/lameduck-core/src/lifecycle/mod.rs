@@ -4,6 +4,7 @@
 //! | room | what is in it |
 //! |---|---|
 //! | [`builder`] | [`Lifecycle`]: what there is to run |
+//! | [`additions`] | components that are added while the process runs |
 //! | [`admin`] | the probes' port |
 //! | [`parts`] | the components at work |
 //! | [`process`] | the process that it owns, and what becomes of it afterwards |
@@ -14,6 +15,7 @@
 //! | [`task`] | a background task as a component |
 //! | [`uses`] | who uses what, and so who ends after whom |
 
+mod additions;
 mod admin;
 mod builder;
 mod lame_duck;
@@ -27,4 +29,5 @@ mod task;
 mod tests;
 mod uses;
 
+pub use additions::NotStarted;
 pub use builder::Lifecycle;

@@ -6,23 +6,28 @@
 //! 2. What a component holds of those that it uses is given back when it has ended, however it
 //!    ended.
 //! 3. Who has not ended when the time for draining is over is let go, by name.
+//! 4. What is added meanwhile ([`additions`](super::additions)) is one of them.
 
-use std::collections::HashMap;
-use std::time::Duration;
+use std::collections::{HashMap, HashSet};
+use std::time::{Duration, Instant};
 
+use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::{Id, JoinError, JoinSet};
 
 use tracing::Level;
 
+use super::additions::Additions;
 use super::uses::Ties;
 use crate::base::BoxError;
+use crate::base::clock::now;
 use crate::base::text::{panic_text, with_causes};
 use crate::component::{Component, Running, Start, StartError};
 #[cfg(unix)]
 use crate::environment::inherited::Sockets;
 use crate::handle::Handle;
-use crate::inflight::kind::{self, TASK};
+use crate::inflight::kind::{self, COMPONENT, TASK};
 use crate::inflight::{Ledger, Unnamed};
+use crate::report::LetGo;
 use crate::shutdown::dependents::Dependents;
 use crate::shutdown::reason::Reason;
 use crate::voice;
@@ -47,11 +52,7 @@ pub(super) fn start_all(
                 sockets: &mut sockets,
             };
             match component.start(start) {
-                Ok(running) => Ok(Started {
-                    name,
-                    running,
-                    ties,
-                }),
+                Ok(running) => Ok(Started::new(name, running, ties)),
                 Err(e) => Err((name, e)),
             }
         })
@@ -65,11 +66,21 @@ pub(super) struct Started {
     ties: Ties,
 }
 
+impl Started {
+    pub(super) fn new(name: String, running: Running, ties: Ties) -> Started {
+        Started {
+            name,
+            running,
+            ties,
+        }
+    }
+}
+
 /// The components at work.
 #[derive(Default)]
 pub(super) struct Parts {
     running: JoinSet<Result<(), BoxError>>,
-    names: HashMap<Id, String>,
+    names: HashMap<Id, (String, Instant)>,
     /// Those that others use, and by whom they still are.
     used: Vec<(String, Dependents)>,
 }
@@ -89,7 +100,7 @@ impl Parts {
                 result
             };
             let id = self.running.spawn(work).id();
-            self.names.insert(id, it.name);
+            self.names.insert(id, (it.name, now()));
         }
     }
 
@@ -100,24 +111,37 @@ impl Parts {
         it.kind == TASK && used.any(|(used, _)| named().as_ref() == Some(used))
     }
 
-    /// Waits until the shutdown begins, which the failure of a component does too.
-    pub(super) async fn until_shutdown(&mut self, handle: &Handle) {
+    /// Waits until the shutdown begins, which the failure of a component does too. Takes those in that are `added`.
+    pub(super) async fn until_shutdown(
+        &mut self,
+        mut added: UnboundedReceiver<Started>,
+        handle: &Handle,
+    ) {
+        let additions = Additions::of(handle);
         loop {
             tokio::select! {
                 biased;
-                () = handle.begun() => return,
+                () = handle.begun() => break,
                 Some(ended) = self.running.join_next_with_id() => {
-                    if let Some(failed) = self.ended(ended, handle) {
-                        handle.begin(Reason::Failed(failed));
-                        return;
+                    let (name, problem) = self.ended(ended, handle);
+                    if problem.is_some() {
+                        handle.begin(Reason::Failed(name));
+                        break;
                     }
+                    additions.has_ended(&name);
+                    handle.journal().listens_no_more(&name);
                 }
+                Some(it) = added.recv() => self.spawn_all(vec![it]),
             }
+        }
+        additions.close();
+        while let Ok(it) = added.try_recv() {
+            self.spawn_all(vec![it]);
         }
     }
 
-    /// Takes note of a component that has ended; its name if it failed.
-    fn ended(&mut self, ended: Ended, handle: &Handle) -> Option<String> {
+    /// Takes note of a component that has ended: its name, and why it failed if it did.
+    fn ended(&mut self, ended: Ended, handle: &Handle) -> (String, Option<String>) {
         let (id, problem) = match ended {
             Ok((id, Ok(()))) => (id, None),
             Ok((id, Err(error))) => (id, Some(with_causes(&*error))),
@@ -130,10 +154,12 @@ impl Parts {
                 (id, Some(problem))
             }
         };
-        let name = self.names.remove(&id).unwrap_or_default();
-        let problem = problem?;
-        handle.journal().failed(&name, problem);
-        Some(name)
+        let name = self.names.remove(&id).map(|(name, _)| name);
+        let name = name.unwrap_or_default();
+        if let Some(problem) = &problem {
+            handle.journal().failed(&name, problem);
+        }
+        (name, problem)
     }
 
     /// Waits until every component has ended and nothing is in flight; past the time for that, has
@@ -161,7 +187,22 @@ impl Parts {
         handle
             .journal()
             .let_go_all(handle.ledger(), |_| false, "does not react to being let go");
-        for name in self.names.values() {
+        let in_ledger: HashSet<String> = ledger
+            .unnamed()
+            .iter()
+            .filter_map(|it| ledger.named(it))
+            .map(|it| it.name.to_string())
+            .collect();
+        for (name, since) in self.names.values() {
+            // What it is still at is named if it is in the ledger; else nothing would say that it is left.
+            if !in_ledger.contains(name) {
+                handle.journal().let_go(LetGo {
+                    kind: COMPONENT.to_owned(),
+                    name: name.clone(),
+                    age: now().saturating_duration_since(*since),
+                    why: "did not end".to_owned(),
+                });
+            }
             let name = name.clone();
             voice::event(Level::WARN, move || {
                 tracing::warn!(target: "lameduck", name, "component did not end");

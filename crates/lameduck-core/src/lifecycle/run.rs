@@ -16,6 +16,7 @@ use tokio::task::JoinSet;
 use tracing::Level;
 use tracing::level_filters::LevelFilter;
 
+use super::additions::Additions;
 use super::builder::Lifecycle;
 use super::lame_duck;
 use super::parts::{Parts, start_all};
@@ -93,11 +94,15 @@ impl Lifecycle {
         };
         let (probes, _readiness) = self.complete_probes();
         let mut parts = Parts::default();
+        let additions = Additions::of(&handle);
         let mut signal_hooks = JoinSet::new();
         let driver = if handle.reason().is_some() {
             self.driver.drain()
         } else {
             let components = std::mem::take(&mut self.components);
+            let listening = components.iter().filter(|it| it.listens());
+            let listening = listening.map(|it| it.name().to_owned()).collect();
+            let added = additions.open(window.min, listening);
             let started = start_all(
                 components,
                 order.tie(),
@@ -114,7 +119,7 @@ impl Lifecycle {
                     systemd::ready(&handle).await;
                     let hooks = std::mem::take(&mut self.signals);
                     signal_hooks = spawn_hooks(hooks, &handle);
-                    parts.until_shutdown(&handle).await;
+                    parts.until_shutdown(added, &handle).await;
 
                     let driver = driver.lame_duck();
                     handle.journal().entered(Phase::LameDuck);
@@ -142,6 +147,7 @@ impl Lifecycle {
             }
         };
 
+        additions.close();
         handle.journal().entered(Phase::Draining);
         handle.tokens().drain_begins();
         parts.drain(&handle).await;
@@ -166,6 +172,7 @@ impl Lifecycle {
 
     /// Says why the process does not start, and closes what the application had opened for it.
     async fn refuse(mut self) -> Arc<Report> {
+        Additions::of(&self.handle).close();
         let exit = match self.bad[..] {
             [] => Exit::FAILED,
             _ => Exit::BAD_CONFIGURATION,
@@ -201,7 +208,10 @@ impl Lifecycle {
     fn inherited(&mut self) -> Sockets {
         // Read anew: the application may have taken them itself since. What is wrong with the
         // variables has been told by then.
-        let mut sockets = Sockets::from_env().unwrap_or_default();
+        let mut sockets = match self.environment.read {
+            true => Sockets::from_env().unwrap_or_default(),
+            false => Sockets::default(),
+        };
         let listens = self.components.iter().filter(|it| it.listens());
         let servers: Vec<&str> = listens.map(|it| it.name()).collect();
         if let Err(e) = sockets.assign(&servers) {

@@ -10,10 +10,11 @@
 use std::future::Future;
 
 use super::builder::Lifecycle;
+use crate::base::BadConfiguration;
 use crate::base::BoxError;
 use crate::base::bounded::catch_panic;
 use crate::base::text::{panic_text, with_causes};
-use crate::component::{BadConfiguration, StartError};
+use crate::component::StartError;
 
 impl Lifecycle {
     /// Waits for a step of the start-up, such as connecting to a database. `None` if it fails or panics, if the shutdown

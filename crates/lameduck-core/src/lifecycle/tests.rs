@@ -11,8 +11,10 @@ use super::Lifecycle;
 use crate::report::Report;
 use crate::{Exit, Handle};
 
+mod additions;
 mod close;
 mod reports;
+mod settings;
 mod starting;
 mod uses;
 mod work;

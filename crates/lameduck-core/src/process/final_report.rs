@@ -52,7 +52,7 @@ pub(crate) fn start(handle: Handle, ending: Arc<Ending>) -> io::Result<Thread> {
 fn tell_by_force(handle: &Handle, cause: Cause, code: u8) {
     let told = handle.told();
     let report = Arc::new(final_report(handle, told.as_deref(), cause, code));
-    write_file(report.clone());
+    write_file(report.clone(), handle);
     send_event(report.clone());
     write_lines(report.clone(), handle);
     handle.report_hooks().call(&report);
@@ -130,7 +130,7 @@ pub(crate) fn tell(report: Arc<Report>, traced: Option<Traced>, handle: &Handle)
         return;
     }
     *told = Some(report.clone());
-    write_file(report.clone());
+    write_file(report.clone(), handle);
     if traced != Some(Traced(report.exit)) {
         send_event(report.clone());
     }
@@ -152,7 +152,10 @@ pub(crate) fn tell_hooks(report: &Arc<Report>, handle: &Handle) {
         .done_by(Instant::now() + PATIENCE_IN_TIME);
 }
 
-fn write_file(report: Arc<Report>) {
+fn write_file(report: Arc<Report>, handle: &Handle) {
+    if !handle.reads_environment() {
+        return;
+    }
     let Some(path) = env::var_os("LAMEDUCK_REPORT").filter(|it| !it.is_empty()) else {
         return;
     };

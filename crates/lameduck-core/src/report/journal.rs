@@ -41,6 +41,7 @@ struct Pages {
     failed: Bounded<Failure>,
     panicked: Bounded<Panic>,
     broken: Bounded<BrokenResponse>,
+    restarted: Bounded<Failure>,
     let_go: Bounded<LetGo>,
     /// Of each kind that was let go, how many.
     let_go_by_kind: BTreeMap<String, u64>,
@@ -191,6 +192,12 @@ impl Journal {
         });
     }
 
+    /// A component has ended: nobody listens where it did.
+    pub(crate) fn listens_no_more(&self, component: &str) {
+        let mut pages = self.pages();
+        pages.addresses.retain(|(name, _)| name != component);
+    }
+
     pub(crate) fn address(&self, component: &str) -> Option<String> {
         let pages = self.pages();
         let found = pages.addresses.iter().find(|(name, _)| name == component)?;
@@ -224,6 +231,22 @@ impl Journal {
         self.pages().failed.push(failure);
         voice::event(Level::ERROR, move || {
             tracing::error!(target: "lameduck", component, error, "component failed");
+        });
+    }
+
+    /// A component has failed with `error`, and is started anew after `pause`.
+    pub(crate) fn restarts(&self, component: &str, error: String, pause: Duration) {
+        let it = Failure {
+            component: component.to_owned(),
+            error: without_passwords(&error).into_owned(),
+        };
+        let mut pages = self.pages();
+        pages.restarted.push_latest(it.clone());
+        pages.addresses.retain(|(name, _)| name != component);
+        drop(pages);
+        let pause_ms = pause.as_millis() as u64;
+        voice::event(Level::WARN, move || {
+            tracing::warn!(target: "lameduck", component = it.component, error = it.error, pause_ms, "component restarts");
         });
     }
 
@@ -349,6 +372,8 @@ impl Journal {
             panicked_total: pages.panicked.total,
             broken: pages.broken.lines.clone(),
             broken_total: pages.broken.total,
+            restarted: pages.restarted.lines.clone(),
+            restarted_total: pages.restarted.total,
             announced: pages.announced.clone(),
             closed: pages.closed.clone(),
             signals: facts.signals,

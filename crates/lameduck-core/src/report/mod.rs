@@ -20,6 +20,7 @@ use crate::shutdown::phase::Phase;
 
 /// What happened between the signal and the end.
 #[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
 pub struct Report {
     /// Why the shutdown began: `SIGTERM`, or the reason given to
     /// [`Handle::shutdown`](crate::Handle::shutdown).
@@ -63,6 +64,11 @@ pub struct Report {
     pub broken: Vec<BrokenResponse>,
     /// How many such responses there were.
     pub broken_total: u64,
+    /// Failures after which a component was started anew ([`Restarting`](crate::Restarting)), at any time since the
+    /// start, the latest sixteen.
+    pub restarted: Vec<Failure>,
+    /// How many restarts there were.
+    pub restarted_total: u64,
     /// Load balancers and registries that were told.
     pub announced: Vec<Step>,
     /// Pools, clients and telemetry that were closed, in order.
@@ -77,6 +83,7 @@ pub struct Report {
 
 /// How long a phase lasted.
 #[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
 pub struct PhaseTime {
     /// Which.
     #[serde(serialize_with = "display")]
@@ -88,6 +95,7 @@ pub struct PhaseTime {
 
 /// Something that did not finish.
 #[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
 pub struct LetGo {
     /// What sort of thing: `request`, `job`, `closer`, …
     pub kind: String,
@@ -102,6 +110,7 @@ pub struct LetGo {
 
 /// A component that failed.
 #[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
 pub struct Failure {
     /// Its name.
     pub component: String,
@@ -111,6 +120,7 @@ pub struct Failure {
 
 /// Work that panicked.
 #[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
 pub struct Panic {
     /// What sort of thing: `request`, `job`, …
     pub kind: String,
@@ -122,6 +132,7 @@ pub struct Panic {
 
 /// A response that ended before its end because the application's body ended with an error.
 #[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
 pub struct BrokenResponse {
     /// What sort of thing: `request`.
     pub kind: String,
@@ -133,6 +144,7 @@ pub struct BrokenResponse {
 
 /// A hook or a closer that ran.
 #[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
 pub struct Step {
     /// Its name.
     pub name: String,
@@ -285,6 +297,10 @@ impl Report {
         latest(f, "broken", self.broken_total, self.broken.len())?;
         for it in &self.broken {
             write!(f, "\n  broken: {} {}: {}", it.kind, it.name, it.error)?;
+        }
+        latest(f, "restarted", self.restarted_total, self.restarted.len())?;
+        for it in &self.restarted {
+            write!(f, "\n  restarted: {}: {}", it.component, it.error)?;
         }
         for it in &self.given_up {
             it.line(f, "given up")?;

@@ -28,6 +28,7 @@ use crate::base::waiters::{Place, Waiters};
 /// Where a process stands between its start and its end. Phases only move forward.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
+#[non_exhaustive]
 pub enum Phase {
     /// Not yet able to serve: liveness is good, readiness is not.
     Starting = 0,

@@ -19,6 +19,11 @@ use std::time::Duration;
 
 use crate::base::clock::Millis;
 
+/// What is no prober.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}; expected paths and parts of user agents, for example /up,MyChecker/")]
+pub struct BadProber(String);
+
 /// Who is no traffic beside those known anyhow: paths, which begin with `/`, and what stands in user agents.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Probers {
@@ -28,14 +33,15 @@ pub struct Probers {
 
 impl Probers {
     /// Takes one more in.
-    pub fn add(&mut self, prober: &str) -> Result<(), String> {
-        const EXPECTED: &str =
-            "expected paths and parts of user agents, for example /up,MyChecker/";
+    pub fn add(&mut self, prober: &str) -> Result<(), BadProber> {
         let prober = prober.trim();
         match prober {
-            "" => return Err(format!("a name is missing; {EXPECTED}")),
+            "" => return Err(BadProber("a name is missing".to_owned())),
+            several if several.contains(',') => {
+                return Err(BadProber(format!("{several:?} is more than one")));
+            }
             path if path.starts_with('/') && path.contains(['?', '#', '*']) => {
-                return Err(format!("{path:?} is more than a path; {EXPECTED}"));
+                return Err(BadProber(format!("{path:?} is more than a path")));
             }
             path if path.starts_with('/') => self.paths.push(path.to_owned()),
             agent => self.agents.push(agent.to_owned()),
@@ -62,9 +68,9 @@ impl Probers {
 
 /// A list such as `/up,MyChecker/`.
 impl FromStr for Probers {
-    type Err = String;
+    type Err = BadProber;
 
-    fn from_str(s: &str) -> Result<Probers, String> {
+    fn from_str(s: &str) -> Result<Probers, BadProber> {
         let mut probers = Probers::default();
         for it in s.split(',') {
             probers.add(it)?;
@@ -162,7 +168,7 @@ mod tests {
             (&["/up".to_owned()][..], &["MyChecker/".to_owned()][..])
         );
         for bad in ["", "/up,", "/up?x=1", "/up/*"] {
-            let problem = bad.parse::<Probers>().unwrap_err();
+            let problem = bad.parse::<Probers>().unwrap_err().to_string();
             assert!(problem.contains("/up,MyChecker/"), "{bad}: {problem}");
         }
     }

@@ -45,20 +45,24 @@ const IMPOSSIBLE: &[&str] = &[
     "KILL", "STOP", "SEGV", "ILL", "FPE", "BUS", "ABRT", "TRAP", "SYS",
 ];
 
+/// What is no name of a signal that an application may ask for.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}; expected the names of signals, for example TERM,INT,QUIT")]
+pub struct BadSignal(String);
+
 /// The number of `name`.
-pub fn number(name: &str) -> Result<i32, String> {
-    const EXPECTED: &str = "expected the names of signals, for example TERM,INT,QUIT";
+pub fn number(name: &str) -> Result<i32, BadSignal> {
     let plain = name.trim().to_ascii_uppercase();
     let plain = plain.strip_prefix("SIG").unwrap_or(&plain);
     match NAMES.iter().find(|(it, _)| *it == plain) {
         Some((_, number)) => Ok(*number),
-        None if IMPOSSIBLE.contains(&plain) => Err(format!(
-            "SIG{plain} cannot be caught, or tells of a fault in the program; {EXPECTED}"
-        )),
+        None if IMPOSSIBLE.contains(&plain) => Err(BadSignal(format!(
+            "SIG{plain} cannot be caught, or tells of a fault in the program"
+        ))),
         None => {
             let names: Vec<&str> = NAMES.iter().map(|(name, _)| *name).collect();
             let names = names.join(", ");
-            Err(format!("{name:?} is none of {names}; {EXPECTED}"))
+            Err(BadSignal(format!("{name:?} is none of {names}")))
         }
     }
 }
@@ -110,14 +114,14 @@ impl SignalSet {
     }
 
     /// The set of `names`.
-    pub fn of<S: AsRef<str>>(names: impl IntoIterator<Item = S>) -> Result<SignalSet, String> {
+    pub fn of<S: AsRef<str>>(names: impl IntoIterator<Item = S>) -> Result<SignalSet, BadSignal> {
         names.into_iter().try_fold(SignalSet::EMPTY, |set, name| {
             Ok(set.with(number(name.as_ref())?))
         })
     }
 
     /// The set of a list such as `TERM,INT,QUIT`.
-    pub fn parse(list: &str) -> Result<SignalSet, String> {
+    pub fn parse(list: &str) -> Result<SignalSet, BadSignal> {
         SignalSet::of(list.split(','))
     }
 }
@@ -163,7 +167,7 @@ mod tests {
             ",",
             "CHLD",
         ] {
-            let problem = SignalSet::parse(bad).unwrap_err();
+            let problem = SignalSet::parse(bad).unwrap_err().to_string();
             assert!(problem.contains("TERM,INT,QUIT"), "{bad}: {problem}");
         }
     }

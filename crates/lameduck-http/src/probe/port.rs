@@ -1,7 +1,7 @@
 //! The probes as a lifecycle is given them.
 
 use lameduck_core::internal::{BoxFuture, address};
-use lameduck_core::{AdminPort, OpenAdminPort, Opening, StartError};
+use lameduck_core::{AdminPort, BadConfiguration, OpenAdminPort, Opening, StartError};
 use tokio::runtime;
 
 use super::server::{RunningProbes, start};
@@ -54,11 +54,11 @@ impl AdminPort for Probes {
         address.or(self.address.as_deref()).is_some()
     }
 
-    fn check(&self) -> Result<(), String> {
+    fn check(&self) -> Result<(), BadConfiguration> {
         let Some(given) = &self.address else {
             return Ok(());
         };
-        address::check(given).map_err(|expected| format!("{given}: {expected}"))
+        address::check(given).map_err(|e| BadConfiguration::new(format!("{given}: {e}")))
     }
 
     fn open(self: Box<Self>, opening: Opening<'_>) -> Result<Box<dyn OpenAdminPort>, StartError> {

@@ -85,7 +85,10 @@ struct Entry {
 }
 
 /// One that is no duration has been refused when the lifecycle was made.
-fn window_of_the_environment() -> Option<Duration> {
+fn window_of_the_environment(handle: &Handle) -> Option<Duration> {
+    if !handle.reads_environment() {
+        return None;
+    }
     let value = std::env::var("LAMEDUCK_WEBSOCKET_WINDOW").ok()?;
     humantime::parse_duration(value.trim()).ok()
 }
@@ -102,7 +105,7 @@ enum Next {
 pub(super) fn sockets_of(handle: &Handle) -> Arc<Sockets> {
     handle.extension(|| {
         let sockets = Sockets::default();
-        sockets.set(WebSockets::new());
+        sockets.set(WebSockets::new(), handle);
         sockets
     })
 }
@@ -114,8 +117,8 @@ impl Sockets {
     }
 
     /// The window of the environment wins.
-    pub(super) fn set(&self, settings: WebSockets) {
-        self.list().settings = Arc::new(settings.within(window_of_the_environment()));
+    pub(super) fn set(&self, settings: WebSockets, handle: &Handle) {
+        self.list().settings = Arc::new(settings.within(window_of_the_environment(handle)));
     }
 
     pub(super) fn settings(&self) -> Arc<WebSockets> {

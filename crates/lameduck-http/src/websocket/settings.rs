@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use lameduck_core::{Component, Running, Start, StartError};
+use lameduck_core::{BadConfiguration, Component, Running, Start, StartError};
 
 use super::pacer::sockets_of;
 use super::{CloseCode, CloseFrame};
@@ -142,18 +142,18 @@ impl Component for WebSockets {
         "websockets"
     }
 
-    fn check(&self) -> Result<(), String> {
+    fn check(&self) -> Result<(), BadConfiguration> {
         match self.reason.len() {
             0..=LONGEST_REASON => Ok(()),
-            length => Err(format!(
+            length => Err(BadConfiguration::new(format!(
                 "the reason for closing WebSockets has {length} bytes; give at most \
                  {LONGEST_REASON}, for example `shutting down`"
-            )),
+            ))),
         }
     }
 
     fn start(self: Box<Self>, start: Start<'_>) -> Result<Running, StartError> {
-        sockets_of(start.handle()).set(*self);
+        sockets_of(start.handle()).set(*self, start.handle());
         Ok(Box::pin(async { Ok(()) }))
     }
 }

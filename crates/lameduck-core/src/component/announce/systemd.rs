@@ -45,6 +45,9 @@ mod linux {
 
     /// Start-up is over. Keeps the watchdog content until the process ends.
     pub(crate) async fn ready(handle: &Handle) {
+        if !handle.reads_environment() {
+            return;
+        }
         send(&NotifyState::Ready.to_string()).await;
         // Zero is off (sd_watchdog_enabled(3)).
         if let Some(within) = sd_notify::watchdog_enabled().filter(|it| !it.is_zero()) {
@@ -73,6 +76,9 @@ mod linux {
 
     /// The shutdown has begun.
     pub(crate) async fn stopping(handle: &Handle) {
+        if !handle.reads_environment() {
+            return;
+        }
         let reason = handle
             .reason()
             .map_or_else(String::new, ToString::to_string);

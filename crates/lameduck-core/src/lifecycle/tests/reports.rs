@@ -79,10 +79,55 @@ async fn the_thread_of_a_hook_ends_with_its_lifecycle() {
             let _ = self.0.send(());
         }
     }
+    thread_local!(static OF_THE_THREAD: std::cell::OnceCell<Gone> = const { std::cell::OnceCell::new() });
     let (gone, is_gone) = mpsc::channel();
-    let gone = Gone(gone);
-    let life = Lifecycle::embedded().on_report(move |_| _ = &gone);
+    let life = Lifecycle::embedded().on_report(move |_| {
+        OF_THE_THREAD.with(|it| _ = it.set(Gone(gone.clone())));
+    });
     life.handle().shutdown("test");
     assert_eq!(life.run().await, Exit::CLEAN);
     assert_eq!(is_gone.recv_timeout(s(30)), Ok(()));
+}
+
+/// A port for probes that nobody asks.
+struct Port(Log);
+
+impl crate::AdminPort for Port {
+    fn open(
+        self: Box<Self>,
+        _: crate::Opening<'_>,
+    ) -> Result<Box<dyn crate::OpenAdminPort>, crate::StartError> {
+        self.0.note("opened");
+        Ok(self)
+    }
+}
+
+impl crate::OpenAdminPort for Port {
+    fn addresses(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    fn clock(&self) -> tokio::runtime::Handle {
+        tokio::runtime::Handle::current()
+    }
+
+    fn started(&self) {}
+
+    fn stop(self: Box<Self>) -> crate::base::BoxFuture<()> {
+        Box::pin(async move { self.0.note("stopped") })
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_set_wrongly_when_the_probes_answer_is_refused_and_they_are_stopped() {
+    let log = Log::default();
+    let mut life = Lifecycle::embedded().probes(Port(log.clone()));
+    assert_eq!(
+        life.starting_infallible("cache", async { 1 }).await,
+        Some(1)
+    );
+    let mut life = life.grace(Duration::ZERO);
+    assert_eq!(life.starting_infallible("more", async { 1 }).await, None);
+    assert_eq!(life.run().await, Exit::BAD_CONFIGURATION);
+    assert_eq!(log.all(), ["opened", "stopped"]);
 }

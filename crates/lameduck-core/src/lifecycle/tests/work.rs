@@ -62,6 +62,22 @@ async fn a_tracked_future_is_in_the_ledger_from_the_call_until_it_is_gone() {
     }
 }
 
+#[tokio::test]
+async fn a_future_that_has_ended_is_gone_before_the_ledger_is_empty() {
+    let handle = handle();
+    let seen = Arc::default();
+    let looks = LooksAtItsEnd(handle.clone(), Arc::clone(&seen));
+    // Unlike a block, it keeps what it has when it ends.
+    let future = std::future::poll_fn(move |_| {
+        let _looks = &looks;
+        std::task::Poll::Ready(())
+    });
+    let mut tracked = Box::pin(handle.track_future("mail", "receipt", future));
+    tracked.as_mut().await;
+    assert_eq!(*seen.lock().unwrap(), Some(1));
+    drop(tracked);
+}
+
 fn futures_poll<F: Future>(future: std::pin::Pin<&mut F>) -> std::task::Poll<F::Output> {
     future.poll(&mut std::task::Context::from_waker(std::task::Waker::noop()))
 }
