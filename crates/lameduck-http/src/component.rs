@@ -276,7 +276,7 @@ where
             not(any(feature = "rustls", feature = "proxy-header")),
             expect(unused_mut)
         )]
-        let (mut preamble, mut before_http) = (Preamble::default(), None);
+        let (mut preamble, mut before_http) = (Preamble::default(), None::<Duration>);
         #[cfg(feature = "proxy-header")]
         if let Some(proxy) = &self.proxy {
             before_http = Some(proxy.timeout());
