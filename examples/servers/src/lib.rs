@@ -68,3 +68,9 @@ pub async fn stopped() {
         _ = tokio::signal::ctrl_c() => {}
     }
 }
+
+/// What is written for those who come from something else, and for what services have, compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/migrating.md")]
+#[doc = include_str!("../../../docs/recipes.md")]
+struct Written;
