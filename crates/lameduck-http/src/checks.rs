@@ -8,9 +8,9 @@ use lameduck_core::StartError;
 
 /// The first setting that cannot be, and what to write instead.
 #[derive(Default)]
-pub(super) struct Problem(Option<String>);
+pub(super) struct SettingProblem(Option<String>);
 
-impl Problem {
+impl SettingProblem {
     fn found(&mut self, name: &str, value: impl Display, expected: impl Display) {
         self.0
             .get_or_insert_with(|| format!("{name}({value}): expected {expected}"));

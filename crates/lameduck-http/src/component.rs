@@ -9,7 +9,7 @@ use std::time::Duration;
 #[cfg(feature = "rustls")]
 use tokio_rustls::TlsAcceptor;
 
-use super::checks::Problem;
+use super::checks::SettingProblem;
 use super::events::EventStreams;
 use super::listener::Listener;
 use super::preamble::Preamble;
@@ -29,8 +29,10 @@ use lameduck_core::Handle;
 use lameduck_core::internal::BoxFuture;
 use lameduck_core::{AdminPort, Component, Running, Start, StartError};
 
-/// An HTTP/1.1 and HTTP/2 server with settings that differ from the defaults. For the defaults, which
-/// are cleartext, there is [`Http`](lameduck_core::Lifecycle::component).
+/// An HTTP/1.1 and HTTP/2 server, a component of a lifecycle: give it to
+/// [`Lifecycle::component`](lameduck_core::Lifecycle::component). Cleartext, unless it is given TLS.
+///
+/// A setting that cannot be, such as a time-out of zero, ends the process before anything listens (exit 2).
 ///
 /// ```
 /// # use lameduck_http::Http;
@@ -185,7 +187,7 @@ impl<S, Kind> Http<S, Kind> {
     ///
     /// The first setting that cannot be.
     fn check(&self) -> Result<(), StartError> {
-        let mut problem = Problem::default();
+        let mut problem = SettingProblem::default();
         for (name, value) in [
             ("first_byte_timeout", self.first_byte_timeout),
             ("head_timeout", self.head_timeout),
@@ -229,8 +231,8 @@ impl<S, Kind> Http<S, Kind> {
         }
     }
 
-    /// How event streams end when the shutdown drains: on an event boundary, with a `retry:` of 1 s to
-    /// 3 s unless told.
+    /// How event streams end when the shutdown drains. Default: on an event boundary, with a `retry:` of 1 s to
+    /// 3 s.
     pub fn event_streams(mut self, settings: EventStreams) -> Self {
         self.event_streams = settings;
         self

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use http::Extensions;
 
 use super::conn::Conn;
-use super::facts::{Endpoint, Facts};
+use super::facts::{ConnectionAddr, ConnectionFacts};
 
 /// The connection that a request came on: who is at its ends, and what TLS says of the peer.
 ///
@@ -26,19 +26,20 @@ impl ConnectionInfo {
         extensions.get()
     }
 
-    fn facts(&self) -> Option<&Facts> {
+    fn facts(&self) -> Option<&ConnectionFacts> {
         self.0.facts()
     }
 
-    /// The client, behind a proxy as its header says (`Http::proxy_protocol`). [`Endpoint::Unknown`] if the
+    /// The client, behind a proxy as its header says (`Http::proxy_protocol`). [`ConnectionAddr::Unknown`] if the
     /// system does not say.
-    pub fn peer(&self) -> &Endpoint {
-        self.facts().map_or(&Endpoint::Unknown, |it| &it.peer)
+    pub fn peer(&self) -> &ConnectionAddr {
+        self.facts().map_or(&ConnectionAddr::Unknown, |it| &it.peer)
     }
 
     /// Where the client has connected to: this server, or the proxy before it.
-    pub fn local(&self) -> &Endpoint {
-        self.facts().map_or(&Endpoint::Unknown, |it| &it.local)
+    pub fn local(&self) -> &ConnectionAddr {
+        self.facts()
+            .map_or(&ConnectionAddr::Unknown, |it| &it.local)
     }
 
     /// The client's address. `None` on a Unix socket.
@@ -53,7 +54,7 @@ impl ConnectionInfo {
 
     /// The proxy that has made the connection for the client. `None` if no header said so.
     #[cfg(feature = "proxy-header")]
-    pub fn proxy(&self) -> Option<&Endpoint> {
+    pub fn proxy(&self) -> Option<&ConnectionAddr> {
         self.facts()?.proxy.as_deref()
     }
 

@@ -9,7 +9,7 @@ use super::socket::Socket;
 /// One end of a connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Endpoint {
+pub enum ConnectionAddr {
     /// An address and a port.
     Tcp(SocketAddr),
     /// A Unix socket. Clients usually have no path.
@@ -19,53 +19,55 @@ pub enum Endpoint {
     Unknown,
 }
 
-impl Endpoint {
+impl ConnectionAddr {
     /// The address, if it is one of TCP.
     pub fn tcp(&self) -> Option<SocketAddr> {
         match self {
-            Endpoint::Tcp(addr) => Some(*addr),
+            ConnectionAddr::Tcp(addr) => Some(*addr),
             _ => None,
         }
     }
 
     #[cfg(unix)]
-    fn unix(addr: std::io::Result<tokio::net::unix::SocketAddr>) -> Endpoint {
+    fn unix(addr: std::io::Result<tokio::net::unix::SocketAddr>) -> ConnectionAddr {
         match addr {
-            Ok(addr) => Endpoint::Unix(addr.as_pathname().map(Into::into)),
-            Err(_) => Endpoint::Unknown,
+            Ok(addr) => ConnectionAddr::Unix(addr.as_pathname().map(Into::into)),
+            Err(_) => ConnectionAddr::Unknown,
         }
     }
 }
 
 /// What is known when the peer has connected.
 #[derive(Debug)]
-pub(super) struct Facts {
-    pub(super) peer: Endpoint,
-    pub(super) local: Endpoint,
+pub(super) struct ConnectionFacts {
+    pub(super) peer: ConnectionAddr,
+    pub(super) local: ConnectionAddr,
     /// Who has connected on behalf of the peer, if that says so.
     #[cfg(feature = "proxy-header")]
-    pub(super) proxy: Option<Box<Endpoint>>,
+    pub(super) proxy: Option<Box<ConnectionAddr>>,
     #[cfg(unix)]
     pub(super) credentials: Option<tokio::net::unix::UCred>,
 }
 
-impl Facts {
+impl ConnectionFacts {
     /// Asks the system. `peer` is what it said when the connection was accepted: one that is reset has
     /// no address any more.
-    pub(super) fn of(socket: &Socket, peer: Option<SocketAddr>) -> Facts {
+    pub(super) fn of(socket: &Socket, peer: Option<SocketAddr>) -> ConnectionFacts {
         match socket {
-            Socket::Tcp(stream) => Facts {
-                peer: peer.map_or(Endpoint::Unknown, Endpoint::Tcp),
-                local: stream.local_addr().map_or(Endpoint::Unknown, Endpoint::Tcp),
+            Socket::Tcp(stream) => ConnectionFacts {
+                peer: peer.map_or(ConnectionAddr::Unknown, ConnectionAddr::Tcp),
+                local: stream
+                    .local_addr()
+                    .map_or(ConnectionAddr::Unknown, ConnectionAddr::Tcp),
                 #[cfg(feature = "proxy-header")]
                 proxy: None,
                 #[cfg(unix)]
                 credentials: None,
             },
             #[cfg(unix)]
-            Socket::Unix(stream) => Facts {
-                peer: Endpoint::unix(stream.peer_addr()),
-                local: Endpoint::unix(stream.local_addr()),
+            Socket::Unix(stream) => ConnectionFacts {
+                peer: ConnectionAddr::unix(stream.peer_addr()),
+                local: ConnectionAddr::unix(stream.local_addr()),
                 #[cfg(feature = "proxy-header")]
                 proxy: None,
                 credentials: stream.peer_cred().ok(),
@@ -75,11 +77,11 @@ impl Facts {
 }
 
 #[cfg(feature = "proxy-header")]
-impl Facts {
+impl ConnectionFacts {
     /// The peer is a proxy, and has connected for somebody.
     pub(super) fn are_on_behalf(&mut self, of: super::proxy_header::OnBehalf) {
-        self.local = Endpoint::Tcp(of.local);
-        let proxy = std::mem::replace(&mut self.peer, Endpoint::Tcp(of.peer));
+        self.local = ConnectionAddr::Tcp(of.local);
+        let proxy = std::mem::replace(&mut self.peer, ConnectionAddr::Tcp(of.peer));
         self.proxy = Some(Box::new(proxy));
     }
 }

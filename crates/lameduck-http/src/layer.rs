@@ -56,8 +56,8 @@ impl TrackLayer {
         }
     }
 
-    /// How event streams end when the shutdown drains: on an event boundary, with a `retry:` of 1 s to
-    /// 3 s unless told.
+    /// How event streams end when the shutdown drains. Default: on an event boundary, with a `retry:` of 1 s to
+    /// 3 s.
     pub fn event_streams(mut self, settings: EventStreams) -> Self {
         self.event_streams = settings;
         self

@@ -93,7 +93,7 @@ pub use component::Http;
 pub use connection_info::ConnectionInfo;
 pub use draining::{Draining, NoHandle};
 pub use events::{EndsItself, EventStreams};
-pub use facts::Endpoint;
+pub use facts::ConnectionAddr;
 #[cfg(feature = "axum")]
 pub use for_axum::NoConnectionInfo;
 #[cfg(feature = "tonic-health")]

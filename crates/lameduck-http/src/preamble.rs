@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::conn::Conn;
-use super::facts::Facts;
+use super::facts::ConnectionFacts;
 #[cfg(feature = "proxy-header")]
 use super::heard::{Heard, heard};
 #[cfg(feature = "proxy-header")]
@@ -46,7 +46,7 @@ impl Preamble {
         {
             return Box::pin(behind_proxy(accepted, conn, proxy)).await;
         }
-        conn.is_between(Facts::of(&accepted.socket, accepted.peer));
+        conn.is_between(ConnectionFacts::of(&accepted.socket, accepted.peer));
         Some(accepted.socket)
     }
 }
@@ -71,7 +71,7 @@ async fn behind_proxy(accepted: Accepted, conn: &Conn, proxy: &ProxyProtocol) ->
     };
     match read {
         Ok(on_behalf) => {
-            let mut facts = Facts::of(&socket, peer);
+            let mut facts = ConnectionFacts::of(&socket, peer);
             if let Some(of) = on_behalf {
                 facts.are_on_behalf(of);
             }

@@ -12,7 +12,7 @@ use std::time::Duration;
 use hyper_util::rt::TokioTimer;
 use hyper_util::server::conn::auto;
 
-use super::checks::Problem;
+use super::checks::SettingProblem;
 use super::tunnel::Spawner;
 
 /// How HTTP/1.x is spoken; for [`Http::http1`](crate::Http::http1). Defaults are hyper's.
@@ -75,7 +75,7 @@ impl Http1Settings {
         self
     }
 
-    pub(super) fn check(&self, problem: &mut Problem) {
+    pub(super) fn check(&self, problem: &mut SettingProblem) {
         problem.at_least("Http1Settings::max_headers", self.max_headers, 1);
         problem.at_least("Http1Settings::max_buffer_size", self.max_buffer, 8192);
     }
@@ -214,7 +214,7 @@ impl Http2Settings {
         self
     }
 
-    pub(super) fn check(&self, problem: &mut Problem) {
+    pub(super) fn check(&self, problem: &mut SettingProblem) {
         const WINDOW: u32 = u32::MAX >> 1;
         problem.at_least("Http2Settings::max_concurrent_streams", self.max_streams, 1);
         let windows = [

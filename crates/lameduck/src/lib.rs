@@ -81,7 +81,7 @@ pub use lameduck_http::websocket;
 pub use lameduck_http::{BadSource, ProxyProtocol};
 #[cfg(feature = "http")]
 pub use lameduck_http::{
-    Bind, ConnectionInfo, Draining, Endpoint, EndsItself, EventStreams, Http, Http1Settings,
+    Bind, ConnectionAddr, ConnectionInfo, Draining, EndsItself, EventStreams, Http, Http1Settings,
     Http2Settings, Listener, NoHandle, Probes, ServicePerConnection, ServiceSource, SharedService,
     Track, TrackBody, TrackBodyError, TrackFuture, TrackLayer, request_name,
 };

@@ -29,7 +29,7 @@ pub(super) use self::ends::ResponseEnd;
 pub(crate) use self::framing::Follows;
 use self::framing::Framing;
 pub(crate) use self::state::{Event, Snapshot, State};
-use super::facts::Facts;
+use super::facts::ConnectionFacts;
 #[cfg(feature = "rustls")]
 use super::facts::TlsFacts;
 use super::pace::{Pace, counts};
@@ -96,7 +96,7 @@ impl Stamp {
 pub(crate) struct Conn {
     handle: Handle,
     /// Set before HTTP begins.
-    facts: OnceLock<Facts>,
+    facts: OnceLock<ConnectionFacts>,
     #[cfg(feature = "rustls")]
     tls_facts: OnceLock<Box<TlsFacts>>,
     pace: Arc<Pace>,
@@ -196,12 +196,12 @@ impl Conn {
     }
 
     /// Who is at its ends. Said once.
-    pub(super) fn is_between(&self, facts: Facts) {
+    pub(super) fn is_between(&self, facts: ConnectionFacts) {
         let _ = self.facts.set(facts);
     }
 
     /// Who is at its ends; `None` until that is known, which is before HTTP begins.
-    pub(super) fn facts(&self) -> Option<&Facts> {
+    pub(super) fn facts(&self) -> Option<&ConnectionFacts> {
         self.facts.get()
     }
 

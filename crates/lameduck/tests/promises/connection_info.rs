@@ -11,7 +11,7 @@ use axum::Router;
 use axum::extract::ConnectInfo;
 use axum::routing::get;
 use axum::serve::ListenerExt;
-use lameduck::{ConnectionInfo, Draining, Endpoint, Http, Listener, TrackLayer};
+use lameduck::{ConnectionAddr, ConnectionInfo, Draining, Http, Listener, TrackLayer};
 use tower_service::Service;
 
 use crate::in_process::{ANYWHERE, Server};
@@ -102,8 +102,8 @@ fn over_a_unix_socket_the_system_says_which_process_it_is() {
         "/who",
         get(|info: ConnectionInfo| async move {
             let who = info.peer_credentials().unwrap();
-            assert_eq!(info.local(), &Endpoint::Unix(Some(at)));
-            assert_eq!(info.peer(), &Endpoint::Unix(None));
+            assert_eq!(info.local(), &ConnectionAddr::Unix(Some(at)));
+            assert_eq!(info.peer(), &ConnectionAddr::Unix(None));
             format!("{} {}", who.uid(), who.pid().unwrap())
         }),
     );

@@ -7,7 +7,7 @@ use axum::Router;
 use axum::extract::ConnectInfo;
 use axum::routing::get;
 use axum::serve::ListenerExt;
-use lameduck::{ConnectionInfo, Endpoint, Http, Listener, ProxyProtocol, Tls, TrackLayer};
+use lameduck::{ConnectionAddr, ConnectionInfo, Http, Listener, ProxyProtocol, Tls, TrackLayer};
 use proxy_header::{ProxiedAddress, ProxyHeader};
 
 use crate::certificates::{Files, session};
@@ -29,7 +29,7 @@ fn app() -> Router {
 /// The same and all else that is known.
 async fn all(info: ConnectionInfo) -> String {
     let proxy = match info.proxy() {
-        Some(Endpoint::Tcp(addr)) => addr.to_string(),
+        Some(ConnectionAddr::Tcp(addr)) => addr.to_string(),
         Some(other) => format!("{other:?}"),
         None => "none".to_owned(),
     };
