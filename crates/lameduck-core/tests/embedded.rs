@@ -90,6 +90,6 @@ fn what_is_wrong_in_the_environment_is_refused_where_it_is_asked() {
 #[ignore = "run by the test above"]
 async fn those_that_refuse() {
     for life in [Lifecycle::embedded_with_env(), Lifecycle::new()] {
-        assert_eq!(life.run().await, Exit::BAD_CONFIGURATION);
+        assert_eq!(ended(life).await.0, Exit::BAD_CONFIGURATION);
     }
 }

@@ -18,7 +18,7 @@
 
 use std::time::Duration;
 
-/// The grace unless told otherwise: 30 s, the same as Kubernetes'
+/// The grace by default: 30 s, the same as Kubernetes'
 /// `terminationGracePeriodSeconds`.
 pub const DEFAULT_GRACE: Duration = Duration::from_secs(30);
 

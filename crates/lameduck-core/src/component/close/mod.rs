@@ -51,8 +51,7 @@ pub(crate) use closer::{Closer, close_all};
 )]
 pub trait Close: Send + 'static {
     /// Whether dropping it may block for a while, as for a guard that flushes when it is dropped:
-    /// then that is done on a thread of its own, and counts as a part of the closing. `false`
-    /// unless told.
+    /// then that is done on a thread of its own, and counts as a part of the closing. Default: `false`.
     const DROP_BLOCKS: bool = false;
 
     /// Closes it. Called once, when nothing uses it any more. Given up if it takes too long; it is
