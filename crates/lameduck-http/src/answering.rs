@@ -37,6 +37,24 @@ where
             request: Some(request),
         }
     }
+
+    /// The same once it is pinned.
+    #[inline]
+    pub(super) fn get_asked(self: Pin<&mut Self>) -> Option<&mut Request<Incoming>> {
+        match self.project() {
+            Project::Asked { request, .. } => request.as_mut(),
+            Project::Called { .. } => None,
+        }
+    }
+
+    /// The request, until the service has been called with it.
+    #[inline]
+    pub(super) fn asked(&mut self) -> Option<&mut Request<Incoming>> {
+        match self {
+            Answering::Asked { request, .. } => request.as_mut(),
+            Answering::Called { .. } => None,
+        }
+    }
 }
 
 impl<S> Future for Answering<S>

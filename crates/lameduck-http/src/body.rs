@@ -10,13 +10,13 @@
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use bytes::{Buf, Bytes};
+use bytes::Buf;
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
 use super::broken::{BodyFault, guarded};
 use super::conn::ResponseEnd;
-use super::ending::{Chunk, Ending};
+use super::ending::{Chunk, Ending, Given};
 use super::grpc::{Dialect, Status};
 use super::in_flight::{InFlight, LetGo, time_is_over};
 use super::tunnel;
@@ -58,7 +58,7 @@ pin_project! {
         Handlers { #[pin] body: Ending<B> },
         Text { text: &'static str },
         /// It is not polled again. The next turn says why.
-        Broken { fault: Option<BodyFault> },
+        Broken { fault: Option<Box<BodyFault>> },
     }
 }
 
@@ -102,9 +102,9 @@ impl<B> TrackedBody<B> {
 #[error("the response was cut: the time for draining is over")]
 struct Cut;
 
-/// Either the handler's data or ours, and who waits for it to be read.
+/// The handler's data or ours, and who waits for it to be read.
 pub(super) struct Data<D> {
-    bytes: Either<D>,
+    bytes: Chunk<D>,
     waits: Waits,
 }
 
@@ -114,11 +114,6 @@ enum Waits {
     Request(InFlight),
     /// The request will, if it is one of several over HTTP/2.
     Others(Piece),
-}
-
-enum Either<D> {
-    Handlers(Chunk<D>),
-    Text(Bytes),
 }
 
 impl Waits {
@@ -132,16 +127,6 @@ impl Waits {
             it.end = ResponseEnd::Written;
         }
         Waits::Request(it)
-    }
-}
-
-impl<D: Buf> Either<D> {
-    #[inline]
-    fn has_remaining(&self) -> bool {
-        match self {
-            Either::Handlers(d) => d.has_remaining(),
-            Either::Text(d) => d.has_remaining(),
-        }
     }
 }
 
@@ -194,34 +179,22 @@ impl<B: Body> TrackedBody<B> {
 impl<D: Buf> Buf for Data<D> {
     #[inline]
     fn remaining(&self) -> usize {
-        match &self.bytes {
-            Either::Handlers(d) => d.remaining(),
-            Either::Text(d) => d.remaining(),
-        }
+        self.bytes.remaining()
     }
 
     #[inline]
     fn chunk(&self) -> &[u8] {
-        match &self.bytes {
-            Either::Handlers(d) => d.chunk(),
-            Either::Text(d) => d.chunk(),
-        }
+        self.bytes.chunk()
     }
 
     #[inline]
     fn chunks_vectored<'a>(&'a self, dst: &mut [std::io::IoSlice<'a>]) -> usize {
-        match &self.bytes {
-            Either::Handlers(d) => d.chunks_vectored(dst),
-            Either::Text(d) => d.chunks_vectored(dst),
-        }
+        self.bytes.chunks_vectored(dst)
     }
 
     #[inline]
     fn advance(&mut self, cnt: usize) {
-        match &mut self.bytes {
-            Either::Handlers(d) => d.advance(cnt),
-            Either::Text(d) => d.advance(cnt),
-        }
+        self.bytes.advance(cnt);
         match &mut self.waits {
             Waits::Nobody => {}
             Waits::Request(it) => {
@@ -256,7 +229,7 @@ where
                     "" => Poll::Ready(None),
                     text => {
                         let waits = Waits::request(this.in_flight.take(), *this.dialect);
-                        let bytes = Either::Text(text.into());
+                        let bytes = Chunk::Ours(text.into());
                         let data = Data { bytes, waits };
                         Poll::Ready(Some(Ok(Frame::data(data))))
                     }
@@ -264,56 +237,54 @@ where
             }
             InnerProj::Broken { fault } => {
                 let fault = fault.take();
-                return fault.map_or(Poll::Ready(None), |it| self.breaks(it));
+                return fault.map_or(Poll::Ready(None), |it| self.breaks(*it));
             }
         };
         // Written from within the closure: what it returns would be copied.
-        let mut polled = Poll::Pending;
+        let (mut given, mut data, mut trailers) = (Given::Pending, None, None);
         let (mut some, mut last) = (false, false);
         let caught = guarded(|| {
-            polled = body.as_mut().poll_frame(cx);
-            if let Poll::Ready(Some(Ok(frame))) = &polled {
-                some = frame.data_ref().is_some_and(Buf::has_remaining);
-                last = some && body.is_end_stream();
-            }
+            given = body.as_mut().poll_into(cx, &mut data, &mut trailers);
+            some = data.as_ref().is_some_and(Buf::has_remaining);
+            last = some && body.is_end_stream();
         });
-        let fault = match (caught, polled) {
-            (Err(fault), _) => fault,
-            (Ok(()), Poll::Ready(Some(Ok(frame)))) => {
-                if frame.is_trailers() {
-                    all_taken(this.in_flight);
-                }
-                return Poll::Ready(Some(Ok(frame.map_data(|bytes| {
-                    let waits = match this.in_flight {
-                        Some(_) if last => Waits::request(this.in_flight.take(), *this.dialect),
-                        Some(_) if some && !this.dialect.is_http1() => {
-                            Waits::Others(this.unread.get_or_insert_default().piece())
-                        }
-                        _ => Waits::Nobody,
+        // One by one: a pair of both would be copied too.
+        let fault = match caught {
+            Err(fault) => fault,
+            Ok(()) => match given {
+                Given::Frame => {
+                    let Some(bytes) = data else {
+                        all_taken(this.in_flight);
+                        return Poll::Ready(trailers.map(|it| Ok(Frame::trailers(it))));
                     };
-                    Data {
-                        bytes: Either::Handlers(bytes),
-                        waits,
-                    }
-                }))));
-            }
-            (Ok(()), Poll::Ready(None)) => {
-                all_taken(this.in_flight);
-                return Poll::Ready(None);
-            }
-            (Ok(()), Poll::Pending) => {
-                return match this.in_flight {
-                    Some(it) if time_is_over(it.handle(), this.let_go, cx) => self.cut(),
-                    _ => Poll::Pending,
-                };
-            }
-            (Ok(()), Poll::Ready(Some(Err(error)))) => BodyFault::of(&error.into()),
+                    let waits = if last {
+                        Waits::request(this.in_flight.take(), *this.dialect)
+                    } else if some && !this.dialect.is_http1() && this.in_flight.is_some() {
+                        Waits::Others(this.unread.get_or_insert_default().piece())
+                    } else {
+                        Waits::Nobody
+                    };
+                    return Poll::Ready(Some(Ok(Frame::data(Data { bytes, waits }))));
+                }
+                Given::End => {
+                    all_taken(this.in_flight);
+                    return Poll::Ready(None);
+                }
+                Given::Pending => {
+                    return match this.in_flight {
+                        Some(it) if time_is_over(it.handle(), this.let_go, cx) => self.cut(),
+                        _ => Poll::Pending,
+                    };
+                }
+                Given::Error(error) => BodyFault::of(&error.into()),
+            },
         };
         if let Some(it) = this.in_flight {
             fault.tell_panic(it.handle(), || Some(it.name()));
         }
         // What has panicked may panic again when it is dropped.
-        let broken = Inner::Broken { fault: Some(fault) };
+        let fault = Some(Box::new(fault));
+        let broken = Inner::Broken { fault };
         let _ = guarded(|| this.inner.set(broken));
         cx.waker().wake_by_ref();
         Poll::Pending

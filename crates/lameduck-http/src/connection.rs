@@ -28,7 +28,7 @@ use super::conn::{Conn, Order};
 use super::connection_info::ConnectionInfo;
 use super::linger::linger;
 use super::preamble::Preamble;
-use super::request::{RequestSettings, Tracked};
+use super::request::Tracked;
 use super::roster::Listed;
 use super::socket::Accepted;
 use super::source::ServiceSource;
@@ -48,7 +48,6 @@ pub(crate) async fn serve<A, Kind>(
     protocol: Arc<auto::Builder<Spawner>>,
     preamble: Preamble,
     app: A,
-    settings: RequestSettings,
 ) where
     A: ServiceSource<Kind>,
 {
@@ -66,7 +65,7 @@ pub(crate) async fn serve<A, Kind>(
     };
     {
         let io = TokioIo::new(Tap::new(stream, conn.clone()));
-        let service = Tracked::new(service, conn.clone(), settings);
+        let service = Tracked::new(service, conn.clone());
         drive(
             &conn,
             pin!(protocol.serve_connection_with_upgrades(io, service)),

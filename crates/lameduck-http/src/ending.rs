@@ -1,9 +1,10 @@
 //! The handler's body, ended early if it is an event stream and the shutdown drains.
 
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use bytes::{Buf, Bytes};
+use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
@@ -37,10 +38,10 @@ impl<B: Default> Default for Ending<B> {
     }
 }
 
-/// The handler's data, or a part of it with the end of the stream.
+/// The handler's data; or ours, a part of it with the end of the stream.
 pub(super) enum Chunk<D> {
     Handlers(D),
-    Events(Bytes),
+    Ours(Bytes),
 }
 
 impl<D: Buf> Chunk<D> {
@@ -48,7 +49,7 @@ impl<D: Buf> Chunk<D> {
     pub(super) fn into_bytes(self) -> Bytes {
         match self {
             Chunk::Handlers(mut d) => d.copy_to_bytes(d.remaining()),
-            Chunk::Events(bytes) => bytes,
+            Chunk::Ours(bytes) => bytes,
         }
     }
 }
@@ -58,7 +59,7 @@ impl<D: Buf> Buf for Chunk<D> {
     fn remaining(&self) -> usize {
         match self {
             Chunk::Handlers(d) => d.remaining(),
-            Chunk::Events(d) => d.remaining(),
+            Chunk::Ours(d) => d.remaining(),
         }
     }
 
@@ -66,7 +67,7 @@ impl<D: Buf> Buf for Chunk<D> {
     fn chunk(&self) -> &[u8] {
         match self {
             Chunk::Handlers(d) => d.chunk(),
-            Chunk::Events(d) => d.chunk(),
+            Chunk::Ours(d) => d.chunk(),
         }
     }
 
@@ -74,7 +75,7 @@ impl<D: Buf> Buf for Chunk<D> {
     fn chunks_vectored<'a>(&'a self, dst: &mut [std::io::IoSlice<'a>]) -> usize {
         match self {
             Chunk::Handlers(d) => d.chunks_vectored(dst),
-            Chunk::Events(d) => d.chunks_vectored(dst),
+            Chunk::Ours(d) => d.chunks_vectored(dst),
         }
     }
 
@@ -82,8 +83,62 @@ impl<D: Buf> Buf for Chunk<D> {
     fn advance(&mut self, cnt: usize) {
         match self {
             Chunk::Handlers(d) => d.advance(cnt),
-            Chunk::Events(d) => d.advance(cnt),
+            Chunk::Ours(d) => d.advance(cnt),
         }
+    }
+}
+
+/// What a body came to when it was polled.
+pub(super) enum Given<E> {
+    /// Data or trailers.
+    Frame,
+    End,
+    Error(E),
+    Pending,
+}
+
+impl<B: Body> Ending<B> {
+    /// Polls it. What it gives is written to where it stays: a frame has room for trailers, and is copied as a whole.
+    #[inline]
+    pub(super) fn poll_into(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        data: &mut Option<Chunk<B::Data>>,
+        trailers: &mut Option<HeaderMap>,
+    ) -> Given<B::Error> {
+        let this = self.project();
+        if *this.ended {
+            return Given::End;
+        }
+        if let Some(last) = this.events.as_mut().and_then(|it| it.end(cx)) {
+            *this.ended = true;
+            if last.is_empty() {
+                return Given::End;
+            }
+            *data = Some(Chunk::Ours(last.clone()));
+            return Given::Frame;
+        }
+        let frame = match this.body.poll_frame(cx) {
+            Poll::Ready(Some(Ok(frame))) => frame,
+            Poll::Ready(Some(Err(error))) => return Given::Error(error),
+            Poll::Ready(None) => return Given::End,
+            Poll::Pending => return Given::Pending,
+        };
+        match (frame.into_data(), this.events) {
+            (Ok(given), None) => *data = Some(Chunk::Handlers(given)),
+            (Ok(given), Some(events)) => {
+                let bytes = Chunk::Handlers(given).into_bytes();
+                *data = Some(Chunk::Ours(match events.pass(bytes, cx) {
+                    Piece::Next(bytes) => bytes,
+                    Piece::Last(bytes) => {
+                        *this.ended = true;
+                        bytes
+                    }
+                }));
+            }
+            (Err(frame), _) => *trailers = frame.into_trailers().ok(),
+        }
+        Given::Frame
     }
 }
 
@@ -91,36 +146,21 @@ impl<B: Body> Body for Ending<B> {
     type Data = Chunk<B::Data>;
     type Error = B::Error;
 
-    #[inline]
     fn poll_frame(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Self::Data>, B::Error>>> {
-        let this = self.project();
-        if *this.ended {
-            return Poll::Ready(None);
+        let (mut data, mut trailers) = (None, None);
+        match self.poll_into(cx, &mut data, &mut trailers) {
+            Given::Frame => {
+                let data = data.map(Frame::data);
+                let frame = data.or_else(|| trailers.map(Frame::trailers));
+                Poll::Ready(frame.map(Ok))
+            }
+            Given::End => Poll::Ready(None),
+            Given::Error(error) => Poll::Ready(Some(Err(error))),
+            Given::Pending => Poll::Pending,
         }
-        if let Some(last) = this.events.as_mut().and_then(|it| it.end(cx)) {
-            *this.ended = true;
-            let frame = Frame::data(Chunk::Events(last.clone()));
-            return Poll::Ready((!last.is_empty()).then_some(Ok(frame)));
-        }
-        let Some(frame) = ready!(this.body.poll_frame(cx)?) else {
-            return Poll::Ready(None);
-        };
-        let Some(events) = this.events else {
-            return Poll::Ready(Some(Ok(frame.map_data(Chunk::Handlers))));
-        };
-        Poll::Ready(Some(Ok(frame.map_data(|data| {
-            let bytes = Chunk::Handlers(data).into_bytes();
-            Chunk::Events(match events.pass(bytes, cx) {
-                Piece::Next(bytes) => bytes,
-                Piece::Last(bytes) => {
-                    *this.ended = true;
-                    bytes
-                }
-            })
-        }))))
     }
 
     #[inline]

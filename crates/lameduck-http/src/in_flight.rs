@@ -14,21 +14,27 @@ use lameduck_core::internal::clock::Millis;
 
 /// Keeps a request in the ledger and its connection busy.
 pub(super) struct InFlight {
-    pub(super) conn: Arc<Conn>,
     /// In the ledger until it ends or is let go.
     guard: Option<Guard>,
+    pub(super) conn: Arc<Conn>,
     /// How it ends if it is dropped now.
     pub(super) end: ResponseEnd,
 }
 
 impl InFlight {
     #[inline]
-    pub(super) fn new(conn: Arc<Conn>, name: Name, since: Millis) -> InFlight {
+    pub(super) fn new(conn: Arc<Conn>) -> InFlight {
         InFlight {
-            guard: Some(conn.handle().track_since(REQUEST, name, since)),
+            guard: None,
             conn,
             end: ResponseEnd::Early,
         }
+    }
+
+    /// Enters it into the ledger.
+    #[inline]
+    pub(super) fn enter(&mut self, name: Name, since: Millis) {
+        self.guard = Some(self.handle().track_since(REQUEST, name, since));
     }
 
     #[inline]
@@ -64,7 +70,7 @@ impl InFlight {
 impl Drop for InFlight {
     #[inline]
     fn drop(&mut self) {
-        self.conn.request_ended(self.guard.take(), self.end);
+        self.conn.request_ended(&mut self.guard, self.end);
     }
 }
 

@@ -32,6 +32,27 @@ const AGENTS: &[&str] = &[
     "Pingdom.com_bot",
 ];
 
+/// With what bytes those begin.
+const FIRST: [bool; 256] = {
+    let mut first = [false; 256];
+    let mut i = 0;
+    while i < AGENTS.len() {
+        first[AGENTS[i].as_bytes()[0] as usize] = true;
+        i += 1;
+    }
+    first
+};
+
+/// Whether one of [`AGENTS`] stands in it. Few of its bytes are looked at more than once.
+fn names_a_checker(agent: &[u8]) -> bool {
+    let begins = |at: usize| {
+        AGENTS
+            .iter()
+            .any(|it| agent[at..].starts_with(it.as_bytes()))
+    };
+    (0..agent.len()).any(|at| FIRST[usize::from(agent[at])] && begins(at))
+}
+
 /// Paths that only checkers ask for.
 const PATHS: &[&str] = &[
     "/health",
@@ -55,11 +76,9 @@ pub(crate) fn is_of_a_prober<B>(request: &Request<B>, own: &Probers) -> bool {
     match headers.get(USER_AGENT) {
         Some(agent) => {
             // It may have bytes that are no text.
-            let is_in = |part: &str| {
-                let (agent, part) = (agent.as_bytes(), part.as_bytes());
-                agent.windows(part.len()).any(|it| it == part)
-            };
-            AGENTS.iter().any(|it| is_in(it)) || own.agents().iter().any(|it| is_in(it))
+            let agent = agent.as_bytes();
+            let is_in = |part: &String| agent.windows(part.len()).any(|it| it == part.as_bytes());
+            names_a_checker(agent) || own.agents().iter().any(is_in)
         }
         // HAProxy asks so (`option httpchk`). A browser's says where it comes from.
         None => request.method() == Method::OPTIONS && !headers.contains_key(ORIGIN),
@@ -105,6 +124,21 @@ mod tests {
         assert!(counts(Request::get("/")));
         let preflight = Request::options("/").header(ORIGIN, "https://example.org");
         assert!(counts(preflight));
+    }
+
+    #[test]
+    fn a_checker_is_known_wherever_its_name_stands() {
+        for checker in AGENTS {
+            for name in [
+                format!("{checker}1.0"),
+                format!("Mozilla/5.0 ({checker})"),
+                (*checker).to_owned(),
+            ] {
+                assert!(!counts(agent(&name)), "{name}");
+            }
+            let cut = &checker[..checker.len() - 1];
+            assert!(counts(agent(cut)), "{cut}");
+        }
     }
 
     #[test]

@@ -19,7 +19,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use http::header::{CONNECTION, CONTENT_LENGTH, RETRY_AFTER};
-use http::{Extensions, HeaderValue, Method, Request, Response, StatusCode};
+use http::{Extensions, HeaderValue, Method, Request, Response, StatusCode, Version};
 use http_body::Body;
 use hyper::body::Incoming;
 use pin_project_lite::pin_project;
@@ -54,12 +54,11 @@ use lameduck_core::internal::voice;
 pub(super) struct Tracked<S> {
     service: S,
     conn: Arc<Conn>,
-    event_streams: EventStreams,
     carries: Carries,
 }
 
 /// How requests are treated.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct RequestSettings {
     pub(crate) event_streams: EventStreams,
     /// Whether each has a [`ConnectionInfo`] in its extensions.
@@ -77,24 +76,25 @@ enum Carries {
 }
 
 impl<S> Tracked<S> {
-    pub(super) fn new(service: S, conn: Arc<Conn>, settings: RequestSettings) -> Self {
+    pub(super) fn new(service: S, conn: Arc<Conn>) -> Self {
         Tracked {
             service,
-            carries: match settings.connection_info {
+            carries: match conn.of_requests().connection_info {
                 true => Carries::Info,
                 false if conn.handle().is_of_the_process() => Carries::Nothing,
                 false => Carries::Handle,
             },
             conn,
-            event_streams: settings.event_streams,
         }
     }
+}
 
+impl Carries {
     /// Puts into a request's extensions what is asked for.
     #[cold]
-    fn inform(&self, extensions: &mut Extensions) {
-        let info = ConnectionInfo(self.conn.clone());
-        match self.carries {
+    fn insert_into(self, extensions: &mut Extensions, conn: &Arc<Conn>) {
+        let info = ConnectionInfo(conn.clone());
+        match self {
             Carries::Nothing => {}
             Carries::Handle => drop(extensions.insert(OfConnection(info.0))),
             Carries::Info => {
@@ -102,6 +102,69 @@ impl<S> Tracked<S> {
                 for_axum::insert_into(extensions, &info);
                 extensions.insert(info);
             }
+        }
+    }
+}
+
+/// Looks at a request whose head is whole, and enters it into the ledger. Says how it is to be spoken to, and whether it
+/// asks for a tunnel.
+#[inline(never)]
+fn begin(
+    request: &mut Request<Incoming>,
+    in_flight: &mut InFlight,
+    carries: Carries,
+) -> (Dialect, bool) {
+    let since = in_flight.conn.request_is(follows(request.body()));
+    let traffic = in_flight.handle().traffic();
+    traffic.request(since, |own| is_of_a_prober(request, own));
+    in_flight.enter(name_of(request), since);
+    let dialect = Dialect::of(request);
+    if !matches!(carries, Carries::Nothing) {
+        carries.insert_into(request.extensions_mut(), &in_flight.conn);
+    }
+    #[cfg(feature = "tonic")]
+    if dialect == Dialect::Grpc {
+        for_tonic::insert_into(request.extensions_mut(), &in_flight.conn);
+    }
+    (dialect, request.method() == Method::CONNECT)
+}
+
+impl<S> Tracked<S>
+where
+    S: Service<Request<Incoming>> + Clone,
+{
+    /// A request of HTTP/2, which is polled in a task of its own at some later time.
+    #[inline(never)]
+    fn call_stream<B>(&self, request: Request<Incoming>) -> Responding<S, B> {
+        let mut responding = self.call_unseen(request);
+        if let (Some(request), Some(in_flight)) =
+            (responding.handler.asked(), &mut responding.in_flight)
+        {
+            let (dialect, connect) = begin(request, in_flight, self.carries);
+            responding.dialect = dialect;
+            responding.connect = connect;
+            responding.may_be_cut_off = !request.body().is_end_stream();
+            responding.let_go = Some(LetGo::new(self.conn.handle()));
+            responding.seen = true;
+        }
+        responding
+    }
+
+    /// A request of HTTP/1.x, which is polled in this very turn. Had it been lent to anybody by then, or were there a call
+    /// in here that may panic, it would be moved in more steps, each of which copies some hundred bytes.
+    #[inline(always)]
+    fn call_unseen<B>(&self, request: Request<Incoming>) -> Responding<S, B> {
+        self.conn.request_began();
+        Responding {
+            handler: Answering::of(self.service.clone(), request),
+            in_flight: Some(InFlight::new(self.conn.clone())),
+            let_go: None,
+            carries: self.carries,
+            seen: false,
+            dialect: Dialect::Http1,
+            connect: false,
+            may_be_cut_off: false,
+            held: None,
         }
     }
 }
@@ -115,35 +178,13 @@ where
 {
     type Response = Response<TrackedBody<B>>;
     type Error = BoxError;
-    type Future = Responding<Answering<S>, B>;
+    type Future = Responding<S, B>;
 
-    fn call(&self, mut request: Request<Incoming>) -> Self::Future {
-        let handle = self.conn.handle();
-        if !matches!(self.carries, Carries::Nothing) {
-            self.inform(request.extensions_mut());
-        }
-        let since = self.conn.request_began(follows(request.body()));
-        handle
-            .traffic()
-            .request(since, |own| is_of_a_prober(&request, own));
-        let name = name_of(&request);
-        let in_flight = InFlight::new(self.conn.clone(), name, since);
-        let dialect = Dialect::of(&request);
-        #[cfg(feature = "tonic")]
-        if dialect == Dialect::Grpc {
-            for_tonic::insert_into(request.extensions_mut(), &self.conn);
-        }
-        Responding {
-            // HTTP/1 requests live in the connection's task, which the sweep wakes. HTTP/2 streams
-            // are tasks of their own.
-            let_go: (!dialect.is_http1()).then(|| LetGo::new(handle)),
-            connect: request.method() == Method::CONNECT,
-            may_be_cut_off: !dialect.is_http1() && !request.body().is_end_stream(),
-            held: None,
-            handler: Answering::of(self.service.clone(), request),
-            in_flight: Some(in_flight),
-            event_streams: self.event_streams,
-            dialect,
+    #[inline]
+    fn call(&self, request: Request<Incoming>) -> Self::Future {
+        match request.version() >= Version::HTTP_2 {
+            true => self.call_stream(request),
+            false => self.call_unseen(request),
         }
     }
 }
@@ -162,12 +203,17 @@ fn follows(body: &Incoming) -> Follows {
 
 pin_project! {
     /// A request in its handler.
-    pub(super) struct Responding<F, B> {
+    pub(super) struct Responding<S, B>
+    where
+        S: Service<Request<Incoming>>,
+    {
         #[pin]
-        handler: F,
+        handler: Answering<S>,
         in_flight: Option<InFlight>,
         let_go: Option<LetGo>,
-        event_streams: EventStreams,
+        carries: Carries,
+        // Whether somebody has looked at the request, which is in the ledger since then.
+        seen: bool,
         dialect: Dialect,
         connect: bool,
         // Whether its stream may be reset while the handler reads its body.
@@ -177,10 +223,10 @@ pin_project! {
     }
 }
 
-impl<F, B, E> Future for Responding<F, B>
+impl<S, B> Future for Responding<S, B>
 where
-    F: Future<Output = Result<Response<B>, E>>,
-    E: Into<BoxError>,
+    S: Service<Request<Incoming>, Response = Response<B>>,
+    S::Error: Into<BoxError>,
     B: Body,
     B::Error: Into<BoxError>,
 {
@@ -191,7 +237,13 @@ where
         let Some(in_flight) = this.in_flight else {
             return Poll::Pending;
         };
-        let handler = this.handler;
+        let mut handler = this.handler;
+        if !*this.seen
+            && let Some(request) = handler.as_mut().get_asked()
+        {
+            *this.seen = true;
+            (*this.dialect, *this.connect) = begin(request, in_flight, *this.carries);
+        }
         // Written from within the closure: what it returns would be copied.
         let mut polled = Poll::Pending;
         let caught = catch_unwind(AssertUnwindSafe(|| {
@@ -200,48 +252,33 @@ where
                 None => handler.poll(cx),
             }
         }));
+        if caught.is_ok()
+            && let Poll::Ready(Ok(response)) = &mut polled
+            && !(*this.may_be_cut_off && is_error(response))
+        {
+            // In place: it is copied once, into what hyper gets.
+            let tunnel = answered(response, in_flight, *this.dialect, *this.connect);
+            let events = in_flight.conn.of_requests().event_streams;
+            let events = events.of(response, in_flight.handle());
+            let dialect = *this.dialect;
+            let (in_flight, let_go) = (this.in_flight.take(), this.let_go.take());
+            let body = |it| Ending::of(it, events);
+            let tracked = |it| TrackedBody::of(body(it), in_flight, let_go, dialect, tunnel);
+            return polled.map(|it| it.map(|response| response.map(tracked)).map_err(Into::into));
+        }
         let mut ours = if let Err(panic) = caught {
             let journal = in_flight.handle().journal();
             journal.panicked(REQUEST, in_flight.name(), panic_text(&*panic));
             internal_error(*this.dialect)
         } else {
             match polled {
-                Poll::Ready(Ok(response)) if *this.may_be_cut_off && is_error(&response) => {
+                Poll::Ready(Ok(response)) => {
                     // It may be an error because the peer has reset the stream. If so hyper has not looked
                     // yet, and drops the request in another turn.
                     *this.may_be_cut_off = false;
                     *this.held = Some(Box::new(response));
                     cx.waker().wake_by_ref();
                     return Poll::Pending;
-                }
-                Poll::Ready(Ok(mut response)) => {
-                    let upgrade = response.status() == StatusCode::SWITCHING_PROTOCOLS
-                        || (*this.connect && response.status().is_success());
-                    if upgrade {
-                        let accounted = response.extensions().get::<Accounted>().is_some();
-                        let track = || in_flight.handle().track("upgrade", in_flight.name());
-                        if this.dialect.is_http1() {
-                            in_flight.conn.upgraded((!accounted).then(track));
-                        } else {
-                            Tunnel::opens(&in_flight.conn, track());
-                        }
-                    } else {
-                        say_close(&mut response, *this.dialect, in_flight);
-                    }
-                    if upgrade || (!this.dialect.is_http1() && response.body().is_end_stream()) {
-                        in_flight.end = ResponseEnd::Taken;
-                    }
-                    if *this.dialect == Dialect::Http10 {
-                        in_flight.conn.until_close(has_no_length(&response));
-                    }
-                    let events = this.event_streams.of(&response, in_flight.handle());
-                    let (in_flight, let_go) = (this.in_flight.take(), this.let_go.take());
-                    let body = |body| Ending::of(body, events);
-                    let dialect = *this.dialect;
-                    let tunnel = upgrade && !dialect.is_http1();
-                    let tracked =
-                        |it| TrackedBody::of(body(it), in_flight, let_go, dialect, tunnel);
-                    return Poll::Ready(Ok(response.map(tracked)));
                 }
                 Poll::Pending if time_is_over(in_flight.handle(), this.let_go, cx) => {
                     let (why, answer) = unavailable(*this.dialect);
@@ -263,6 +300,36 @@ where
         let in_flight = this.in_flight.take();
         Poll::Ready(Ok(ours.map(|text| TrackedBody::text(text, in_flight))))
     }
+}
+
+/// What an answer means for its connection. Says whether it opens a tunnel over HTTP/2.
+#[inline]
+fn answered<B: Body>(
+    response: &mut Response<B>,
+    in_flight: &mut InFlight,
+    dialect: Dialect,
+    connect: bool,
+) -> bool {
+    let upgrade = response.status() == StatusCode::SWITCHING_PROTOCOLS
+        || (connect && response.status().is_success());
+    if upgrade {
+        let accounted = response.extensions().get::<Accounted>().is_some();
+        let track = || in_flight.handle().track("upgrade", in_flight.name());
+        if dialect.is_http1() {
+            in_flight.conn.upgraded((!accounted).then(track));
+        } else {
+            Tunnel::opens(&in_flight.conn, track());
+        }
+    } else {
+        say_close(response, dialect, in_flight);
+    }
+    if upgrade || (!dialect.is_http1() && response.body().is_end_stream()) {
+        in_flight.end = ResponseEnd::Taken;
+    }
+    if dialect == Dialect::Http10 {
+        in_flight.conn.until_close(has_no_length(response));
+    }
+    upgrade && !dialect.is_http1()
 }
 
 /// Once the shutdown has begun, tells an HTTP/1.x peer that this connection has no future.

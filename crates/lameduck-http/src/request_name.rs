@@ -14,19 +14,24 @@ use lameduck_core::internal::details;
 ///
 /// A path of up to 39 bytes is copied, a longer one shared with the request.
 pub fn request_name(method: &Method, uri: &Uri) -> Name {
+    name(method, uri)
+}
+
+/// The same of a request.
+#[inline]
+pub(crate) fn name_of<B>(request: &Request<B>) -> Name {
+    name(request.method(), request.uri())
+}
+
+#[inline(always)]
+fn name(method: &Method, uri: &Uri) -> Name {
     match details::are_told() {
         false => without_query(method, uri),
         true => with_query(method, uri),
     }
 }
 
-/// The same of a request.
-#[inline]
-pub(crate) fn name_of<B>(request: &Request<B>) -> Name {
-    request_name(request.method(), request.uri())
-}
-
-#[inline]
+#[inline(always)]
 fn without_query(method: &Method, uri: &Uri) -> Name {
     let Some(target) = uri.path_and_query() else {
         return of_tunnel(method, uri);
@@ -35,7 +40,7 @@ fn without_query(method: &Method, uri: &Uri) -> Name {
     short.unwrap_or_else(|| shared(method, target, false))
 }
 
-#[inline]
+#[inline(never)]
 fn with_query(method: &Method, uri: &Uri) -> Name {
     let Some(target) = uri.path_and_query() else {
         return of_tunnel(method, uri);

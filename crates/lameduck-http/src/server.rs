@@ -87,8 +87,12 @@ impl Server {
                 accepted.socket.keep_alive(idle);
             }
             let look = server.roster.look.clone();
-            let conn = Conn::new(server.handle.clone(), server.pace.clone(), look);
-            let conn = Arc::new(conn);
+            let conn = Arc::new(Conn::new(
+                server.handle.clone(),
+                server.pace.clone(),
+                look,
+                server.settings.of_requests,
+            ));
             // Before the task has its first turn, which may be after the drain has found the list empty.
             let listed = server.roster.enter(conn.clone(), place);
             tokio::spawn(connection::serve(
@@ -98,7 +102,6 @@ impl Server {
                 protocol.clone(),
                 preamble.clone(),
                 app.clone(),
-                server.settings.of_requests,
             ));
         };
         let listening = async {

@@ -473,7 +473,17 @@ impl Drop for Guard {
     #[inline]
     fn drop(&mut self) {
         let mut book = self.shard.book();
-        let name = book.end(self.key);
+        if book.end(self.key) | book.watched {
+            self.ended(book);
+        }
+    }
+}
+
+impl Guard {
+    /// The rest of an end after which there is something to free, or somebody to wake.
+    #[inline(never)]
+    fn ended(&self, mut book: MutexGuard<'_, Book>) {
+        let name = book.take_name(self.key);
         let watched = std::mem::take(&mut book.watched);
         drop(book);
         drop(name);

@@ -103,21 +103,23 @@ impl Book {
         }
     }
 
-    /// Strikes the line out. A name that keeps something alive is handed back, to be freed outside the
-    /// lock; any other stays until the line is used again.
+    /// Strikes the line out. Says whether its name keeps something alive: such a one is to be
+    /// [taken](Book::take_name), and freed outside the lock; any other stays until the line is used again.
     #[inline]
-    pub(crate) fn end(&mut self, key: usize) -> Option<Name> {
+    pub(crate) fn end(&mut self, key: usize) -> bool {
         let line = &mut self.lines[key];
-        let name = line
-            .name
-            .keeps_alive()
-            .then(|| std::mem::replace(&mut line.name, Name::from("")));
+        let keeps_alive = line.name.keeps_alive();
         line.next = self.free;
         self.free = key;
         self.open -= 1;
         self.ended = self.ended.wrapping_add(1);
         add(&mut self.ended_by_kind, line.kind, 1);
-        name
+        keeps_alive
+    }
+
+    /// The name of a line that has just been struck out.
+    pub(crate) fn take_name(&mut self, key: usize) -> Name {
+        std::mem::replace(&mut self.lines[key].name, Name::from(""))
     }
 
     /// The line of a key that has begun and not ended.

@@ -8,8 +8,8 @@
 //!
 //! # What must hold
 //!
-//! 1. A request is looked at only if none has counted within the same tick of the clock: traffic pays for
-//!    one read.
+//! 1. A request is looked at only if none has counted within the last 10 ms: traffic pays for one read. One that is not
+//!    looked at may be the last, so quiet begins 10 ms after the last that was.
 //! 2. Nothing but the length of the lame-duck phase depends on it.
 
 use std::str::FromStr;
@@ -23,6 +23,9 @@ use crate::base::clock::Millis;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}; expected paths and parts of user agents, for example /up,MyChecker/")]
 pub struct BadProber(String);
+
+/// How soon after one that counts another is not looked at, in ms. The clock's own resolution may be no better.
+const SOON_MS: u64 = 10;
 
 /// Who is no traffic beside those known anyhow: paths, which begin with `/`, and what stands in user agents.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -112,8 +115,9 @@ impl Traffic {
     /// if it matters.
     #[inline]
     pub fn request(&self, at: Millis, is_of_a_prober: impl FnOnce(&Probers) -> bool) {
-        // Most come within the same tick as another; they only read.
-        if self.last.load(Ordering::Relaxed) < at.0 && !is_of_a_prober(self.probers()) {
+        // Most come soon after another; they only read.
+        let last = self.last.load(Ordering::Relaxed);
+        if at.0.saturating_sub(last) > SOON_MS && !is_of_a_prober(self.probers()) {
             self.last.store(at.0, Ordering::Relaxed);
         }
     }
@@ -139,9 +143,10 @@ impl Traffic {
         }
     }
 
-    /// How long none has come.
+    /// How long none has come, or up to 10 ms less.
     pub fn quiet_for(&self) -> Duration {
-        Millis(self.last.load(Ordering::Relaxed)).until(Millis::now())
+        let last = self.last.load(Ordering::Relaxed).saturating_add(SOON_MS);
+        Millis(last).until(Millis::now())
     }
 }
 
@@ -157,7 +162,19 @@ mod tests {
         assert_ne!(traffic.last.load(Ordering::Relaxed), later.0);
         traffic.request(later, |_| false);
         assert_eq!(traffic.last.load(Ordering::Relaxed), later.0);
-        traffic.request(later, |_| panic!("it changes nothing"));
+        let soon = Millis(later.0 + SOON_MS);
+        traffic.request(soon, |_| panic!("it changes nothing"));
+    }
+
+    #[test]
+    fn no_request_is_missed_in_what_is_called_quiet() {
+        let traffic = Traffic::new();
+        let first = Millis::now();
+        traffic.request(Millis(first.0 + SOON_MS + 1), |_| false);
+        crate::base::clock::shifted::advance(Duration::from_secs(1));
+        // One that was not looked at may have come just before the next would have been.
+        assert!(traffic.quiet_for() <= Millis(first.0 + 2 * SOON_MS + 1).until(Millis::now()));
+        assert!(traffic.quiet_for() >= Duration::from_millis(900));
     }
 
     #[test]

@@ -64,22 +64,20 @@ impl Conn {
 
     /// A request is let go of; `guard` is what had it in the ledger.
     #[inline]
-    pub(crate) fn request_ended(&self, guard: Option<Guard>, end: ResponseEnd) {
+    pub(crate) fn request_ended(&self, guard: &mut Option<Guard>, end: ResponseEnd) {
         let state = self.state();
-        if let Some(guard) = guard {
-            let plain = end == ResponseEnd::Written && state == State::Busy;
-            if plain && !self.held_back.load(Relaxed) && !self.half_closed.is_set() {
-                drop(guard);
-            } else {
-                self.ended_in(state, guard, end);
-            }
+        let plain = end == ResponseEnd::Written && state == State::Busy;
+        if plain && !self.held_back.load(Relaxed) && !self.half_closed.is_set() {
+            *guard = None;
+        } else if let Some(guard) = guard.take() {
+            self.ended_in(state, guard, end);
         }
         let left = self.count_in_flight(-1);
         // A stream of HTTP/2 ends in a task of its own, and moves nothing.
         if left == 0 && state == State::Busy {
             let framing = Framing::unpack(self.framing.load(Relaxed));
             let behind = framing.leaves_something();
-            self.happened(Event::Answered { behind }, self.last_byte());
+            self.happened_in(state, Event::Answered { behind }, self.last_byte());
         }
     }
 
@@ -146,6 +144,14 @@ impl Conn {
     #[inline]
     pub(crate) fn flushed(&self) {
         self.in_codec.store(false, Relaxed);
+        if self.held_back.load(Relaxed) | self.unwritten.load(Relaxed) {
+            self.flushed_at_last();
+        }
+    }
+
+    /// The same where something has waited for it.
+    #[inline(never)]
+    fn flushed_at_last(&self) {
         if self.held_back.load(Relaxed) {
             self.held_back.store(false, Relaxed);
             self.wrote(false);

@@ -14,7 +14,12 @@
 //! not so are they looked at one by one. A chunked body has no length to count down; what ends with a
 //! blank line is taken to be its end.
 
-use memchr::memmem;
+use std::sync::LazyLock;
+
+use memchr::memmem::Finder;
+
+/// Made once: to prepare a search takes longer than to search a request's head.
+static BLANK_LINE: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\n\r\n"));
 
 /// How far the request in hand has come. Fits into one word, so that it can live in an atomic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,15 +92,18 @@ impl Framing {
     /// Before the first byte of a request.
     pub(super) const START: Framing = Framing::Head { tail: Tail::Text };
 
+    /// After the bytes of a request that came alone and has no body.
+    pub(super) const ALONE: Framing = Framing::Whole {
+        after: 0,
+        tail: Tail::Blank,
+    };
+
     /// Bytes have come.
     #[inline]
     pub(super) fn read(self, bytes: &[u8]) -> Framing {
         match self {
-            Framing::Head { tail } => match memmem::find(bytes, b"\n\r\n") {
-                Some(at) if at + 3 == bytes.len() && tail == Tail::Text => Framing::Whole {
-                    after: 0,
-                    tail: Tail::Blank,
-                },
+            Framing::Head { tail } => match BLANK_LINE.find(bytes) {
+                Some(at) if at + 3 == bytes.len() && tail == Tail::Text => Framing::ALONE,
                 _ => search(tail, bytes, tail.after(bytes)),
             },
             Framing::Whole { after, tail } => Framing::Whole {
@@ -117,15 +125,23 @@ impl Framing {
         }
     }
 
-    /// A request's head is whole; says what of it is still to come.
+    /// A request's head is whole. What it says of the rest is not known yet.
     #[inline]
-    pub(super) fn asked(self, follows: Follows) -> Framing {
-        let (after, tail) = match self {
-            Framing::Whole { after, tail } => (after, tail),
+    pub(super) fn head_is_whole(self) -> Framing {
+        match self {
+            Framing::Whole { .. } => self,
             // It was behind another. Where it ends in what has come is not known; if that ends with a
             // blank line, most likely there.
-            Framing::Behind { tail } if tail != Tail::Blank => return self,
-            _ => (0, Tail::Blank),
+            Framing::Behind { tail } if tail != Tail::Blank => self,
+            _ => Framing::ALONE,
+        }
+    }
+
+    /// What the head says of the rest; what of that is still to come.
+    #[inline]
+    pub(super) fn asked(self, follows: Follows) -> Framing {
+        let Framing::Whole { after, tail } = self.head_is_whole() else {
+            return self;
         };
         match follows {
             Follows::Nothing if after > 0 => Framing::Behind { tail },
@@ -157,9 +173,10 @@ impl Framing {
 
     /// As one word.
     #[inline]
-    pub(super) fn pack(self) -> u64 {
-        let word =
-            |kind: u64, tail: Tail, number: u64| kind << KIND | (tail as u64) << TAIL | number;
+    pub(super) const fn pack(self) -> u64 {
+        const fn word(kind: u64, tail: Tail, number: u64) -> u64 {
+            kind << KIND | (tail as u64) << TAIL | number
+        }
         match self {
             Framing::Head { tail } => word(0, tail, 0),
             Framing::Whole { after, tail } => word(1, tail, after),
@@ -230,8 +247,28 @@ mod tests {
         crlf.unwrap_or_else(|| blank(b"\n\n").unwrap() + 2)
     }
 
-    /// Sends `bytes` in pieces that end at `cuts`; hyper asks as soon as the head is whole.
+    /// Sends `bytes` in pieces that end at `cuts`; hyper asks as soon as the head is whole. When it is known what
+    /// follows makes no difference.
     fn sent(request: &[u8], bytes: &[u8], cuts: &[usize]) -> Framing {
+        let at_once = sent_and_asked(request, bytes, cuts, |framing| {
+            framing.asked(follows(request))
+        });
+        let late = sent_and_asked(request, bytes, cuts, Framing::head_is_whole);
+        let late = late.asked(follows(request));
+        assert_eq!(
+            (late.leaves_something(), late.misses_something()),
+            (at_once.leaves_something(), at_once.misses_something()),
+            "{late:?}, and known at once {at_once:?}"
+        );
+        at_once
+    }
+
+    fn sent_and_asked(
+        request: &[u8],
+        bytes: &[u8],
+        cuts: &[usize],
+        asks: impl Fn(Framing) -> Framing,
+    ) -> Framing {
         let mut framing = Framing::START;
         let (mut from, mut asked) = (0, false);
         for &cut in cuts.iter().chain([&bytes.len()]) {
@@ -241,7 +278,7 @@ mod tests {
             }
             if !asked && from >= head(request) {
                 asked = true;
-                framing = Framing::unpack(framing.asked(follows(request)).pack());
+                framing = Framing::unpack(asks(framing).pack());
             }
         }
         framing

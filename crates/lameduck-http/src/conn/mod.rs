@@ -33,6 +33,7 @@ use super::facts::ConnectionFacts;
 #[cfg(feature = "rustls")]
 use super::facts::TlsFacts;
 use super::pace::{Pace, counts};
+use super::request::RequestSettings;
 use lameduck_core::Handle;
 use lameduck_core::internal::clock::Millis;
 
@@ -100,6 +101,7 @@ pub(crate) struct Conn {
     #[cfg(feature = "rustls")]
     tls_facts: OnceLock<Box<TlsFacts>>,
     pace: Arc<Pace>,
+    of_requests: RequestSettings,
     connected: Millis,
     state: AtomicU8,
     /// When the state was entered.
@@ -151,7 +153,12 @@ pub(crate) struct Conn {
 }
 
 impl Conn {
-    pub(super) fn new(handle: Handle, pace: Arc<Pace>, look: Arc<Notify>) -> Conn {
+    pub(super) fn new(
+        handle: Handle,
+        pace: Arc<Pace>,
+        look: Arc<Notify>,
+        of_requests: RequestSettings,
+    ) -> Conn {
         let now = Millis::now();
         Conn {
             handle,
@@ -159,6 +166,7 @@ impl Conn {
             #[cfg(feature = "rustls")]
             tls_facts: OnceLock::new(),
             pace,
+            of_requests,
             connected: now,
             state: AtomicU8::new(State::Fresh as u8),
             since: AtomicU64::new(now.0),
@@ -217,6 +225,12 @@ impl Conn {
         self.tls_facts.get().map(|it| &**it)
     }
 
+    /// How the requests on it are treated. Here, because each would have to carry it.
+    #[inline]
+    pub(super) fn of_requests(&self) -> &RequestSettings {
+        &self.of_requests
+    }
+
     #[inline]
     pub(super) fn state(&self) -> State {
         State::from_u8(self.state.load(Relaxed))
@@ -225,7 +239,12 @@ impl Conn {
     /// Takes an event into account. Only the connection's own task does.
     #[inline]
     fn happened(&self, event: Event, at: Millis) {
-        let before = self.state();
+        self.happened_in(self.state(), event, at);
+    }
+
+    /// The same for who has just looked at the state.
+    #[inline]
+    fn happened_in(&self, before: State, event: Event, at: Millis) {
         let after = before.after(event);
         if after != before {
             self.state.store(after as u8, Relaxed);
@@ -273,7 +292,8 @@ impl Conn {
         self.last_byte.store(now.0, Relaxed);
         let framing = match self.state() {
             State::Http2 => return,
-            State::Fresh | State::Idle => {
+            state @ (State::Fresh | State::Idle) => {
+                self.happened_in(state, Event::Byte, now);
                 self.begins_request(before, now);
                 Framing::START
             }
@@ -292,7 +312,6 @@ impl Conn {
     /// The first byte of a request has come, and the last before it at `before`.
     #[inline]
     fn begins_request(&self, before: Millis, now: Millis) {
-        self.happened(Event::Byte, now);
         let gap = before.millis_until(now);
         if self.used.load(Relaxed) {
             self.pace.turnaround.saw(gap, now);
@@ -311,9 +330,14 @@ impl Conn {
         if !self.is_answering() {
             return false;
         }
+        self.notes_early_end();
+        self.peer_finished()
+    }
+
+    #[cold]
+    fn notes_early_end(&self) {
         let framing = Framing::unpack(self.framing.load(Relaxed));
         self.left_early.store(framing.misses_something(), Relaxed);
-        self.peer_finished()
     }
 
     /// Whether the peer's FIN came in the middle of a request, which it has given up with that.
@@ -387,19 +411,43 @@ impl Conn {
 
     // What the requests see.
 
-    /// A request's head is whole. Returns when its last byte came, which saves a look at the clock.
+    /// A request's head is whole. What follows it is said by [`request_is`](Conn::request_is).
     #[inline]
-    pub(super) fn request_began(&self, follows: Follows) -> Millis {
-        let at = self.last_byte();
-        self.unread.store(follows != Follows::Nothing, Relaxed);
+    pub(super) fn request_began(&self) {
         self.used.store(true, Relaxed);
-        if self.state() != State::Http2 {
-            let framing = Framing::unpack(self.framing.load(Relaxed));
-            self.framing.store(framing.asked(follows).pack(), Relaxed);
+        let state = self.state();
+        // As a rule that is known already.
+        if state != State::Http2 && self.framing.load(Relaxed) != const { Framing::ALONE.pack() } {
+            self.change_framing(Framing::head_is_whole);
         }
         self.count_in_flight(1);
-        self.happened(Event::Asked, at);
-        at
+        self.happened_in(state, Event::Asked, self.last_byte());
+    }
+
+    /// What follows the head of the request that began last, some of which may have come since. Returns when its last
+    /// byte came, which saves a look at the clock.
+    #[inline]
+    pub(super) fn request_is(&self, follows: Follows) -> Millis {
+        self.unread.store(follows != Follows::Nothing, Relaxed);
+        if self.state() != State::Http2 {
+            let framing = self.framing.load(Relaxed);
+            if follows == Follows::Nothing && framing == const { Framing::ALONE.pack() } {
+                let asked = const { Framing::Body { missing: 0 }.pack() };
+                self.framing.store(asked, Relaxed);
+            } else {
+                self.change_framing(|framing| framing.asked(follows));
+            }
+            if self.half_closed.is_set() {
+                self.notes_early_end();
+            }
+        }
+        self.last_byte()
+    }
+
+    #[inline(always)]
+    fn change_framing(&self, change: impl FnOnce(Framing) -> Framing) {
+        let before = Framing::unpack(self.framing.load(Relaxed));
+        self.framing.store(change(before).pack(), Relaxed);
     }
 
     /// A request of HTTP/1.x begins and ends in the connection's own task, where a load and a store do;

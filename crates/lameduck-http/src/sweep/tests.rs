@@ -44,13 +44,15 @@ fn conn() -> Conn {
         Lifecycle::embedded().handle(),
         Default::default(),
         Default::default(),
+        Default::default(),
     )
 }
 
 fn asks_and_is_answered(conn: &Conn) {
     conn.read(b"GET / HTTP/1.1\r\n\r\n");
-    conn.request_began(Follows::Nothing);
-    conn.request_ended(None, ResponseEnd::Written);
+    conn.request_began();
+    conn.request_is(Follows::Nothing);
+    conn.request_ended(&mut None, ResponseEnd::Written);
 }
 
 /// What a connection should do `after` some time in which nothing happens; the shutdown begins now.
@@ -94,7 +96,8 @@ fn http_2_that_has_just_begun_is_served_before_it_is_told_and_pings_do_not_hold_
     assert_eq!(draining(ms(400)), Order::Serve);
     conn.read(b"a ping");
     assert_eq!(draining(ms(600)), Order::GoAway);
-    conn.request_began(Follows::Nothing);
+    conn.request_began();
+    conn.request_is(Follows::Nothing);
     assert_eq!(draining(Duration::ZERO), Order::GoAway);
 }
 
@@ -124,8 +127,9 @@ fn half_a_record_is_a_request_on_its_way_and_bounded_as_one() {
 fn half_a_request_behind_another_is_bounded_as_one_and_never_closed_as_idle() {
     let conn = conn();
     conn.read(b"GET / HTTP/1.1\r\n\r\nGET /ne");
-    conn.request_began(Follows::Nothing);
-    conn.request_ended(None, ResponseEnd::Written);
+    conn.request_began();
+    conn.request_is(Follows::Nothing);
+    conn.request_ended(&mut None, ResponseEnd::Written);
     let ready = |after| judged(&conn, Phase::Ready, true, after);
     assert_eq!(ready(seconds(29)), Order::Serve);
     assert_eq!(ready(seconds(31)), Order::Cut);
@@ -141,9 +145,10 @@ fn a_peer_that_does_nothing_is_sent_away_while_serving_too() {
     assert_eq!(ready(&conn, seconds(29)), Order::Serve);
     assert_eq!(ready(&conn, seconds(31)), Order::CloseIdle);
     conn.read(b"GET / HTTP/1.1\r\n\r\n");
-    conn.request_began(Follows::Nothing);
+    conn.request_began();
+    conn.request_is(Follows::Nothing);
     assert_eq!(ready(&conn, seconds(600)), Order::Serve);
-    conn.request_ended(None, ResponseEnd::Written);
+    conn.request_ended(&mut None, ResponseEnd::Written);
     assert_eq!(ready(&conn, seconds(74)), Order::Serve);
     assert_eq!(ready(&conn, seconds(76)), Order::CloseIdle);
 }
@@ -152,10 +157,11 @@ fn a_peer_that_does_nothing_is_sent_away_while_serving_too() {
 fn http_2_that_does_nothing_is_told_to_go_while_serving_and_cut_if_it_does_not() {
     let conn = conn();
     conn.read(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
-    conn.request_began(Follows::Nothing);
+    conn.request_began();
+    conn.request_is(Follows::Nothing);
     let ready = |after| judged(&conn, Phase::Ready, true, after);
     assert_eq!(ready(seconds(600)), Order::Serve);
-    conn.request_ended(None, ResponseEnd::Written);
+    conn.request_ended(&mut None, ResponseEnd::Written);
     assert_eq!(ready(seconds(74)), Order::Serve);
     assert_eq!(ready(seconds(76)), Order::GoAway);
     assert!(conn.tell());
@@ -311,7 +317,8 @@ impl World {
         if !self.in_handler && self.sent >= REQUEST.len() {
             self.sent -= REQUEST.len();
             self.in_handler = true;
-            self.conn.request_began(Follows::Nothing);
+            self.conn.request_began();
+            self.conn.request_is(Follows::Nothing);
         }
     }
 
@@ -336,7 +343,7 @@ impl World {
                 self.conn.wrote(self.blocked);
                 self.in_handler = false;
                 self.last_act = Millis::now();
-                self.conn.request_ended(None, ResponseEnd::Written);
+                self.conn.request_ended(&mut None, ResponseEnd::Written);
                 self.asks();
             }
             Act::Blocked(blocked) if blocked != self.blocked && (self.in_handler || !blocked) => {
