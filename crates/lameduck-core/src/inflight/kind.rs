@@ -6,7 +6,10 @@ pub const REQUEST: &str = "request";
 /// What a request is counted as at its end whose client went away before it had its whole response.
 pub const CLIENT_GONE: &str = "request (client gone)";
 
-/// The same for one whose response broke by a fault of the application's.
+/// What a WebSocket is counted as at its end whose peer was given up because it answered no ping.
+pub const WEBSOCKET_GONE: &str = "websocket (client gone)";
+
+/// The same as [`CLIENT_GONE`] for a request whose response broke by a fault of the application's.
 pub const BROKEN: &str = "request (broken)";
 
 /// A job from its start until it is settled.
@@ -24,6 +27,14 @@ pub const TASK: &str = "task";
 
 /// A component that is in the ledger with nothing, and has not ended.
 pub const COMPONENT: &str = "component";
+
+/// The kinds that say that somebody went away, and what each of them was before.
+pub(crate) const GONE: [(&str, &str); 2] = [(CLIENT_GONE, REQUEST), (WEBSOCKET_GONE, "websocket")];
+
+/// Whether nothing is ever in flight under it: it only says how something ended that did not end as it should.
+pub fn is_an_end(kind: &str) -> bool {
+    [CLIENT_GONE, WEBSOCKET_GONE, BROKEN].contains(&kind)
+}
 
 /// Whether its owner writes down what becomes of it when the time for draining is over.
 pub(crate) fn is_written_down_by_its_owner(kind: &str) -> bool {

@@ -19,7 +19,7 @@ use tracing::Level;
 
 use crate::base::clock::now;
 use crate::inflight::add;
-use crate::inflight::kind::{BROKEN, CLIENT_GONE, CLOSER, INTAKE, REQUEST};
+use crate::inflight::kind::{BROKEN, CLOSER, GONE, INTAKE, is_an_end};
 use crate::inflight::{Ended, Entry, EntryId, Ledger, Unnamed};
 use crate::report::redact::without_passwords;
 use crate::report::{BrokenResponse, Failure, LetGo, Panic, PhaseTime, Report, Step};
@@ -158,7 +158,7 @@ impl Pages {
                 let others = before(e.kind) + unfinished(e.kind);
                 (e.kind, e.count.saturating_sub(others))
             })
-            .filter(|(kind, n)| *n > 0 && ![CLOSER, INTAKE, CLIENT_GONE, BROKEN].contains(kind))
+            .filter(|(kind, n)| *n > 0 && ![CLOSER, INTAKE].contains(kind) && !is_an_end(kind))
             .map(|(kind, n)| (kind.to_owned(), n))
             .collect()
     }
@@ -357,10 +357,11 @@ impl Journal {
                 .map_or(Duration::ZERO, |at| now.saturating_duration_since(at)),
             phases: pages.phases(now),
             finished,
-            client_gone: match during(CLIENT_GONE) {
-                0 => BTreeMap::new(),
-                n => BTreeMap::from([(REQUEST.to_owned(), n)]),
-            },
+            client_gone: GONE
+                .into_iter()
+                .map(|(end, kind)| (kind.to_owned(), during(end)))
+                .filter(|(_, n)| *n > 0)
+                .collect(),
             behind_close: pages.behind_close,
             given_up: pages.given_up.lines.clone(),
             let_go: Vec::new(),

@@ -17,7 +17,7 @@ use prometheus_client::registry::{Registry, Unit};
 use super::status::UNNAMED;
 use lameduck_core::Handle;
 use lameduck_core::Readiness;
-use lameduck_core::inflight::kind::{BROKEN, CLIENT_GONE};
+use lameduck_core::inflight::kind::is_an_end;
 use lameduck_core::phase::Phase;
 
 /// The text format of OpenMetrics, which Prometheus reads since 2.5.
@@ -80,7 +80,7 @@ impl Collector for Figures {
         // A kind that has been seen stays at zero rather than vanish: a gap is no figure.
         let seen = ended.iter().map(|e| e.kind);
         // Nothing is in flight under a kind that only says how it ended.
-        let seen = seen.filter(|kind| ![CLIENT_GONE, BROKEN].contains(kind));
+        let seen = seen.filter(|kind| !is_an_end(kind));
         let mut in_flight: BTreeMap<&str, i64> = seen.map(|kind| (kind, 0)).collect();
         for (kind, count) in page.by_kind {
             *in_flight.entry(kind).or_default() += i64::try_from(count).unwrap_or(i64::MAX);

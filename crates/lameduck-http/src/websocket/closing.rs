@@ -1,26 +1,35 @@
 //! Sees one socket off: waits until it is to go, says goodbye, hears the peer's, ends the connection.
 
-use std::future::poll_fn;
+use std::future::{pending, poll_fn};
 use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use tracing::Level;
 
+use super::keepalive::{Keepalive, Look, Pulse};
 use super::line::{Closed, Line};
 use super::pacer::Turn;
 use super::pacer::sockets_of;
 use super::settings::WebSockets;
-use super::{CloseCode, CloseFrame};
+use super::{CloseFrame, Utf8Bytes, close_code};
 use lameduck_core::Handle;
 use lameduck_core::inflight::Guard;
+use lameduck_core::internal::jitter::random;
 use lameduck_core::internal::voice;
 
 /// How long a peer may take for its FIN after ours: 1 s.
 const FIN: Duration = Duration::from_secs(1);
+
+/// Why nobody needs a socket.
+#[derive(Clone, Copy, Debug)]
+enum Unneeded {
+    Gone,
+    Idle,
+}
 
 /// How one socket ends.
 pub(super) struct Closing<'a> {
@@ -29,17 +38,35 @@ pub(super) struct Closing<'a> {
     pub(super) handle: &'a Handle,
     /// What has it in the ledger.
     pub(super) guard: &'a Guard,
+    /// What this socket has of its own.
+    pub(super) keepalive: Option<Keepalive>,
+}
+
+/// What became of the peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Peer {
+    SeenOff,
+    /// It answered no ping.
+    Gone,
 }
 
 impl Closing<'_> {
     /// Returns when the connection has ended. Dropped, it leaves the connection as it is.
-    pub(super) async fn see_off(&self) {
+    pub(super) async fn see_off(&self) -> Peer {
         let over = poll_fn(|cx| self.line.poll_over(cx));
-        tokio::select! {
+        let idle = tokio::select! {
             biased;
-            () = over => {}
-            () = self.turn.comes() => {}
-        }
+            () = over => false,
+            () = self.turn.comes() => false,
+            unneeded = self.unneeded() => match unneeded {
+                Unneeded::Idle => true,
+                Unneeded::Gone => {
+                    // There is nobody to say goodbye to.
+                    drop(self.line.give_up());
+                    return Peer::Gone;
+                }
+            },
+        };
         let settings = sockets_of(self.handle).settings();
         let left = self.handle.left_until(self.handle.budget().drain_until());
         let until = Instant::now() + left / 4 * 3;
@@ -50,7 +77,7 @@ impl Closing<'_> {
             let _ = timeout(closing, over).await;
         }
         match self
-            .handshake(&self.goodbye(&settings), closing, until)
+            .handshake(&self.goodbye(&settings, idle), closing, until)
             .await
         {
             Some(Closed::Both) => self.end(true).await,
@@ -71,18 +98,45 @@ impl Closing<'_> {
                 self.end(false).await;
             }
         }
+        Peer::SeenOff
     }
 
-    fn goodbye(&self, settings: &WebSockets) -> CloseFrame {
-        let with = |code| CloseFrame {
-            code,
-            reason: "".into(),
+    /// Completes when the socket is of no use to anybody, shutdown or not.
+    async fn unneeded(&self) -> Unneeded {
+        let keepalive = match self.keepalive {
+            Some(it) => it,
+            None => sockets_of(self.handle).settings().keepalive,
         };
+        if keepalive.is_off() {
+            return pending().await;
+        }
+        let mut pulse = Pulse::new(keepalive, Instant::now(), random());
+        loop {
+            let mut look = pulse.look(Instant::now(), self.line.counts());
+            if look == Look::Gone {
+                // Perhaps it is the application that does not read.
+                self.line.read_ahead();
+                look = pulse.look(Instant::now(), self.line.counts());
+            }
+            match look {
+                Look::Again(at) => sleep_until(at).await,
+                Look::Ping => self.line.ping(),
+                Look::Gone => return Unneeded::Gone,
+                Look::Idle => return Unneeded::Idle,
+            }
+        }
+    }
+
+    fn goodbye(&self, settings: &WebSockets, idle: bool) -> CloseFrame {
         match self.line.overriding_code() {
-            Some(code) => with(code),
+            Some(code) => CloseFrame::with_code(code),
             None if self.turn.has_come() => settings.goodbye(),
+            None if idle => CloseFrame {
+                code: close_code::NORMAL,
+                reason: Utf8Bytes::from_static("idle"),
+            },
             // The application is done, and nobody told it to be.
-            None => with(CloseCode::Normal),
+            None => CloseFrame::with_code(close_code::NORMAL),
         }
     }
 

@@ -7,7 +7,7 @@ use http::request::Parts;
 use super::{UpgradeError, WebSocketUpgrade};
 
 /// Takes the upgrade out of the request; whoever reads the body as well must do so after it.
-impl<S: Sync> FromRequestParts<S> for WebSocketUpgrade {
+impl<S: Sync, B> FromRequestParts<S> for WebSocketUpgrade<B> {
     type Rejection = UpgradeError;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, UpgradeError> {

@@ -1,6 +1,7 @@
 //! One socket's task, from the upgrade that was agreed to until nobody needs the socket any more.
 
 use std::future::{Future, poll_fn};
+use std::io;
 use std::pin::pin;
 use std::sync::Arc;
 
@@ -12,17 +13,22 @@ use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 
 use tracing::Level;
 
-use super::WEBSOCKET;
-use super::closing::Closing;
+use super::closing::{Closing, Peer};
 use super::io::{Bytes, Counted};
+use super::keepalive::Keepalive;
 use super::line::Line;
 use super::pacer::Sockets;
 use super::socket::WebSocket;
+use super::{WEBSOCKET, WebSocketError};
 use lameduck_core::Handle;
 use lameduck_core::inflight::Guard;
+use lameduck_core::inflight::kind::WEBSOCKET_GONE;
 use lameduck_core::internal::catch_panic;
 use lameduck_core::internal::panic_text;
 use lameduck_core::internal::voice;
+
+/// What the application does if there is no socket after all.
+pub(super) type Failed = Box<dyn FnOnce(WebSocketError) + Send>;
 
 /// What a socket's task needs to know.
 pub(super) struct Life {
@@ -32,11 +38,13 @@ pub(super) struct Life {
     pub(super) config: WebSocketConfig,
     pub(super) protocol: Option<HeaderValue>,
     pub(super) last: bool,
+    /// What it has of its own.
+    pub(super) keepalive: Option<Keepalive>,
 }
 
 impl Life {
     /// From the upgrade on.
-    pub(super) async fn after<F, Fut>(self, upgrade: OnUpgrade, handler: F)
+    pub(super) async fn after<F, Fut>(self, upgrade: OnUpgrade, failed: Option<Failed>, handler: F)
     where
         F: FnOnce(WebSocket) -> Fut,
         Fut: Future<Output = ()>,
@@ -45,9 +53,12 @@ impl Life {
         let life = async {
             match upgrade.await {
                 Ok(upgraded) => self.over(TokioIo::new(upgraded), handler).await,
-                Err(error) => voice::event(Level::DEBUG, move || {
-                    tracing::debug!(target: "lameduck", %error, "not upgraded");
-                }),
+                Err(error) => match failed {
+                    Some(failed) => failed(WebSocketError::Io(io::Error::other(error))),
+                    None => voice::event(Level::DEBUG, move || {
+                        tracing::debug!(target: "lameduck", %error, "not upgraded");
+                    }),
+                },
             }
         };
         // Whoever is let go is cut where it stands, and the handler with it.
@@ -74,10 +85,14 @@ impl Life {
             turn: &place.turn,
             handle: &self.handle,
             guard: &self.guard,
+            keepalive: self.keepalive,
         };
-        tokio::join!(self.handle_it(&line, handler, socket), closing.see_off());
+        let ((), peer) = tokio::join!(self.handle_it(&line, handler, socket), closing.see_off());
         // The handler may have given the socket to somebody else.
         poll_fn(|cx| line.poll_abandoned(cx)).await;
+        if peer == Peer::Gone {
+            self.guard.end_as(WEBSOCKET_GONE);
+        }
     }
 
     async fn handle_it<F, Fut>(&self, line: &Line, handler: F, socket: WebSocket)

@@ -16,18 +16,23 @@ use std::task::{Context, Poll, Wake, Waker, ready};
 use futures_util::task::AtomicWaker;
 use futures_util::{Sink, Stream};
 use tokio_tungstenite::WebSocketStream;
-use tokio_tungstenite::tungstenite::error::ProtocolError;
-use tokio_tungstenite::tungstenite::protocol::frame::coding::OpCode;
+use tokio_tungstenite::tungstenite as ts;
+use ts::protocol::frame::Frame;
+use ts::protocol::frame::coding::{Data, OpCode};
 
 use super::io::Counted;
-use super::{CloseCode, CloseFrame, Error, Message};
+use super::keepalive::Counts;
+use super::{CloseCode, CloseFrame, Message, WebSocketError, close_code};
+
+/// What our pings carry, by which their answers are known.
+const PING: &[u8] = b"lameduck";
 
 /// How much of what came behind our Close frame is kept for an application that is not reading.
 const KEPT_MESSAGES: usize = 64;
 const KEPT_BYTES: usize = 256 * 1024;
 
 type Ws = WebSocketStream<Counted>;
-type PollSink = fn(Pin<&mut Ws>, &mut Context<'_>) -> Poll<Result<(), Error>>;
+type PollSink = fn(Pin<&mut Ws>, &mut Context<'_>) -> Poll<Result<(), ts::Error>>;
 
 pub(super) struct Line {
     state: Mutex<State>,
@@ -59,10 +64,14 @@ struct State {
     /// Gone once the connection has been taken to be ended.
     ws: Option<Ws>,
     /// Read while the application was not reading.
-    backlog: VecDeque<Message>,
+    backlog: VecDeque<Result<Message, WebSocketError>>,
     backlog_bytes: usize,
     /// Whether the application is between the fragments of a message.
     within_message: bool,
+    /// Text and binary messages in both directions.
+    messages: u64,
+    /// Whether a ping is not with the kernel yet.
+    ping_unsent: bool,
     /// Where the last whole message from the peer ended, in bytes.
     last_message_at: u64,
     close_sent: bool,
@@ -89,64 +98,103 @@ pub(super) enum Closed {
 }
 
 impl State {
-    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Message, Error>>> {
-        let Some(ws) = self.ws.as_mut().filter(|_| !self.ended) else {
-            return Poll::Ready(None);
-        };
-        let polled = ready!(Pin::new(&mut *ws).poll_next(cx));
-        self.last_message_at = ws.get_ref().read;
-        match &polled {
-            Some(Ok(Message::Close(_))) => self.peer_closed = true,
-            Some(Ok(_)) => {}
-            Some(Err(error)) => {
-                self.ended = true;
-                self.fault = fault(error);
-                self.broken |= self.fault.is_none();
-            }
-            None => self.ended = true,
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Message, WebSocketError>>> {
+        loop {
+            let Some(ws) = self.ws.as_mut().filter(|_| !self.ended) else {
+                return Poll::Ready(None);
+            };
+            let polled = ready!(Pin::new(&mut *ws).poll_next(cx));
+            self.last_message_at = ws.get_ref().read;
+            return Poll::Ready(match polled {
+                Some(Ok(message)) => match Message::from_protocol(message) {
+                    None => continue,
+                    Some(Message::Pong(payload)) if payload == PING => continue,
+                    Some(message) => {
+                        self.peer_closed |= matches!(message, Message::Close(_));
+                        self.messages += u64::from(message.is_text() || message.is_binary());
+                        Some(Ok(message))
+                    }
+                },
+                Some(Err(error)) => {
+                    let error = WebSocketError::of(error);
+                    self.ended = true;
+                    self.fault = error.fault();
+                    self.broken |= self.fault.is_none();
+                    Some(Err(error))
+                }
+                None => {
+                    self.ended = true;
+                    None
+                }
+            });
         }
-        Poll::Ready(polled)
     }
 
-    fn start_send(&mut self, message: Message) -> Result<(), Error> {
-        let closing = self.close_sent || self.peer_closed || self.broken;
-        let Some(ws) = self.ws.as_mut().filter(|_| !closing) else {
-            return Err(Error::AlreadyClosed);
-        };
+    fn start_send(&mut self, message: Message) -> Result<(), WebSocketError> {
         match &message {
-            Message::Close(_) => self.close_sent = true,
-            Message::Frame(frame) if matches!(frame.header().opcode, OpCode::Data(_)) => {
-                self.within_message = !frame.header().is_final;
+            Message::Text(_) | Message::Binary(_) if self.within_message => {
+                return Err(WebSocketError::Incomplete);
             }
+            Message::Text(_) | Message::Binary(_) => self.messages += 1,
             _ => {}
         }
-        let sent = Pin::new(ws).start_send(message);
-        self.broken |= sent.is_err();
-        sent
+        let closes = matches!(message, Message::Close(_));
+        self.start(message.into_protocol())?;
+        self.close_sent |= closes;
+        Ok(())
     }
 
-    fn poll_write(&mut self, cx: &mut Context<'_>, poll: PollSink) -> Poll<Result<(), Error>> {
+    /// Text and bytes only are ever in fragments.
+    fn start_fragment(&mut self, message: Message, is_last: bool) -> Result<(), WebSocketError> {
+        let data = match &message {
+            Message::Text(_) | Message::Binary(_) if self.within_message => Data::Continue,
+            Message::Text(_) => Data::Text,
+            Message::Binary(_) => Data::Binary,
+            _ => return self.start_send(message),
+        };
+        let frame = Frame::message(message.into_data(), OpCode::Data(data), is_last);
+        self.start(ts::Message::Frame(frame))?;
+        self.within_message = !is_last;
+        self.messages += u64::from(is_last);
+        Ok(())
+    }
+
+    fn start(&mut self, message: ts::Message) -> Result<(), WebSocketError> {
+        let closing = self.close_sent || self.peer_closed || self.broken;
+        let Some(ws) = self.ws.as_mut().filter(|_| !closing) else {
+            return Err(WebSocketError::Closed);
+        };
+        let sent = Pin::new(ws).start_send(message);
+        self.broken |= sent.is_err();
+        sent.map_err(WebSocketError::of)
+    }
+
+    fn poll_write(
+        &mut self,
+        cx: &mut Context<'_>,
+        poll: PollSink,
+    ) -> Poll<Result<(), WebSocketError>> {
         let Some(ws) = self.ws.as_mut().filter(|_| !self.broken) else {
-            return Poll::Ready(Err(Error::AlreadyClosed));
+            return Poll::Ready(Err(WebSocketError::Closed));
         };
         let done = ready!(poll(Pin::new(ws), cx));
         self.broken |= done.is_err();
-        Poll::Ready(done)
+        Poll::Ready(done.map_err(WebSocketError::of))
+    }
+
+    /// Brings our ping to the kernel, if there is one.
+    fn send_ping(&mut self, cx: &mut Context<'_>) {
+        // What is wrong with the connection its users will see.
+        self.ping_unsent = self.ping_unsent && self.poll_write(cx, Sink::poll_flush).is_pending();
+    }
+
+    fn keep(&mut self, it: Result<Message, WebSocketError>) {
+        self.backlog_bytes += it.as_ref().map_or(0, Message::length);
+        self.backlog.push_back(it);
     }
 
     fn keeps(&self) -> bool {
         self.abandoned || (self.backlog.len() < KEPT_MESSAGES && self.backlog_bytes < KEPT_BYTES)
-    }
-}
-
-/// What to say to a peer because of what it has sent; `None` if the connection is broken.
-fn fault(error: &Error) -> Option<CloseCode> {
-    match error {
-        Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => None,
-        Error::Protocol(_) => Some(CloseCode::Protocol),
-        Error::Utf8(_) => Some(CloseCode::Invalid),
-        Error::Capacity(_) => Some(CloseCode::Size),
-        _ => None,
     }
 }
 
@@ -159,6 +207,8 @@ impl Line {
                 backlog: VecDeque::new(),
                 backlog_bytes: 0,
                 within_message: false,
+                messages: 0,
+                ping_unsent: false,
                 last_message_at: 0,
                 close_sent: false,
                 close_is_out: false,
@@ -185,13 +235,16 @@ impl Line {
 
     // What the application does.
 
-    pub(super) fn poll_next(&self, cx: &mut Context<'_>) -> Poll<Option<Result<Message, Error>>> {
+    pub(super) fn poll_next(
+        &self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Message, WebSocketError>>> {
         self.bells.reader.register(cx.waker());
         let mut state = self.state();
         let polled = match state.backlog.pop_front() {
-            Some(message) => {
-                state.backlog_bytes -= message.len();
-                Poll::Ready(Some(Ok(message)))
+            Some(it) => {
+                state.backlog_bytes -= it.as_ref().map_or(0, Message::length);
+                Poll::Ready(Some(it))
             }
             None => state.poll_next(&mut self.cx()),
         };
@@ -202,14 +255,29 @@ impl Line {
         polled
     }
 
-    pub(super) fn poll_ready(&self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+    pub(super) fn poll_ready(&self, cx: &mut Context<'_>) -> Poll<Result<(), WebSocketError>> {
         self.bells.writer.register(cx.waker());
         self.state().poll_write(&mut self.cx(), Sink::poll_ready)
     }
 
-    pub(super) fn start_send(&self, message: Message) -> Result<(), Error> {
+    pub(super) fn start_send(&self, message: Message) -> Result<(), WebSocketError> {
+        self.starting(|state| state.start_send(message))
+    }
+
+    pub(super) fn start_fragment(
+        &self,
+        message: Message,
+        is_last: bool,
+    ) -> Result<(), WebSocketError> {
+        self.starting(|state| state.start_fragment(message, is_last))
+    }
+
+    fn starting(
+        &self,
+        start: impl FnOnce(&mut State) -> Result<(), WebSocketError>,
+    ) -> Result<(), WebSocketError> {
         let mut state = self.state();
-        let sent = state.start_send(message);
+        let sent = start(&mut state);
         let told = state.close_sent || state.broken || !state.within_message;
         drop(state);
         if told {
@@ -218,9 +286,15 @@ impl Line {
         sent
     }
 
-    pub(super) fn poll_flush(&self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+    pub(super) fn poll_flush(&self, cx: &mut Context<'_>) -> Poll<Result<(), WebSocketError>> {
         self.bells.writer.register(cx.waker());
         self.state().poll_write(&mut self.cx(), Sink::poll_flush)
+    }
+
+    /// Whether the reader has had all there will be.
+    pub(super) fn is_read_to_its_end(&self) -> bool {
+        let state = self.state();
+        state.backlog.is_empty() && (state.ended || state.ws.is_none())
     }
 
     pub(super) fn abandon(&self) {
@@ -238,11 +312,51 @@ impl Line {
     /// side has said Close, or it is broken.
     pub(super) fn poll_over(&self, cx: &Context<'_>) -> Poll<()> {
         self.bells.closer.register(cx.waker());
-        let s = self.state();
+        let mut s = self.state();
+        s.send_ping(&mut self.cx());
         match s.abandoned || s.close_sent || s.peer_closed || s.ended || s.broken {
             true => Poll::Ready(()),
             false => Poll::Pending,
         }
+    }
+
+    pub(super) fn counts(&self) -> Counts {
+        let state = self.state();
+        let io = state.ws.as_ref().map(WebSocketStream::get_ref);
+        Counts {
+            read: io.map_or(0, |io| io.read),
+            written: io.map_or(0, |io| io.written),
+            messages: state.messages,
+            ping_unsent: state.ping_unsent,
+            unheard: !state.keeps(),
+        }
+    }
+
+    /// Pings the peer.
+    pub(super) fn ping(&self) {
+        let mut state = self.state();
+        let ping = ts::Message::Ping(PING.into());
+        state.ping_unsent = state.start(ping).is_ok();
+        state.send_ping(&mut self.cx());
+    }
+
+    /// Reads a message for an application that is not reading, so that its silence is not taken for the peer's.
+    pub(super) fn read_ahead(&self) {
+        let mut state = self.state();
+        if !state.keeps() {
+            return;
+        }
+        if let Poll::Ready(Some(it)) = state.poll_next(&mut self.cx()) {
+            state.keep(it);
+        }
+        drop(state);
+        self.bells.reader.wake();
+    }
+
+    /// Gives the peer up.
+    pub(super) fn give_up(&self) -> Option<Counted> {
+        self.state().keep(Err(WebSocketError::PeerGone));
+        self.take()
     }
 
     pub(super) fn poll_abandoned(&self, cx: &Context<'_>) -> Poll<()> {
@@ -256,7 +370,7 @@ impl Line {
     /// What to say to the peer, if the application has made that necessary.
     pub(super) fn overriding_code(&self) -> Option<CloseCode> {
         let state = self.state();
-        state.fault.or(state.panicked.then_some(CloseCode::Error))
+        state.fault.or(state.panicked.then_some(close_code::ERROR))
     }
 
     /// Drives the closing handshake, which `goodbye` begins unless a Close has been said before.
@@ -289,8 +403,7 @@ impl Line {
         while !state.broken && !state.peer_closed && !state.ended && state.keeps() {
             match state.poll_next(&mut self.cx()) {
                 Poll::Ready(Some(Ok(message))) if !state.abandoned => {
-                    state.backlog_bytes += message.len();
-                    state.backlog.push_back(message);
+                    state.keep(Ok(message));
                 }
                 Poll::Ready(_) => {}
                 Poll::Pending => break,

@@ -2,26 +2,28 @@
 //!
 //! ```no_run
 //! # #[cfg(feature = "axum")] {
-//! use axum::{Router, response::Response, routing::get};
+//! use axum::{Router, response::IntoResponse, routing::any};
 //! use lameduck_http::websocket::{WebSocket, WebSocketUpgrade};
 //!
-//! async fn ws(upgrade: WebSocketUpgrade) -> Response {
+//! async fn ws(upgrade: WebSocketUpgrade) -> impl IntoResponse {
 //!     upgrade.on_upgrade(echo)
 //! }
 //!
 //! async fn echo(mut socket: WebSocket) {
 //!     while let Some(Ok(message)) = socket.recv().await {
-//!         if (message.is_text() || message.is_binary()) && socket.send(message).await.is_err() {
+//!         if socket.send(message).await.is_err() {
 //!             return;
 //!         }
 //!     }
 //! }
 //!
-//! let app: Router = Router::new().route("/ws", get(ws));
+//! let app: Router = Router::new().route("/ws", any(ws));
 //! # }
 //! ```
 //!
-//! That is all there is to do. When the shutdown drains, each socket gets a Close frame with 1001
+//! That is all there is to do. Code for `axum::extract::ws` needs another `use` line and no more: the types have the
+//! same names and shapes here, but for the error, which is [`WebSocketError`] and not `axum::Error`.
+//! When the shutdown drains, each socket gets a Close frame with 1001
 //! "Going Away" (RFC 6455, 7.4.1), or 1012 "Service Restart" by setting, and a reason; not all at
 //! once, but [spread out](WebSockets#the-pace), so that the clients do not all come back at once.
 //! The closing handshake follows (7.1.2), then the server closes the connection first, as it should
@@ -38,11 +40,13 @@
 //!    [closing time](WebSockets::closing) after the last sign of life, and never past the drain.
 //! 5. All Close frames are out when at most half of the time that the drain had is over.
 //!
+//! 6. A peer that is gone is given up, shutdown or not, and told apart from one that has been seen off.
+//!
 //! # Who closes
 //!
 //! The task that runs the handler also waits for the socket's turn, beside the handler and whatever
 //! that is doing; so a handler that waits for something else holds no Close up, and a socket costs
-//! no second task. Both reach the connection through one lock (`line.rs`). The turns are given by
+//! no second task; nor do [pings](WebSockets::ping_interval), whose timer is in the same task (`keepalive.rs`). Both reach the connection through one lock (`line.rs`). The turns are given by
 //! one task for the whole process (`pacer.rs`), by a plan that is plain arithmetic (`pace.rs`).
 //!
 //! # What is not there
@@ -50,11 +54,14 @@
 //! WebSockets over HTTP/2 (RFC 8441), and extensions such as compression (RFC 7692).
 
 mod closing;
+mod error;
 #[cfg(feature = "axum")]
 mod extract;
 mod io;
+mod keepalive;
 mod life;
 mod line;
+mod message;
 mod pace;
 mod pacer;
 mod refusal;
@@ -64,14 +71,12 @@ mod socket;
 mod tests;
 mod upgrade;
 
+pub use self::error::WebSocketError;
+pub use self::message::{CloseCode, CloseFrame, Message, Utf8Bytes, close_code};
 pub use self::refusal::UpgradeError;
 pub use self::settings::WebSockets;
 pub use self::socket::WebSocket;
 pub use self::upgrade::WebSocketUpgrade;
-pub use tokio_tungstenite::tungstenite;
-pub use tokio_tungstenite::tungstenite::Error;
-pub use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
-pub use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Message};
 
 /// The kind under which a socket is in the ledger.
 pub(crate) const WEBSOCKET: &str = "websocket";

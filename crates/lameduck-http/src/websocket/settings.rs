@@ -1,13 +1,14 @@
-//! How WebSockets are sent away.
+//! How WebSockets are kept, and sent away.
 
 use std::time::Duration;
 
 use lameduck_core::{BadConfiguration, Component, Running, Start, StartError};
 
+use super::keepalive::Keepalive;
 use super::pacer::sockets_of;
-use super::{CloseCode, CloseFrame};
+use super::{CloseFrame, close_code};
 
-/// How WebSockets are sent away when the shutdown drains. Give it to
+/// How WebSockets are kept, and sent away when the shutdown drains. Give it to
 /// [`Lifecycle::component`](lameduck_core::Lifecycle::component): once, for all servers of the process.
 ///
 /// ```
@@ -36,7 +37,7 @@ use super::{CloseCode, CloseFrame};
 ///
 /// So a few sockets do not take the whole window; the bound on the rate stretches the window, and
 /// only the end of the budget overrules that bound; and all are told before the spread is over, with
-/// at least as much time left for the closing handshakes. 10,000 sockets, unless told otherwise: 20
+/// at least as much time left for the closing handshakes. 10,000 sockets, with the defaults: 20
 /// each 10 ms for 5 s, of the 24 s that a grace of 30 s has for draining.
 ///
 /// A second signal sends all that are left away at once.
@@ -47,6 +48,7 @@ pub struct WebSockets {
     pub(super) batch: usize,
     pub(super) per_second: u32,
     pub(super) closing: Duration,
+    pub(super) keepalive: Keepalive,
     restart: bool,
     reason: String,
 }
@@ -61,6 +63,7 @@ impl Default for WebSockets {
             batch: 1,
             per_second: 4000,
             closing: Duration::from_secs(2),
+            keepalive: Keepalive::default(),
             restart: false,
             reason: "shutting down".to_owned(),
         }
@@ -73,7 +76,7 @@ impl WebSockets {
         WebSockets::default()
     }
 
-    /// Over how long to spread the Close frames: 5 s unless told, zero for all at once as far as the
+    /// Over how long to spread the Close frames. Default: 5 s; zero for all at once as far as the
     /// bound on the rate allows. `LAMEDUCK_WEBSOCKET_WINDOW` wins. The drain takes at most this much
     /// longer, unless the bound on the rate stretches it; never more than half of the drain.
     pub fn window(mut self, window: Duration) -> Self {
@@ -81,24 +84,52 @@ impl WebSockets {
         self
     }
 
-    /// How many sockets go together: 1 unless told. More of them go together where that is needed
+    /// How many sockets go together. Default: 1. More of them go together where that is needed
     /// for there to be no more than a batch each 10 ms. Zero is one.
     pub fn batch(mut self, sockets: usize) -> Self {
         self.batch = sockets.max(1);
         self
     }
 
-    /// How many sockets may go within a second: 4,000 unless told. Zero is one.
+    /// How many sockets may go within a second. Default: 4,000. Zero is one.
     pub fn at_most_per_second(mut self, sockets: u32) -> Self {
         self.per_second = sockets.max(1);
         self
     }
 
-    /// How long a peer may take to answer a Close frame: 2 s unless told, at most three quarters of
+    /// How long a peer may take to answer a Close frame. Default: 2 s, at most three quarters of
     /// what is left for draining. Counted anew while it takes what was sent to it before, or sends a
     /// long message; so a peer that does nothing costs at least this and less than twice as much.
     pub fn closing(mut self, closing: Duration) -> Self {
         self.closing = closing;
+        self
+    }
+
+    /// How long a peer may be silent before it is pinged. Default: 30 s; zero: no pings. The first ping goes after
+    /// between a half of this and all of it, any other after less than twice of it.
+    ///
+    /// Without pings a peer that has lost its network stays in the ledger until something is sent to it, perhaps for
+    /// ever; and what stands between forgets connections on which nothing happens, usually after 60 s (nginx's
+    /// `proxy_read_timeout`, the load balancers of AWS). Every client that follows RFC 6455, 5.5.2, answers pings
+    /// by itself; the answers are not shown to the application.
+    pub fn ping_interval(mut self, interval: Duration) -> Self {
+        self.keepalive.interval = interval;
+        self
+    }
+
+    /// How long a pinged peer may stay silent. Default: 20 s. Then it is given up: its connection ends without a Close,
+    /// the application gets [`WebSocketError::PeerGone`](super::WebSocketError::PeerGone), and the report counts it
+    /// under `client_gone`. Anything from the peer is an answer. It may take longer by 1 s for each 16 KiB that was
+    /// sent to it since it was heard last, by 256 s at most.
+    pub fn ping_timeout(mut self, timeout: Duration) -> Self {
+        self.keepalive.timeout = timeout;
+        self
+    }
+
+    /// Closes a socket, with 1000 and the reason `idle`, on which neither side has sent text or bytes for this long,
+    /// and for less than twice of it. Default: zero, never. Pings and pongs do not count.
+    pub fn idle_timeout(mut self, timeout: Duration) -> Self {
+        self.keepalive.idle = timeout;
         self
     }
 
@@ -109,7 +140,7 @@ impl WebSockets {
         self
     }
 
-    /// What the Close frame gives as the reason: `shutting down` unless told. At most 123 bytes,
+    /// What the Close frame gives as the reason. Default: `shutting down`. At most 123 bytes,
     /// which is what such a frame has room for; more is bad configuration.
     pub fn reason(mut self, reason: impl Into<String>) -> Self {
         self.reason = reason.into();
@@ -120,8 +151,8 @@ impl WebSockets {
     pub(super) fn goodbye(&self) -> CloseFrame {
         CloseFrame {
             code: match self.restart {
-                true => CloseCode::Restart,
-                false => CloseCode::Away,
+                true => close_code::RESTART,
+                false => close_code::AWAY,
             },
             reason: self.reason.as_str().into(),
         }

@@ -1,17 +1,18 @@
 //! The socket as the application sees it.
 
 use std::fmt;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use futures_util::stream::FusedStream;
 use futures_util::{Sink, SinkExt, Stream, StreamExt};
 use http::HeaderValue;
 
 use super::line::Line;
 use super::pacer::Turn;
-use super::{CloseCode, CloseFrame, Error, Message};
+use super::{CloseCode, CloseFrame, Message, Utf8Bytes, WebSocketError, close_code};
 
 /// An open WebSocket: a `Stream` of messages from the peer, and a `Sink` for messages to it. Made by
 /// [`WebSocketUpgrade::on_upgrade`](super::WebSocketUpgrade::on_upgrade).
@@ -49,7 +50,7 @@ impl WebSocket {
     /// # Cancel safety
     ///
     /// Cancel safe: no message is lost.
-    pub async fn recv(&mut self) -> Option<Result<Message, Error>> {
+    pub async fn recv(&mut self) -> Option<Result<Message, WebSocketError>> {
         self.next().await
     }
 
@@ -63,8 +64,29 @@ impl WebSocket {
     ///
     /// Not cancel safe: it may not be known whether the message goes out. It goes out whole or not at
     /// all.
-    pub async fn send(&mut self, message: Message) -> Result<(), Error> {
+    pub async fn send(&mut self, message: Message) -> Result<(), WebSocketError> {
         SinkExt::send(self, message).await
+    }
+
+    /// Sends a fragment of a message (RFC 6455, 5.4), text or bytes, and waits until it is with the kernel: for
+    /// messages whose end is not known when they begin. The Close frame of a shutdown waits for the last one. All
+    /// fragments of a message are of the kind of its first; a message of another kind is sent as it is.
+    ///
+    /// # Errors
+    ///
+    /// As of [`send`](WebSocket::send), which gives [`Incomplete`](WebSocketError::Incomplete) between two fragments.
+    ///
+    /// # Cancel safety
+    ///
+    /// As of [`send`](WebSocket::send).
+    pub async fn send_fragment(
+        &mut self,
+        fragment: Message,
+        is_last: bool,
+    ) -> Result<(), WebSocketError> {
+        poll_fn(|cx| self.line.poll_ready(cx)).await?;
+        self.line.start_fragment(fragment, is_last)?;
+        poll_fn(|cx| self.line.poll_flush(cx)).await
     }
 
     /// Begins the closing handshake with a code and reason of your own. The rest of it, and the end
@@ -77,11 +99,13 @@ impl WebSocket {
     /// # Cancel safety
     ///
     /// As of [`send`](WebSocket::send).
-    pub async fn close(&mut self, code: CloseCode, reason: &str) -> Result<(), Error> {
-        let frame = CloseFrame {
-            code,
-            reason: reason.into(),
-        };
+    pub async fn close_with(
+        &mut self,
+        code: CloseCode,
+        reason: impl Into<Utf8Bytes>,
+    ) -> Result<(), WebSocketError> {
+        let reason = reason.into();
+        let frame = CloseFrame { code, reason };
         self.send(Message::Close(Some(frame))).await
     }
 
@@ -141,39 +165,42 @@ impl fmt::Debug for WebSocket {
 }
 
 impl Stream for WebSocket {
-    type Item = Result<Message, Error>;
+    type Item = Result<Message, WebSocketError>;
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         self.line.poll_next(cx)
     }
 }
 
-impl Sink<Message> for WebSocket {
-    type Error = Error;
+impl FusedStream for WebSocket {
+    fn is_terminated(&self) -> bool {
+        self.line.is_read_to_its_end()
+    }
+}
 
-    fn poll_ready(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+impl Sink<Message> for WebSocket {
+    type Error = WebSocketError;
+
+    fn poll_ready(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), WebSocketError>> {
         self.line.poll_ready(cx)
     }
 
-    fn start_send(self: Pin<&mut Self>, message: Message) -> Result<(), Error> {
+    fn start_send(self: Pin<&mut Self>, message: Message) -> Result<(), WebSocketError> {
         self.line.start_send(message)
     }
 
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), WebSocketError>> {
         self.line.poll_flush(cx)
     }
 
     /// Begins the closing handshake with 1000 unless it has begun. Does not wait for the peer's
     /// Close, nor for the end of the connection: those go on when the socket is dropped.
-    fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        let frame = CloseFrame {
-            code: CloseCode::Normal,
-            reason: "".into(),
-        };
+    fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), WebSocketError>> {
+        let frame = CloseFrame::with_code(close_code::NORMAL);
         // If a Close has been said before, that is what was asked for.
         let _ = self.line.start_send(Message::Close(Some(frame)));
         match self.line.poll_flush(cx) {
-            Poll::Ready(Err(Error::AlreadyClosed)) => Poll::Ready(Ok(())),
+            Poll::Ready(Err(WebSocketError::Closed)) => Poll::Ready(Ok(())),
             polled => polled,
         }
     }

@@ -9,10 +9,11 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::Message as PeerMessage;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 
 use super::life::Life;
-use super::{Message, WEBSOCKET, WebSocket, WebSockets};
+use super::{Message, WEBSOCKET, WebSocket, WebSocketError, WebSockets};
 use lameduck_core::phase::Phase;
 use lameduck_core::{Component, Exit, Handle, Lifecycle};
 
@@ -51,6 +52,7 @@ where
         config: WebSocketConfig::default().read_buffer_size(1024),
         protocol: None,
         last,
+        keepalive: None,
     };
     let let_go = handle.clone();
     tokio::spawn(async move {
@@ -71,7 +73,7 @@ async fn told(stream: DuplexStream) -> Instant {
     let mut peer = peer(stream).await;
     loop {
         match peer.next().await {
-            Some(Ok(Message::Close(frame))) => {
+            Some(Ok(PeerMessage::Close(frame))) => {
                 let at = Instant::now();
                 assert_eq!(u16::from(frame.unwrap().code), 1001);
                 while peer.next().await.is_some() {}
@@ -227,8 +229,14 @@ async fn websocket_closed_after_the_last_word_and_soon_if_there_is_none() {
     sleep(ms(1)).await;
     let since = Instant::now();
     handle.shutdown("test");
-    assert_eq!(speaks.next().await.unwrap().unwrap(), Message::text("bye"));
-    assert!(matches!(speaks.next().await, Some(Ok(Message::Close(_)))));
+    assert_eq!(
+        speaks.next().await.unwrap().unwrap(),
+        PeerMessage::text("bye")
+    );
+    assert!(matches!(
+        speaks.next().await,
+        Some(Ok(PeerMessage::Close(_)))
+    ));
     assert!(speaks.next().await.is_none());
     let when = when(mute, since).await;
     assert!((ms(2000)..ms(2200)).contains(&when[0]), "{when:?}");
@@ -249,7 +257,10 @@ async fn websocket_closed_once_whoever_holds_the_socket_lets_it_go() {
     let (mut writer, mut reader) = from.await.unwrap().split();
     // Its handler has returned, and still it is in use.
     writer.send(Message::text("hello")).await.unwrap();
-    assert_eq!(peer.next().await.unwrap().unwrap(), Message::text("hello"));
+    assert_eq!(
+        peer.next().await.unwrap().unwrap(),
+        PeerMessage::text("hello")
+    );
     assert_eq!(handle.ledger().len(), 1);
     handle.shutdown("test");
     while peer.next().await.is_some() {}
@@ -276,7 +287,7 @@ async fn websocket_closed_while_the_application_does_not_read_what_still_comes()
     handle.shutdown("test");
     handle.draining().await;
     for n in 0..50 {
-        peer.send(Message::text(n.to_string())).await.unwrap();
+        peer.send(PeerMessage::text(n.to_string())).await.unwrap();
     }
     while peer.next().await.is_some() {}
     assert_eq!(running.await.unwrap(), Exit::CLEAN);
@@ -295,4 +306,148 @@ async fn a_reason_that_does_not_fit_into_a_frame_is_bad_configuration() {
     assert_eq!(life.run().await, Exit::BAD_CONFIGURATION);
     let settings = Arc::new(WebSockets::new().reason("x".repeat(123)));
     assert_eq!(Component::check(&*settings), Ok(()));
+}
+
+/// Pinged after 5 s to 10 s of silence, given up 4 s later.
+fn pinging() -> WebSockets {
+    WebSockets::new()
+        .ping_interval(ms(10_000))
+        .ping_timeout(ms(4_000))
+}
+
+#[tokio::test(start_paused = true)]
+async fn idle_exits_a_peer_that_answers_no_ping_is_given_up_and_counted_as_gone() {
+    static HEARD: Mutex<Vec<String>> = Mutex::new(Vec::new());
+    async fn hears(mut socket: WebSocket) {
+        while let Some(it) = socket.recv().await {
+            HEARD.lock().unwrap().push(format!("{it:?}"));
+        }
+        assert!(socket.send(Message::text("hello?")).await.is_err());
+    }
+    let (handle, running) = serving(pinging()).await;
+    let since = Instant::now();
+    let mut silent = opened(&handle, false, hears);
+    let mut all = Vec::new();
+    silent.read_to_end(&mut all).await.unwrap();
+    assert_eq!(all, b"\x89\x08lameduck", "a ping, and no Close after it");
+    let took = since.elapsed();
+    assert!((ms(9_000)..ms(14_100)).contains(&took), "{took:?}");
+    while !handle.ledger().is_empty() {
+        sleep(ms(1)).await;
+    }
+    assert_eq!(*HEARD.lock().unwrap(), ["Err(PeerGone)"]);
+    handle.shutdown("test");
+    assert_eq!(running.await.unwrap(), Exit::CLEAN);
+}
+
+#[tokio::test(start_paused = true)]
+async fn idle_exits_a_peer_that_is_gone_is_in_the_report_as_such() {
+    let settings = pinging().ping_interval(ms(500)).ping_timeout(ms(500));
+    let (handle, running) = serving(settings).await;
+    let upload = handle.track("request", "POST /upload");
+    let mut gone = opened(&handle, true, echo);
+    // Those that come last wait for this one, whose application has a word to say.
+    async fn speaks_late(socket: WebSocket) {
+        socket.leaving().await;
+        sleep(ms(1_800)).await;
+    }
+    let other = all_told(vec![opened(&handle, false, speaks_late)]);
+    sleep(ms(1)).await;
+    handle.shutdown("test");
+    let mut all = Vec::new();
+    gone.read_to_end(&mut all).await.unwrap();
+    assert_eq!(all, b"\x89\x08lameduck", "a ping, and no Close after it");
+    drop(upload);
+    when(other, Instant::now()).await;
+    assert_eq!(running.await.unwrap(), Exit::CLEAN);
+    let report = handle.report("", None);
+    assert_eq!(report.client_gone.get(WEBSOCKET), Some(&1), "{report:?}");
+    assert_eq!(report.finished.get(WEBSOCKET), Some(&1), "{report:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_answers_pings_stays_whether_the_application_reads_or_not() {
+    static HEARD: Mutex<Vec<Message>> = Mutex::new(Vec::new());
+    async fn hears(mut socket: WebSocket) {
+        while let Some(Ok(message)) = socket.recv().await {
+            HEARD.lock().unwrap().push(message);
+        }
+    }
+    async fn busy(_socket: WebSocket) {
+        std::future::pending().await
+    }
+    let (handle, running) = serving(pinging()).await;
+    for stream in [opened(&handle, false, hears), opened(&handle, false, busy)] {
+        tokio::spawn(async move {
+            let mut peer = peer(stream).await;
+            while let Some(Ok(_)) = peer.next().await {}
+        });
+    }
+    sleep(ms(600_000)).await;
+    assert_eq!(handle.ledger().len(), 2);
+    handle.shutdown("test");
+    assert_eq!(running.await.unwrap(), Exit::LET_GO, "the busy one");
+    let heard = HEARD.lock().unwrap();
+    assert!(
+        matches!(heard[..], [Message::Close(_)]),
+        "answers to our pings: {heard:?}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_socket_that_nobody_uses_is_closed_as_idle_if_that_was_asked_for() {
+    let (handle, running) = serving(pinging().idle_timeout(ms(30_000))).await;
+    let mut peer = peer(opened(&handle, false, echo)).await;
+    let since = Instant::now();
+    peer.send(PeerMessage::text("hello")).await.unwrap();
+    let frame = loop {
+        match peer.next().await {
+            Some(Ok(PeerMessage::Close(frame))) => break frame.unwrap(),
+            Some(Ok(_)) => {}
+            other => panic!("expected Close, got {other:?}"),
+        }
+    };
+    assert_eq!(
+        (u16::from(frame.code), frame.reason.as_str()),
+        (1000, "idle")
+    );
+    let took = since.elapsed();
+    assert!((ms(30_000)..ms(60_001)).contains(&took), "{took:?}");
+    while peer.next().await.is_some() {}
+    handle.shutdown("test");
+    assert_eq!(running.await.unwrap(), Exit::CLEAN);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_in_fragments_goes_out_whole_or_the_sender_is_told() {
+    async fn parts(mut socket: WebSocket) {
+        for (part, is_last) in [("a ", false), ("b ", false), ("c", true)] {
+            if !is_last {
+                socket
+                    .send_fragment(Message::text(part), false)
+                    .await
+                    .unwrap();
+                let within = socket.send(Message::text("no")).await;
+                assert!(matches!(within, Err(WebSocketError::Incomplete)));
+                socket.send(Message::Ping("p".into())).await.unwrap();
+            } else {
+                socket
+                    .send_fragment(Message::text(part), true)
+                    .await
+                    .unwrap();
+            }
+        }
+        socket.send(Message::text("next")).await.unwrap();
+    }
+    let (handle, running) = serving(WebSockets::new()).await;
+    let mut peer = peer(opened(&handle, false, parts)).await;
+    let mut texts = Vec::new();
+    while let Some(Ok(message)) = peer.next().await {
+        if let PeerMessage::Text(text) = message {
+            texts.push(text.to_string());
+        }
+    }
+    assert_eq!(texts, ["a b c", "next"]);
+    handle.shutdown("test");
+    assert_eq!(running.await.unwrap(), Exit::CLEAN);
 }

@@ -2,6 +2,8 @@
 
 use std::fmt;
 use std::future::Future;
+use std::marker::PhantomData;
+use std::time::Duration;
 
 use http::header::{
     CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL,
@@ -12,8 +14,10 @@ use hyper::upgrade::OnUpgrade;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 
-use super::life::Life;
-use super::{UpgradeError, WEBSOCKET, WebSocket};
+use super::keepalive::Keepalive;
+use super::life::{Failed, Life};
+use super::pacer::sockets_of;
+use super::{UpgradeError, WEBSOCKET, WebSocket, WebSocketError};
 use crate::Accounted;
 use crate::extension::handle_of;
 use lameduck_core::Handle;
@@ -33,15 +37,21 @@ const READ_BUFFER: usize = 8 * 1024;
 ///     match WebSocketUpgrade::from_request(&mut request) {
 ///         Ok(upgrade) => upgrade.on_upgrade(|mut socket: WebSocket| async move {
 ///             while let Some(Ok(message)) = socket.recv().await {
-///                 println!("{message}");
+///                 println!("{message:?}");
 ///             }
 ///         }),
 ///         Err(refusal) => refusal.into_response(),
 ///     }
 /// }
 /// ```
+///
+/// `B` is the body of the answer, which is empty: any with a default. For axum it is axum's own, which need not be
+/// said; elsewhere the handler's signature says it.
 #[must_use = "a request only becomes a WebSocket by `on_upgrade`"]
-pub struct WebSocketUpgrade {
+pub struct WebSocketUpgrade<
+    #[cfg(feature = "axum")] B = axum_core::body::Body,
+    #[cfg(not(feature = "axum"))] B,
+> {
     upgrade: OnUpgrade,
     key: HeaderValue,
     handle: Handle,
@@ -50,15 +60,18 @@ pub struct WebSocketUpgrade {
     protocol: Option<HeaderValue>,
     config: WebSocketConfig,
     last: bool,
+    keepalive: Option<Keepalive>,
+    failed: Option<Failed>,
+    body: PhantomData<fn() -> B>,
 }
 
-impl WebSocketUpgrade {
+impl<B> WebSocketUpgrade<B> {
     /// Looks whether `request` asks for a WebSocket, and takes the upgrade out of it.
     ///
     /// # Errors
     ///
     /// It does not; [`UpgradeError`] says why, and makes the answer.
-    pub fn from_request<B>(request: &mut Request<B>) -> Result<Self, UpgradeError> {
+    pub fn from_request<T>(request: &mut Request<T>) -> Result<Self, UpgradeError> {
         let handle = handle_of(request.extensions()).cloned();
         WebSocketUpgrade::with_handle(request, &handle.ok_or(UpgradeError::NoHandle)?)
     }
@@ -70,7 +83,7 @@ impl WebSocketUpgrade {
     /// # Errors
     ///
     /// As of [`from_request`](WebSocketUpgrade::from_request).
-    pub fn with_handle<B>(request: &mut Request<B>, handle: &Handle) -> Result<Self, UpgradeError> {
+    pub fn with_handle<T>(request: &mut Request<T>, handle: &Handle) -> Result<Self, UpgradeError> {
         let path = request.uri().path().to_owned();
         let key = check(request.method(), request.headers())?.clone();
         let offered = offered(request.headers());
@@ -103,6 +116,9 @@ impl WebSocketUpgrade {
             protocol: None,
             config: WebSocketConfig::default().read_buffer_size(READ_BUFFER),
             last: false,
+            keepalive: None,
+            failed: None,
+            body: PhantomData,
         })
     }
 
@@ -117,23 +133,89 @@ impl WebSocketUpgrade {
         self
     }
 
-    /// The longest message that is accepted, in bytes: 64 MiB unless told. A longer one ends the
+    /// The subprotocols that the peer has offered.
+    pub fn requested_protocols(&self) -> impl Iterator<Item = &HeaderValue> {
+        self.offered.iter()
+    }
+
+    /// Agrees on this subprotocol. Some clients refuse one that they have not offered.
+    pub fn set_selected_protocol(&mut self, protocol: HeaderValue) {
+        self.protocol = Some(protocol);
+    }
+
+    /// The subprotocol that was agreed on.
+    pub fn selected_protocol(&self) -> Option<&HeaderValue> {
+        self.protocol.as_ref()
+    }
+
+    /// The longest message that is accepted, in bytes. Default: 64 MiB. A longer one ends the
     /// socket with 1009.
     pub fn max_message_size(mut self, bytes: usize) -> Self {
         self.config = self.config.max_message_size(Some(bytes));
         self
     }
 
-    /// The longest frame that is accepted, in bytes: 16 MiB unless told.
+    /// The longest frame that is accepted, in bytes. Default: 16 MiB.
     pub fn max_frame_size(mut self, bytes: usize) -> Self {
         self.config = self.config.max_frame_size(Some(bytes));
         self
     }
 
-    /// How much to read at once, in bytes: 8 KiB unless told. Each socket holds this much memory;
+    /// How much to read at once, in bytes. Default: 8 KiB. Each socket holds this much memory;
     /// more is faster for those that receive a lot.
     pub fn read_buffer_size(mut self, bytes: usize) -> Self {
         self.config = self.config.read_buffer_size(bytes);
+        self
+    }
+
+    /// How much is gathered before it goes to the kernel without a flush, in bytes. Default: 128 KiB.
+    pub fn write_buffer_size(mut self, bytes: usize) -> Self {
+        self.config = self.config.write_buffer_size(bytes);
+        self
+    }
+
+    /// How much may wait for a peer that does not take it, in bytes; a message beyond is an error, and the end of the
+    /// socket. More than [`write_buffer_size`](WebSocketUpgrade::write_buffer_size) and one message. Default: any.
+    pub fn max_write_buffer_size(mut self, bytes: usize) -> Self {
+        self.config = self.config.max_write_buffer_size(bytes);
+        self
+    }
+
+    /// Takes frames without a mask too, against RFC 6455, 5.1. Default: no.
+    pub fn accept_unmasked_frames(mut self, accept: bool) -> Self {
+        self.config = self.config.accept_unmasked_frames(accept);
+        self
+    }
+
+    /// As [`WebSockets::ping_interval`](super::WebSockets::ping_interval), which is the default, for this socket.
+    pub fn ping_interval(mut self, interval: Duration) -> Self {
+        self.keepalive().interval = interval;
+        self
+    }
+
+    /// As [`WebSockets::ping_timeout`](super::WebSockets::ping_timeout), which is the default, for this socket.
+    pub fn ping_timeout(mut self, timeout: Duration) -> Self {
+        self.keepalive().timeout = timeout;
+        self
+    }
+
+    /// As [`WebSockets::idle_timeout`](super::WebSockets::idle_timeout), which is the default, for this socket.
+    pub fn idle_timeout(mut self, timeout: Duration) -> Self {
+        self.keepalive().idle = timeout;
+        self
+    }
+
+    fn keepalive(&mut self) -> &mut Keepalive {
+        let settings = || sockets_of(&self.handle).settings().keepalive;
+        self.keepalive.get_or_insert_with(settings)
+    }
+
+    /// What to do if the connection ends before it is a WebSocket. Default: a line in the log, at `DEBUG`.
+    pub fn on_failed_upgrade(
+        mut self,
+        failed: impl FnOnce(WebSocketError) + Send + 'static,
+    ) -> Self {
+        self.failed = Some(Box::new(failed));
         self
     }
 
@@ -145,14 +227,14 @@ impl WebSocketUpgrade {
     }
 
     /// The answer that agrees to the upgrade (`101`), and `handler` to run on the socket, in a task
-    /// of its own. To be called on a tokio runtime. `B` is any body with a default, such as
-    /// axum's: say `-> Response` in the handler's signature, since `impl IntoResponse` leaves it open.
+    /// of its own. To be called on a tokio runtime. As of axum's own extractor, the answer is an
+    /// `axum::response::Response`; without axum it has whichever body the handler's signature says.
     ///
     /// The socket is in the ledger from now on, as `websocket` and by its path, until the handler has
     /// returned and the connection has ended. Whatever the handler returns for, the peer gets a
     /// Close: 1000, or what the shutdown says; 1011 after a panic, which is in the report. A handler
     /// that has not returned when the time for draining is over is dropped, and named in the report.
-    pub fn on_upgrade<F, Fut, B>(self, handler: F) -> Response<B>
+    pub fn on_upgrade<F, Fut>(self, handler: F) -> Response<B>
     where
         F: FnOnce(WebSocket) -> Fut + Send + 'static,
         Fut: Future<Output = ()> + Send + 'static,
@@ -177,13 +259,14 @@ impl WebSocketUpgrade {
             config: self.config,
             protocol: self.protocol,
             last: self.last,
+            keepalive: self.keepalive,
         };
-        tokio::spawn(life.after(self.upgrade, handler));
+        tokio::spawn(life.after(self.upgrade, self.failed, handler));
         response
     }
 }
 
-impl fmt::Debug for WebSocketUpgrade {
+impl<B> fmt::Debug for WebSocketUpgrade<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("WebSocketUpgrade")
             .field("path", &self.path)
@@ -248,7 +331,7 @@ mod tests {
                 request.headers_mut().insert(name, value);
             }
         }
-        WebSocketUpgrade::from_request(&mut request).unwrap_err()
+        WebSocketUpgrade::<String>::from_request(&mut request).unwrap_err()
     }
 
     #[test]
@@ -273,7 +356,7 @@ mod tests {
     #[test]
     fn without_a_handle_it_says_where_to_get_one() {
         let mut request = Request::new(());
-        let error = WebSocketUpgrade::from_request(&mut request).unwrap_err();
+        let error = WebSocketUpgrade::<String>::from_request(&mut request).unwrap_err();
         assert_eq!(error, UpgradeError::NoHandle);
         assert!(error.to_string().contains("TrackLayer"));
         assert_eq!(error.into_response::<String>().status(), 500);

@@ -19,8 +19,6 @@ use axum::Router;
 use axum::extract::Query;
 use axum::response::Response;
 use axum::routing::{MethodRouter, get};
-use lameduck::websocket::tungstenite::protocol::frame::Frame;
-use lameduck::websocket::tungstenite::protocol::frame::coding::{Data, OpCode};
 use lameduck::websocket::{Message, WebSocket, WebSocketUpgrade};
 
 pub fn router() -> Router {
@@ -105,9 +103,8 @@ async fn fragments(upgrade: WebSocketUpgrade, Query(ask): Query<Ask>) -> Respons
     const N: u64 = 10;
     upgrade.on_upgrade(move |mut socket| async move {
         for n in 0..N {
-            let code = if n == 0 { Data::Text } else { Data::Continue };
-            let part = Frame::message(format!("part {n} "), OpCode::Data(code), n + 1 == N);
-            if socket.send(Message::Frame(part)).await.is_err() {
+            let part = Message::text(format!("part {n} "));
+            if socket.send_fragment(part, n + 1 == N).await.is_err() {
                 return;
             }
             tokio::time::sleep(Duration::from_millis(ask.ms / N)).await;
