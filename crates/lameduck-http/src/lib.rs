@@ -17,7 +17,8 @@
 //! |---|---|
 //! | `axum` | extractors; axum's `ConnectInfo` with [`Http`]; [`Listener`] for `axum::serve` |
 //! | `proxy-header` | the client's address from the header of a proxy: `ProxyProtocol` |
-//! | `rustls` | TLS: `Http::tls`, `Tls` |
+//! | `rustls` | TLS: `Http::tls`, `Tls`, with the provider of cryptography that the process has installed |
+//! | `rustls-ring` | the same, with `ring` if it has installed none |
 //! | `tonic` | `tonic::Request::remote_addr` and `peer_certs` with [`Http`] |
 //! | `tonic-health` | the health service of gRPC: `grpc_health` |
 //! | `websocket` | WebSockets that are closed in order |

@@ -31,7 +31,8 @@
 //! | `opentelemetry` | `opentelemetry::provider`, to be given to [`Lifecycle::flush`] |
 //! | `proxy-header` | the PROXY protocol, versions 1 and 2: `Http::proxy_protocol`, `Listener::proxy_protocol` |
 //! | `redis` | the end of a shared connection: `redis::connection` |
-//! | `rustls` | TLS for [`Http`]: `Http::tls`, `Tls` |
+//! | `rustls` | TLS for [`Http`]: `Http::tls`, `Tls`, with the provider of cryptography that the process has installed |
+//! | `rustls-ring` | the same, with `ring` if it has installed none |
 //! | `sqlx` | the end of a pool: `sqlx::pool` |
 //! | `sqlx-postgres` | the same, and PostgreSQL is asked what the sessions do that cannot be closed |
 //! | `tokio-util` | `Handle::shutdown_token` and the like: a `CancellationToken` for code that knows nothing of us, and back |

@@ -37,6 +37,12 @@ pub(super) enum Bad {
         error: String,
         expected: &'static str,
     },
+    #[error(
+        "TLS: no provider of cryptography; expected one that the process has installed (`rustls::crypto::CryptoProvider::install_default`) or lameduck's feature `rustls-ring`"
+    )]
+    NoProvider,
+    #[error("TLS: the provider of cryptography cannot be used: {0}")]
+    Provider(String),
     #[error("{} is not the key of the certificate in {}; expected a pair that belongs together", .key.display(), .certificate.display())]
     Mismatch { key: PathBuf, certificate: PathBuf },
 }

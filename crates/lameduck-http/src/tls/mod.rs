@@ -5,6 +5,7 @@
 //! | [`settings`] | what an application says about it |
 //! | [`clients`] | which clients have to show a certificate |
 //! | [`files`] | a certificate and its key, as files |
+//! | [`provider`] | whose cryptography it is |
 //! | [`reload`] | the pair in use, replaced when the files change |
 //! | [`handshake`] | from the connection to the first byte of HTTP |
 //! | [`session`], [`records`] | the bytes, and where one record ends and the next begins |
@@ -12,6 +13,7 @@
 mod clients;
 mod files;
 mod handshake;
+mod provider;
 mod records;
 mod reload;
 mod session;

@@ -12,6 +12,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::clients::ClientAuthorities;
 use super::files::{Bad, Files};
+use super::provider::provider;
 use super::reload::Reload;
 
 /// How a server speaks TLS: give it to [`Http::tls`](crate::Http::tls).
@@ -39,7 +40,7 @@ enum Source {
 }
 
 impl Tls {
-    /// TLS 1.2 and 1.3 with a certificate chain (the server's own first) and its private key (PKCS#8,
+    /// TLS 1.2 and 1.3, as far as the provider of cryptography knows them, with a certificate chain (the server's own first) and its private key (PKCS#8,
     /// PKCS#1 or SEC1) from PEM files; HTTP/2 and HTTP/1.1 by ALPN; clients are not asked for
     /// certificates.
     ///
@@ -47,6 +48,11 @@ impl Tls {
     /// (exit 2), and says what was expected. Every 2 s they are looked at, and if they have changed,
     /// new connections get the new certificate. A pair that is not whole or does not belong together
     /// is not used: the one before stays, and the log has a warning.
+    ///
+    /// The cryptography is that of the provider that the process has installed before the server starts
+    /// ([`CryptoProvider::install_default`](rustls::crypto::CryptoProvider::install_default)), such as `aws-lc-rs`; else
+    /// `ring`, with feature `rustls-ring`; else the process does not start (exit 2). Which providers other crates have
+    /// rustls built with makes no difference, and none is installed.
     pub fn files(certificate: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Tls {
         Tls::with(Source::Files(Files {
             certificate: certificate.into(),
@@ -54,9 +60,9 @@ impl Tls {
         }))
     }
 
-    /// A configuration of your own, used as it is. For HTTP/2 its
-    /// [`alpn_protocols`](ServerConfig::alpn_protocols) must have `h2` in them, usually before
-    /// `http/1.1`.
+    /// A configuration of your own, used as it is, with its own provider. Its
+    /// [`alpn_protocols`](ServerConfig::alpn_protocols) say what is spoken: for HTTP/2 there must be `h2` in them, usually
+    /// before `http/1.1`; where there are none a client's first bytes decide.
     pub fn config(config: impl Into<Arc<ServerConfig>>) -> Tls {
         Tls::with(Source::Config(config.into()))
     }
@@ -130,18 +136,15 @@ fn configured(
     files: Files,
     clients: Option<ClientAuthorities>,
 ) -> Result<(ServerConfig, Reload), Bad> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let provider = provider()?;
     let reload = Reload::of(files, provider.clone())?;
     let clients = match clients {
         None => WebPkiClientVerifier::no_client_auth(),
         Some(authorities) => authorities.verifier(&provider)?,
     };
-    let versions =
-        ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
-    let Ok(builder) = versions else {
-        unreachable!("ring has suites for TLS 1.2 and 1.3")
-    };
-    let mut config = builder
+    let mut config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| Bad::Provider(error.to_string()))?
         .with_client_cert_verifier(clients)
         .with_cert_resolver(reload.current());
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
