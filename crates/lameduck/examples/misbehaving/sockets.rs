@@ -89,11 +89,15 @@ async fn busy(_socket: WebSocket) {
 async fn late(upgrade: WebSocketUpgrade, Query(ask): Query<Ask>) -> Response {
     upgrade.on_upgrade(move |mut socket| async move {
         while let Some(Ok(message)) = socket.recv().await {
-            if message.is_text() {
-                // Everything else that comes has to wait.
-                tokio::time::sleep(Duration::from_millis(ask.ms)).await;
+            match message {
+                Message::Text(text) => {
+                    // Everything else that comes has to wait.
+                    tokio::time::sleep(Duration::from_millis(ask.ms)).await;
+                    println!("late text {text}");
+                }
+                Message::Close(_) => println!("late close"),
+                other => println!("late {other:?}"),
             }
-            println!("late {message:?}");
         }
         println!("late none");
     })
