@@ -25,9 +25,9 @@ use lameduck_core::internal::voice;
 /// come without the proxy, and what they send is HTTP or TLS.
 ///
 /// ```
-/// use lameduck::ProxyProtocol;
+/// use lameduck_http::ProxyProtocol;
 ///
-/// # fn main() -> Result<(), lameduck::BadSource> {
+/// # fn main() -> Result<(), lameduck_http::BadSource> {
 /// let from_the_balancer = ProxyProtocol::from_sources(["10.0.0.0/8", "fd00::/8"])?;
 /// # Ok(())
 /// # }
