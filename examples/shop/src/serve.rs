@@ -6,7 +6,6 @@ use anyhow::Context;
 use axum::Router;
 use lameduck::{BadConfiguration, Exit, Http, Lifecycle, Probes, StartError};
 use tempfile::TempDir;
-use tracing_subscriber::Layer;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
@@ -23,9 +22,13 @@ pub(crate) async fn run(args: Serve) -> Exit {
     let events = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
         // Whatever another crate of the same build has asked for: logs are read by programs too.
-        .with_ansi(false)
-        .with_filter(filter());
-    tracing_subscriber::registry().with(events).init();
+        .with_ansi(false);
+    // For all layers, and not for this one alone: sqlx asks whether an event is wanted and then sends none, and what
+    // a filter of a layer remembers of that question it takes for its answer to the thread's next event.
+    tracing_subscriber::registry()
+        .with(filter())
+        .with(events)
+        .init();
 
     let mut probes = Probes::new(&args.admin);
     if args.drain_route {
