@@ -18,19 +18,14 @@ impl Lifecycle {
     /// Takes the probes' port if there is to be one, unless something is wrong that must be said
     /// before any port is.
     pub(super) fn open_probes(&mut self) -> Result<(), Refused> {
-        let is_refused = |it: &Lifecycle| !it.bad.is_empty() || it.failed.is_some();
-        if self.probes.port.is_some() {
-            return if is_refused(self) {
-                Err(Refused)
-            } else {
-                Ok(())
-            };
-        }
-        let port = self.admin_port();
+        let port = match &self.probes.port {
+            Some(_) => None,
+            None => self.admin_port(),
+        };
         if let Some(Err(problem)) = port.as_ref().map(|port| port.check()) {
             self.bad.push(format!("probes: {problem}"));
         }
-        if is_refused(self) {
+        if !self.bad.is_empty() || self.failed.is_some() {
             return Err(Refused);
         }
         let Some(port) = port else { return Ok(()) };
@@ -65,15 +60,18 @@ impl Lifecycle {
         if let Some(port) = self.probes.plan.take() {
             return port.is_wanted(asked).then_some(port);
         }
-        let asked = asked?;
-        let offered = self.components.iter().find_map(|it| it.admin_port());
-        if offered.is_none() {
+        asked?;
+        self.components.iter().find_map(|it| it.admin_port())
+    }
+
+    /// Says that the environment asks for probes and there are none. To be called when all components are known.
+    pub(super) fn tell_missing_probes(&self) {
+        if let (Some(asked), None) = (&self.environment.admin, &self.probes.port) {
             final_report::say(format!(
                 "LAMEDUCK_ADMIN={asked} changes nothing: this service has no probes; give it some with \
                  Lifecycle::probes"
             ));
         }
-        offered
     }
 
     fn readiness(&mut self) -> Arc<Readiness> {

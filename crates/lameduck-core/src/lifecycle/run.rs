@@ -92,6 +92,7 @@ impl Lifecycle {
         let (Some(order), Ok(())) = (self.order(), self.open_probes()) else {
             return self.refuse().await;
         };
+        self.tell_missing_probes();
         let (probes, _readiness) = self.complete_probes();
         let mut parts = Parts::default();
         let additions = Additions::of(&handle);
