@@ -112,9 +112,13 @@ async fn introduced(
     let socket = Socket::Tcp(stream);
     let too_late = tokio::time::Instant::now() + proxy.timeout();
     let within = |most| async move {
+        let once_drained = async {
+            over(handle).await;
+            wait(handle, most).await;
+        };
         tokio::select! {
             () = tokio::time::sleep_until(too_late) => {}
-            () = once_drained(handle, most) => {}
+            () = once_drained => {}
         }
     };
     let read = tokio::select! {
@@ -143,12 +147,10 @@ async fn introduced(
     }
 }
 
-/// Completes this long after the drain has begun, or when there is no time to wait.
-#[cfg(feature = "proxy-header")]
-async fn once_drained(handle: &Handle, more: Duration) {
-    over(handle).await;
+/// Completes after `most`, or when there is no time to wait.
+pub(super) async fn wait(handle: &Handle, most: Duration) {
     tokio::select! {
-        () = tokio::time::sleep(more) => {}
+        () = tokio::time::sleep(most) => {}
         () = handle.hurried() => {}
         () = handle.let_go() => {}
     }

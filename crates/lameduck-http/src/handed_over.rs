@@ -17,7 +17,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::sync::{oneshot, watch};
 
-use super::giver::{FIRST_BYTE, Giver, HandedOut, over};
+use super::giver::{FIRST_BYTE, Giver, HandedOut, over, wait};
 use super::listener;
 #[cfg(feature = "proxy-header")]
 use super::proxy_protocol::ProxyProtocol;
@@ -76,9 +76,7 @@ impl Listener {
             closed: watch::Sender::new(false),
         })
     }
-}
 
-impl Listener {
     /// Expects the header of a proxy at the beginning of each connection from a source that is trusted. A
     /// connection is handed out when it has been read, and with the address of the client; what the socket itself
     /// says is that of the proxy. Default: none is read.
@@ -136,11 +134,7 @@ impl Listener {
             let bound = handle.left_until(handle.budget().drain_until());
             listener.close(bound, |it| giver.give(it)).await;
             giver.has_given_all().await;
-            tokio::select! {
-                () = tokio::time::sleep(FIRST_BYTE) => {}
-                () = handle.hurried() => {}
-                () = handle.let_go() => {}
-            }
+            wait(&handle, FIRST_BYTE).await;
             closed.send_replace(true);
         });
     }

@@ -4,10 +4,12 @@ use std::future::poll_fn;
 use std::task::Poll;
 
 use super::conn::{Conn, Order};
+use super::linger::linger;
 use super::socket::Socket;
+use super::stream::Stream;
 
 /// What came first.
-pub(super) enum Heard {
+enum Heard {
     /// There is something to read.
     Something,
     /// There is not, and the connection is to be closed.
@@ -16,8 +18,24 @@ pub(super) enum Heard {
     TooLate,
 }
 
-/// Waits for the first byte of what comes before HTTP. Until then a connection costs no more than its socket.
-pub(super) async fn heard(socket: &Socket, conn: &Conn) -> Heard {
+/// The socket, when the first byte has come of what comes before HTTP; `None` if the connection is over before.
+pub(super) async fn first_byte(socket: Socket, conn: &Conn) -> Option<Socket> {
+    conn.opens();
+    match heard(&socket, conn).await {
+        Heard::Something => {
+            conn.first_of_opening();
+            Some(socket)
+        }
+        Heard::Nothing => {
+            linger(Stream::Plain(socket), conn).await;
+            None
+        }
+        Heard::TooLate => None,
+    }
+}
+
+/// Until something comes a connection costs no more than its socket.
+async fn heard(socket: &Socket, conn: &Conn) -> Heard {
     poll_fn(|cx| {
         conn.bell.hear(cx);
         if socket.poll_readable(cx).is_ready() {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::conn::Conn;
 use super::facts::ConnectionFacts;
 #[cfg(feature = "proxy-header")]
-use super::heard::{Heard, heard};
+use super::heard::first_byte;
 #[cfg(feature = "proxy-header")]
 use super::linger::linger;
 #[cfg(feature = "proxy-header")]
@@ -55,15 +55,7 @@ impl Preamble {
 #[cfg(feature = "proxy-header")]
 async fn behind_proxy(accepted: Accepted, conn: &Conn, proxy: &ProxyProtocol) -> Option<Socket> {
     let Accepted { socket, peer } = accepted;
-    conn.opens();
-    match heard(&socket, conn).await {
-        Heard::Something => conn.first_of_opening(),
-        Heard::Nothing => {
-            linger(Stream::Plain(socket), conn).await;
-            return None;
-        }
-        Heard::TooLate => return None,
-    }
+    let socket = first_byte(socket, conn).await?;
     let read = tokio::select! {
         biased;
         read = read_header(&socket) => read,

@@ -248,47 +248,55 @@ impl Socket {
     }
 }
 
-impl AsyncRead for Socket {
-    #[inline]
-    fn poll_read(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        each!(self.get_mut(), s => Pin::new(s).poll_read(cx, buf))
-    }
+/// Reads from and writes to whatever an enum of streams holds. `$each` is the macro that does something with that.
+macro_rules! forward_io {
+    ($it:ident by $each:ident) => {
+        impl AsyncRead for $it {
+            #[inline]
+            fn poll_read(
+                self: Pin<&mut Self>,
+                cx: &mut Context<'_>,
+                buf: &mut ReadBuf<'_>,
+            ) -> Poll<io::Result<()>> {
+                $each!(self.get_mut(), s => Pin::new(s).poll_read(cx, buf))
+            }
+        }
+
+        impl AsyncWrite for $it {
+            #[inline]
+            fn poll_write(
+                self: Pin<&mut Self>,
+                cx: &mut Context<'_>,
+                buf: &[u8],
+            ) -> Poll<io::Result<usize>> {
+                $each!(self.get_mut(), s => Pin::new(s).poll_write(cx, buf))
+            }
+
+            #[inline]
+            fn poll_write_vectored(
+                self: Pin<&mut Self>,
+                cx: &mut Context<'_>,
+                bufs: &[IoSlice<'_>],
+            ) -> Poll<io::Result<usize>> {
+                $each!(self.get_mut(), s => Pin::new(s).poll_write_vectored(cx, bufs))
+            }
+
+            #[inline]
+            fn is_write_vectored(&self) -> bool {
+                $each!(self, s => s.is_write_vectored())
+            }
+
+            #[inline]
+            fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+                $each!(self.get_mut(), s => Pin::new(s).poll_flush(cx))
+            }
+
+            fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+                $each!(self.get_mut(), s => Pin::new(s).poll_shutdown(cx))
+            }
+        }
+    };
 }
+pub(super) use forward_io;
 
-impl AsyncWrite for Socket {
-    #[inline]
-    fn poll_write(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        each!(self.get_mut(), s => Pin::new(s).poll_write(cx, buf))
-    }
-
-    #[inline]
-    fn poll_write_vectored(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        each!(self.get_mut(), s => Pin::new(s).poll_write_vectored(cx, bufs))
-    }
-
-    #[inline]
-    fn is_write_vectored(&self) -> bool {
-        each!(self, s => s.is_write_vectored())
-    }
-
-    #[inline]
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        each!(self.get_mut(), s => Pin::new(s).poll_flush(cx))
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        each!(self.get_mut(), s => Pin::new(s).poll_shutdown(cx))
-    }
-}
+forward_io!(Socket by each);

@@ -5,7 +5,7 @@ use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 use crate::base::BoxError;
-use crate::base::text::panic_text;
+use crate::base::text::panicked;
 
 /// Runs a future of the application's with a bound; a panic is an error like any other.
 pub async fn bounded(
@@ -15,7 +15,7 @@ pub async fn bounded(
     match tokio::time::timeout(timeout, catch_panic(future)).await {
         Ok(Ok(Ok(()))) => Ok(()),
         Ok(Ok(Err(error))) => Err(error.to_string()),
-        Ok(Err(panic)) => Err(format!("panicked: {}", panic_text(&*panic))),
+        Ok(Err(panic)) => Err(panicked(&*panic)),
         Err(_) => Err(format!(
             "not done within {}",
             crate::base::text::short(timeout)

@@ -20,6 +20,11 @@ pub fn with_causes(error: &dyn Error) -> String {
     text
 }
 
+/// `panicked: no such file`.
+pub fn panicked(payload: &(dyn Any + Send)) -> String {
+    format!("panicked: {}", panic_text(payload))
+}
+
 /// The message in a panic's payload.
 pub fn panic_text(payload: &(dyn Any + Send)) -> &str {
     payload

@@ -264,8 +264,7 @@ impl Handle {
         *self.shared.budget.lock().unwrap_or_else(|e| e.into_inner())
     }
 
-    #[doc(hidden)]
-    pub fn set_budget(&self, budget: Budget) {
+    pub(crate) fn set_budget(&self, budget: Budget) {
         *self.shared.budget.lock().unwrap_or_else(|e| e.into_inner()) = budget;
         self.plan_the_end();
     }
@@ -390,8 +389,7 @@ impl Handle {
         &self.shared.traffic
     }
 
-    #[doc(hidden)]
-    pub fn start_letting_go(&self) {
+    pub(crate) fn start_letting_go(&self) {
         self.shared.let_go.set();
         self.shared.tokens.drain_is_over();
     }

@@ -70,9 +70,7 @@ impl Handle {
             }
         })
     }
-}
 
-impl Handle {
     /// Has the shutdown wait for a future that somebody else polls: in a task of its own (`JoinSet`, a spawner that is
     /// not tokio's), or within another future. It is in the ledger from this call until it is gone, whether it has
     /// ended, has panicked or was dropped.

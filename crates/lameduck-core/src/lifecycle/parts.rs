@@ -20,7 +20,7 @@ use super::additions::Additions;
 use super::uses::Ties;
 use crate::base::BoxError;
 use crate::base::clock::now;
-use crate::base::text::{panic_text, with_causes};
+use crate::base::text::{panicked, with_causes};
 use crate::component::{Component, Running, Start, StartError};
 #[cfg(unix)]
 use crate::environment::inherited::Sockets;
@@ -148,7 +148,7 @@ impl Parts {
             Err(lost) => {
                 let id = lost.id();
                 let problem = match lost.try_into_panic() {
-                    Ok(panic) => format!("panicked: {}", panic_text(&*panic)),
+                    Ok(panic) => panicked(&*panic),
                     Err(lost) => lost.to_string(),
                 };
                 (id, Some(problem))

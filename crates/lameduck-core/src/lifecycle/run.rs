@@ -141,8 +141,7 @@ impl Lifecycle {
                     return self.refuse().await;
                 }
                 Err((name, StartError::Failed(problem))) => {
-                    handle.begin(Reason::Failed(name.clone()));
-                    handle.journal().failed(name, problem);
+                    handle.fail(&name, problem);
                     self.driver.drain()
                 }
             }

@@ -13,7 +13,7 @@ use super::builder::Lifecycle;
 use crate::base::BadConfiguration;
 use crate::base::BoxError;
 use crate::base::bounded::catch_panic;
-use crate::base::text::{panic_text, with_causes};
+use crate::base::text::{panicked, with_causes};
 use crate::component::StartError;
 
 impl Lifecycle {
@@ -68,8 +68,7 @@ impl Lifecycle {
                 None
             }
             Err(panic) => {
-                let problem = format!("panicked: {}", panic_text(&*panic));
-                self.handle.fail(name, problem);
+                self.handle.fail(name, panicked(&*panic));
                 None
             }
         }

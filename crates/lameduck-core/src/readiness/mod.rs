@@ -24,7 +24,7 @@ use tokio::task::{JoinError, JoinHandle};
 use tokio::time::{Instant, timeout_at};
 
 use crate::base::BoxError;
-use crate::base::text::{panic_text, short, with_causes};
+use crate::base::text::{panicked, short, with_causes};
 use crate::report::details;
 use crate::report::redact::without_passwords;
 use crate::shutdown::phase::{Phase, Phases};
@@ -291,7 +291,7 @@ fn lost(error: JoinError) -> String {
         return "the application's runtime has ended".to_owned();
     };
     match details::are_told() {
-        true => format!("panicked: {}", panic_text(&*panic)),
+        true => panicked(&*panic),
         false => "panicked".to_owned(),
     }
 }

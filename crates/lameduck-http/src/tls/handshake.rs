@@ -19,7 +19,7 @@ use tracing::Level;
 use super::session::{Session, Wire};
 use crate::conn::Conn;
 use crate::facts::TlsFacts;
-use crate::heard::{Heard, heard};
+use crate::heard::first_byte;
 use crate::linger::linger;
 use crate::socket::Socket;
 use crate::stream::Stream;
@@ -31,15 +31,7 @@ pub(crate) async fn handshake(
     conn: &Arc<Conn>,
     acceptor: &TlsAcceptor,
 ) -> Option<Stream> {
-    conn.opens();
-    match heard(&socket, conn).await {
-        Heard::Something => conn.first_of_opening(),
-        Heard::Nothing => {
-            linger(Stream::Plain(socket), conn).await;
-            return None;
-        }
-        Heard::TooLate => return None,
-    }
+    let socket = first_byte(socket, conn).await?;
     let wire = Wire::new(socket, conn.clone());
     tokio::select! {
         biased;

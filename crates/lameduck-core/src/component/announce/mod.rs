@@ -55,11 +55,8 @@ pub(crate) struct Announcement {
 
 impl Announcement {
     pub(crate) fn new(name: String, mut it: impl Announce) -> Announcement {
-        Announcement {
-            name,
-            timeout: it.timeout(),
-            run: Box::new(move || Box::pin(async move { it.leaving().await })),
-        }
+        let timeout = it.timeout();
+        Announcement::with(name, timeout, move || async move { it.leaving().await })
     }
 
     pub(crate) fn with<F, E>(
