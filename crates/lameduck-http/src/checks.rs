@@ -4,7 +4,7 @@ use std::fmt::Display;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use lameduck_core::StartError;
+use lameduck_core::BadConfiguration;
 
 /// The first setting that cannot be, and what to write instead.
 #[derive(Default)]
@@ -59,11 +59,11 @@ impl SettingProblem {
         }
     }
 
-    /// As an error of whoever is to start.
-    pub(super) fn told(self) -> Result<(), StartError> {
+    /// As an error.
+    pub(super) fn told(self) -> Result<(), BadConfiguration> {
         match self.0 {
             None => Ok(()),
-            Some(problem) => Err(StartError::bad_configuration(problem)),
+            Some(problem) => Err(BadConfiguration::new(problem)),
         }
     }
 }

@@ -27,7 +27,7 @@ use crate::bind::{Bind, who_has};
 use lameduck_core::Handle;
 #[cfg(feature = "rustls")]
 use lameduck_core::internal::BoxFuture;
-use lameduck_core::{AdminPort, Component, Running, Start, StartError};
+use lameduck_core::{AdminPort, BadConfiguration, Component, Running, Start, StartError};
 
 /// An HTTP/1.1 and HTTP/2 server, a component of a lifecycle: give it to
 /// [`Lifecycle::component`](lameduck_core::Lifecycle::component). Cleartext, unless it is given TLS.
@@ -183,35 +183,6 @@ impl<S, Kind> Http<S, Kind> {
         self
     }
 
-    /// # Errors
-    ///
-    /// The first setting that cannot be.
-    fn check(&self) -> Result<(), StartError> {
-        let mut problem = SettingProblem::default();
-        for (name, value) in [
-            ("first_byte_timeout", self.first_byte_timeout),
-            ("head_timeout", self.head_timeout),
-            ("idle_timeout", self.idle_timeout),
-        ] {
-            problem.more_than_zero(name, Some(value));
-        }
-        problem.at_least("max_connections", self.max_connections, 1);
-        problem.in_seconds("tcp_keepalive", self.tcp_keepalive, 32_767);
-        self.http1.check(&mut problem);
-        self.http2.check(&mut problem);
-        #[cfg(feature = "proxy-header")]
-        problem.more_than_zero(
-            "ProxyProtocol::header_timeout",
-            self.proxy.as_ref().map(ProxyProtocol::timeout),
-        );
-        #[cfg(feature = "rustls")]
-        problem.more_than_zero(
-            "Tls::handshake_timeout",
-            self.tls.as_ref().map(|it| it.handshake_timeout),
-        );
-        problem.told()
-    }
-
     fn settings(&self, handshake: Duration) -> Settings {
         Settings {
             limits: Limits {
@@ -267,12 +238,37 @@ where
         true
     }
 
+    fn check(&self) -> Result<(), BadConfiguration> {
+        let mut problem = SettingProblem::default();
+        for (name, value) in [
+            ("first_byte_timeout", self.first_byte_timeout),
+            ("head_timeout", self.head_timeout),
+            ("idle_timeout", self.idle_timeout),
+        ] {
+            problem.more_than_zero(name, Some(value));
+        }
+        problem.at_least("max_connections", self.max_connections, 1);
+        problem.in_seconds("tcp_keepalive", self.tcp_keepalive, 32_767);
+        self.http1.check(&mut problem);
+        self.http2.check(&mut problem);
+        #[cfg(feature = "proxy-header")]
+        problem.more_than_zero(
+            "ProxyProtocol::header_timeout",
+            self.proxy.as_ref().map(ProxyProtocol::timeout),
+        );
+        #[cfg(feature = "rustls")]
+        problem.more_than_zero(
+            "Tls::handshake_timeout",
+            self.tls.as_ref().map(|it| it.handshake_timeout),
+        );
+        problem.told()
+    }
+
     fn admin_port(&self) -> Option<Box<dyn AdminPort>> {
         Some(Box::new(Probes::from_env()))
     }
 
     fn start(self: Box<Self>, mut start: Start<'_>) -> Result<Running, StartError> {
-        self.check()?;
         // Without either there is nothing to wait for.
         #[cfg_attr(
             not(any(feature = "rustls", feature = "proxy-header")),

@@ -116,3 +116,13 @@ async fn live_holds_while_the_start_up_hangs() {
     assert!(step.is_none());
     assert_eq!(life.run().await, Exit::CLEAN);
 }
+
+#[tokio::test]
+async fn a_setting_that_cannot_be_is_refused_before_any_port_is_taken() {
+    let life = Lifecycle::embedded()
+        .probes(Probes::new("127.0.0.1:0"))
+        .component(Http::new("api", "127.0.0.1:0", Hello).max_connections(0));
+    let handle = life.handle();
+    assert_eq!(life.run().await, Exit::BAD_CONFIGURATION);
+    assert_eq!(handle.address("probes"), None);
+}

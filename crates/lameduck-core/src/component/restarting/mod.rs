@@ -16,7 +16,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::base::bounded::catch_panic;
-use crate::base::text::{panic_text, with_causes};
+use crate::base::text::{panicked, with_causes};
 use crate::base::{BadConfiguration, BoxError, jitter};
 use crate::component::admin_port::AdminPort;
 use crate::component::{Component, Running, Start, StartError};
@@ -185,14 +185,16 @@ impl<C: Component, F: FnMut() -> C + Send + 'static> Restarts<F> {
             match started {
                 Ok(Ok(running)) => return Ok(Some(running)),
                 Ok(Err(e)) => error = e.into(),
-                Err(panic) => error = panicked(&*panic),
+                Err(panic) => error = panicked(&*panic).into(),
             }
             ran = Duration::ZERO;
         }
     }
 
     fn start(&mut self) -> Result<Running, StartError> {
-        Box::new((self.make)()).start(Start {
+        let next = (self.make)();
+        next.check()?;
+        Box::new(next).start(Start {
             handle: &self.handle,
             lame_duck_min: self.lame_duck_min,
             #[cfg(unix)]
@@ -206,10 +208,6 @@ fn failure(ended: std::thread::Result<Result<(), BoxError>>) -> Option<BoxError>
     match ended {
         Ok(Ok(())) => None,
         Ok(Err(error)) => Some(error),
-        Err(panic) => Some(panicked(&*panic)),
+        Err(panic) => Some(panicked(&*panic).into()),
     }
-}
-
-fn panicked(panic: &(dyn std::any::Any + Send)) -> BoxError {
-    format!("panicked: {}", panic_text(panic)).into()
 }
