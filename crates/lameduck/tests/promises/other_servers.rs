@@ -1,8 +1,6 @@
 //! WebSockets, event streams and long polls on servers that are not ours.
 
 use std::convert::Infallible;
-use std::net::SocketAddr;
-use std::thread;
 use std::time::Duration;
 
 use axum::Router;
@@ -16,35 +14,28 @@ use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
 use lameduck::websocket::{WebSocket, WebSocketUpgrade};
-use lameduck::{Draining, Exit, Handle, Lifecycle, TrackLayer};
+use lameduck::{Draining, Handle, TrackLayer};
 use tokio::net::TcpListener;
 
-use crate::client::Client;
+use crate::in_process::{ANYWHERE, Server};
 use crate::socket::Socket;
 
 /// A plain hyper server in this process.
-struct Server {
-    handle: Handle,
-    address: SocketAddr,
-    running: thread::JoinHandle<Exit>,
-}
-
-impl Server {
-    fn start<S>(service: impl FnOnce(Handle) -> S) -> Server
-    where
-        S: HttpService<Incoming, Error = Infallible> + Clone + Send + 'static,
-        S::Future: Send,
-        S::ResBody: Send + 'static,
-        <S::ResBody as hyper::body::Body>::Data: Send,
-        <S::ResBody as hyper::body::Body>::Error: std::error::Error + Send + Sync,
-    {
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        listener.set_nonblocking(true).unwrap();
-        let address = listener.local_addr().unwrap();
-        let life = Lifecycle::embedded().grace(Duration::from_secs(6));
-        let handle = life.handle();
-        let service = service(handle.clone());
-        let life = life.task("server", move |handle| async move {
+fn hyper_server<S>(service: impl FnOnce(Handle) -> S) -> Server
+where
+    S: HttpService<Incoming, Error = Infallible> + Clone + Send + 'static,
+    S::Future: Send,
+    S::ResBody: Send + 'static,
+    <S::ResBody as hyper::body::Body>::Data: Send,
+    <S::ResBody as hyper::body::Body>::Error: std::error::Error + Send + Sync,
+{
+    let listener = std::net::TcpListener::bind(ANYWHERE).unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let address = listener.local_addr().unwrap();
+    Server::at(address.to_string(), |life| {
+        let service = service(life.handle());
+        let life = life.grace(Duration::from_secs(6));
+        life.task("server", move |handle| async move {
             let listener = TcpListener::from_std(listener)?;
             loop {
                 tokio::select! {
@@ -58,24 +49,8 @@ impl Server {
                     }
                 }
             }
-        });
-        let runtime = tokio::runtime::Builder::new_current_thread();
-        let runtime = { runtime }.enable_all().build().unwrap();
-        Server {
-            handle,
-            address,
-            running: thread::spawn(move || runtime.block_on(life.run())),
-        }
-    }
-
-    fn client(&self) -> Client {
-        Client::connect(&self.address.to_string())
-    }
-
-    #[track_caller]
-    fn ends_clean(self) {
-        assert_eq!(self.running.join().unwrap(), Exit::CLEAN);
-    }
+        })
+    })
 }
 
 async fn echo(mut socket: WebSocket) {
@@ -88,7 +63,7 @@ async fn echo(mut socket: WebSocket) {
 
 #[test]
 fn websocket_closed_without_a_framework_on_plain_hyper() {
-    let server = Server::start(|handle| {
+    let server = hyper_server(|handle| {
         service_fn(move |mut request: Request<Incoming>| {
             let answer: Response<Full<Bytes>> =
                 match WebSocketUpgrade::with_handle(&mut request, &handle) {
@@ -112,7 +87,7 @@ fn websocket_closed_without_a_framework_on_plain_hyper() {
         socket.say("hello");
         assert_eq!(socket.hears(), "hello");
     }
-    server.handle.shutdown("test");
+    server.stop();
     for socket in sockets {
         socket.goes(1001, "shutting down");
     }
@@ -151,7 +126,7 @@ fn router() -> Router {
 #[test]
 fn websocket_closed_and_sse_ends_behind_the_layer_of_an_axum_router() {
     let server =
-        Server::start(|handle| TowerToHyperService::new(router().layer(TrackLayer::new(&handle))));
+        hyper_server(|handle| TowerToHyperService::new(router().layer(TrackLayer::new(&handle))));
     let mut socket = Socket::over(server.client(), "/ws");
     let (mut events, mut poll) = (server.client(), server.client());
     events.ask("/events");
@@ -161,7 +136,7 @@ fn websocket_closed_and_sse_ends_behind_the_layer_of_an_axum_router() {
     crate::service::until("all are in flight", || {
         (server.handle.ledger().len() == 3 + 1).then_some(())
     });
-    server.handle.shutdown("test");
+    server.stop();
     socket.goes(1001, "shutting down");
     let answer = poll.answer();
     assert_eq!(answer.text(), "none yet");
@@ -176,10 +151,10 @@ fn websocket_closed_and_sse_ends_behind_the_layer_of_an_axum_router() {
 
 #[test]
 fn without_the_layer_extractors_say_what_is_missing() {
-    let server = Server::start(|_| TowerToHyperService::new(router()));
+    let server = hyper_server(|_| TowerToHyperService::new(router()));
     let answer = server.client().get("/poll");
     assert_eq!(answer.status, 500);
     assert!(answer.text().contains("TrackLayer"), "{answer:?}");
-    server.handle.shutdown("test");
+    server.stop();
     server.ends_clean();
 }
