@@ -24,88 +24,42 @@
 //! | `websocket` | WebSockets that are closed in order |
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
-/// Marks an upgrade that has an entry of its own in the ledger already.
-#[derive(Clone, Copy)]
-pub(crate) struct Accounted;
-
-mod accept;
-mod answering;
-mod bind;
-mod body;
-mod broken;
-mod checks;
-mod component;
-mod conn;
 mod connection;
-mod connection_info;
-mod descriptors;
 #[doc(hidden)]
 pub mod doc;
-mod draining;
-mod ending;
-mod events;
-mod extension;
-mod facts;
-#[cfg(feature = "axum")]
-mod for_axum;
-#[cfg(feature = "tonic")]
-mod for_tonic;
-mod giver;
+mod event_stream;
+mod foreign;
 mod grpc;
-#[cfg(feature = "tonic-health")]
-mod grpc_health;
-#[cfg(target_os = "linux")]
-mod half_open;
-mod handed_over;
-#[cfg(any(feature = "rustls", feature = "proxy-header"))]
-mod heard;
-mod in_flight;
-mod layer;
-mod linger;
-mod listener;
-mod pace;
-mod preamble;
+mod listen;
+mod opening;
 mod probe;
-mod probers;
-mod protocol;
-#[cfg(feature = "proxy-header")]
-mod proxy_header;
 #[cfg(feature = "proxy-header")]
 mod proxy_protocol;
 mod request;
-mod request_name;
-mod roster;
 mod server;
-mod socket;
-mod source;
-mod stream;
-mod sweep;
-mod sys;
-mod tap;
+mod system;
 #[cfg(feature = "rustls")]
 mod tls;
-mod tunnel;
-mod unread;
 #[cfg(feature = "websocket")]
 pub mod websocket;
 
-pub use bind::Bind;
-pub use component::Http;
-pub use connection_info::ConnectionInfo;
-pub use draining::{Draining, NoHandle};
-pub use events::{EndsItself, EventStreams};
-pub use facts::ConnectionAddr;
+pub use connection::connection_info::ConnectionInfo;
+pub use connection::facts::ConnectionAddr;
 #[cfg(feature = "axum")]
-pub use for_axum::NoConnectionInfo;
+pub use connection::for_axum::NoConnectionInfo;
+pub use event_stream::events::{EndsItself, EventStreams};
+pub use foreign::foreign_listener::Listener;
+pub use foreign::layer::{Track, TrackBody, TrackBodyError, TrackFuture, TrackLayer};
 #[cfg(feature = "tonic-health")]
-pub use grpc_health::{GrpcHealth, Watch as GrpcHealthWatch, grpc_health};
-pub use handed_over::Listener;
-pub use layer::{Track, TrackBody, TrackBodyError, TrackFuture, TrackLayer};
+pub use grpc::health::{GrpcHealth, Watch as GrpcHealthWatch, grpc_health};
+pub use listen::bind::Bind;
 pub use probe::Probes;
-pub use protocol::{Http1Settings, Http2Settings};
 #[cfg(feature = "proxy-header")]
-pub use proxy_protocol::{BadSource, ProxyProtocol};
-pub use request_name::request_name;
-pub use source::{ServicePerConnection, ServiceSource, SharedService};
+pub use proxy_protocol::settings::{BadSource, ProxyProtocol};
+pub use request::draining::{Draining, NoHandle};
+pub use request::request_name::request_name;
+pub use server::component::Http;
+pub use server::protocol::{Http1Settings, Http2Settings};
+pub use server::service_source::{ServicePerConnection, ServiceSource, SharedService};
 #[cfg(feature = "rustls")]
 pub use tls::Tls;

@@ -27,7 +27,7 @@ use tokio::task::{AbortHandle, Id, JoinSet};
 
 use super::routes::{Routes, too_many_unread};
 use super::stream::Stream;
-use crate::descriptors::limit;
+use crate::system::descriptors::limit;
 
 /// The most connections open at once: 256, or a quarter of the descriptors that the process may have.
 pub(super) fn most() -> usize {

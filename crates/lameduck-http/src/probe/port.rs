@@ -5,7 +5,7 @@ use lameduck_core::{AdminPort, BadConfiguration, OpenAdminPort, Opening, StartEr
 use tokio::runtime;
 
 use super::server::{RunningProbes, start};
-use crate::bind::{bind_tcp, who_has};
+use crate::listen::bind::{bind_tcp, who_has};
 
 /// Answers `/livez`, `/readyz`, `/startupz`, `/metrics` and `/status` on an address of its own, from a thread
 /// of its own: also while every thread of the application is blocked.

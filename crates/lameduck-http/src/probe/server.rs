@@ -19,8 +19,8 @@ use tracing::Level;
 
 use super::connections::{self, Connections, asked};
 use super::routes::Routes;
-use crate::accept::AcceptTrouble;
-use crate::descriptors::{PAUSE, exhausted, keep_spare, with_spare};
+use crate::listen::accept_error::AcceptTrouble;
+use crate::system::descriptors::{PAUSE, exhausted, keep_spare, with_spare};
 use lameduck_core::Handle;
 use lameduck_core::Readiness;
 use lameduck_core::internal::voice;

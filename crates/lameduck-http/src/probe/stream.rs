@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-use crate::descriptors::keep_instead;
+use crate::system::descriptors::keep_instead;
 
 /// `None` once it is dropped.
 pub(super) struct Stream(Option<TcpStream>);

@@ -1,4 +1,4 @@
-//! TLS by `rustls`, between the socket and the tap.
+//! TLS by `rustls`, between the socket and HTTP.
 //!
 //! | room | what is in it |
 //! |---|---|
@@ -7,18 +7,15 @@
 //! | [`files`] | a certificate and its key, as files |
 //! | [`provider`] | whose cryptography it is |
 //! | [`reload`] | the pair in use, replaced when the files change |
-//! | [`handshake`] | from the connection to the first byte of HTTP |
 //! | [`session`], [`records`] | the bytes, and where one record ends and the next begins |
 
 mod clients;
 mod files;
-mod handshake;
 mod provider;
 mod records;
 mod reload;
 mod session;
 mod settings;
 
-pub(super) use handshake::handshake;
-pub(super) use session::Session;
+pub(crate) use session::{Session, Wire};
 pub use settings::Tls;

@@ -9,18 +9,18 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_rustls::server::TlsStream;
 
 use super::records::Records;
-use crate::conn::Conn;
-use crate::socket::Socket;
+use crate::connection::conn::Conn;
+use crate::listen::socket::Socket;
 
 /// The socket under a session, with an eye on the records that it reads.
-pub(super) struct Wire {
+pub(crate) struct Wire {
     socket: Socket,
     records: Records,
     conn: Arc<Conn>,
 }
 
 impl Wire {
-    pub(super) fn new(socket: Socket, conn: Arc<Conn>) -> Wire {
+    pub(crate) fn new(socket: Socket, conn: Arc<Conn>) -> Wire {
         Wire {
             socket,
             records: Records::default(),
@@ -28,7 +28,7 @@ impl Wire {
         }
     }
 
-    pub(super) fn into_socket(self) -> Socket {
+    pub(crate) fn into_socket(self) -> Socket {
         self.socket
     }
 }
@@ -91,7 +91,7 @@ impl tonic::transport::server::Connected for Wire {
     type ConnectInfo = tonic::transport::server::TcpConnectInfo;
 
     fn connect_info(&self) -> Self::ConnectInfo {
-        crate::for_tonic::tcp_info(&self.conn)
+        crate::connection::for_tonic::tcp_info(&self.conn)
     }
 }
 
@@ -99,7 +99,7 @@ impl tonic::transport::server::Connected for Wire {
 pub(crate) struct Session(TlsStream<Wire>);
 
 impl Session {
-    pub(super) fn new(stream: TlsStream<Wire>) -> Session {
+    pub(crate) fn new(stream: TlsStream<Wire>) -> Session {
         Session(stream)
     }
 

@@ -18,8 +18,8 @@ use super::keepalive::Keepalive;
 use super::life::{Failed, Life};
 use super::pacer::sockets_of;
 use super::{UpgradeError, WEBSOCKET, WebSocket, WebSocketError};
-use crate::Accounted;
-use crate::extension::handle_of;
+use crate::request::extension::Accounted;
+use crate::request::extension::handle_of;
 use lameduck_core::Handle;
 
 /// What a socket reads at once: 8 KiB. The protocol crate's own default, 128 KiB, is held by every

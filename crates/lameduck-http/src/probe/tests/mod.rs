@@ -39,7 +39,9 @@ fn rig(checks: Vec<Check>, drain_route: bool) -> (Rig, Driver<at::Starting>) {
         .build()
         .unwrap();
     let handle = Handle::new(driver.phases());
-    let listener = crate::bind::bind_tcp("127.0.0.1:0").unwrap().remove(0);
+    let listener = crate::listen::bind::bind_tcp("127.0.0.1:0")
+        .unwrap()
+        .remove(0);
     let readiness = Arc::new(Readiness::new(
         main.handle().clone(),
         handle.phases().clone(),

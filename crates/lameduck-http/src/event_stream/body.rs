@@ -1,0 +1,179 @@
+//! The handler's body, ended early if it is an event stream and the shutdown drains.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::{Buf, Bytes};
+use http::HeaderMap;
+use http_body::{Body, Frame, SizeHint};
+use pin_project_lite::pin_project;
+
+use super::events::{EventStream, Piece};
+
+pin_project! {
+    /// The handler's body, and what ends it.
+    #[derive(Debug)]
+    pub(crate) struct Ending<B> {
+        #[pin]
+        body: B,
+        // Boxed, since few responses are event streams.
+        events: Option<Box<EventStream>>,
+        ended: bool,
+    }
+}
+
+impl<B> Ending<B> {
+    pub(crate) fn of(body: B, events: Option<Box<EventStream>>) -> Ending<B> {
+        Ending {
+            body,
+            events,
+            ended: false,
+        }
+    }
+}
+
+impl<B: Default> Default for Ending<B> {
+    fn default() -> Self {
+        Ending::of(B::default(), None)
+    }
+}
+
+/// The handler's data; or ours, a part of it with the end of the stream.
+pub(crate) enum Chunk<D> {
+    Handlers(D),
+    Ours(Bytes),
+}
+
+impl<D: Buf> Chunk<D> {
+    /// The same as bytes; without copying if it is bytes already.
+    pub(crate) fn into_bytes(self) -> Bytes {
+        match self {
+            Chunk::Handlers(mut d) => d.copy_to_bytes(d.remaining()),
+            Chunk::Ours(bytes) => bytes,
+        }
+    }
+}
+
+impl<D: Buf> Buf for Chunk<D> {
+    #[inline]
+    fn remaining(&self) -> usize {
+        match self {
+            Chunk::Handlers(d) => d.remaining(),
+            Chunk::Ours(d) => d.remaining(),
+        }
+    }
+
+    #[inline]
+    fn chunk(&self) -> &[u8] {
+        match self {
+            Chunk::Handlers(d) => d.chunk(),
+            Chunk::Ours(d) => d.chunk(),
+        }
+    }
+
+    #[inline]
+    fn chunks_vectored<'a>(&'a self, dst: &mut [std::io::IoSlice<'a>]) -> usize {
+        match self {
+            Chunk::Handlers(d) => d.chunks_vectored(dst),
+            Chunk::Ours(d) => d.chunks_vectored(dst),
+        }
+    }
+
+    #[inline]
+    fn advance(&mut self, cnt: usize) {
+        match self {
+            Chunk::Handlers(d) => d.advance(cnt),
+            Chunk::Ours(d) => d.advance(cnt),
+        }
+    }
+}
+
+/// What a body came to when it was polled.
+pub(crate) enum Given<E> {
+    /// Data or trailers.
+    Frame,
+    End,
+    Error(E),
+    Pending,
+}
+
+impl<B: Body> Ending<B> {
+    /// Polls it. What it gives is written to where it stays: a frame has room for trailers, and is copied as a whole.
+    #[inline]
+    pub(crate) fn poll_into(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        data: &mut Option<Chunk<B::Data>>,
+        trailers: &mut Option<HeaderMap>,
+    ) -> Given<B::Error> {
+        let this = self.project();
+        if *this.ended {
+            return Given::End;
+        }
+        if let Some(last) = this.events.as_mut().and_then(|it| it.end(cx)) {
+            *this.ended = true;
+            if last.is_empty() {
+                return Given::End;
+            }
+            *data = Some(Chunk::Ours(last.clone()));
+            return Given::Frame;
+        }
+        let frame = match this.body.poll_frame(cx) {
+            Poll::Ready(Some(Ok(frame))) => frame,
+            Poll::Ready(Some(Err(error))) => return Given::Error(error),
+            Poll::Ready(None) => return Given::End,
+            Poll::Pending => return Given::Pending,
+        };
+        match (frame.into_data(), this.events) {
+            (Ok(given), None) => *data = Some(Chunk::Handlers(given)),
+            (Ok(given), Some(events)) => {
+                let bytes = Chunk::Handlers(given).into_bytes();
+                *data = Some(Chunk::Ours(match events.pass(bytes, cx) {
+                    Piece::Next(bytes) => bytes,
+                    Piece::Last(bytes) => {
+                        *this.ended = true;
+                        bytes
+                    }
+                }));
+            }
+            (Err(frame), _) => *trailers = frame.into_trailers().ok(),
+        }
+        Given::Frame
+    }
+}
+
+impl<B: Body> Body for Ending<B> {
+    type Data = Chunk<B::Data>;
+    type Error = B::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Self::Data>, B::Error>>> {
+        let (mut data, mut trailers) = (None, None);
+        match self.poll_into(cx, &mut data, &mut trailers) {
+            Given::Frame => {
+                let data = data.map(Frame::data);
+                let frame = data.or_else(|| trailers.map(Frame::trailers));
+                Poll::Ready(frame.map(Ok))
+            }
+            Given::End => Poll::Ready(None),
+            Given::Error(error) => Poll::Ready(Some(Err(error))),
+            Given::Pending => Poll::Pending,
+        }
+    }
+
+    #[inline]
+    fn is_end_stream(&self) -> bool {
+        self.ended || self.body.is_end_stream()
+    }
+
+    #[inline]
+    fn size_hint(&self) -> SizeHint {
+        match self.events {
+            None => self.body.size_hint(),
+            // It may end sooner, and with more than the handler has said.
+            Some(_) => SizeHint::default(),
+        }
+    }
+}
