@@ -14,9 +14,19 @@ use lameduck_core::{BoxError, Close};
 use sqlx::pool::PoolConnection;
 use sqlx::{ConnectOptions, Connection, Database, Pool};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 /// How long a server may take to answer before it counts as gone.
 const ANSWERS_WITHIN: Duration = Duration::from_millis(500);
+
+/// How long connections that are on their way back are waited for before the pool is closed.
+///
+/// sqlx tests a connection by a round trip before it is idle again. One that is tested while the pool is
+/// closed is put with the idle ones all the same, and stays there without a goodbye for as long as
+/// another one is checked out: the pool ends idle ones when it has all permits.
+const COME_BACK_WITHIN: Duration = Duration::from_millis(250);
+/// How often the pool is looked at for them: it does not tell.
+const LOOKS_EVERY: Duration = Duration::from_millis(5);
 
 /// A pool that is closed when nothing uses it any more. Give it to
 /// [`Lifecycle::close`](lameduck_core::Lifecycle::close), and keep clones of the pool for yourself.
@@ -37,37 +47,14 @@ pub struct SqlxPool<DB: Database>(Pool<DB>);
 
 impl<DB: Database> Close for SqlxPool<DB> {
     async fn close(&mut self) -> Result<(), BoxError> {
-        let mut idle = Vec::new();
-        while let Some(connection) = self.0.try_acquire() {
-            idle.push(connection);
+        end_idle(&self.0).await?;
+        let until = Instant::now() + COME_BACK_WITHIN;
+        while self.0.size() > 0 && !self.0.is_closed() && Instant::now() < until {
+            tokio::time::sleep(LOOKS_EVERY).await;
+            end_idle(&self.0).await?;
         }
-        let all = idle.len();
-        // From this call on nobody gets a connection, and what comes back is ended instead of kept.
-        let closed = self.0.close();
-        // SQLite writes its log back with the last of them, unless that finds another one still closing.
-        let last = idle.pop();
-        let goodbyes: JoinSet<_> = idle.into_iter().map(say_goodbye).collect();
-        let goodbyes = goodbyes.join_all().await;
-        let mut dead: Vec<_> = goodbyes.into_iter().filter_map(Result::err).collect();
-        match last {
-            // Nobody is there, and that has cost time enough.
-            Some(last) if !dead.is_empty() => {
-                drop(last);
-                dead.push(dead[0].clone());
-            }
-            Some(last) => dead.extend(say_goodbye(last).await.err()),
-            None => {}
-        }
-        if let Some(last) = dead.last()
-            && let Err(error) = server_answers(&self.0).await
-        {
-            let dead = dead.len();
-            return Err(format!(
-                "{dead} of {all} sessions had no goodbye: {last}; and now: {error}"
-            )
-            .into());
-        }
-        closed.await;
+        // From now on nobody gets a connection, and what comes back is ended instead of kept.
+        self.0.close().await;
         Ok(())
     }
 
@@ -85,6 +72,38 @@ impl<DB: Database> Close for SqlxPool<DB> {
         }
         Some(count)
     }
+}
+
+/// Says goodbye with all connections that nobody uses. An error if the server is not there to hear it.
+async fn end_idle<DB: Database>(pool: &Pool<DB>) -> Result<(), BoxError> {
+    let mut idle = Vec::new();
+    while let Some(connection) = pool.try_acquire() {
+        idle.push(connection);
+    }
+    let all = idle.len();
+    // SQLite writes its log back with the last of them, unless that finds another one still closing.
+    let last = idle.pop();
+    let goodbyes: JoinSet<_> = idle.into_iter().map(say_goodbye).collect();
+    let goodbyes = goodbyes.join_all().await;
+    let mut dead: Vec<_> = goodbyes.into_iter().filter_map(Result::err).collect();
+    match last {
+        // Nobody is there, and that has cost time enough.
+        Some(last) if !dead.is_empty() => {
+            drop(last);
+            dead.push(dead[0].clone());
+        }
+        Some(last) => dead.extend(say_goodbye(last).await.err()),
+        None => {}
+    }
+    if let Some(last) = dead.last()
+        && let Err(error) = server_answers(pool).await
+    {
+        let dead = dead.len();
+        return Err(
+            format!("{dead} of {all} sessions had no goodbye: {last}; and now: {error}").into(),
+        );
+    }
+    Ok(())
 }
 
 /// Ends one session. An error if its server did not answer: a goodbye that is written to a dead

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use lameduck::{Exit, Lifecycle};
+use lameduck::{Close, Exit, Lifecycle};
 use real_servers::{Postgres, or_skip};
 use sqlx::Connection;
 use sqlx::postgres::{PgConnectOptions, PgListener, PgPool, PgPoolOptions};
@@ -163,6 +163,27 @@ async fn a_leaked_connection_within_a_transaction_is_named_with_its_query() {
     let log = self::ended(&server, CONNECTIONS - 1).await;
     assert!(!log.contains(NO_GOODBYE), "{log}");
     drop(leaked);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn db_closed_ends_what_comes_back_while_the_pool_is_closed() {
+    let Some(server) = or_skip(Postgres::start()) else {
+        return;
+    };
+    for round in 1..=20 {
+        let pool = pool(&server).await;
+        let leaked = pool.acquire().await.unwrap();
+        let mut closed = lameduck::sqlx::pool(pool.clone());
+        // They are tested before they are idle again: the pool is closed meanwhile.
+        for _ in 1..CONNECTIONS {
+            drop(pool.acquire().await.unwrap());
+        }
+        let closing = tokio::spawn(async move { closed.close().await });
+        let log = ended(&server, round * CONNECTIONS - 1).await;
+        assert!(!log.contains(NO_GOODBYE), "{log}");
+        drop(leaked);
+        closing.await.unwrap().unwrap();
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
