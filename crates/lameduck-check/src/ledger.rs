@@ -330,6 +330,8 @@ pub struct Ledger {
     pub grace: Duration,
     /// The signal that was sent.
     pub signal: StopSignal,
+    /// Exit codes that are right when nothing was let go: 128 + n for an end by signal n.
+    pub expected_exits: Vec<i32>,
     /// Every round, in order.
     pub rounds: Vec<Round>,
 }
@@ -345,6 +347,12 @@ impl Ledger {
         let mut rtts: Vec<Duration> = self.load_rounds().map(|round| round.rtt).collect();
         rtts.dedup();
         rtts
+    }
+
+    /// Whether a round under load had any of these loads.
+    pub(crate) fn has_load(&self, lanes: &[Lane]) -> bool {
+        let mut exchanges = self.load_rounds().flat_map(|round| &round.exchanges);
+        exchanges.any(|exchange| lanes.contains(&exchange.lane))
     }
 
     /// The rounds under load: those that most promises are read from.

@@ -2,7 +2,8 @@
 //!
 //! Rooms, from the ground up: [`wire`] (a connection with distance in it), `target` (the process), `load` (the
 //! clients, one file per kind), [`books`] (the target's own account of its orders), [`database`] (its sessions, as
-//! the database sees them), [`ledger`] (what was seen), `promise` (one file per promise), [`Verdict`], [`report`].
+//! the database sees them), [`ledger`] (what was seen), `promise` (one file per promise), [`Verdict`], [`Rules`] (which
+//! verdicts count), [`report`].
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub mod books;
@@ -17,6 +18,7 @@ mod promise;
 pub mod report;
 mod request;
 mod round;
+mod rules;
 mod run;
 mod settings;
 mod target;
@@ -31,8 +33,9 @@ pub use ledger::Ledger;
 pub use observer::{Event, Observer, Silent};
 pub use plan::{Clients, Plan};
 pub use request::RequestTemplate;
+pub use rules::{Rules, Ruling};
 pub use run::{Outcome, run};
 pub use settings::{Settings, SettingsError};
 pub use target::{Exit, StopSignal, TargetError};
-pub use verdict::{Evidence, Judgement, Verdict, upper_bound_95};
+pub use verdict::{Class, Evidence, Judgement, Shutdowns, Verdict, upper_bound_95};
 pub use wire::Trust;

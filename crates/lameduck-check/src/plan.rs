@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::endpoint::Endpoint;
 use crate::request::RequestTemplate;
+use crate::rules::Rules;
 use crate::target::StopSignal;
 
 /// A run: the target, the loads, and how often. Build one with [`Plan::new`] and set what differs.
@@ -69,6 +70,11 @@ pub struct Plan {
     pub tell_grace: bool,
     /// The signal (default SIGTERM).
     pub signal: StopSignal,
+    /// Exit codes that are right when nothing was let go (default 0 alone): 128 + n for an end by signal n, with
+    /// which some runtimes say that they were signalled, after a clean drain.
+    pub expect_exit: Vec<i32>,
+    /// What is judged, and what counts.
+    pub rules: Rules,
     /// The round trip between clients and target (default 0: the plain loopback).
     pub rtt: Duration,
     /// More round trips (default none): after the rounds under load at [`rtt`](Self::rtt) come as many at each of
@@ -171,6 +177,8 @@ impl Plan {
             grace: Duration::from_secs(30),
             tell_grace: false,
             signal: StopSignal::Term,
+            expect_exit: vec![0],
+            rules: Rules::default(),
             rtt: Duration::ZERO,
             more_rtts: Vec::new(),
             rounds: 3,

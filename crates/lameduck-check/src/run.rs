@@ -9,7 +9,8 @@ use crate::observer::{Event, Observer};
 use crate::plan::Plan;
 use crate::promise;
 use crate::round;
-use crate::verdict::{Judgement, Verdict};
+use crate::rules::{Rules, Ruling};
+use crate::verdict::Verdict;
 
 /// What came of a run.
 #[derive(Clone, Debug)]
@@ -24,16 +25,16 @@ pub struct Outcome {
     pub verdicts: Vec<Verdict>,
     /// Every request of the load rounds, counted by its end.
     pub tally: Tally,
+    /// What of the verdicts counts.
+    pub rules: Rules,
     /// Everything that was seen.
     pub ledger: Ledger,
 }
 
 impl Outcome {
-    /// Whether every promise that was tested was kept.
-    pub fn all_kept(&self) -> bool {
-        self.verdicts
-            .iter()
-            .all(|verdict| verdict.judgement != Judgement::Broken)
+    /// What the verdicts come to.
+    pub fn ruling(&self) -> Ruling {
+        self.rules.rule(&self.verdicts)
     }
 
     /// The verdict on one promise, by its stable name.
@@ -72,6 +73,7 @@ async fn all_rounds(plan: &Plan, observer: &dyn Observer) -> Result<Outcome, Che
     let mut ledger = Ledger {
         grace: plan.grace,
         signal: plan.signal,
+        expected_exits: plan.expect_exit.clone(),
         rounds: Vec::new(),
     };
     let mut startup_turn = 0;
@@ -105,8 +107,9 @@ async fn all_rounds(plan: &Plan, observer: &dyn Observer) -> Result<Outcome, Che
         target: plan.command.join(" "),
         rounds: ledger.load_rounds().count() as u32,
         seed: plan.seed,
-        verdicts: promise::judge_all(&ledger),
+        verdicts: promise::judge_all(&ledger, &plan.rules),
         tally: Tally::of(ledger.load_rounds()),
+        rules: plan.rules.clone(),
         ledger,
     })
 }
@@ -115,19 +118,31 @@ async fn all_rounds(plan: &Plan, observer: &dyn Observer) -> Result<Outcome, Che
 fn schedule(plan: &Plan) -> Vec<(RoundKind, Duration)> {
     let times = |count: u32, kind, rtt| std::iter::repeat_n((kind, rtt), count as usize);
     let once = |is_wanted: bool, kind| times(u32::from(is_wanted), kind, plan.rtt);
+    // A round that is there for one promise is of no use without it.
+    let judges = |name| plan.rules.judges(name);
+    let startup_rounds = match judges("startup-signal") {
+        true => plan.startup_rounds,
+        false => 0,
+    };
     let rtts = std::iter::once(&plan.rtt).chain(&plan.more_rtts);
     rtts.flat_map(|rtt| times(plan.rounds, RoundKind::Load, *rtt))
         .chain(once(
             plan.ledger.is_some() && !plan.settle.is_zero(),
             RoundKind::Settle,
         ))
-        .chain(once(plan.clients.idle > 0, RoundKind::Idle))
-        .chain(times(plan.startup_rounds, RoundKind::Startup, plan.rtt))
         .chain(once(
-            !plan.uploads.is_empty() || !plan.slow.is_empty(),
+            plan.clients.idle > 0 && judges("idle-exits"),
+            RoundKind::Idle,
+        ))
+        .chain(times(startup_rounds, RoundKind::Startup, plan.rtt))
+        .chain(once(
+            (!plan.uploads.is_empty() || !plan.slow.is_empty()) && judges("second-signal"),
             RoundKind::SecondSignal,
         ))
-        .chain(once(!plan.uploads.is_empty(), RoundKind::Stuck))
+        .chain(once(
+            !plan.uploads.is_empty() && judges("stuck-told"),
+            RoundKind::Stuck,
+        ))
         .collect()
 }
 

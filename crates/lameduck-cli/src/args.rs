@@ -35,6 +35,10 @@ Examples:
     lameduck check --url http://127.0.0.1:8080 --ws /ws --sse /events --grpc shop.v1.Shop/GetOrder \\
         --grpc-stream shop.v1.Shop/WatchOrders -- shop
 
+  In a pipeline: what is known to be broken is accepted, anything new fails
+    lameduck check --url http://127.0.0.1:8080 --get /health --json out.json -- ./server
+    lameduck check --url http://127.0.0.1:8080 --get /health --baseline out.json -- ./server
+
   Over TLS, HTTP/2 too, with the verdicts as JSON for a pipeline
     lameduck check --url https://127.0.0.1:8443 --ca tls.crt --get /health --h2 --json out.json -- ./server
 
@@ -44,7 +48,8 @@ The same settings may stand in lameduck-check.toml in the current folder; flags 
     get = [\"/health\"]
     grace = \"10s\"
 
-Exit status: 0 every promise tested was kept, 1 one was broken, 2 bad usage or the target never became ready.";
+Exit status: 0 every promise asked for was tried and kept; 1 one was broken (conventions count with --strict);
+2 bad usage, or the target never became ready; 3 none was broken, but one asked for was not tried or is undecided.";
 
 /// Graceful shutdown: prove it.
 #[derive(Debug, Parser)]
@@ -218,6 +223,39 @@ pub(crate) struct CheckArgs {
     /// Peers that hang on without work: silent, lingering, slow-loris; 0 for none [default: 20]
     #[arg(long, value_name = "N", help_heading = "Counts")]
     idle: Option<u32>,
+    /// Judge only these promises, like keepalive-lossless,accept-lossless
+    #[arg(
+        long,
+        value_name = "PROMISE",
+        value_delimiter = ',',
+        help_heading = "Verdict"
+    )]
+    only: Vec<String>,
+    /// Do not judge these promises
+    #[arg(
+        long,
+        value_name = "PROMISE",
+        value_delimiter = ',',
+        help_heading = "Verdict"
+    )]
+    except: Vec<String>,
+    /// Promises that are known to be broken do not count: what --json wrote, or one name on each line
+    #[arg(long, value_name = "FILE", help_heading = "Verdict")]
+    baseline: Option<PathBuf>,
+    /// Exit codes that are right when nothing was let go, like 0,143 [default: 0]
+    #[arg(
+        long,
+        value_name = "CODE",
+        value_delimiter = ',',
+        help_heading = "Verdict"
+    )]
+    expect_exit: Vec<i32>,
+    /// Conventions count too: exit codes, Connection: close, what is said of stuck requests, repeated signals
+    #[arg(long, help_heading = "Verdict")]
+    strict: bool,
+    /// Exit 0 instead of 3 when nothing was broken, but something asked for was not tried or is undecided
+    #[arg(long, help_heading = "Verdict")]
+    allow_untested: bool,
     /// Draw the first shutdown on a time axis
     #[arg(long, help_heading = "Report")]
     pub(crate) timeline: bool,
@@ -275,6 +313,12 @@ impl CheckArgs {
             sse_clients: self.sse_clients,
             grpc_clients: self.grpc_clients,
             idle: self.idle,
+            only: self.only,
+            except: self.except,
+            baseline: self.baseline,
+            expect_exit: self.expect_exit,
+            strict: self.strict.then_some(true),
+            allow_untested: self.allow_untested.then_some(true),
         }
     }
 }

@@ -25,8 +25,5 @@ pub(crate) fn interrupted() -> ExitCode {
 }
 
 pub(crate) fn exit_code(outcome: &Outcome) -> ExitCode {
-    match outcome.all_kept() {
-        true => ExitCode::SUCCESS,
-        false => ExitCode::FAILURE,
-    }
+    ExitCode::from(outcome.ruling().exit_code())
 }

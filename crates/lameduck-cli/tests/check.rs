@@ -177,6 +177,8 @@ fn answer_all(mut stream: TcpStream) {
         head.push(byte[0]);
         if head.ends_with(b"\r\n\r\n") {
             head.clear();
+            // Long enough for something to be in flight at any moment.
+            thread::sleep(Duration::from_millis(10));
             let answered = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok");
             if answered.is_err() {
                 return;
@@ -203,6 +205,8 @@ fn a_target_that_dies_by_the_signal_breaks_promises_with_exit_1_and_json() {
             "1",
             "--rounds",
             "1",
+            "--rtt",
+            "0ms",
         ])
         .args([
             "--startup-rounds",
@@ -253,6 +257,141 @@ fn a_target_that_dies_by_the_signal_breaks_promises_with_exit_1_and_json() {
         assert_eq!(verdict["verdict"], "skipped");
         assert!(verdict["why"].as_str().unwrap().contains(fix), "{verdict}");
     }
+}
+
+/// One short shutdown of a target that dies by the signal, with what it broke written to `out.json`.
+fn dies_by_the_signal(folder: &Path, flags: &[&str]) -> (Option<i32>, String) {
+    let url = free_url();
+    let itself = std::env::current_exe().expect("this program's own file");
+    let small =
+        "--clients 4 --per-request 2 --rounds 1 --startup-rounds 0 --idle 0 --json out.json";
+    let output = Command::new(env!("CARGO_BIN_EXE_lameduck"))
+        .args(["check", "--url", &url, "--get", "/", "--rtt", "0ms"])
+        .args(small.split(' '))
+        .args(flags)
+        .arg("--")
+        .arg(itself)
+        .args(["--exact", "serves_when_another_test_asks_for_it"])
+        .env(SERVE_ON, url.trim_start_matches("http://"))
+        .current_dir(folder)
+        .output()
+        .expect("the command line starts");
+    let told = [&output.stdout[..], &output.stderr[..]].concat();
+    (
+        output.status.code(),
+        String::from_utf8_lossy(&told).into_owned(),
+    )
+}
+
+#[test]
+fn the_exit_status_tells_what_is_broken_from_what_was_not_tried() {
+    let folder = folder();
+    let exits = |code, flags: &[&str], says: &str| {
+        let (exit, told) = dies_by_the_signal(folder.path(), flags);
+        assert_eq!(exit, Some(code), "{flags:?}\n{told}");
+        assert!(told.contains(says), "{flags:?} should say {says}:\n{told}");
+    };
+    exits(
+        0,
+        &["--only", "within-grace"],
+        "exit 0: nothing that counts was broken",
+    );
+    exits(
+        3,
+        &["--only", "within-grace,sse-ends"],
+        "not tried, or undecided: sse-ends",
+    );
+    exits(
+        0,
+        &["--only", "within-grace,sse-ends", "--allow-untested"],
+        "1 kept, 0 broken, 22 not tested",
+    );
+    // What dies of the signal has not drained, whatever exit code is expected.
+    exits(
+        1,
+        &["--only", "exits-zero", "--expect-exit", "0,143"],
+        "ended by signal 15, on the spot",
+    );
+    let conventions = "keepalive-lossless,accept-lossless,inflight-completes,no-reset";
+    exits(
+        0,
+        &["--except", conventions],
+        "is a convention (--strict counts them)",
+    );
+    exits(
+        1,
+        &["--except", conventions, "--strict"],
+        "exit 1: exits-zero",
+    );
+    std::fs::write(
+        folder.path().join("known"),
+        "exits-zero # the signal's own effect\n",
+    )
+    .unwrap();
+    exits(
+        0,
+        &["--only", "exits-zero", "--baseline", "known"],
+        "(known: it is in the baseline)",
+    );
+    // The JSON of a run is a baseline as well.
+    std::fs::rename(
+        folder.path().join("out.json"),
+        folder.path().join("earlier.json"),
+    )
+    .unwrap();
+    exits(
+        0,
+        &["--only", "exits-zero", "--baseline", "earlier.json"],
+        "known",
+    );
+    let json = std::fs::read_to_string(folder.path().join("out.json")).unwrap();
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json["exit_code"], 0);
+    let verdict = |name: &str| {
+        let promises = json["promises"].as_array().unwrap();
+        promises
+            .iter()
+            .find(|it| it["name"] == name)
+            .unwrap()
+            .clone()
+    };
+    let known = verdict("exits-zero");
+    assert_eq!(
+        (&known["class"], &known["verdict"], &known["accepted"]),
+        (&"convention".into(), &"broken".into(), &true.into())
+    );
+    assert_eq!(known["shutdowns"]["failed"], 1);
+    assert_eq!(verdict("keepalive-lossless")["class"], "loss");
+    assert_eq!(verdict("within-grace")["class"], "time");
+}
+
+#[test]
+fn a_promise_that_nobody_knows_is_named_with_those_there_are() {
+    let folder = folder();
+    std::fs::write(folder.path().join("known"), "keepalive-losless\n").unwrap();
+    let with = |flag, value| {
+        let target = ["--url", "http://127.0.0.1:1", "--get", "/", "--", "true"];
+        [&["check", flag, value][..], &target[..]].concat()
+    };
+    for flag in ["--only", "--except"] {
+        let says = [flag, "`keepalive-losless`", "keepalive-lossless"];
+        is_unusable(folder.path(), &with(flag, "keepalive-losless"), &says);
+    }
+    is_unusable(
+        folder.path(),
+        &with("--baseline", "known"),
+        &["--baseline", "`keepalive-losless`"],
+    );
+    is_unusable(
+        folder.path(),
+        &with("--baseline", "nowhere"),
+        &["--baseline `nowhere`", "--json"],
+    );
+    is_unusable(
+        folder.path(),
+        &with("--expect-exit", "0,256"),
+        &["--expect-exit `256`", "0,143"],
+    );
 }
 
 #[test]

@@ -1,18 +1,26 @@
 //! `accept-lossless`: no established connection is reset unserved.
 
 use crate::ledger::{Lane, Ledger};
-use crate::verdict::{Finding, Verdict};
+use crate::verdict::{Finding, Untried, Verdict};
+
+/// Loads that make connections around the signal.
+const FRESH: &[Lane] = &[
+    Lane::KeepAlive,
+    Lane::Pool,
+    Lane::PerRequest,
+    Lane::Slow,
+    Lane::Order,
+];
 
 pub(super) fn judge(ledger: &Ledger) -> Verdict {
     let mut finding = Finding::new();
     for round in ledger.load_rounds() {
+        finding.of(round);
         // One whose request was sent before was in flight: `inflight-completes` is about those.
         let queued = round.accepted_until();
         let fresh = round.since_signal().filter(|exchange| {
-            matches!(
-                exchange.lane,
-                Lane::KeepAlive | Lane::Pool | Lane::PerRequest | Lane::Slow | Lane::Order
-            ) && !exchange.reused
+            FRESH.contains(&exchange.lane)
+                && !exchange.reused
                 && exchange.written.is_some_and(|written| written >= queued)
         });
         for exchange in fresh {
@@ -25,6 +33,9 @@ pub(super) fn judge(ledger: &Ledger) -> Verdict {
     finding.verdict(
         "every connection that was established was served",
         "connections were established, then ended unserved",
-        "no connection was made around the signal: give --get PATH to test it",
+        match ledger.has_load(FRESH) {
+            true => Untried::missed("no connection was made around the signal"),
+            false => Untried::unasked("give --get PATH to test it"),
+        },
     )
 }

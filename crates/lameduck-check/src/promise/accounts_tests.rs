@@ -6,12 +6,13 @@ use crate::books::{Audit, Books};
 use crate::database::{BadEnds, Session, Sessions};
 use crate::ledger::specimen::{ledger, round};
 use crate::ledger::{Ending, Lane, Round, RoundKind};
+use crate::rules::Rules;
 use crate::verdict::{Judgement, Verdict};
 
 use Judgement::{Broken, Kept, Skipped};
 
 fn verdict(promise: &str, rounds: Vec<Round>) -> Verdict {
-    super::judge_all(&ledger(rounds))
+    super::judge_all(&ledger(rounds), &Rules::default())
         .into_iter()
         .find(|verdict| verdict.name == promise)
         .unwrap()

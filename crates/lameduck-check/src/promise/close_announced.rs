@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::ledger::{Ending, Ledger};
-use crate::verdict::{Finding, Verdict};
+use crate::verdict::{Finding, Untried, Verdict};
 
 /// What the target has to notice the signal, beside the way there.
 const NOTICE: Duration = Duration::from_millis(50);
@@ -11,6 +11,7 @@ const NOTICE: Duration = Duration::from_millis(50);
 pub(super) fn judge(ledger: &Ledger) -> Verdict {
     let mut finding = Finding::new();
     for round in ledger.load_rounds() {
+        finding.of(round);
         let noticed = round.signalled() + NOTICE + round.rtt;
         for exchange in round.since_signal() {
             let was_late = exchange.lane.is_http1()
@@ -29,8 +30,8 @@ pub(super) fn judge(ledger: &Ledger) -> Verdict {
             .load_rounds()
             .any(|round| !round.exchanges.is_empty())
         {
-            true => "no request sent 50 ms or more after the signal was answered",
-            false => "give --get PATH to test it",
+            true => Untried::missed("no request sent 50 ms or more after the signal was answered"),
+            false => Untried::unasked("give --get PATH to test it"),
         },
     )
 }

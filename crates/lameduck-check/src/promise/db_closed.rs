@@ -6,23 +6,25 @@
 
 use crate::database::{Session, Sessions};
 use crate::ledger::{Ledger, Round};
-use crate::verdict::{Finding, Verdict};
+use crate::verdict::{Finding, Untried, Verdict};
 
 pub(super) fn judge(ledger: &Ledger) -> Verdict {
     let mut finding = Finding::new();
     let mut caveat = None;
-    let mut skipped = "give --postgres URL to test it".to_owned();
+    let mut untried = Untried::unasked("give --postgres URL to test it");
     for (round, watched) in ledger
         .rounds
         .iter()
         .filter_map(|round| Some((round, round.sessions.as_ref()?)))
     {
         if let Some(trouble) = &watched.trouble {
-            skipped = trouble.clone();
+            untried = Untried::missed(trouble.clone());
             continue;
         }
         if watched.sessions.is_empty() {
-            skipped = "the target had no session when the signal came: does it use the database that --postgres names?".to_owned();
+            untried = Untried::missed(
+                "the target had no session when the signal came: does it use the database that --postgres names?",
+            );
         }
         if let Some(reason) = &watched.log_unseen {
             caveat.get_or_insert_with(|| format!("; the server's log was not seen: {reason}"));
@@ -31,13 +33,14 @@ pub(super) fn judge(ledger: &Ledger) -> Verdict {
                 "; before PostgreSQL 15 an idle session's end shows only at log_min_messages = debug1".to_owned()
             });
         }
+        finding.of(round);
         judge_round(round, watched, &mut finding);
     }
     let caveat = caveat.unwrap_or_default();
     finding.verdict(
         format!("every session ended with a goodbye{caveat}"),
         format!("sessions ended without a goodbye, or were cut{caveat}"),
-        skipped,
+        untried,
     )
 }
 

@@ -1,12 +1,13 @@
 //! `download-completes`: a response half sent at the signal reaches its end.
 
 use crate::ledger::{Ending, Lane, Ledger};
-use crate::verdict::{Finding, Verdict};
+use crate::verdict::{Finding, Untried, Verdict};
 
 pub(super) fn judge(ledger: &Ledger) -> Verdict {
     let mut finding = Finding::new();
     let mut is_tried = false;
     for round in ledger.load_rounds() {
+        finding.of(round);
         for download in round
             .exchanges
             .iter()
@@ -30,8 +31,8 @@ pub(super) fn judge(ledger: &Ledger) -> Verdict {
         "every response half read at the signal reached its end",
         "responses half read at the signal were cut",
         match is_tried {
-            true => "no response was half read at the signal: give --stream a path whose response takes a second or so",
-            false => "give --stream PATH to test it",
+            true => Untried::missed("no response was half read at the signal: give --stream a path whose response takes a second or so"),
+            false => Untried::unasked("give --stream PATH to test it"),
         },
     )
 }

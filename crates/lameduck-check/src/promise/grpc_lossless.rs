@@ -9,7 +9,7 @@
 use std::time::Duration;
 
 use crate::ledger::{Ending, Exchange, Health, HealthSample, Lane, Ledger, Round};
-use crate::verdict::{Finding, Verdict};
+use crate::verdict::{Finding, Untried, Verdict};
 
 /// "At once", as for readiness.
 const AT_ONCE: Duration = Duration::from_millis(500);
@@ -19,6 +19,7 @@ pub(super) fn judge(ledger: &Ledger) -> Verdict {
     let mut told = "health was not answered after the signal".to_owned();
     let mut is_tried = false;
     for round in ledger.load_rounds() {
+        finding.of(round);
         let is_grpc = |exchange: &Exchange| matches!(exchange.lane, Lane::Grpc | Lane::GrpcStream);
         is_tried |= round.exchanges.iter().any(is_grpc);
         for call in round.since_signal().filter(|exchange| is_grpc(exchange)) {
@@ -48,8 +49,8 @@ pub(super) fn judge(ledger: &Ledger) -> Verdict {
         format!("every call that it took ended with a status; {told}"),
         "calls were lost or ended UNAVAILABLE, or health went on saying SERVING",
         match is_tried {
-            true => "no call was under way at the signal: name one that takes longer, or give a round trip (--rtt 40ms)",
-            false => "give --grpc or --grpc-stream package.Service/Method to test it",
+            true => Untried::missed("no call was under way at the signal: name one that takes longer, or give a round trip (--rtt 40ms)"),
+            false => Untried::unasked("give --grpc or --grpc-stream package.Service/Method to test it"),
         },
     )
 }

@@ -1,11 +1,12 @@
 //! `h2-lossless`: HTTP/2: no stream is lost. Streams that the target sent back unprocessed are no loss.
 
 use crate::ledger::{Ending, Lane, Ledger};
-use crate::verdict::{Finding, Verdict};
+use crate::verdict::{Finding, Untried, Verdict};
 
 pub(super) fn judge(ledger: &Ledger) -> Verdict {
     let mut finding = Finding::new();
     for round in ledger.load_rounds() {
+        finding.of(round);
         for stream in round
             .since_signal()
             .filter(|exchange| exchange.lane == Lane::H2)
@@ -20,6 +21,9 @@ pub(super) fn judge(ledger: &Ledger) -> Verdict {
     finding.verdict(
         "every stream was answered, or sent back unprocessed",
         "streams were neither answered nor sent back as unprocessed",
-        "give --h2, with --get PATH, to test it",
+        match ledger.has_load(&[Lane::H2]) {
+            true => Untried::missed("no stream ended after the signal"),
+            false => Untried::unasked("give --h2, with --get PATH, to test it"),
+        },
     )
 }

@@ -7,7 +7,7 @@
 use std::time::{Duration, Instant};
 
 use crate::ledger::{Lane, Ledger, Round, RoundKind};
-use crate::verdict::{Finding, Verdict};
+use crate::verdict::{Finding, Untried, Verdict};
 
 const LIMIT: Duration = Duration::from_secs(5);
 const LIMIT_PAST_GRACE: Duration = Duration::from_secs(1);
@@ -17,6 +17,7 @@ const HOSTAGE: Duration = Duration::from_millis(900);
 pub(super) fn judge(ledger: &Ledger) -> Verdict {
     let mut finding = Finding::new();
     for round in ledger.of(RoundKind::Idle) {
+        finding.of(round);
         let last_response = round
             .since_signal()
             .filter(|exchange| exchange.ending.is_answered())
@@ -48,8 +49,10 @@ pub(super) fn judge(ledger: &Ledger) -> Verdict {
         "idle, half-open and slow-loris peers held nobody hostage",
         "peers without work kept the target from ending within 5 s of its last real work",
         match ledger.of(RoundKind::Idle).next() {
-            Some(_) => "real work went on past the grace, so nothing can be said of idle peers",
-            None => "give --idle N (N above 0) to test it",
+            Some(_) => Untried::missed(
+                "real work went on past the grace, so nothing can be said of idle peers",
+            ),
+            None => Untried::unasked("give --idle N (N above 0) to test it"),
         },
     )
 }

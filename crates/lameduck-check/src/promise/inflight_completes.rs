@@ -5,8 +5,8 @@
 
 use std::time::Duration;
 
-use crate::ledger::{Ending, Ledger};
-use crate::verdict::{Finding, Verdict};
+use crate::ledger::{Ending, Lane, Ledger};
+use crate::verdict::{Finding, Untried, Verdict};
 
 /// A timer's grain, and the time a busy machine takes to wake somebody.
 const MARGIN: Duration = Duration::from_millis(5);
@@ -14,6 +14,7 @@ const MARGIN: Duration = Duration::from_millis(5);
 pub(super) fn judge(ledger: &Ledger) -> Verdict {
     let mut finding = Finding::new();
     for round in ledger.load_rounds() {
+        finding.of(round);
         let signal = round.signalled();
         // On a connection in use, what was written half a round trip before the signal had arrived at it.
         let had_arrived = signal.checked_sub(round.rtt / 2 + MARGIN).unwrap_or(signal);
@@ -39,6 +40,11 @@ pub(super) fn judge(ledger: &Ledger) -> Verdict {
     finding.verdict(
         "every request it received got its whole response",
         "requests it had received got no whole response, or an error",
-        "no request was in flight: give --slow PATH or --get PATH to test it",
+        match ledger.has_load(&[Lane::KeepAlive, Lane::Pool, Lane::PerRequest, Lane::Slow, Lane::Order]) {
+            true => Untried::missed(
+                "no request was in flight at the signal: give --slow a path that takes a second or so",
+            ),
+            false => Untried::unasked("give --slow PATH or --get PATH to test it"),
+        },
     )
 }

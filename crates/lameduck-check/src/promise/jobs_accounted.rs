@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use crate::books::{Audit, Books};
 use crate::ledger::{Lane, Ledger, Round};
-use crate::verdict::{Finding, Verdict};
+use crate::verdict::{Finding, Untried, Verdict};
 
 /// What went wrong with how many orders, and when it showed.
 struct Complaint {
@@ -31,6 +31,7 @@ pub(super) fn judge(ledger: &Ledger) -> Verdict {
     for (index, &(round, audit)) in audited.iter().enumerate() {
         let Some(closed) = audit.closed else { continue };
         is_audited = true;
+        finding.of(round);
         let acknowledged = acknowledged(round);
         let next = audited.get(index + 1).map(|(_, next)| *next);
         let next = next.filter(|_| audit.goes_on);
@@ -54,8 +55,8 @@ pub(super) fn judge(ledger: &Ledger) -> Verdict {
         format!("every acknowledged order has its receipt or its job; {figures}"),
         format!("acknowledged orders were lost, or their jobs; {figures}"),
         match is_audited {
-            true => "no order was acknowledged: does --post name what places one?",
-            false => "give --ledger COMMAND to test it",
+            true => Untried::missed("no order was acknowledged: does --post name what places one?"),
+            false => Untried::unasked("give --ledger COMMAND to test it"),
         },
     )
 }

@@ -1,11 +1,12 @@
 //! `keepalive-lossless`: no request on a reused connection is lost, at any round-trip time.
 
 use crate::ledger::{Lane, Ledger};
-use crate::verdict::{Finding, Verdict};
+use crate::verdict::{Finding, Untried, Verdict};
 
 pub(super) fn judge(ledger: &Ledger) -> Verdict {
     let mut finding = Finding::new();
     for round in ledger.load_rounds() {
+        finding.of(round);
         let reused = round.since_signal().filter(|exchange| {
             matches!(exchange.lane, Lane::KeepAlive | Lane::Pool | Lane::Order)
                 && exchange.reused
@@ -21,6 +22,9 @@ pub(super) fn judge(ledger: &Ledger) -> Verdict {
     finding.verdict(
         "every request on a reused connection was answered",
         "requests on reused connections crossed a close on its way",
-        "no request was made on a reused connection after the signal: give --get PATH to test it",
+        match ledger.has_load(&[Lane::KeepAlive, Lane::Pool, Lane::Order]) {
+            true => Untried::missed("no request was made on a reused connection after the signal"),
+            false => Untried::unasked("give --get PATH to test it"),
+        },
     )
 }

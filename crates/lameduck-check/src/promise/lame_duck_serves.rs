@@ -1,7 +1,7 @@
 //! `lame-duck-serves`: while readiness fails and until the listener closes, everything is served as before.
 
 use crate::ledger::{Ending, Ledger};
-use crate::verdict::{Finding, Verdict};
+use crate::verdict::{Finding, Untried, Verdict};
 
 pub(super) fn judge(ledger: &Ledger) -> Verdict {
     let mut finding = Finding::new();
@@ -9,6 +9,7 @@ pub(super) fn judge(ledger: &Ledger) -> Verdict {
         .load_rounds()
         .any(|round| !round.readiness.is_empty());
     for round in ledger.load_rounds() {
+        finding.of(round);
         let signal = round.signalled();
         // Gone is not lame: only an answer that says "not ready" begins the phase.
         let lame = round.readiness.iter().find(|sample| {
@@ -32,8 +33,8 @@ pub(super) fn judge(ledger: &Ledger) -> Verdict {
         "everything that came between readiness failing and the listener closing was served",
         "requests that came between readiness failing and the listener closing were not served",
         match is_watched {
-            true => "no request fell between readiness failing and the listener closing: give the target a lame-duck phase (LAMEDUCK_LAME_DUCK=1s)",
-            false => "give --ready URL to test it",
+            true => Untried::missed("no request fell between readiness failing and the listener closing: give the target a lame-duck phase (LAMEDUCK_LAME_DUCK=1s)"),
+            false => Untried::unasked("give --ready URL to test it"),
         },
     )
 }

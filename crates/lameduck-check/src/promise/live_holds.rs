@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::ledger::Ledger;
-use crate::verdict::{Finding, Verdict};
+use crate::verdict::{Finding, Untried, Verdict};
 
 /// A process closes its sockets a moment before its end can be seen.
 const TOLERANCE: Duration = Duration::from_millis(20);
@@ -11,6 +11,7 @@ const TOLERANCE: Duration = Duration::from_millis(20);
 pub(super) fn judge(ledger: &Ledger) -> Verdict {
     let mut finding = Finding::new();
     for round in ledger.load_rounds() {
+        finding.of(round);
         let signal = round.signalled();
         let until = round.closed_at() - TOLERANCE;
         for sample in round
@@ -35,8 +36,10 @@ pub(super) fn judge(ledger: &Ledger) -> Verdict {
         "liveness stayed good until the listener was gone",
         "liveness failed while the target still served: an orchestrator would kill it",
         match ledger.load_rounds().any(|round| !round.liveness.is_empty()) {
-            true => "no look at liveness fell between the signal and the listener closing",
-            false => "give --live URL to test it",
+            true => Untried::missed(
+                "no look at liveness fell between the signal and the listener closing",
+            ),
+            false => Untried::unasked("give --live URL to test it"),
         },
     )
 }

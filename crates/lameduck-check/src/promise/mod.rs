@@ -33,44 +33,49 @@ mod websocket_tests;
 mod within_grace;
 
 use crate::ledger::Ledger;
-use crate::verdict::Verdict;
+use crate::rules::Rules;
+use crate::verdict::{Class, Verdict};
 
 type Judge = fn(&Ledger) -> Verdict;
 
-/// Every promise the prover can test, in the order of the report.
-const PROMISES: &[(&str, Judge)] = &[
-    ("ready-flips", ready_flips::judge),
-    ("live-holds", live_holds::judge),
-    ("lame-duck-serves", lame_duck_serves::judge),
-    ("inflight-completes", inflight_completes::judge),
-    ("keepalive-lossless", keepalive_lossless::judge),
-    ("close-announced", close_announced::judge),
-    ("accept-lossless", accept_lossless::judge),
-    ("no-reset", no_reset::judge),
-    ("upload-completes", upload_completes::judge),
-    ("download-completes", download_completes::judge),
-    ("h2-lossless", h2_lossless::judge),
-    ("grpc-lossless", grpc_lossless::judge),
-    ("sse-ends", sse_ends::judge),
-    ("websocket-closed", websocket_closed::judge),
-    ("websocket-paced", websocket_paced::judge),
-    ("idle-exits", idle_exits::judge),
-    ("jobs-accounted", jobs_accounted::judge),
-    ("db-closed", db_closed::judge),
-    ("startup-signal", startup_signal::judge),
-    ("within-grace", within_grace::judge),
-    ("exits-zero", exits_zero::judge),
-    ("stuck-told", stuck_told::judge),
-    ("second-signal", second_signal::judge),
+/// Every promise the prover can test, in the order of the report: class by class.
+const PROMISES: &[(&str, Class, Judge)] = &[
+    ("ready-flips", Class::Loss, ready_flips::judge),
+    ("lame-duck-serves", Class::Loss, lame_duck_serves::judge),
+    ("inflight-completes", Class::Loss, inflight_completes::judge),
+    ("keepalive-lossless", Class::Loss, keepalive_lossless::judge),
+    ("accept-lossless", Class::Loss, accept_lossless::judge),
+    ("no-reset", Class::Loss, no_reset::judge),
+    ("upload-completes", Class::Loss, upload_completes::judge),
+    ("download-completes", Class::Loss, download_completes::judge),
+    ("h2-lossless", Class::Loss, h2_lossless::judge),
+    ("grpc-lossless", Class::Loss, grpc_lossless::judge),
+    ("sse-ends", Class::Loss, sse_ends::judge),
+    ("websocket-closed", Class::Loss, websocket_closed::judge),
+    ("jobs-accounted", Class::Loss, jobs_accounted::judge),
+    ("db-closed", Class::Loss, db_closed::judge),
+    ("live-holds", Class::Time, live_holds::judge),
+    ("idle-exits", Class::Time, idle_exits::judge),
+    ("within-grace", Class::Time, within_grace::judge),
+    ("startup-signal", Class::Convention, startup_signal::judge),
+    ("close-announced", Class::Convention, close_announced::judge),
+    ("websocket-paced", Class::Convention, websocket_paced::judge),
+    ("exits-zero", Class::Convention, exits_zero::judge),
+    ("stuck-told", Class::Convention, stuck_told::judge),
+    ("second-signal", Class::Convention, second_signal::judge),
 ];
 
-/// Judges every promise.
-pub(crate) fn judge_all(ledger: &Ledger) -> Vec<Verdict> {
-    PROMISES
-        .iter()
-        .map(|(name, judge)| Verdict {
-            name,
-            ..judge(ledger)
-        })
-        .collect()
+/// The names of all promises.
+pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+    PROMISES.iter().map(|(name, ..)| *name)
+}
+
+/// Judges every promise, by the rules of the run.
+pub(crate) fn judge_all(ledger: &Ledger, rules: &Rules) -> Vec<Verdict> {
+    let judged = PROMISES.iter().map(|&(name, class, judge)| Verdict {
+        name,
+        class,
+        ..judge(ledger)
+    });
+    judged.map(|verdict| rules.apply(verdict)).collect()
 }

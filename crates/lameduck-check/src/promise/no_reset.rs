@@ -1,12 +1,13 @@
 //! `no-reset`: connections end with FIN, never RST.
 
 use crate::ledger::{Lane, Ledger, Parting, RoundKind};
-use crate::verdict::{Finding, Verdict};
+use crate::verdict::{Finding, Untried, Verdict};
 
 pub(super) fn judge(ledger: &Ledger) -> Verdict {
     let mut finding = Finding::new();
     let mut torn = 0;
     for round in ledger.of(RoundKind::Load).chain(ledger.of(RoundKind::Idle)) {
+        finding.of(round);
         let signal = round.signalled();
         for connection in round
             .connections
@@ -39,6 +40,12 @@ pub(super) fn judge(ledger: &Ledger) -> Verdict {
     finding.verdict(
         kept,
         "connections were reset (RST) instead of closed (FIN)",
-        "no connection was open at the signal: give --get PATH to test it",
+        match ledger
+            .load_rounds()
+            .any(|round| !round.connections.is_empty())
+        {
+            true => Untried::missed("no connection was open at the signal"),
+            false => Untried::unasked("give --get PATH to test it"),
+        },
     )
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::ledger::{Ending, Ledger, Round};
 use crate::load::probe;
-use crate::verdict::{Finding, Verdict};
+use crate::verdict::{Finding, Untried, Verdict};
 
 /// "At once": an orchestrator looks no more often than each second.
 const AT_ONCE: Duration = Duration::from_millis(500);
@@ -15,6 +15,7 @@ pub(super) fn judge(ledger: &Ledger) -> Verdict {
         .load_rounds()
         .filter(|round| !round.readiness.is_empty())
     {
+        finding.of(round);
         let tolerance = probe::INTERVAL * 2 + round.rtt;
         let signal = round.signalled();
         let flipped = round
@@ -44,7 +45,7 @@ pub(super) fn judge(ledger: &Ledger) -> Verdict {
     finding.verdict(
         "readiness failed at once, before anything was refused",
         "readiness stayed good while the target was already leaving",
-        "give --ready URL to test it",
+        Untried::unasked("give --ready URL to test it"),
     )
 }
 

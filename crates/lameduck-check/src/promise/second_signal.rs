@@ -8,7 +8,7 @@
 use std::time::{Duration, Instant};
 
 use crate::ledger::{Connection, Exchange, Ledger, Round, RoundKind};
-use crate::verdict::{Finding, Verdict};
+use crate::verdict::{Finding, Untried, Verdict};
 
 const LIMIT: Duration = Duration::from_secs(1);
 /// A whole response that ends so soon after a signal may have been on its way before.
@@ -23,21 +23,22 @@ enum Says {
 
 pub(super) fn judge(ledger: &Ledger) -> Verdict {
     let mut finding = Finding::new();
-    let mut skipped = "give --upload PATH or --slow PATH to test it";
+    let mut untried = Untried::unasked("give --upload PATH or --slow PATH to test it");
     for round in ledger.of(RoundKind::SecondSignal) {
+        finding.of(round);
         match say(round, 128 + ledger.signal.number()) {
             Says::Kept => finding.kept(),
             Says::Broken(what) => {
                 let place = "target, with requests in flight";
                 finding.broken(round.evidence(round.exit.at, place, what));
             }
-            Says::Nothing(why) => skipped = why,
+            Says::Nothing(why) => untried = Untried::missed(why),
         }
     }
     finding.verdict(
         "a repeated signal ended the target, with requests still in flight",
         "a repeated signal did not end the target as it should",
-        skipped,
+        untried,
     )
 }
 

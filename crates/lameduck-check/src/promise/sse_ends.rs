@@ -6,12 +6,13 @@
 //! away (HTML standard, 9.2.6). Whether the stream said when to come back (`retry:`) is told, not judged.
 
 use crate::ledger::{Ending, Exchange, Lane, Ledger, Round};
-use crate::verdict::{Finding, Verdict};
+use crate::verdict::{Finding, Untried, Verdict};
 
 pub(super) fn judge(ledger: &Ledger) -> Verdict {
     let mut finding = Finding::new();
     let (mut is_tried, mut with_retry) = (false, 0);
     for round in ledger.load_rounds() {
+        finding.of(round);
         for stream in round
             .exchanges
             .iter()
@@ -41,8 +42,8 @@ pub(super) fn judge(ledger: &Ledger) -> Verdict {
         ),
         "event streams were cut, or did not end",
         match is_tried {
-            true => "no event stream was open at the signal: name a path whose stream goes on",
-            false => "give --sse PATH to test it",
+            true => Untried::missed("no event stream was open at the signal: name a path whose stream goes on"),
+            false => Untried::unasked("give --sse PATH to test it"),
         },
     )
 }

@@ -4,12 +4,13 @@ use crate::ledger::specimen::{ledger, round};
 use crate::ledger::{
     Ending, EventStream, Exchange, GrpcStatus, Health, HealthSample, Lane, Round, RoundKind,
 };
+use crate::rules::Rules;
 use crate::verdict::{Judgement, Verdict};
 
 use Judgement::{Broken, Kept, Skipped};
 
 fn verdict(promise: &str, round: Round) -> Verdict {
-    super::judge_all(&ledger(vec![round]))
+    super::judge_all(&ledger(vec![round]), &Rules::default())
         .into_iter()
         .find(|verdict| verdict.name == promise)
         .unwrap()

@@ -2,11 +2,12 @@
 
 use crate::ledger::{Ledger, RoundKind};
 use crate::load::upload::STUCK;
-use crate::verdict::{Finding, Verdict};
+use crate::verdict::{Finding, Untried, Verdict};
 
 pub(super) fn judge(ledger: &Ledger) -> Verdict {
     let mut finding = Finding::new();
     for round in ledger.of(RoundKind::Stuck) {
+        finding.of(round);
         let path = round.stuck_path.as_deref().unwrap_or("/");
         let names = round
             .said_after_signal
@@ -34,6 +35,6 @@ pub(super) fn judge(ledger: &Ledger) -> Verdict {
     finding.verdict(
         "the stuck request was named, and the exit was not 0",
         "a request that never ended was not told of, or held the target too long",
-        "give --upload PATH to test it",
+        Untried::unasked("give --upload PATH to test it"),
     )
 }

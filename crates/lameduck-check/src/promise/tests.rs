@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use crate::ledger::specimen::{ledger, round};
 use crate::ledger::{Ending, Lane, Ledger, Parting, Round, RoundKind};
+use crate::rules::Rules;
 use crate::verdict::{Judgement, Verdict};
 
 use Judgement::{Broken, Kept, Skipped};
 
 fn verdict(promise: &str, ledger: &Ledger) -> Verdict {
-    super::judge_all(ledger)
+    super::judge_all(ledger, &Rules::default())
         .into_iter()
         .find(|verdict| verdict.name == promise)
         .unwrap()
@@ -26,7 +27,7 @@ fn load() -> Round {
 
 #[test]
 fn without_any_round_everything_is_skipped_and_says_what_would_test_it() {
-    for verdict in super::judge_all(&ledger(Vec::new())) {
+    for verdict in super::judge_all(&ledger(Vec::new()), &Rules::default()) {
         assert_eq!(verdict.judgement, Skipped, "{}", verdict.name);
         assert!(!verdict.why.is_empty(), "{}", verdict.name);
     }
@@ -364,4 +365,31 @@ fn the_timeline_has_no_gaps_and_counts_everything_once() {
         (slices[0].answered, slices[3].lost, slices[4].refused),
         (1, 1, 1)
     );
+}
+
+#[test]
+fn exits_zero_takes_a_status_that_is_expected_but_no_end_on_the_spot() {
+    let drained = || {
+        load()
+            .with(Lane::Slow, false, -100.0, 900.0, Ending::OkClose)
+            .with_exit(1000.0, None, Some(15))
+    };
+    let expecting = |codes: &[i32], round: Round| {
+        let mut ledger = ledger(vec![round]);
+        ledger.expected_exits = codes.to_vec();
+        verdict("exits-zero", &ledger)
+    };
+    assert_eq!(expecting(&[0, 143], drained()).judgement, Kept);
+    let unexpected = expecting(&[0], drained());
+    assert_eq!(unexpected.judgement, Broken);
+    assert!(unexpected.evidence[0].what.contains("--expect-exit 0,143"));
+    let on_the_spot = load()
+        .with(Lane::Slow, false, -100.0, 3.0, Ending::EofBeforeResponse)
+        .with_exit(2.0, None, Some(15));
+    let on_the_spot = expecting(&[0, 143], on_the_spot);
+    assert_eq!(on_the_spot.judgement, Broken);
+    assert!(on_the_spot.evidence[0].what.contains("on the spot"));
+    // With nothing in flight there was nothing to drain.
+    let empty = load().with_exit(2.0, None, Some(15));
+    assert_eq!(expecting(&[0, 143], empty).judgement, Kept);
 }

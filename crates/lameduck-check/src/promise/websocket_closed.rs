@@ -5,7 +5,7 @@
 //! restart" (IANA's registry of close codes).
 
 use crate::ledger::{Ledger, Parting, Round, Socket};
-use crate::verdict::{Finding, Verdict};
+use crate::verdict::{Finding, Untried, Verdict};
 
 const GOOD: [u16; 2] = [1001, 1012];
 
@@ -13,6 +13,7 @@ pub(super) fn judge(ledger: &Ledger) -> Verdict {
     let mut finding = Finding::new();
     let mut is_tried = false;
     for round in ledger.load_rounds() {
+        finding.of(round);
         is_tried |= !round.sockets.is_empty();
         for socket in open_at_the_signal(round) {
             match what_went_wrong(round, socket) {
@@ -29,8 +30,10 @@ pub(super) fn judge(ledger: &Ledger) -> Verdict {
         "every WebSocket got 1001 or 1012 and a closing handshake",
         "WebSockets were not closed as RFC 6455 says",
         match is_tried {
-            true => "no WebSocket was open at the signal: the target had closed them all before",
-            false => "give --ws PATH to test it",
+            true => Untried::missed(
+                "no WebSocket was open at the signal: the target had closed them all before",
+            ),
+            false => Untried::unasked("give --ws PATH to test it"),
         },
     )
 }

@@ -4,13 +4,13 @@
 //! than 100 ms. One batch, one straggler, one early bird change nothing about it. A busy machine does: what was sent
 //! one by one is seen at once when the prover stood still meanwhile, and what was sent at once takes long. So the
 //! longest time that the prover stood still there is first added and then taken away, and where that would turn the
-//! verdict there is none.
+//! verdict it is undecided.
 
 use std::time::{Duration, Instant};
 
 use super::websocket_closed::open_at_the_signal;
 use crate::ledger::{Ledger, Round};
-use crate::verdict::{Finding, Verdict};
+use crate::verdict::{Finding, Untried, Verdict};
 
 /// Half of them within this is at once.
 const AT_ONCE: Duration = Duration::from_millis(100);
@@ -19,12 +19,13 @@ const ENOUGH: usize = 20;
 
 pub(super) fn judge(ledger: &Ledger) -> Verdict {
     let mut finding = Finding::new();
-    let (mut most, mut undecided) = (None, 0);
+    let mut most = None;
     let mut shortest: Option<Duration> = None;
     for round in ledger
         .load_rounds()
         .filter(|round| !round.sockets.is_empty())
     {
+        finding.of(round);
         let moments = sent_away(round);
         most = most.max(Some((moments.len(), open_at_the_signal(round).count())));
         let Some((from, until)) = shortest_half(&moments) else {
@@ -44,7 +45,12 @@ pub(super) fn judge(ledger: &Ledger) -> Verdict {
             shortest = Some(shortest.map_or(took, |shortest| shortest.min(took)));
             finding.kept();
         } else {
-            undecided += 1;
+            let what = format!(
+                "sent away within {:.1} ms, while the prover stood still for {:.1} ms",
+                took.as_secs_f64() * 1e3,
+                stood_still.as_secs_f64() * 1e3
+            );
+            finding.undecided(round.evidence(from, "websockets", what));
         }
     }
     let kept = match shortest {
@@ -58,16 +64,13 @@ pub(super) fn judge(ledger: &Ledger) -> Verdict {
         kept,
         "half of the WebSockets or more were sent away in less than 100 ms",
         match most {
-            None => "give --ws PATH to test it".to_owned(),
-            Some(_) if undecided > 0 => {
-                "the prover itself stood still meanwhile: try again on a machine that is less busy".to_owned()
-            }
-            Some((away, open)) if open >= ENOUGH => format!(
+            None => Untried::unasked("give --ws PATH to test it"),
+            Some((away, open)) if open >= ENOUGH => Untried::missed(format!(
                 "judged from {ENOUGH} WebSockets on that are sent away, and of {open} the target sent {away}"
-            ),
-            Some((_, open)) => format!(
+            )),
+            Some((_, open)) => Untried::missed(format!(
                 "judged from {ENOUGH} WebSockets on, and {open} were open at the signal: give --ws-clients 50"
-            ),
+            )),
         },
     )
 }

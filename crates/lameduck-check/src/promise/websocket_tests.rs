@@ -2,12 +2,13 @@
 
 use crate::ledger::specimen::{ledger, round};
 use crate::ledger::{Parting, Round, RoundKind, Stall};
+use crate::rules::Rules;
 use crate::verdict::{Judgement, Verdict};
 
-use Judgement::{Broken, Kept, Skipped};
+use Judgement::{Broken, Kept, Skipped, Undecided};
 
 fn verdict(promise: &str, rounds: Vec<Round>) -> Verdict {
-    super::judge_all(&ledger(rounds))
+    super::judge_all(&ledger(rounds), &Rules::default())
         .into_iter()
         .find(|verdict| verdict.name == promise)
         .unwrap()
@@ -148,10 +149,10 @@ fn websocket_paced_takes_no_busy_machine_for_a_verdict() {
     };
     // Seen within 24 ms, after a quarter of a second in which nobody looked.
     let blind = stalled(each(1.0, 50), -240.0, 10.0);
-    assert_eq!(blind.judgement, Skipped);
+    assert_eq!(blind.judgement, Undecided);
     assert!(blind.why.contains("stood still"), "{}", blind.why);
     // Seen over 120 ms, most of which is the prover's own slowness.
-    assert_eq!(stalled(each(5.0, 50), 30.0, 100.0).judgement, Skipped);
+    assert_eq!(stalled(each(5.0, 50), 30.0, 100.0).judgement, Undecided);
     // Elsewhere, or too short to matter, it changes nothing.
     assert_eq!(stalled(each(1.0, 50), -900.0, -600.0).judgement, Broken);
     assert_eq!(stalled(each(1.0, 50), 20.0, 40.0).judgement, Broken);

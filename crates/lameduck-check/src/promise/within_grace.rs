@@ -1,12 +1,13 @@
 //! `within-grace`: the process is gone before `grace`, whatever hangs. Tried by every round.
 
 use crate::ledger::Ledger;
-use crate::verdict::{Finding, Verdict};
+use crate::verdict::{Finding, Untried, Verdict};
 
 pub(super) fn judge(ledger: &Ledger) -> Verdict {
     let mut finding = Finding::new();
     let mut longest = std::time::Duration::ZERO;
     for round in &ledger.rounds {
+        finding.of(round);
         longest = longest.max(round.signal_to_exit());
         if round.exit.killed || round.signal_to_exit() >= ledger.grace {
             finding.broken(round.evidence(
@@ -25,6 +26,6 @@ pub(super) fn judge(ledger: &Ledger) -> Verdict {
             longest.as_secs_f64()
         ),
         format!("the target outlived its grace of {grace}"),
-        "no round was run",
+        Untried::missed("no round was run"),
     )
 }

@@ -14,6 +14,8 @@ struct Report<'a> {
     /// Of the first round: `check` has one for all.
     rtt_ms: f64,
     promises: &'a [Verdict],
+    /// What the verdicts come to: the exit code of `lameduck check`.
+    exit_code: u8,
     outcomes: Tally,
     /// Of the rounds under load, as is `exit`.
     signal_to_exit_ms: Vec<f64>,
@@ -32,6 +34,7 @@ pub fn json(outcome: &Outcome) -> Result<String, serde_json::Error> {
         seed: outcome.seed,
         rtt_ms: ms(outcome.ledger.rtts().first().copied().unwrap_or_default()),
         promises: &outcome.verdicts,
+        exit_code: outcome.ruling().exit_code(),
         outcomes: outcome.tally,
         signal_to_exit_ms: outcome
             .ledger

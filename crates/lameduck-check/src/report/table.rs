@@ -10,8 +10,9 @@ use comfy_table::{
 };
 
 use super::Look;
+use crate::rules::Ruling;
 use crate::run::Outcome;
-use crate::verdict::{Judgement, Verdict};
+use crate::verdict::{Class, Judgement, Verdict};
 
 /// Pieces of evidence shown per promise; the JSON has more.
 const SHOWN: usize = 3;
@@ -51,9 +52,13 @@ fn write_all(text: &mut String, outcome: &Outcome, look: Look) -> std::fmt::Resu
     for verdict in outcome
         .verdicts
         .iter()
-        .filter(|verdict| verdict.judgement == Judgement::Broken)
+        .filter(|verdict| !verdict.evidence.is_empty() && verdict.judgement != Judgement::Skipped)
     {
-        writeln!(text, "\n{} {}", look.paint("31", "✘"), bold(verdict.name))?;
+        let mark = match verdict.judgement {
+            Judgement::Undecided => look.paint("33", "?"),
+            _ => look.paint("31", "✘"),
+        };
+        writeln!(text, "\n{mark} {}", bold(verdict.name))?;
         for evidence in verdict.evidence.iter().take(SHOWN) {
             writeln!(
                 text,
@@ -63,29 +68,82 @@ fn write_all(text: &mut String, outcome: &Outcome, look: Look) -> std::fmt::Resu
         }
         let shown = verdict.evidence.iter().take(SHOWN);
         let told: u64 = shown.map(|evidence| evidence.failures).sum();
-        let more = verdict.failures.saturating_sub(told);
+        let all = match verdict.judgement {
+            Judgement::Undecided => verdict.undecided,
+            _ => verdict.failures,
+        };
+        let more = all.saturating_sub(told);
         if more > 0 {
             writeln!(text, "    and {more} more")?;
         }
     }
-    let count = |judgement| {
-        outcome
-            .verdicts
-            .iter()
-            .filter(|verdict| verdict.judgement == judgement)
-            .count()
+    let (summary, ruling) = summary(outcome);
+    let color = match outcome.ruling() {
+        Ruling::Kept => "1;32",
+        Ruling::Broken(_) => "1;31",
+        Ruling::Untested(_) => "1;33",
     };
-    let (kept, broken, skipped) = (
+    writeln!(text, "\n{}", look.paint(color, &summary))?;
+    writeln!(text, "{ruling}")
+}
+
+/// How many promises were judged how, and what that comes to.
+fn summary(outcome: &Outcome) -> (String, String) {
+    let count = |judgement| {
+        let verdicts = outcome.verdicts.iter();
+        verdicts.filter(|it| it.judgement == judgement).count()
+    };
+    let broken: Vec<String> = Class::ALL
+        .into_iter()
+        .filter_map(|class| {
+            let verdicts = outcome.verdicts.iter().filter(|it| it.class == class);
+            match verdicts
+                .filter(|it| it.judgement == Judgement::Broken)
+                .count()
+            {
+                0 => None,
+                count => Some(format!("{} {count}", class.name())),
+            }
+        })
+        .collect();
+    let by_class = match broken.is_empty() {
+        true => String::new(),
+        false => format!(" ({})", broken.join(", ")),
+    };
+    let undecided = match count(Judgement::Undecided) {
+        0 => String::new(),
+        count => format!(", {count} undecided"),
+    };
+    let summary = format!(
+        "{} kept, {} broken{by_class}{undecided}, {} not tested",
         count(Judgement::Kept),
         count(Judgement::Broken),
         count(Judgement::Skipped),
     );
-    let summary = format!("{kept} kept, {broken} broken, {skipped} not tested");
-    writeln!(
-        text,
-        "\n{}",
-        look.paint(if broken > 0 { "1;31" } else { "1;32" }, &summary)
-    )
+    let named = |is: &dyn Fn(&Verdict) -> bool| {
+        let counted = outcome
+            .verdicts
+            .iter()
+            .filter(|it| outcome.rules.counts(it) && is(it));
+        let names: Vec<&str> = counted.map(|verdict| verdict.name).collect();
+        names.join(", ")
+    };
+    let ruling = outcome.ruling();
+    let because = match ruling {
+        Ruling::Kept if count(Judgement::Broken) > 0 => {
+            "what is broken is a convention (--strict counts them) or known".to_owned()
+        }
+        Ruling::Kept => "nothing that counts was broken".to_owned(),
+        Ruling::Broken(_) => named(&|it| it.judgement == Judgement::Broken),
+        Ruling::Untested(_) => format!(
+            "nothing broken, but asked for and not tried, or undecided: {}",
+            named(&|it| match it.judgement {
+                Judgement::Skipped => it.asked,
+                other => other == Judgement::Undecided,
+            })
+        ),
+    };
+    (summary, format!("exit {}: {because}", ruling.exit_code()))
 }
 
 /// How far away the clients were.
@@ -115,16 +173,38 @@ fn promises(outcome: &Outcome, look: Look) -> Table {
             column.set_cell_alignment(CellAlignment::Right);
         }
     }
-    for verdict in &outcome.verdicts {
-        table.add_row(row(verdict, look));
+    for class in Class::ALL {
+        let of_class = outcome.verdicts.iter().filter(|it| it.class == class);
+        let mut rows = of_class.map(|verdict| row(verdict, look)).peekable();
+        if rows.peek().is_some() {
+            table.add_row(heading(class, look));
+            table.add_rows(rows);
+        }
     }
     table
+}
+
+/// What the promises below it have in common.
+fn heading(class: Class, look: Look) -> Vec<Cell> {
+    let about = match class {
+        Class::Loss => "what a client loses",
+        Class::Time => "what whoever waits for the end sees",
+        Class::Convention => "what is customary; counts with --strict",
+    };
+    let name = Cell::new(class.name().to_uppercase());
+    let name = match look.color {
+        true => name.add_attribute(Attribute::Bold),
+        false => name,
+    };
+    let empty = || Cell::new("");
+    vec![empty(), name, empty(), empty(), empty(), Cell::new(about)]
 }
 
 fn row(verdict: &Verdict, look: Look) -> Vec<Cell> {
     let (mark, color) = match verdict.judgement {
         Judgement::Kept => ("✔", Color::Green),
         Judgement::Broken => ("✘", Color::Red),
+        Judgement::Undecided => ("?", Color::Yellow),
         Judgement::Skipped => ("–", Color::DarkGrey),
     };
     let [trials, failures, bound] = match verdict.judgement {
@@ -141,7 +221,10 @@ fn row(verdict: &Verdict, look: Look) -> Vec<Cell> {
         trials,
         failures,
         bound,
-        verdict.why.clone(),
+        match verdict.accepted {
+            true => format!("{} (known: it is in the baseline)", verdict.why),
+            false => verdict.why.clone(),
+        },
     ];
     let cells = texts.into_iter().enumerate().map(|(column, text)| {
         let cell = Cell::new(text);

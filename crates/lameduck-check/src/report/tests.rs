@@ -6,6 +6,7 @@ use super::{Look, Phase, json, table, timeline};
 use crate::ledger::specimen::{ledger, round};
 use crate::ledger::{Ending, Lane, Parting, RoundKind, Tally};
 use crate::promise::judge_all;
+use crate::rules::Rules;
 use crate::run::Outcome;
 
 fn outcome() -> Outcome {
@@ -30,8 +31,9 @@ fn outcome() -> Outcome {
         target: "./server --port 8080".to_owned(),
         rounds: 2,
         seed: 7,
-        verdicts: judge_all(&ledger),
+        verdicts: judge_all(&ledger, &Rules::default()),
         tally: Tally::of(ledger.load_rounds()),
+        rules: Rules::default(),
         ledger,
     }
 }
@@ -108,6 +110,7 @@ fn shutdown() -> Outcome {
         seed: 7,
         verdicts: Vec::new(),
         tally: Tally::default(),
+        rules: Rules::default(),
         ledger,
     }
 }
