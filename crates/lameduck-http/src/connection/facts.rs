@@ -94,5 +94,5 @@ pub(crate) struct TlsFacts {
     pub(crate) alpn: Option<Box<[u8]>>,
     /// The same in tonic's own type.
     #[cfg(feature = "tonic")]
-    pub(crate) tonic: super::for_tonic::TlsInfo,
+    pub(crate) tonic: crate::tls::TonicTlsInfo,
 }

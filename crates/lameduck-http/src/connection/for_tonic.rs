@@ -1,17 +1,9 @@
 //! What `tonic::Request::remote_addr` and `peer_certs` look for in a request.
 
 use http::Extensions;
-#[cfg(feature = "rustls")]
-use tokio_rustls::server::TlsStream;
-#[cfg(feature = "rustls")]
-use tonic::transport::server::Connected;
 use tonic::transport::server::TcpConnectInfo;
 
 use super::conn::Conn;
-
-/// tonic's own type for a connection over TLS, which only one of its streams makes.
-#[cfg(feature = "rustls")]
-pub(crate) type TlsInfo = <TlsStream<tokio::net::TcpStream> as Connected>::ConnectInfo;
 
 /// The addresses of a connection, in tonic's own type.
 pub(crate) fn tcp_info(conn: &Conn) -> TcpConnectInfo {
@@ -71,7 +63,7 @@ mod tests {
     fn known(request: &Request<()>) -> String {
         let who = request.remote_addr().map(|it| it.to_string());
         // What `Request::peer_certs` does, which takes one of tonic's own TLS features.
-        let tls = request.extensions().get::<super::TlsInfo>();
+        let tls = request.extensions().get::<crate::tls::TonicTlsInfo>();
         let certificates = tls.and_then(|it| it.peer_certs()).map_or(0, |it| it.len());
         format!("{} {certificates}", who.unwrap_or_default())
     }

@@ -11,6 +11,7 @@ pub(crate) mod for_tonic;
 pub(crate) mod linger;
 pub(crate) mod observed_stream;
 pub(crate) mod pauses;
+pub(crate) mod request_settings;
 pub(crate) mod stream;
 pub(crate) mod sweep;
 pub(crate) mod tunnel;

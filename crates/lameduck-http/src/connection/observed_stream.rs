@@ -61,6 +61,10 @@ impl AsyncRead for Tap {
         conn.looked(|| stream.has_unread());
         let before = buf.filled().len();
         let polled = stream.as_mut().poll_read(cx, buf);
+        #[cfg(feature = "rustls")]
+        if let Stream::Tls(session) = &*stream {
+            conn.within_record(session.is_within_record());
+        }
         if let Poll::Ready(Ok(())) = polled {
             match &buf.filled()[before..] {
                 [] if conn.read_end() => stream.ask_often_for_peer(),

@@ -9,8 +9,6 @@
 //!    stop half way keep nobody's idle connections open.
 //! 3. A peer that has not said a word costs no more than its socket.
 
-use std::sync::Arc;
-
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
@@ -19,6 +17,8 @@ use tracing::Level;
 use super::first_byte::first_byte;
 use crate::connection::conn::Conn;
 use crate::connection::facts::TlsFacts;
+#[cfg(feature = "tonic")]
+use crate::connection::for_tonic::tcp_info;
 use crate::connection::linger::linger;
 use crate::connection::stream::Stream;
 use crate::listen::socket::Socket;
@@ -28,18 +28,25 @@ use lameduck_core::internal::voice;
 /// Shakes hands; `None` if that did not go well, and the connection is over.
 pub(crate) async fn handshake(
     socket: Socket,
-    conn: &Arc<Conn>,
+    conn: &Conn,
     acceptor: &TlsAcceptor,
 ) -> Option<Stream> {
     let socket = first_byte(socket, conn).await?;
-    let wire = Wire::new(socket, conn.clone());
+    let wire = Wire::new(
+        socket,
+        #[cfg(feature = "tonic")]
+        tcp_info(conn),
+    );
     tokio::select! {
         biased;
         shaken = acceptor.accept(wire).into_fallible() => match shaken {
             Ok(stream) => {
                 conn.has_shaken(facts(&stream));
                 conn.opened();
-                Some(Stream::Tls(Box::new(Session::new(stream))))
+                let session = Box::new(Session::new(stream));
+                // A part of the first request may have come with the end of the handshake.
+                conn.within_record(session.is_within_record());
+                Some(Stream::Tls(session))
             }
             Err((error, wire)) => {
                 voice::event(Level::DEBUG, move || {

@@ -42,7 +42,6 @@ use crate::connection::for_axum;
 use crate::connection::for_tonic;
 use crate::connection::tunnel::Tunnel;
 use crate::event_stream::body::Ending;
-use crate::event_stream::events::EventStreams;
 use crate::grpc::status::{Dialect, Status};
 use lameduck_core::BoxError;
 use lameduck_core::inflight::kind::REQUEST;
@@ -55,14 +54,6 @@ pub(crate) struct Tracked<S> {
     service: S,
     conn: Arc<Conn>,
     carries: Carries,
-}
-
-/// How requests are treated.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct RequestSettings {
-    pub(crate) event_streams: EventStreams,
-    /// Whether each has a [`ConnectionInfo`] in its extensions.
-    pub(crate) connection_info: bool,
 }
 
 /// What a request has in its extensions. The first thing in there costs as much as 5 % of a small request.

@@ -13,6 +13,7 @@ use super::connection_server::{Server, Settings};
 use super::protocol::{self, Http1Settings, Http2Settings};
 use super::service_source::{ServiceSource, SharedService};
 use super::setting_problem::SettingProblem;
+use crate::connection::request_settings::RequestSettings;
 use crate::connection::sweep::Limits;
 use crate::event_stream::events::EventStreams;
 use crate::listen::bind::{Bind, who_has};
@@ -21,7 +22,6 @@ use crate::opening::preamble::Preamble;
 use crate::probe::Probes;
 #[cfg(feature = "proxy-header")]
 use crate::proxy_protocol::settings::ProxyProtocol;
-use crate::request::tracked_service::RequestSettings;
 #[cfg(feature = "rustls")]
 use crate::tls::Tls;
 use lameduck_core::Handle;

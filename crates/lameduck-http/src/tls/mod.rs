@@ -17,5 +17,7 @@ mod reload;
 mod session;
 mod settings;
 
+#[cfg(feature = "tonic")]
+pub(crate) use session::TonicTlsInfo;
 pub(crate) use session::{Session, Wire};
 pub use settings::Tls;

@@ -2,29 +2,36 @@
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_rustls::server::TlsStream;
 
+#[cfg(feature = "tonic")]
+use tonic::transport::server::{Connected, TcpConnectInfo};
+
 use super::records::Records;
-use crate::connection::conn::Conn;
 use crate::listen::socket::Socket;
+
+/// What tonic wants to know of a connection over TLS, in its own type.
+#[cfg(feature = "tonic")]
+pub(crate) type TonicTlsInfo = <TlsStream<Wire> as Connected>::ConnectInfo;
 
 /// The socket under a session, with an eye on the records that it reads.
 pub(crate) struct Wire {
     socket: Socket,
     records: Records,
-    conn: Arc<Conn>,
+    #[cfg(feature = "tonic")]
+    tonic: TcpConnectInfo,
 }
 
 impl Wire {
-    pub(crate) fn new(socket: Socket, conn: Arc<Conn>) -> Wire {
+    pub(crate) fn new(socket: Socket, #[cfg(feature = "tonic")] tonic: TcpConnectInfo) -> Wire {
         Wire {
             socket,
             records: Records::default(),
-            conn,
+            #[cfg(feature = "tonic")]
+            tonic,
         }
     }
 
@@ -45,7 +52,6 @@ impl AsyncRead for Wire {
         let polled = Pin::new(&mut this.socket).poll_read(cx, buf);
         if polled.is_ready() {
             this.records.came(&buf.filled()[before..]);
-            this.conn.within_record(this.records.is_within());
         }
         polled
     }
@@ -85,13 +91,12 @@ impl AsyncWrite for Wire {
     }
 }
 
-/// For what tonic says of a connection over TLS.
 #[cfg(feature = "tonic")]
-impl tonic::transport::server::Connected for Wire {
-    type ConnectInfo = tonic::transport::server::TcpConnectInfo;
+impl Connected for Wire {
+    type ConnectInfo = TcpConnectInfo;
 
     fn connect_info(&self) -> Self::ConnectInfo {
-        crate::connection::for_tonic::tcp_info(&self.conn)
+        self.tonic.clone()
     }
 }
 
@@ -108,6 +113,12 @@ impl Session {
     pub(crate) fn has_unread(&self) -> bool {
         let (wire, session) = self.0.get_ref();
         !session.wants_read() || wire.records.is_within() || wire.socket.has_unread()
+    }
+
+    /// Whether part of a record has come and part has not.
+    #[inline]
+    pub(crate) fn is_within_record(&self) -> bool {
+        self.0.get_ref().0.records.is_within()
     }
 
     /// Whether something that was written is not with the kernel yet.

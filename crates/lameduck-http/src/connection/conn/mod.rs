@@ -33,7 +33,7 @@ use crate::connection::facts::ConnectionFacts;
 #[cfg(feature = "rustls")]
 use crate::connection::facts::TlsFacts;
 use crate::connection::pauses::{Pace, counts};
-use crate::request::tracked_service::RequestSettings;
+use crate::connection::request_settings::RequestSettings;
 use lameduck_core::Handle;
 use lameduck_core::internal::clock::Millis;
 
