@@ -15,7 +15,7 @@ use crate::seat::{self, Ended, Fetched, Seat};
 use crate::session::{Own, Session, within};
 use lameduck_core::BoxError;
 use lameduck_jobs::adapter::answers;
-use lameduck_jobs::adapter::pace;
+use lameduck_jobs::adapter::polling;
 use lameduck_jobs::{Lost, Queue, Settled, Taken};
 
 /// A queue in the tables of `apalis-postgres`. Several processes may work on it at the same time.
@@ -267,7 +267,7 @@ impl Queue for ApalisPostgres {
 
     async fn failed(&self, it: &Fetched, why: &str) -> Result<Settled, BoxError> {
         let settled = self.write(vec![Ended::failed(it, why)]).await?;
-        pace::tell(&self.seat.queue);
+        polling::tell(&self.seat.queue);
         Ok(settled.into_iter().next().unwrap_or(Settled::NotOurs))
     }
 

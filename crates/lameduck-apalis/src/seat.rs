@@ -8,7 +8,7 @@ use apalis_core::worker::context::WorkerContext;
 use bytes::Bytes;
 use tokio::sync::Mutex;
 
-use lameduck_jobs::adapter::Pace;
+use lameduck_jobs::adapter::PollInterval;
 use lameduck_jobs::{Lost, Taken};
 
 /// What a fetched task is settled by.
@@ -25,7 +25,7 @@ pub(super) struct Seat {
     pub(super) queue: String,
     pub(super) worker: WorkerContext,
     pub(super) lease: Duration,
-    pub(super) pace: Pace,
+    pub(super) pace: PollInterval,
     /// To be had while results are written. So a worker takes one session of its pool for that, and
     /// does not wait for its own locks.
     pub(super) turn: Mutex<()>,
@@ -42,7 +42,7 @@ impl Seat {
             queue: queue.to_owned(),
             worker: WorkerContext::new(&format!("{queue}-{id}")),
             lease: Seat::LEASE,
-            pace: Pace::new(queue, longest),
+            pace: PollInterval::new(queue, longest),
             turn: Mutex::new(()),
         }
     }

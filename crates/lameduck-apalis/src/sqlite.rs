@@ -15,7 +15,7 @@ use crate::seat::{self, Ended, Fetched, Seat};
 use crate::session::{Own, within};
 use lameduck_core::BoxError;
 use lameduck_jobs::adapter::answers;
-use lameduck_jobs::adapter::pace;
+use lameduck_jobs::adapter::polling;
 use lameduck_jobs::{Lost, Queue, Settled, Taken};
 
 /// A queue in the tables of `apalis-sqlite`. Several processes may work on it at the same time.
@@ -130,7 +130,7 @@ impl ApalisSqlite {
     ) -> Result<(), BoxError> {
         let task = TaskBuilder::new(serde_json::to_vec(job)?).build();
         queries::push_tasks(connection, queue, &[task]).await?;
-        pace::tell(queue);
+        polling::tell(queue);
         Ok(())
     }
 
@@ -187,7 +187,7 @@ impl ApalisSqlite {
             given += back.execute(&mut *tx).await?.rows_affected() as usize;
         }
         tx.commit().await?;
-        pace::tell(&self.seat.queue);
+        polling::tell(&self.seat.queue);
         Ok(session.answered(given))
     }
 
@@ -247,7 +247,7 @@ impl Queue for ApalisSqlite {
 
     async fn failed(&self, it: &Fetched, why: &str) -> Result<Settled, BoxError> {
         let settled = self.write(vec![Ended::failed(it, why)]).await?;
-        pace::tell(&self.seat.queue);
+        polling::tell(&self.seat.queue);
         Ok(settled.into_iter().next().unwrap_or(Settled::NotOurs))
     }
 

@@ -3,7 +3,7 @@
 //! # What must hold
 //!
 //! 1. A job is settled (acknowledged, failed, or given back) by whoever claims it first
-//!    (the file `held.rs`), and by nobody else; so one that ends at the very moment when it is let go is
+//!    (`held/held_jobs.rs`), and by nobody else; so one that ends at the very moment when it is let go is
 //!    either acknowledged or given back, never both.
 //! 2. It is acknowledged only after its handler has returned `Ok`. Whatever else happens (an error,
 //!    a panic, a cancellation, a crash) leaves it to its queue.
@@ -20,30 +20,15 @@
 //!    the report by name, and the queue hands it out again when the lease or the connection ends.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
-mod acknowledger;
 #[doc(hidden)]
 pub mod adapter;
-mod component;
-mod doubt;
 mod handler;
 mod held;
-mod intake;
-mod job;
-mod lease_clock;
-mod lease_renewer;
-#[doc(hidden)]
-pub mod pace;
-mod pause;
 mod queue;
-mod runner;
-mod settlement;
-
-mod waiting;
-mod worker;
-
 #[cfg(test)]
 mod tests;
+mod worker;
 
-pub use self::queue::{Lost, Queue, Settled, Taken};
-pub use component::Jobs;
-pub use job::{Job, Outcome};
+pub use handler::job::{Job, Outcome};
+pub use queue::contract::{Lost, Queue, Settled, Taken};
+pub use worker::component::Jobs;

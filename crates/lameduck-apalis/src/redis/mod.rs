@@ -32,7 +32,7 @@ use serde::Serialize;
 
 use self::scripts::{FETCH, HEARTBEAT, PUT_BACK, PUT_BACK_UNKNOWN, REGISTER, SETTLE};
 use lameduck_core::BoxError;
-use lameduck_jobs::adapter::{Pace, pace};
+use lameduck_jobs::adapter::{PollInterval, polling};
 use lameduck_jobs::{Lost, Queue, Settled, Taken};
 
 /// A queue in the keys of `apalis-redis`. Several processes may work on it at the same time.
@@ -48,7 +48,7 @@ pub struct ApalisRedis<C> {
     config: Config,
     queue: String,
     lease: Duration,
-    pace: Pace,
+    pace: PollInterval,
     here: Mutex<Option<Arc<Registration>>>,
 }
 
@@ -76,7 +76,7 @@ where
             config: Config::default().queue(queue),
             queue: queue.to_owned(),
             lease: Duration::from_secs(15),
-            pace: Pace::new(queue, LONGEST_PAUSE),
+            pace: PollInterval::new(queue, LONGEST_PAUSE),
             here: Mutex::new(None),
         }
     }
@@ -124,7 +124,7 @@ where
             .build();
         let config = Config::default().queue(queue);
         queries::push_tasks(&mut connection.clone(), &config, &[task]).await?;
-        pace::tell(queue);
+        polling::tell(queue);
         Ok(())
     }
 
@@ -183,7 +183,7 @@ where
             call.arg(&lease.id).arg(lease.attempt);
         }
         let () = call.invoke_async(&mut self.connection.clone()).await?;
-        pace::tell(&self.queue);
+        polling::tell(&self.queue);
         Ok(())
     }
 

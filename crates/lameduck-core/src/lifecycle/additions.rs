@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-use super::parts::Started;
+use super::started::Started;
 use super::uses::Ties;
 use crate::component::{Component, Start, StartError};
 #[cfg(unix)]

@@ -4,7 +4,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::signals::SignalPlan;
+use super::signal_hooks::SignalPlan;
 use super::task::Task;
 use super::uses::Edge;
 use crate::base::BoxError;

@@ -6,12 +6,13 @@
 //! | [`builder`] | [`Lifecycle`]: what there is to run |
 //! | [`additions`] | components that are added while the process runs |
 //! | [`admin`] | the probes' port |
-//! | [`parts`] | the components at work |
+//! | [`running_components`] | the components at work |
 //! | [`process`] | the process that it owns, and what becomes of it afterwards |
 //! | [`run`] | one life, from `Starting` to `Stopped` |
 //! | [`lame_duck`] | how long the process goes on serving |
+//! | [`started`] | components that have not begun their work |
 //! | [`starting`] | steps of the start-up that may fail |
-//! | [`signals`] | which signals mean a shutdown, and hooks for others |
+//! | [`signals`], [`signal_hooks`] | which signals mean a shutdown, and what is run at others |
 //! | [`task`] | a background task as a component |
 //! | [`uses`] | who uses what, and so who ends after whom |
 
@@ -19,10 +20,12 @@ mod additions;
 mod admin;
 mod builder;
 mod lame_duck;
-mod parts;
 mod process;
 mod run;
+mod running_components;
+mod signal_hooks;
 mod signals;
+mod started;
 mod starting;
 mod task;
 #[cfg(test)]

@@ -19,9 +19,10 @@ use tracing::level_filters::LevelFilter;
 use super::additions::Additions;
 use super::builder::Lifecycle;
 use super::lame_duck;
-use super::parts::{Parts, start_all};
 use super::process;
-use super::signals::spawn_hooks;
+use super::running_components::RunningComponents;
+use super::signal_hooks::spawn_hooks;
+use super::started::start_all;
 use super::uses::{self, Names, Plan, arranged};
 use crate::component::StartError;
 use crate::component::announce::{self, systemd};
@@ -94,7 +95,7 @@ impl Lifecycle {
         };
         self.tell_missing_probes();
         let (probes, _readiness) = self.complete_probes();
-        let mut parts = Parts::default();
+        let mut parts = RunningComponents::default();
         let additions = Additions::of(&handle);
         let mut signal_hooks = JoinSet::new();
         let driver = if handle.reason().is_some() {

@@ -5,48 +5,15 @@
 //! 1. `LAMEDUCK_SIGNALS` wins over [`shutdown_signals`](Lifecycle::shutdown_signals), and that over the default.
 //!    SIGTERM is always among them.
 //! 2. A signal means one thing: what is asked for as both is refused before anything starts.
-//! 3. A hook runs once at a time, and again if its signal has come meanwhile. Whatever it does, the process
-//!    goes on; a hook at work when the shutdown begins is waited for like any other work.
 
 use std::future::Future;
 use std::io;
 
-use tokio::sync::watch;
-use tokio::task::{AbortHandle, JoinSet};
-
-use tracing::Level;
-
 use super::builder::Lifecycle;
-use crate::base::text::panic_text;
-use crate::base::{BoxError, BoxFuture};
-use crate::handle::Handle;
+use super::signal_hooks::SignalHook;
+use crate::base::BoxError;
 use crate::process::signal::Ear;
-use crate::report::redact::without_passwords;
 use crate::system::signal_set::{SIGTERM, SignalSet, number, signal_name};
-use crate::voice;
-
-/// The kind under which a hook is in the ledger while it runs.
-const SIGNAL_HOOK: &str = "signal hook";
-
-/// What is asked for.
-#[derive(Default)]
-pub(super) struct SignalPlan {
-    /// `None` in a process that somebody else owns.
-    ear: Option<Ear>,
-    /// The process that listens. Another one is a fork of it, without any of its threads.
-    process: Option<u32>,
-    /// Those that somebody else handled before.
-    foreign: SignalSet,
-    asked: Option<SignalSet>,
-    hooks: Vec<SignalHook>,
-}
-
-struct SignalHook {
-    signal: i32,
-    /// `None` if there is nobody to hear it.
-    count: Option<watch::Receiver<u64>>,
-    run: Box<dyn Fn() -> BoxFuture<Result<(), BoxError>> + Send + Sync>,
-}
 
 impl Lifecycle {
     /// Which signals begin a shutdown, by name. Default: `TERM`, `INT`, `QUIT` and `HUP`, each of which would
@@ -178,66 +145,5 @@ impl Lifecycle {
     pub(super) fn is_forked(&self) -> bool {
         let process = self.signals.process;
         process.is_some_and(|it| it != std::process::id())
-    }
-}
-
-/// Runs the hooks until the drain begins, or they are dropped.
-pub(super) fn spawn_hooks(plan: SignalPlan, handle: &Handle) -> JoinSet<()> {
-    let mut running = JoinSet::new();
-    for hook in plan.hooks {
-        running.spawn(serve(hook, handle.clone()));
-    }
-    running
-}
-
-async fn serve(hook: SignalHook, handle: Handle) {
-    let Some(mut count) = hook.count else { return };
-    loop {
-        tokio::select! {
-            biased;
-            () = handle.draining() => return,
-            changed = count.changed() => if changed.is_err() { return },
-        }
-        let name = signal_name(hook.signal);
-        let _guard = handle.track(SIGNAL_HOOK, name.clone());
-        let run = std::panic::AssertUnwindSafe(|| (hook.run)());
-        let made = std::panic::catch_unwind(run);
-        let ended = match made {
-            Ok(run) => {
-                let run = tokio::spawn(run);
-                let _ends_with_us = AbortOnDrop(run.abort_handle());
-                tokio::select! {
-                    biased;
-                    () = handle.let_go() => return,
-                    ended = run => ended.map_err(|lost| match lost.try_into_panic() {
-                        Ok(panic) => panic_text(&*panic).to_owned(),
-                        Err(lost) => lost.to_string(),
-                    }),
-                }
-            }
-            Err(panic) => Err(panic_text(&*panic).to_owned()),
-        };
-        match ended {
-            Ok(Ok(())) => voice::event(Level::INFO, move || {
-                tracing::info!(target: "lameduck", signal = name, "hook has run");
-            }),
-            Ok(Err(error)) => {
-                let error = without_passwords(&error.to_string()).into_owned();
-                voice::event(Level::ERROR, move || {
-                    tracing::error!(target: "lameduck", signal = name, error, "hook failed");
-                });
-            }
-            Err(panic) => voice::event(Level::ERROR, move || {
-                tracing::error!(target: "lameduck", signal = name, panic, "hook panicked");
-            }),
-        }
-    }
-}
-
-struct AbortOnDrop(AbortHandle);
-
-impl Drop for AbortOnDrop {
-    fn drop(&mut self) {
-        self.0.abort();
     }
 }

@@ -6,7 +6,7 @@ use lameduck_core::BoxError;
 use tokio_tungstenite::tungstenite as ts;
 use ts::error::ProtocolError;
 
-use super::{CloseCode, close_code};
+use super::close_code;
 
 /// Why nothing more can be received from a WebSocket, or sent to it.
 #[derive(Debug, thiserror::Error)]
@@ -53,7 +53,7 @@ impl WebSocketError {
     }
 
     /// What to say to the peer because of what it has sent; `None` if the connection is broken.
-    pub(super) fn fault(&self) -> Option<CloseCode> {
+    pub(super) fn fault(&self) -> Option<u16> {
         match self {
             WebSocketError::Protocol(_) => Some(close_code::PROTOCOL),
             WebSocketError::NotUtf8(_) => Some(close_code::INVALID),

@@ -12,7 +12,7 @@ use std::str::Utf8Error;
 use bytes::Bytes;
 use tokio_tungstenite::tungstenite as ts;
 
-use super::WebSocketError;
+use super::error::WebSocketError;
 
 /// Text: [`Bytes`] that are UTF-8. A clone shares them.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -101,38 +101,8 @@ where
     }
 }
 
-/// Why a WebSocket is closed (RFC 6455, 7.4): one of [`close_code`], or of the application's own, 3000 to 4999.
+/// Why a WebSocket is closed (RFC 6455, 7.4): one of [`close_code`](super::close_code), or of the application's own, 3000 to 4999.
 pub type CloseCode = u16;
-
-/// The codes that are registered, as `axum::extract::ws::close_code` names them.
-pub mod close_code {
-    /// What it was for is done.
-    pub const NORMAL: u16 = 1000;
-    /// A server that stops, or a page that was left.
-    pub const AWAY: u16 = 1001;
-    /// The peer has broken the rules of the protocol.
-    pub const PROTOCOL: u16 = 1002;
-    /// A kind of data that cannot be taken.
-    pub const UNSUPPORTED: u16 = 1003;
-    /// A Close frame without a code. Not for sending.
-    pub const STATUS: u16 = 1005;
-    /// An end without a Close frame. Not for sending.
-    pub const ABNORMAL: u16 = 1006;
-    /// Data that is not what it says, such as text that is not UTF-8.
-    pub const INVALID: u16 = 1007;
-    /// Against the policy of the server.
-    pub const POLICY: u16 = 1008;
-    /// A message that is too long.
-    pub const SIZE: u16 = 1009;
-    /// The server lacks an extension. Only clients say so.
-    pub const EXTENSION: u16 = 1010;
-    /// The server has met what it cannot deal with.
-    pub const ERROR: u16 = 1011;
-    /// The server starts anew.
-    pub const RESTART: u16 = 1012;
-    /// The server has too much to do.
-    pub const AGAIN: u16 = 1013;
-}
 
 /// What a Close frame says.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -303,6 +273,7 @@ impl From<Message> for Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::websocket::close_code;
 
     #[test]
     fn no_payload_is_copied_on_its_way() {

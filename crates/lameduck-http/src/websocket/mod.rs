@@ -53,7 +53,9 @@
 //!
 //! WebSockets over HTTP/2 (RFC 8441), and extensions such as compression (RFC 7692).
 
+pub mod close_code;
 mod closing;
+mod component;
 mod error;
 #[cfg(feature = "axum")]
 mod extract;
@@ -72,7 +74,7 @@ mod tests;
 mod upgrade;
 
 pub use self::error::WebSocketError;
-pub use self::message::{CloseCode, CloseFrame, Message, Utf8Bytes, close_code};
+pub use self::message::{CloseCode, CloseFrame, Message, Utf8Bytes};
 pub use self::refusal::UpgradeError;
 pub use self::settings::WebSockets;
 pub use self::socket::WebSocket;

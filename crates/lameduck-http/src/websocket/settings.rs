@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use lameduck_core::{BadConfiguration, Component, Running, Start, StartError};
+use lameduck_core::BadConfiguration;
 
+use super::close_code;
 use super::keepalive::Keepalive;
-use super::pacer::sockets_of;
-use super::{CloseFrame, close_code};
+use super::message::CloseFrame;
 
 /// How WebSockets are kept, and sent away when the shutdown drains. Give it to
 /// [`Lifecycle::component`](lameduck_core::Lifecycle::component): once, for all servers of the process.
@@ -158,22 +158,8 @@ impl WebSockets {
         }
     }
 
-    /// The same with the window of the environment.
-    pub(super) fn within(self, window: Option<Duration>) -> WebSockets {
-        match window {
-            Some(window) => self.window(window),
-            None => self,
-        }
-    }
-}
-
-/// It sets the settings, and has nothing to do after that.
-impl Component for WebSockets {
-    fn name(&self) -> &str {
-        "websockets"
-    }
-
-    fn check(&self) -> Result<(), BadConfiguration> {
+    /// Refuses what cannot be sent.
+    pub(super) fn check(&self) -> Result<(), BadConfiguration> {
         match self.reason.len() {
             0..=LONGEST_REASON => Ok(()),
             length => Err(BadConfiguration::new(format!(
@@ -183,8 +169,11 @@ impl Component for WebSockets {
         }
     }
 
-    fn start(self: Box<Self>, start: Start<'_>) -> Result<Running, StartError> {
-        sockets_of(start.handle()).set(*self, start.handle());
-        Ok(Box::pin(async { Ok(()) }))
+    /// The same with the window of the environment.
+    pub(super) fn within(self, window: Option<Duration>) -> WebSockets {
+        match window {
+            Some(window) => self.window(window),
+            None => self,
+        }
     }
 }

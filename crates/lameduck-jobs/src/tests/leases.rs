@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep};
 
 use super::memory_queue::{MemoryQueue, Told};
 use super::{for_seconds, shut_down};
-use crate::lease_clock::tests::ASLEEP;
+use crate::held::lease_clock::tests::ASLEEP;
 use lameduck_core::BoxError;
 use lameduck_core::Exit;
 

@@ -28,7 +28,7 @@ mod linux {
     use tracing::Level;
 
     use super::Handle;
-    use crate::Phase;
+    use crate::shutdown::phase::Phase;
     use crate::voice;
 
     /// How long a manager that does not read is waited for.

@@ -3,8 +3,8 @@
 //!
 //! # What must hold
 //!
-//! 1. What the queue hands out is in the held_jobs, or the answer was lost and a doubt is raised.
-//! 2. While jobs are taken nobody gives back what is not in the held_jobs: it may be on its way. So this
+//! 1. What the queue hands out is among the held jobs, or the answer was lost and they are to be reconciled.
+//! 2. While jobs are taken nobody gives back what is not among the held jobs: it may be on its way. So this
 //!    task does both, and others only after it has ended.
 
 use std::future::Future;
@@ -15,52 +15,52 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep_until, timeout};
 
-use super::job::Job;
-use super::lease_clock::{LeaseClock, Moment};
-use super::pause::Pause;
-use super::queue::Queue;
 use super::settlement::Settlement;
-use super::waiting::Feeder;
+use crate::handler::job::Job;
+use crate::held::lease_clock::{LeaseClock, Moment};
+use crate::held::waiting_jobs::Feeder;
+use crate::queue::backoff::Backoff;
+use crate::queue::contract::Queue;
 use lameduck_core::BoxError;
 use lameduck_core::inflight::kind::INTAKE;
 
 /// How often what the queue believes to be ours is compared with what is: each so many leases. Where there
-/// is doubt it is at once, so this is for what nobody has thought of, and in a large table it takes time.
+/// is a reason it is at once, so this is for what nobody has thought of, and in a large table it takes time.
 const LOOK: u32 = 4;
 
 /// Takes jobs while there is room for them, and hands them on.
-pub(super) struct Intake<Q: Queue> {
-    pub(super) settlement: Arc<Settlement<Q>>,
+pub(crate) struct Intake<Q: Queue> {
+    pub(crate) settlement: Arc<Settlement<Q>>,
     /// How long what is taken stays ours, and how often that is renewed.
-    pub(super) lease: Option<Duration>,
-    pub(super) keep_every: Option<Duration>,
+    pub(crate) lease: Option<Duration>,
+    pub(crate) keep_every: Option<Duration>,
     /// One permit for each job that may be held.
-    pub(super) room: Arc<Semaphore>,
+    pub(crate) room: Arc<Semaphore>,
     /// How much of it there is in all.
-    pub(super) most: usize,
+    pub(crate) most: usize,
     /// How much of it must be free to be worth asking the queue.
-    pub(super) least: usize,
-    pub(super) taken: Feeder<Q::Lease>,
+    pub(crate) least: usize,
+    pub(crate) taken: Feeder<Q::Lease>,
 }
 
 impl<Q: Queue> Intake<Q> {
     /// Runs until the shutdown begins. What has been taken by then, and not been started, is the
     /// receiver's to give back.
-    pub(super) async fn run(self) {
-        let mut pause = Pause::new();
+    pub(crate) async fn run(self) {
+        let mut pause = Backoff::new();
         while !self.settlement.handle.has_begun() {
             let Err(error) = self.subscribe_and_take(&mut pause).await else {
                 break;
             };
             // It may have handed out jobs all the same.
-            self.settlement.doubt.raise();
+            self.settlement.reconcile.raise();
             let pause = pause.after(&self.settlement.name, "taking jobs", &error);
             self.unless_begun(tokio::time::sleep(pause)).await;
         }
     }
 
     /// Takes until the shutdown begins or something goes wrong.
-    async fn subscribe_and_take(&self, pause: &mut Pause) -> Result<(), BoxError> {
+    async fn subscribe_and_take(&self, pause: &mut Backoff) -> Result<(), BoxError> {
         let Some(opened) = self
             .unless_begun(self.settlement.queue.open(self.most))
             .await
@@ -91,7 +91,7 @@ impl<Q: Queue> Intake<Q> {
     }
 
     /// Waits for `future`, and meanwhile gives back what nobody here knows of, from time to time and
-    /// where there is doubt. `None` once the shutdown has begun.
+    /// where there is reason to. `None` once the shutdown has begun.
     async fn looking_for_unknown<T>(
         &self,
         mut future: std::pin::Pin<&mut impl Future<Output = T>>,
@@ -101,11 +101,11 @@ impl<Q: Queue> Intake<Q> {
             tokio::select! {
                 biased;
                 () = self.settlement.handle.begun() => return Ok(None),
-                () = self.settlement.doubt.until_raised() => {}
+                () = self.settlement.reconcile.until_raised() => {}
                 () = sleep_until(*look), if self.lease.is_some() => {}
                 done = &mut future => return Ok(Some(done)),
             }
-            self.settlement.doubt.take();
+            self.settlement.reconcile.take();
             // Not broken off by a shutdown: a database session in the middle of a query cannot say goodbye.
             self.answer(self.settlement.give_back_unknown()).await?;
             *look = self.next_look();

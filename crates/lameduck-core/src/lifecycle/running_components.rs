@@ -1,12 +1,11 @@
-//! The components at work: started together, watched, waited for, let go.
+//! The components at work: watched, waited for, let go.
 //!
 //! # What must hold
 //!
-//! 1. Every component starts or none does.
-//! 2. What a component holds of those that it uses is given back when it has ended, however it
+//! 1. What a component holds of those that it uses is given back when it has ended, however it
 //!    ended.
-//! 3. Who has not ended when the time for draining is over is let go, by name.
-//! 4. What is added meanwhile ([`additions`](super::additions)) is one of them.
+//! 2. Who has not ended when the time for draining is over is let go, by name.
+//! 3. What is added meanwhile ([`additions`](super::additions)) is one of them.
 
 use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
@@ -17,13 +16,10 @@ use tokio::task::{Id, JoinError, JoinSet};
 use tracing::Level;
 
 use super::additions::Additions;
-use super::uses::Ties;
+use super::started::Started;
 use crate::base::BoxError;
 use crate::base::clock::now;
 use crate::base::text::{panicked, with_causes};
-use crate::component::{Component, Running, Start, StartError};
-#[cfg(unix)]
-use crate::environment::inherited::Sockets;
 use crate::handle::Handle;
 use crate::inflight::kind::{self, COMPONENT, TASK};
 use crate::inflight::{Ledger, Unnamed};
@@ -32,53 +28,9 @@ use crate::shutdown::dependents::Dependents;
 use crate::shutdown::reason::Reason;
 use crate::voice;
 
-/// Starts every component or none.
-pub(super) fn start_all(
-    components: Vec<Box<dyn Component>>,
-    ties: Vec<Ties>,
-    lame_duck_min: Duration,
-    #[cfg(unix)] mut sockets: Sockets,
-    handle: &Handle,
-) -> Result<Vec<Started>, (String, StartError)> {
-    components
-        .into_iter()
-        .zip(ties)
-        .map(|(component, ties)| {
-            let name = component.name().to_owned();
-            let start = Start {
-                handle: &handle.of_component(ties.users.clone(), !ties.uses.is_empty()),
-                lame_duck_min,
-                #[cfg(unix)]
-                sockets: &mut sockets,
-            };
-            match component.start(start) {
-                Ok(running) => Ok(Started::new(name, running, ties)),
-                Err(e) => Err((name, e)),
-            }
-        })
-        .collect()
-}
-
-/// A component that has what it needs and has not begun its work.
-pub(super) struct Started {
-    name: String,
-    running: Running,
-    ties: Ties,
-}
-
-impl Started {
-    pub(super) fn new(name: String, running: Running, ties: Ties) -> Started {
-        Started {
-            name,
-            running,
-            ties,
-        }
-    }
-}
-
 /// The components at work.
 #[derive(Default)]
-pub(super) struct Parts {
+pub(super) struct RunningComponents {
     running: JoinSet<Result<(), BoxError>>,
     names: HashMap<Id, (String, Instant)>,
     /// Those that others use, and by whom they still are.
@@ -87,7 +39,7 @@ pub(super) struct Parts {
 
 type Ended = Result<(Id, Result<(), BoxError>), JoinError>;
 
-impl Parts {
+impl RunningComponents {
     pub(super) fn spawn_all(&mut self, components: Vec<Started>) {
         for it in components {
             if it.ties.users.any() {

@@ -7,10 +7,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
 
-use super::handler::{self, Handler};
-use super::job::{Job, Outcome};
-use super::queue::Queue;
-use super::worker::Worker;
+use super::worker_loop::WorkerLoop;
+use crate::handler::erased_handler::{self, Handler};
+use crate::handler::job::{Job, Outcome};
+use crate::queue::contract::Queue;
 use lameduck_core::{BadConfiguration, BoxError, Component, Running, Start, StartError};
 
 /// A worker on a queue: a component of a lifecycle.
@@ -58,7 +58,7 @@ impl<Q: Queue> Jobs<Q> {
         O: Into<Outcome>,
         E: Into<BoxError>,
     {
-        Jobs::with(name.into(), queue, handler::json(handler))
+        Jobs::with(name.into(), queue, erased_handler::json(handler))
     }
 
     /// The same for payloads of any format.
@@ -72,7 +72,7 @@ impl<Q: Queue> Jobs<Q> {
         O: Into<Outcome>,
         E: Into<BoxError>,
     {
-        Jobs::with(name.into(), queue, handler::raw(handler))
+        Jobs::with(name.into(), queue, erased_handler::raw(handler))
     }
 
     fn with(name: String, queue: Q, handler: Handler) -> Jobs<Q> {
@@ -124,7 +124,7 @@ impl<Q: Queue> Component for Jobs<Q> {
     }
 
     fn start(self: Box<Self>, start: Start<'_>) -> Result<Running, StartError> {
-        let worker = Worker {
+        let worker = WorkerLoop {
             name: Arc::from(self.name),
             queue: Arc::new(self.queue),
             handler: self.handler,

@@ -2,32 +2,32 @@
 //!
 //! # What must hold
 //!
-//! A doubt that is raised while somebody sees to an earlier one is seen to afterwards.
+//! One that is raised while somebody reconciles for an earlier one is seen to afterwards.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::Notify;
 
-/// A doubt, and who waits for one.
+/// Raised where what we hold has to be reconciled with what the queue believes.
 #[derive(Default)]
-pub(super) struct Doubt {
+pub(crate) struct ReconcileFlag {
     raised: AtomicBool,
     changed: Notify,
 }
 
-impl Doubt {
-    pub(super) fn raise(&self) {
+impl ReconcileFlag {
+    pub(crate) fn raise(&self) {
         self.raised.store(true, Ordering::Release);
         self.changed.notify_one();
     }
 
     /// Says whether there was one, and takes it upon the caller to see to it.
-    pub(super) fn take(&self) -> bool {
+    pub(crate) fn take(&self) -> bool {
         self.raised.swap(false, Ordering::AcqRel)
     }
 
     /// Completes when there is one, which stays until it is taken. For one at a time; cancel safe.
-    pub(super) async fn until_raised(&self) {
+    pub(crate) async fn until_raised(&self) {
         while !self.raised.load(Ordering::Acquire) {
             self.changed.notified().await;
         }

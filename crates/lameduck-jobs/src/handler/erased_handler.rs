@@ -11,11 +11,11 @@ use lameduck_core::BoxError;
 use lameduck_core::internal::BoxFuture;
 
 /// Runs one job.
-pub(super) type Handler =
+pub(crate) type Handler =
     Arc<dyn Fn(Bytes, Job) -> BoxFuture<Result<Outcome, BoxError>> + Send + Sync>;
 
 /// A handler of payloads as they come.
-pub(super) fn raw<F, O, E>(run: impl Fn(Bytes, Job) -> F + Send + Sync + 'static) -> Handler
+pub(crate) fn raw<F, O, E>(run: impl Fn(Bytes, Job) -> F + Send + Sync + 'static) -> Handler
 where
     F: Future<Output = Result<O, E>> + Send + 'static,
     O: Into<Outcome>,
@@ -29,7 +29,7 @@ where
 
 /// A handler of payloads in JSON. One that cannot be read is a failed attempt, for the queue's
 /// rules about those.
-pub(super) fn json<T, F, O, E>(run: impl Fn(T, Job) -> F + Send + Sync + 'static) -> Handler
+pub(crate) fn json<T, F, O, E>(run: impl Fn(T, Job) -> F + Send + Sync + 'static) -> Handler
 where
     T: DeserializeOwned,
     F: Future<Output = Result<O, E>> + Send + 'static,

@@ -15,22 +15,22 @@ use std::task::Poll;
 
 use tokio::sync::mpsc;
 
-use super::handler::Handler;
-use super::held::Held;
-use super::job::Outcome;
-use super::queue::Queue;
 use super::settlement::{Ended, Settlement};
-use super::waiting::Waiting;
+use crate::handler::erased_handler::Handler;
+use crate::handler::job::Outcome;
+use crate::held::held_jobs::HeldJob;
+use crate::held::waiting_jobs::WaitingJobs;
+use crate::queue::contract::Queue;
 use lameduck_core::BoxError;
 use lameduck_core::internal::BoxFuture;
 
 /// Runs handlers.
-pub(super) struct Runner<Q: Queue> {
-    pub(super) handler: Handler,
-    pub(super) waiting: Arc<Waiting<Q::Lease>>,
-    pub(super) settlement: Arc<Settlement<Q>>,
+pub(crate) struct Runner<Q: Queue> {
+    pub(crate) handler: Handler,
+    pub(crate) waiting: Arc<WaitingJobs<Q::Lease>>,
+    pub(crate) settlement: Arc<Settlement<Q>>,
     /// Takes what is done.
-    pub(super) done: mpsc::UnboundedSender<Arc<Held<Q::Lease>>>,
+    pub(crate) done: mpsc::UnboundedSender<Arc<HeldJob<Q::Lease>>>,
 }
 
 impl<Q: Queue> Clone for Runner<Q> {
@@ -46,7 +46,7 @@ impl<Q: Queue> Clone for Runner<Q> {
 
 impl<Q: Queue> Runner<Q> {
     /// Runs until the shutdown begins, or until a job has to be settled in a way that takes time.
-    pub(super) async fn run(self) {
+    pub(crate) async fn run(self) {
         while let Some(it) = self.waiting.next().await {
             if let Some(ended) = self.run_one(&it).await
                 && it.claim()
@@ -75,7 +75,7 @@ impl<Q: Queue> Runner<Q> {
 
     /// Runs its handler to the end. `None` if somebody else has claimed the job or its lease is over,
     /// which cancels the handler at its next await.
-    async fn run_one(&self, it: &Held<Q::Lease>) -> Option<Ended> {
+    async fn run_one(&self, it: &HeldJob<Q::Lease>) -> Option<Ended> {
         if !it.start(&self.settlement.handle) {
             self.settlement.lost(it);
             return None;
@@ -95,7 +95,7 @@ impl<Q: Queue> Runner<Q> {
 
 async fn to_its_end<L>(
     mut running: BoxFuture<Result<Outcome, BoxError>>,
-    it: &Held<L>,
+    it: &HeldJob<L>,
 ) -> Option<Ended> {
     let mut first = true;
     let ended = poll_fn(|cx| {

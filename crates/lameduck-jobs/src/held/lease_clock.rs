@@ -69,7 +69,7 @@ fn since_long_ago() -> Duration {
 
 /// The clock of one job's lease. Each handler's poll looks at it, so it costs no lock.
 #[derive(Debug)]
-pub(super) struct LeaseClock {
+pub(crate) struct LeaseClock {
     /// How long it lasts after it was renewed.
     lasts: Duration,
     /// When it ends, in nanoseconds of a [`Moment`]; or one of the two below.
@@ -84,7 +84,7 @@ const ENDLESS: u64 = u64::MAX;
 
 impl LeaseClock {
     /// One that began at `begun`, or was last renewed then. `None`: it lasts as long as the connection.
-    pub(super) fn new(lasts: Option<Duration>, begun: Moment) -> LeaseClock {
+    pub(crate) fn new(lasts: Option<Duration>, begun: Moment) -> LeaseClock {
         LeaseClock {
             lasts: lasts.unwrap_or_default(),
             ends: AtomicU64::new(lasts.map_or(ENDLESS, |lasts| nanos(begun.0 + lasts))),
@@ -92,7 +92,7 @@ impl LeaseClock {
     }
 
     /// The queue has said that the job is ours, having been asked at `asked`.
-    pub(super) fn renewed(&self, asked: Moment, now: Moment) {
+    pub(crate) fn renewed(&self, asked: Moment, now: Moment) {
         let ends = nanos(asked.0 + self.lasts);
         // Whoever comes between has renewed it too, or seen that it is over.
         while self.left(now).is_some() {
@@ -104,7 +104,7 @@ impl LeaseClock {
     }
 
     /// The time that is left of it, [`Duration::MAX`] if it has no end. `None` once it is over.
-    pub(super) fn left(&self, now: Moment) -> Option<Duration> {
+    pub(crate) fn left(&self, now: Moment) -> Option<Duration> {
         let now = nanos(now.0);
         loop {
             let ends = self.ends.load(Ordering::Acquire);
@@ -128,7 +128,7 @@ impl LeaseClock {
     }
 
     /// Whether it is over. Costs no clock if it has no end.
-    pub(super) fn is_over(&self) -> bool {
+    pub(crate) fn is_over(&self) -> bool {
         self.ends.load(Ordering::Acquire) != ENDLESS && self.left(Moment::now()).is_none()
     }
 }
@@ -139,7 +139,7 @@ fn nanos(time: Duration) -> u64 {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(crate) mod tests {
     use std::cell::Cell;
 
     use proptest::prelude::*;

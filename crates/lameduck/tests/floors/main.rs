@@ -1,9 +1,13 @@
-//! Who may know whom: crates are floors, and so are the folders of the core. What `ARCHITECTURE.md` draws is checked
+//! Who may know whom: crates are floors, and so are the folders of those that have more than a few files. What `ARCHITECTURE.md` draws is checked
 //! here, on the manifests and on the `use` lines themselves.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+
+use self::imports::{Crate, Module};
+
+mod imports;
 
 /// The crates, from the ground up. Those of one floor do not know each other.
 const CRATES: &[&[&str]] = &[
@@ -23,20 +27,57 @@ const CRATES: &[&[&str]] = &[
     &["lameduck"],
 ];
 
-/// The folders of the core, from the ground up.
-const FOLDERS: &[&str] = &[
-    "base",
-    "system",
-    "inflight",
-    "shutdown",
-    "voice",
-    "report",
-    "environment",
-    "readiness",
-    "handle",
-    "process",
-    "component",
-    "lifecycle",
+/// The folders of a crate, from the ground up.
+struct Folders {
+    name: &'static str,
+    floors: &'static [&'static str],
+    /// What stands beside them, for others to look at alone.
+    beside: &'static [&'static str],
+}
+
+const FOLDERS: &[Folders] = &[
+    Folders {
+        name: "lameduck-core",
+        floors: &[
+            "base",
+            "system",
+            "inflight",
+            "shutdown",
+            "voice",
+            "report",
+            "environment",
+            "readiness",
+            "handle",
+            "process",
+            "component",
+            "lifecycle",
+        ],
+        beside: &["internal"],
+    },
+    Folders {
+        name: "lameduck-http",
+        floors: &[
+            "system",
+            "event_stream",
+            "grpc",
+            "listen",
+            "proxy_protocol",
+            "tls",
+            "connection",
+            "request",
+            "opening",
+            "foreign",
+            "probe",
+            "server",
+            "websocket",
+        ],
+        beside: &["doc"],
+    },
+    Folders {
+        name: "lameduck-jobs",
+        floors: &["queue", "handler", "held", "worker"],
+        beside: &["adapter"],
+    },
 ];
 
 fn crates() -> PathBuf {
@@ -97,34 +138,44 @@ fn no_crate_links_one_of_its_own_floor_or_above() {
     }
 }
 
-/// Where a line that is no comment names a folder of its own crate.
-fn names<'a>(text: &'a str, folder: &str) -> Option<&'a str> {
-    let path = format!("crate::{folder}::");
-    let mut lines = text.lines().map(str::trim);
-    lines.find(|line| !line.starts_with("//") && line.contains(&path))
-}
-
 #[test]
-fn no_folder_of_the_core_imports_from_one_above_it() {
-    let src = crates().join("lameduck-core/src");
-    for (at, folder) in FOLDERS.iter().enumerate() {
-        for path in sources(&src.join(folder)) {
-            let text = fs::read_to_string(&path).unwrap();
-            for above in &FOLDERS[at + 1..] {
-                let found = names(&text, above);
-                assert_eq!(
-                    found,
-                    None,
-                    "{}: {above}/ is above {folder}/",
-                    path.display()
+fn no_folder_imports_from_one_above_it() {
+    for Folders {
+        name,
+        floors,
+        beside,
+    } in FOLDERS
+    {
+        let source = Crate::read(&crates().join(name).join("src"));
+        let floor = |module: &Module| floors.iter().position(|it| Some(*it) == first(module));
+        for module in source.modules() {
+            let Some(own) = floor(module) else {
+                let known = first(module).is_none_or(|it| beside.contains(&it));
+                assert!(known, "{name}: {} is on no floor", module.join("::"));
+                continue;
+            };
+            for other in source.named_by(module) {
+                let below = floor(&other).is_some_and(|it| it <= own);
+                let (module, other) = (module.join("::"), other.join("::"));
+                assert!(
+                    below,
+                    "{name}: {module} imports from `{other}`, which is not below it"
                 );
             }
         }
     }
-    for entry in fs::read_dir(&src).unwrap().map(Result::unwrap) {
-        let name = entry.file_name().into_string().unwrap();
-        let known = FOLDERS.contains(&name.as_str()) || ["internal.rs", "lib.rs"].contains(&&*name);
-        assert!(known, "{name} is in no floor of the core");
+}
+
+fn first(module: &Module) -> Option<&str> {
+    module.first().map(String::as_str)
+}
+
+#[test]
+fn no_two_files_know_each_other() {
+    for Folders { name, .. } in FOLDERS {
+        let circle = Crate::read(&crates().join(name).join("src")).circle();
+        let circle = circle.map(|it| it.iter().map(|it| it.join("::")).collect::<Vec<_>>());
+        assert_eq!(circle, None, "{name}");
     }
 }
 
@@ -173,11 +224,6 @@ fn the_checks_find_what_they_are_for() {
     let manifest = "[dependencies]\nlameduck-http.workspace = true\nlameduckling = \"1\"\n[dev-dependencies]\nlameduck-jobs = \"1\"\n";
     assert!(dependencies(manifest).contains("lameduck-http"));
     assert!(!dependencies(manifest).contains("lameduck-jobs"));
-    let text = "// crate::lifecycle::Lifecycle\n    use crate::lifecycle::Lifecycle;\n";
-    assert_eq!(
-        names(text, "lifecycle"),
-        Some("use crate::lifecycle::Lifecycle;")
-    );
     assert_eq!(sent_on_the_spot("tracing::warn!(\"here\");").len(), 1);
     assert!(
         sent_on_the_spot("voice::event(Level::WARN, || tracing::warn!(\"there\"));").is_empty()

@@ -10,20 +10,20 @@ use lameduck_core::internal::voice;
 
 /// A pause that doubles with each failure in a row, and what is logged about them: the first
 /// failure and the recovery, not each try.
-pub(super) struct Pause {
+pub(crate) struct Backoff {
     failures: u32,
 }
 
-impl Pause {
+impl Backoff {
     const FIRST: Duration = Duration::from_millis(50);
     const LONGEST: Duration = Duration::from_secs(2);
 
-    pub(super) fn new() -> Pause {
-        Pause { failures: 0 }
+    pub(crate) fn new() -> Backoff {
+        Backoff { failures: 0 }
     }
 
     /// It has failed: how long to wait before the next try.
-    pub(super) fn after(&mut self, worker: &str, what: &str, error: &dyn fmt::Display) -> Duration {
+    pub(crate) fn after(&mut self, worker: &str, what: &str, error: &dyn fmt::Display) -> Duration {
         if self.failures == 0 {
             let (worker, what) = (worker.to_owned(), what.to_owned());
             // A client names its server by an address, which may have a password in it.
@@ -38,7 +38,7 @@ impl Pause {
     }
 
     /// It works.
-    pub(super) fn over(&mut self, worker: &str, what: &str) {
+    pub(crate) fn over(&mut self, worker: &str, what: &str) {
         if self.failures > 0 {
             let (worker, what) = (worker.to_owned(), what.to_owned());
             let failures = std::mem::take(&mut self.failures);

@@ -24,7 +24,7 @@ struct Shared {
 }
 
 impl Job {
-    pub(super) fn new(
+    pub(crate) fn new(
         queue: Arc<str>,
         id: String,
         attempt: u32,
@@ -43,7 +43,7 @@ impl Job {
     }
 
     /// `mail 17`: the name of the worker, and what its queue calls it. Formatted when it is asked for.
-    pub(super) fn name(&self) -> Name {
+    pub(crate) fn name(&self) -> Name {
         Name::shared(self.shared.clone())
     }
 

@@ -15,11 +15,11 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use tokio::sync::{Notify, Semaphore};
 
-use super::held::Held;
+use super::held_jobs::HeldJob;
 use lameduck_core::Handle;
 
 /// The jobs of one worker that wait for a runner.
-pub(super) struct Waiting<L> {
+pub(crate) struct WaitingJobs<L> {
     handle: Handle,
     state: Mutex<State<L>>,
     /// A permit for each job that waits.
@@ -29,7 +29,7 @@ pub(super) struct Waiting<L> {
 }
 
 struct State<L> {
-    jobs: VecDeque<Arc<Held<L>>>,
+    jobs: VecDeque<Arc<HeldJob<L>>>,
     /// How many runners there are, those that are wanted included.
     runners: usize,
     /// How many there may be.
@@ -54,10 +54,10 @@ impl<L> State<L> {
     }
 }
 
-impl<L> Waiting<L> {
+impl<L> WaitingJobs<L> {
     /// For at most so many runners at a time.
-    pub(super) fn new(handle: Handle, most: usize) -> Waiting<L> {
-        Waiting {
+    pub(crate) fn new(handle: Handle, most: usize) -> WaitingJobs<L> {
+        WaitingJobs {
             handle,
             state: Mutex::new(State {
                 jobs: VecDeque::new(),
@@ -78,7 +78,7 @@ impl<L> Waiting<L> {
     }
 
     /// Completes when runners are to be started: so many. Cancel safe.
-    pub(super) async fn runners_wanted(&self) -> usize {
+    pub(crate) async fn runners_wanted(&self) -> usize {
         loop {
             let wanted = std::mem::take(&mut self.state().wanted);
             if wanted > 0 {
@@ -89,7 +89,7 @@ impl<L> Waiting<L> {
     }
 
     /// For a free runner: a job, which leaves it free no more. `None` once the shutdown has begun.
-    pub(super) async fn next(&self) -> Option<Arc<Held<L>>> {
+    pub(crate) async fn next(&self) -> Option<Arc<HeldJob<L>>> {
         self.jobs.acquire().await.ok()?.forget();
         let mut state = self.state();
         if self.handle.has_begun() {
@@ -100,12 +100,12 @@ impl<L> Waiting<L> {
     }
 
     /// A runner is free again.
-    pub(super) fn free(&self) {
+    pub(crate) fn free(&self) {
         self.state().free += 1;
     }
 
     /// A runner will ask for no more: another may take its place.
-    pub(super) fn leave(&self) {
+    pub(crate) fn leave(&self) {
         let mut state = self.state();
         state.runners -= 1;
         if state.want() {
@@ -114,13 +114,13 @@ impl<L> Waiting<L> {
     }
 
     /// Sends the free runners home.
-    pub(super) fn dismiss(&self) {
+    pub(crate) fn dismiss(&self) {
         self.jobs.close();
     }
 
     /// All that has come and not been handed out, once there is something. `None` when nothing more
     /// will come. Not before the shutdown has begun. Cancel safe.
-    pub(super) async fn rest(&self) -> Option<Vec<Arc<Held<L>>>> {
+    pub(crate) async fn rest(&self) -> Option<Vec<Arc<HeldJob<L>>>> {
         loop {
             {
                 let mut state = self.state();
@@ -137,10 +137,10 @@ impl<L> Waiting<L> {
 }
 
 /// Where jobs come in. Nothing more will when it is dropped.
-pub(super) struct Feeder<L>(pub(super) Arc<Waiting<L>>);
+pub(crate) struct Feeder<L>(pub(crate) Arc<WaitingJobs<L>>);
 
 impl<L> Feeder<L> {
-    pub(super) fn put(&self, jobs: Vec<Arc<Held<L>>>) {
+    pub(crate) fn put(&self, jobs: Vec<Arc<HeldJob<L>>>) {
         let n = jobs.len();
         let mut state = self.0.state();
         state.jobs.extend(jobs);

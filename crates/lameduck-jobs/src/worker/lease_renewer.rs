@@ -15,11 +15,11 @@ use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::held::Held;
-use super::lease_clock::Moment;
-use super::pause::Pause;
-use super::queue::{Lost, Queue};
 use super::settlement::Settlement;
+use crate::held::held_jobs::HeldJob;
+use crate::held::lease_clock::Moment;
+use crate::queue::backoff::Backoff;
+use crate::queue::contract::{Lost, Queue};
 use lameduck_core::BoxError;
 use lameduck_core::internal::BoxFuture;
 
@@ -30,14 +30,14 @@ const ANSWER: Duration = Duration::from_secs(1);
 const WHAT: &str = "keeping leases";
 
 /// One at work. Dropped, it is broken off.
-pub(super) struct LeaseRenewer {
+pub(crate) struct LeaseRenewer {
     running: JoinHandle<()>,
     end: Arc<Notify>,
 }
 
 impl LeaseRenewer {
     /// Renews all leases every so often.
-    pub(super) fn start<Q: Queue>(every: Duration, settlement: Arc<Settlement<Q>>) -> LeaseRenewer {
+    pub(crate) fn start<Q: Queue>(every: Duration, settlement: Arc<Settlement<Q>>) -> LeaseRenewer {
         let end = Arc::new(Notify::new());
         LeaseRenewer {
             running: tokio::spawn(run(every, settlement, end.clone())),
@@ -46,7 +46,7 @@ impl LeaseRenewer {
     }
 
     /// Ends it once its queue has answered what it was asked last.
-    pub(super) async fn end(mut self, too_late: impl Future<Output = ()>) {
+    pub(crate) async fn end(mut self, too_late: impl Future<Output = ()>) {
         self.end.notify_one();
         tokio::select! {
             _ = tokio::time::timeout(ANSWER, &mut self.running) => {}
@@ -63,7 +63,7 @@ impl Drop for LeaseRenewer {
 
 async fn run<Q: Queue>(every: Duration, settlement: Arc<Settlement<Q>>, end: Arc<Notify>) {
     let every = every.max(Duration::from_millis(1));
-    let mut pause = Pause::new();
+    let mut pause = Backoff::new();
     // Not at once: there is nothing to keep yet, and the queue may not know the worker before it is
     // open.
     let mut next = Instant::now() + every;
@@ -103,7 +103,7 @@ async fn run<Q: Queue>(every: Duration, settlement: Arc<Settlement<Q>>, end: Arc
 
 /// What the queue has said about the leases of jobs that it was asked about.
 struct Answer<L> {
-    held: Vec<Arc<Held<L>>>,
+    held: Vec<Arc<HeldJob<L>>>,
     asked: Moment,
     lost: Result<Lost, BoxError>,
 }
@@ -130,7 +130,7 @@ async fn until_answered<L>(asking: &mut Option<BoxFuture<Answer<L>>>) -> Answer<
 
 fn note<Q: Queue>(
     settlement: &Settlement<Q>,
-    held: &[Arc<Held<Q::Lease>>],
+    held: &[Arc<HeldJob<Q::Lease>>],
     asked: Moment,
     lost: &Lost,
 ) {

@@ -14,7 +14,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 
 /// The pace of one worker that has to look.
-pub struct Pace {
+pub struct PollInterval {
     shortest: Duration,
     longest: Duration,
     news: Arc<News>,
@@ -54,27 +54,31 @@ pub fn tell(queue: &str) {
     }
 }
 
-impl Pace {
+impl PollInterval {
+    /// The first pause, if nothing else is set: 100 ms.
     pub const SHORTEST: Duration = Duration::from_millis(100);
 
-    pub fn new(queue: &str, longest: Duration) -> Pace {
-        Pace {
-            shortest: Pace::SHORTEST,
+    /// For a worker of the queue of this name; pauses double up to `longest`.
+    pub fn new(queue: &str, longest: Duration) -> PollInterval {
+        PollInterval {
+            shortest: PollInterval::SHORTEST,
             longest,
             news: news(queue),
             state: Mutex::new(State {
-                next: Pace::SHORTEST,
+                next: PollInterval::SHORTEST,
                 seen: 0,
             }),
         }
     }
 
+    /// The first pause.
     pub fn set_shortest(&mut self, pause: Duration) {
         self.shortest = pause;
         self.longest = self.longest.max(pause);
         self.state().next = pause;
     }
 
+    /// The longest pause.
     pub fn set_longest(&mut self, pause: Duration) {
         self.longest = pause.max(self.shortest);
     }
@@ -120,9 +124,9 @@ impl Pace {
     }
 }
 
-impl std::fmt::Debug for Pace {
+impl std::fmt::Debug for PollInterval {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Pace")
+        f.debug_struct("PollInterval")
             .field("shortest", &self.shortest)
             .field("longest", &self.longest)
             .finish_non_exhaustive()
@@ -139,7 +143,7 @@ mod tests {
         Duration::from_millis(ms)
     }
 
-    async fn pause(pace: &Pace) -> Duration {
+    async fn pause(pace: &PollInterval) -> Duration {
         let begun = Instant::now();
         pace.pause().await;
         begun.elapsed()
@@ -147,7 +151,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn an_idle_worker_looks_less_and_less_often_down_to_a_bound() {
-        let pace = Pace::new("idle", ms(500));
+        let pace = PollInterval::new("idle", ms(500));
         let mut pauses = Vec::new();
         for _ in 0..5 {
             pauses.push(pause(&pace).await);
@@ -160,7 +164,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn what_is_pushed_here_is_looked_for_soon() {
-        let pace = Arc::new(Pace::new("pushed", ms(60_000)));
+        let pace = Arc::new(PollInterval::new("pushed", ms(60_000)));
         for _ in 0..20 {
             pace.found(0);
         }

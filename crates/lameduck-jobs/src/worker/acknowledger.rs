@@ -16,39 +16,39 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
-use super::held::Held;
-use super::pause::Pause;
-use super::queue::{Queue, Settled};
 use super::settlement::Settlement;
+use crate::held::held_jobs::HeldJob;
+use crate::queue::backoff::Backoff;
+use crate::queue::contract::{Queue, Settled};
 use lameduck_core::BoxError;
 
 /// What is logged about it.
 const WHAT: &str = "acknowledging";
 
 /// Acknowledges what is done.
-pub(super) struct Acknowledger<Q: Queue> {
+pub(crate) struct Acknowledger<Q: Queue> {
     settlement: Arc<Settlement<Q>>,
     /// What the queue could not be told, and when to try again.
-    again: Vec<Arc<Held<Q::Lease>>>,
+    again: Vec<Arc<HeldJob<Q::Lease>>>,
     due: Instant,
-    pause: Pause,
+    pause: Backoff,
     /// Why not.
     why: String,
 }
 
 impl<Q: Queue> Acknowledger<Q> {
-    pub(super) fn new(settlement: Arc<Settlement<Q>>) -> Acknowledger<Q> {
+    pub(crate) fn new(settlement: Arc<Settlement<Q>>) -> Acknowledger<Q> {
         Acknowledger {
             settlement,
             again: Vec::new(),
             due: Instant::now(),
-            pause: Pause::new(),
+            pause: Backoff::new(),
             why: "the queue does not answer".to_owned(),
         }
     }
 
     /// Settles what comes from who has claimed it, until nobody is left who could send more.
-    pub(super) async fn run(mut self, mut done: mpsc::UnboundedReceiver<Arc<Held<Q::Lease>>>) {
+    pub(crate) async fn run(mut self, mut done: mpsc::UnboundedReceiver<Arc<HeldJob<Q::Lease>>>) {
         let mut jobs = Vec::new();
         loop {
             let waits = !self.again.is_empty();
@@ -83,7 +83,7 @@ impl<Q: Queue> Acknowledger<Q> {
     /// Closes what the queue has taken note of, and keeps the rest for another try.
     fn note(
         &mut self,
-        jobs: &mut Vec<Arc<Held<Q::Lease>>>,
+        jobs: &mut Vec<Arc<HeldJob<Q::Lease>>>,
         answers: Vec<Result<Settled, BoxError>>,
     ) {
         let some_waited = !self.again.is_empty();
@@ -121,7 +121,7 @@ impl<Q: Queue> Acknowledger<Q> {
         }
     }
 
-    fn close(&self, it: &Held<Q::Lease>, settled: Result<Settled, String>) {
+    fn close(&self, it: &HeldJob<Q::Lease>, settled: Result<Settled, String>) {
         self.settlement.close(it, "done", settled);
         self.settlement.telling.add_permits(1);
     }

@@ -2,12 +2,12 @@
 //!
 //! # What must hold
 //!
-//! 1. Every job that was claimed leaves here removed from the held_jobs: settled with its queue, or
+//! 1. Every job that was claimed leaves here removed from the [`HeldJobs`]: settled with its queue, or
 //!    written down with the reason why that could not be done.
 //! 2. A queue is not told twice that a job goes back, unless it is certain that nobody else can have it
 //!    yet: the answer may have been lost, and not the call.
-//! 3. Where the queue may believe that we have a job which is not in the held_jobs any more, a doubt is
-//!    raised.
+//! 3. Where the queue may believe that we have a job which is not among the held ones any more, they are
+//!    reconciled ([`ReconcileFlag`]).
 
 use std::future::Future;
 use std::sync::Arc;
@@ -17,11 +17,11 @@ use std::time::Duration;
 use tokio::sync::{Notify, Semaphore};
 use tracing::Level;
 
-use super::doubt::Doubt;
-use super::held::{Held, HeldJobs};
-use super::job::Outcome;
-use super::pause::Pause;
-use super::queue::{Queue, Settled};
+use crate::handler::job::Outcome;
+use crate::held::held_jobs::{HeldJob, HeldJobs};
+use crate::held::reconcile_flag::ReconcileFlag;
+use crate::queue::backoff::Backoff;
+use crate::queue::contract::{Queue, Settled};
 use lameduck_core::BoxError;
 use lameduck_core::Handle;
 use lameduck_core::inflight::kind::{INTAKE, JOB};
@@ -29,28 +29,28 @@ use lameduck_core::internal::panic_text;
 use lameduck_core::internal::voice;
 
 /// How a handler has ended: what it returned, or what it panicked with.
-pub(super) type Ended = std::thread::Result<Result<Outcome, BoxError>>;
+pub(crate) type Ended = std::thread::Result<Result<Outcome, BoxError>>;
 
 /// Where jobs are settled.
-pub(super) struct Settlement<Q: Queue> {
-    pub(super) name: Arc<str>,
-    pub(super) queue: Arc<Q>,
-    pub(super) handle: Handle,
-    pub(super) held_jobs: Arc<HeldJobs<Q::Lease>>,
+pub(crate) struct Settlement<Q: Queue> {
+    pub(crate) name: Arc<str>,
+    pub(crate) queue: Arc<Q>,
+    pub(crate) handle: Handle,
+    pub(crate) held_jobs: Arc<HeldJobs<Q::Lease>>,
     /// One permit for each job whose handler may have ended without its queue having been told.
-    pub(super) telling: Semaphore,
-    pub(super) doubt: Doubt,
+    pub(crate) telling: Semaphore,
+    pub(crate) reconcile: ReconcileFlag,
     /// A job was taken whose lease ends before the lease renewer would look.
-    pub(super) ends_soon: Notify,
+    pub(crate) ends_soon: Notify,
 }
 
 /// How long a cancelled handler may take to notice before its job is given back all the same; less
 /// if there is little time left for that.
-pub(super) const NOTICE: Duration = Duration::from_millis(100);
+pub(crate) const NOTICE: Duration = Duration::from_millis(100);
 
 impl<Q: Queue> Settlement<Q> {
     /// Settles a job that is not done, for who has claimed it.
-    pub(super) async fn not_done(&self, it: &Held<Q::Lease>, ended: Ended) {
+    pub(crate) async fn not_done(&self, it: &HeldJob<Q::Lease>, ended: Ended) {
         let failed = match ended {
             Ok(Ok(_)) => {
                 let leases = [&it.lease];
@@ -81,7 +81,7 @@ impl<Q: Queue> Settlement<Q> {
     }
 
     /// The lease of a job is no longer ours.
-    pub(super) fn lost(&self, it: &Held<Q::Lease>) {
+    pub(crate) fn lost(&self, it: &HeldJob<Q::Lease>) {
         if it.claim() {
             it.cancel();
             self.close(it, "cancelled", Ok(Settled::NotOurs));
@@ -89,7 +89,7 @@ impl<Q: Queue> Settlement<Q> {
     }
 
     /// Gives up every job whose lease is over.
-    pub(super) fn lose_what_is_over(&self) {
+    pub(crate) fn lose_what_is_over(&self) {
         for it in self.held_jobs.all() {
             if it.clock.is_over() {
                 self.lost(&it);
@@ -99,7 +99,7 @@ impl<Q: Queue> Settlement<Q> {
 
     /// `it` has just been taken: any earlier attempt at the same job that is still held is over, or the
     /// queue would not have handed it out again.
-    pub(super) fn supersede_earlier(&self, it: &Arc<Held<Q::Lease>>) {
+    pub(crate) fn supersede_earlier(&self, it: &Arc<HeldJob<Q::Lease>>) {
         let same = |other: &Q::Lease| self.queue.same_job(other, &it.lease);
         for earlier in self.held_jobs.others(it, same) {
             earlier.supersede();
@@ -109,7 +109,7 @@ impl<Q: Queue> Settlement<Q> {
 
     /// Gives back what the queue believes to be ours and nobody here knows of. To be called only while
     /// nothing is taken.
-    pub(super) async fn give_back_unknown(&self) -> Result<(), BoxError> {
+    pub(crate) async fn give_back_unknown(&self) -> Result<(), BoxError> {
         let held = self.held_jobs.all();
         let known: Vec<&Q::Lease> = held.iter().map(|it| &it.lease).collect();
         let given = self.queue.give_back_unknown(&known).await?;
@@ -126,8 +126,8 @@ impl<Q: Queue> Settlement<Q> {
     }
 
     /// The same in a shutdown: until it has succeeded, or nothing more can be waited for.
-    pub(super) async fn give_back_unknown_at_the_end(&self) {
-        self.doubt.take();
+    pub(crate) async fn give_back_unknown_at_the_end(&self) {
+        self.reconcile.take();
         let guard = self.handle.track(INTAKE, self.name.to_string());
         let what = "giving back what is not known here";
         if let Err(why) = self.until_settled(what, || self.give_back_unknown()).await {
@@ -138,7 +138,7 @@ impl<Q: Queue> Settlement<Q> {
     }
 
     /// Gives back jobs that have not started.
-    pub(super) async fn unstarted(&self, held: Vec<Arc<Held<Q::Lease>>>) {
+    pub(crate) async fn unstarted(&self, held: Vec<Arc<HeldJob<Q::Lease>>>) {
         let held: Vec<_> = held.into_iter().filter(|it| it.claim()).collect();
         if held.is_empty() {
             return;
@@ -158,7 +158,7 @@ impl<Q: Queue> Settlement<Q> {
     }
 
     /// Ends the subscription.
-    pub(super) async fn unsubscribe(&self) {
+    pub(crate) async fn unsubscribe(&self) {
         let guard = self.handle.track(INTAKE, self.name.to_string());
         let closed = self.until_settled("unsubscribing", || self.queue.close());
         if let Err(why) = closed.await {
@@ -168,7 +168,7 @@ impl<Q: Queue> Settlement<Q> {
     }
 
     /// Cancels everything that still runs and gives it back.
-    pub(super) async fn let_go(&self) {
+    pub(crate) async fn let_go(&self) {
         let mut left = self.held_jobs.all();
         left.retain(|it| it.claim());
         if left.is_empty() {
@@ -206,7 +206,7 @@ impl<Q: Queue> Settlement<Q> {
     /// wonder that it is not any more.
     async fn until_back<F>(
         &self,
-        it: &Held<Q::Lease>,
+        it: &HeldJob<Q::Lease>,
         what: &str,
         call: impl Fn() -> F,
     ) -> Result<Settled, String>
@@ -229,7 +229,7 @@ impl<Q: Queue> Settlement<Q> {
     }
 
     /// Gives back those of them that are still ours.
-    async fn give_back(&self, held: &[Arc<Held<Q::Lease>>]) -> Result<(), String> {
+    async fn give_back(&self, held: &[Arc<HeldJob<Q::Lease>>]) -> Result<(), String> {
         self.until_settled("giving back", || async {
             let ours = held.iter().filter(|it| it.is_ours());
             let leases: Vec<&Q::Lease> = ours.map(|it| &it.lease).collect();
@@ -240,9 +240,9 @@ impl<Q: Queue> Settlement<Q> {
 
     /// Removes a job, and writes down what is to be said about it: how far it had come, and what
     /// its queue makes of it.
-    pub(super) fn close(
+    pub(crate) fn close(
         &self,
-        it: &Held<Q::Lease>,
+        it: &HeldJob<Q::Lease>,
         how_far: &str,
         settled: Result<Settled, String>,
     ) {
@@ -254,7 +254,7 @@ impl<Q: Queue> Settlement<Q> {
             Err(why) => Some(format!("{how_far}, but the queue could not be told: {why}")),
         };
         if let Some(why) = why {
-            self.doubt.raise();
+            self.reconcile.raise();
             match it.entry() {
                 Some(entry) if self.handle.has_begun() => self.handle.journal().cut(&entry, &why),
                 _ => {
@@ -273,7 +273,7 @@ impl<Q: Queue> Settlement<Q> {
     where
         F: Future<Output = Result<T, BoxError>>,
     {
-        let mut pause = Pause::new();
+        let mut pause = Backoff::new();
         let mut last = "the queue does not answer".to_owned();
         let trying = async {
             loop {
@@ -298,7 +298,7 @@ impl<Q: Queue> Settlement<Q> {
     }
 
     /// Completes shortly before the components are abandoned.
-    pub(super) async fn too_late(&self) {
+    pub(crate) async fn too_late(&self) {
         self.handle.let_go().await;
         tokio::time::sleep(self.left_to_give_back() * 4 / 5).await;
     }

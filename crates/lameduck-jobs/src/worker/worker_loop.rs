@@ -7,15 +7,15 @@ use tokio::sync::{Notify, Semaphore, mpsc};
 use tokio::task::JoinSet;
 
 use super::acknowledger::Acknowledger;
-use super::doubt::Doubt;
-use super::handler::Handler;
-use super::held::HeldJobs;
 use super::intake::Intake;
 use super::lease_renewer::LeaseRenewer;
-use super::queue::Queue;
 use super::runner::Runner;
 use super::settlement::{NOTICE, Settlement};
-use super::waiting::{Feeder, Waiting};
+use crate::handler::erased_handler::Handler;
+use crate::held::held_jobs::HeldJobs;
+use crate::held::reconcile_flag::ReconcileFlag;
+use crate::held::waiting_jobs::{Feeder, WaitingJobs};
+use crate::queue::contract::Queue;
 use lameduck_core::Handle;
 
 /// How many jobs there may be whose handlers have ended and whose queue has not confirmed that, for
@@ -29,19 +29,19 @@ const MARGIN: u32 = 10;
 /// The longest that a queue may take to close what it has opened for itself.
 const GOODBYE: Duration = Duration::from_secs(1);
 
-pub(super) struct Worker<Q> {
-    pub(super) name: Arc<str>,
-    pub(super) queue: Arc<Q>,
-    pub(super) handler: Handler,
-    pub(super) concurrency: usize,
-    pub(super) prefetch: usize,
-    pub(super) handle: Handle,
+pub(crate) struct WorkerLoop<Q> {
+    pub(crate) name: Arc<str>,
+    pub(crate) queue: Arc<Q>,
+    pub(crate) handler: Handler,
+    pub(crate) concurrency: usize,
+    pub(crate) prefetch: usize,
+    pub(crate) handle: Handle,
 }
 
-impl<Q: Queue> Worker<Q> {
+impl<Q: Queue> WorkerLoop<Q> {
     /// Runs until everything that was taken is settled or let go. Dropping it drops every job
     /// where it stands.
-    pub(super) async fn run(self) {
+    pub(crate) async fn run(self) {
         let held_jobs = Arc::new(HeldJobs::new());
         let most = self.concurrency + self.prefetch;
         let settlement = Arc::new(Settlement {
@@ -50,14 +50,14 @@ impl<Q: Queue> Worker<Q> {
             handle: self.handle.clone(),
             held_jobs: held_jobs.clone(),
             telling: Semaphore::new(TELLING * most),
-            doubt: Doubt::default(),
+            reconcile: ReconcileFlag::default(),
             ends_soon: Notify::new(),
         });
         let lease = self.queue.lease();
         let keep_every = self.queue.keep_every().or(lease);
         let lease = lease.map(|lease| lease - lease / MARGIN);
         let lease_renewer = keep_every.map(|every| LeaseRenewer::start(every, settlement.clone()));
-        let waiting = Arc::new(Waiting::new(self.handle.clone(), self.concurrency));
+        let waiting = Arc::new(WaitingJobs::new(self.handle.clone(), self.concurrency));
         let intake = Intake {
             settlement: settlement.clone(),
             lease,
@@ -112,7 +112,7 @@ impl<Q: Queue> Worker<Q> {
                 tokio::select! {
                     biased;
                     () = settlement.held_jobs.empty() => return,
-                    () = settlement.doubt.until_raised() => settlement.give_back_unknown_at_the_end().await,
+                    () = settlement.reconcile.until_raised() => settlement.give_back_unknown_at_the_end().await,
                 }
             }
         };
@@ -125,7 +125,7 @@ impl<Q: Queue> Worker<Q> {
             () = &mut settled => {}
             () = let_go => settled.await,
         }
-        if settlement.doubt.take() {
+        if settlement.reconcile.take() {
             settlement.give_back_unknown_at_the_end().await;
         }
         if let Some(lease_renewer) = lease_renewer {
