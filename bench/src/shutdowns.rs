@@ -273,10 +273,11 @@ impl Campaign {
             reset_before_response,
             eof_before_response,
             truncated,
+            changed,
             status_5xx,
             timeout,
         } = outcome.tally;
-        let lost = reset_before_response + eof_before_response + truncated + timeout;
+        let lost = reset_before_response + eof_before_response + truncated + changed + timeout;
         self.requests += ok + ok_close + refused + status_5xx + lost;
         self.lost += lost;
         self.status_5xx += status_5xx;

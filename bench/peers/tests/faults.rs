@@ -5,28 +5,9 @@ mod peer;
 
 use std::time::Duration;
 
-use lameduck_check::{Endpoint, Judgement, Outcome, Plan, RequestTemplate, Ruling};
+use lameduck_check::{Judgement, Outcome, Plan, RequestTemplate, Ruling};
 
-use peer::{free_address, outcome, told};
-
-fn faulty(fault: &str) -> Plan {
-    let admin = free_address();
-    let arguments = [
-        "--admin",
-        &admin.to_string(),
-        "--fault",
-        fault,
-        "--grace",
-        "3",
-    ];
-    let mut plan = peer::plan(env!("CARGO_BIN_EXE_peer-faulty"), &arguments);
-    plan.ready =
-        Some(Endpoint::parse(&format!("http://{admin}/readyz")).expect("an address is a URL"));
-    plan.live =
-        Some(Endpoint::parse(&format!("http://{admin}/livez")).expect("an address is a URL"));
-    plan.grace = Duration::from_secs(3);
-    plan
-}
+use peer::{faulty, outcome, told};
 
 fn uploads(plan: &mut Plan) {
     plan.uploads
@@ -59,6 +40,7 @@ async fn keeps_everything(rtt: Duration) {
     plan.rtt = rtt;
     plan.slow.push(RequestTemplate::get("/work?ms=700"));
     plan.downloads.push(RequestTemplate::get("/stream?ms=1000"));
+    plan.downloads.push(RequestTemplate::get("/raw?ms=1000"));
     uploads(&mut plan);
     let folder = tempfile::tempdir().expect("a temporary folder");
     let books = folder.path().join("books.json").display().to_string();

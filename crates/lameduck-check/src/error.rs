@@ -12,23 +12,15 @@ pub enum CheckError {
     /// The target did not start, was never ready, or ended before its time.
     #[error(transparent)]
     Target(#[from] TargetError),
-    /// The target turns down what the plan asks.
-    #[error(
-        "{request} was answered {status}: such a load tests nothing; name a request that the target serves"
-    )]
-    TurnedDown {
-        /// Method and path.
-        request: String,
-        /// The status.
-        status: u16,
-    },
-    /// The target has no such gRPC method.
-    #[error(
-        "{method} is UNIMPLEMENTED: name a gRPC method that the target serves, like shop.v1.Shop/GetOrder"
-    )]
-    Unimplemented {
-        /// The path of the call.
-        method: String,
+    /// A load was not served before the signal.
+    #[error("before any signal, {load}: {seen}; such a load tests nothing: {fix}")]
+    Unhealthy {
+        /// What was asked, and by which load.
+        load: String,
+        /// What came of it.
+        seen: String,
+        /// What may be wrong.
+        fix: &'static str,
     },
     /// Liveness failed before any signal.
     #[error(

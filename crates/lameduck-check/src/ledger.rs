@@ -1,5 +1,6 @@
 //! The account of everything the clients saw, round by round. Every verdict is read from here.
 
+mod before;
 mod event_stream;
 mod grpc;
 mod lane;
@@ -45,6 +46,9 @@ pub enum Ending {
     EofBeforeResponse,
     /// Lost: a response began and did not reach its end, or was no valid HTTP.
     Truncated,
+    /// A whole response, below 500, that is not what the same request got before the signal: another status, no body,
+    /// a shorter one.
+    Changed,
     /// A whole response of 500 or above, or a gRPC call that ended UNAVAILABLE.
     Status5xx,
     /// Lost: no whole response before the prover stopped waiting.
@@ -62,7 +66,10 @@ impl Ending {
 
     /// A whole response came, whatever its status.
     pub fn is_answered(self) -> bool {
-        matches!(self, Self::Ok | Self::OkClose | Self::Status5xx)
+        matches!(
+            self,
+            Self::Ok | Self::OkClose | Self::Changed | Self::Status5xx
+        )
     }
 }
 
@@ -95,10 +102,23 @@ pub struct Exchange {
     pub what: String,
     /// The response's body, when the template asks to keep it and the response was whole.
     pub body: Option<Bytes>,
+    /// The body of a whole response.
+    pub body_seen: Option<BodySeen>,
+    /// An upload: a response came before all of the request's body was sent.
+    pub answered_early: bool,
     /// What came of an event stream.
     pub events: Option<EventStream>,
     /// The status that a gRPC call ended with.
     pub grpc: Option<GrpcStatus>,
+}
+
+/// How long a body was, and how its end was known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BodySeen {
+    /// Its length in bytes.
+    pub bytes: u64,
+    /// It ended with its connection: nothing else says that it was whole.
+    pub to_eof: bool,
 }
 
 impl Exchange {
@@ -238,6 +258,23 @@ pub struct Round {
 }
 
 impl Round {
+    /// Marks the answers after the signal that are not those from before it.
+    pub(crate) fn mark_changes(&mut self) {
+        let before = before::Before::of(&self.exchanges, self.signalled());
+        let signal = self.signalled();
+        let since = |(index, exchange)| Some((index, before.differs(exchange)?));
+        let exchanges = self.exchanges.iter().enumerate();
+        let changes: Vec<(usize, String)> = exchanges
+            .filter(|(_, exchange)| exchange.ended >= signal)
+            .filter_map(since)
+            .collect();
+        for (index, how) in changes {
+            let exchange = &mut self.exchanges[index];
+            exchange.ending = Ending::Changed;
+            exchange.what = format!("{}; {how}", exchange.what);
+        }
+    }
+
     /// The first signal: the zero of this round's clock.
     pub fn signalled(&self) -> Instant {
         self.signals.first().copied().unwrap_or(self.started)

@@ -37,6 +37,27 @@ pub fn plan(program: &str, arguments: &[&str]) -> Plan {
     plan
 }
 
+/// A plan for the server that does one thing wrong, with its probes and a grace of 3 s.
+#[allow(dead_code, reason = "not every test has a use for it")]
+pub fn faulty(fault: &str) -> Plan {
+    let admin = free_address();
+    let arguments = [
+        "--admin",
+        &admin.to_string(),
+        "--fault",
+        fault,
+        "--grace",
+        "3",
+    ];
+    let mut plan = plan(env!("CARGO_BIN_EXE_peer-faulty"), &arguments);
+    plan.ready =
+        Some(Endpoint::parse(&format!("http://{admin}/readyz")).expect("an address is a URL"));
+    plan.live =
+        Some(Endpoint::parse(&format!("http://{admin}/livez")).expect("an address is a URL"));
+    plan.grace = Duration::from_secs(3);
+    plan
+}
+
 /// Runs it.
 pub async fn outcome(plan: &Plan) -> Outcome {
     run(plan, &Silent)

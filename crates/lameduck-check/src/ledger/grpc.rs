@@ -43,10 +43,31 @@ impl GrpcStatus {
 
     /// The code's name.
     pub fn name(&self) -> &'static str {
+        Self::name_of(self.code)
+    }
+
+    pub(crate) fn name_of(code: u32) -> &'static str {
         NAMES
-            .get(self.code as usize)
+            .get(code as usize)
             .copied()
             .unwrap_or("an unknown code")
+    }
+
+    /// A status with which a server or a proxy says that the call did not get as far as the application's own answer,
+    /// or that the application broke.
+    pub(crate) fn tells_of_a_failure(&self) -> bool {
+        const FAILURES: [&str; 9] = [
+            "UNKNOWN",
+            "DEADLINE_EXCEEDED",
+            "PERMISSION_DENIED",
+            "RESOURCE_EXHAUSTED",
+            "UNIMPLEMENTED",
+            "INTERNAL",
+            "UNAVAILABLE",
+            "DATA_LOSS",
+            "UNAUTHENTICATED",
+        ];
+        FAILURES.contains(&self.name())
     }
 }
 

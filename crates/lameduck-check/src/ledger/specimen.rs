@@ -103,6 +103,8 @@ impl Round {
             }),
             what: format!("{ending:?}"),
             body: None,
+            body_seen: None,
+            answered_early: false,
             events: None,
             grpc: None,
         });

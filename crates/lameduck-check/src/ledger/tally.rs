@@ -17,6 +17,8 @@ pub struct Tally {
     pub eof_before_response: u64,
     /// [`Ending::Truncated`].
     pub truncated: u64,
+    /// [`Ending::Changed`].
+    pub changed: u64,
     /// [`Ending::Status5xx`].
     pub status_5xx: u64,
     /// [`Ending::Timeout`].
@@ -35,6 +37,7 @@ impl Tally {
                 Ending::ResetBeforeResponse => &mut tally.reset_before_response,
                 Ending::EofBeforeResponse => &mut tally.eof_before_response,
                 Ending::Truncated => &mut tally.truncated,
+                Ending::Changed => &mut tally.changed,
                 Ending::Status5xx => &mut tally.status_5xx,
                 Ending::Timeout => &mut tally.timeout,
             } += 1;

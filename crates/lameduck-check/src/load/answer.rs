@@ -10,6 +10,8 @@ pub(crate) struct Answer {
     pub(crate) close: bool,
     /// Length of the body.
     pub(crate) bytes: u64,
+    /// The end of the connection was the end of the body.
+    pub(crate) to_eof: bool,
     /// The body, when it was to be kept.
     pub(crate) body: Option<Bytes>,
 }

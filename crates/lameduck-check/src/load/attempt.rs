@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::answer::{Answer, Fault, FaultKind};
 use super::notebook::{Client, Notebook};
 use super::stage::Unconnected;
-use crate::ledger::{Ending, EventStream, Exchange, GrpcStatus};
+use crate::ledger::{BodySeen, Ending, EventStream, Exchange, GrpcStatus};
 use crate::request::RequestTemplate;
 
 /// A request under way. Whatever becomes of it, it is recorded once: one that is dropped, because the prover
@@ -21,6 +21,8 @@ pub(crate) struct Attempt {
     pub(crate) reused: bool,
     pub(crate) written: Option<Instant>,
     pub(crate) answered: Option<Instant>,
+    /// A response came before all of the request was sent.
+    pub(crate) answered_early: bool,
     /// Where the bytes of an event stream go.
     pub(crate) events: Option<EventStream>,
     grpc: Option<GrpcStatus>,
@@ -43,6 +45,7 @@ impl Attempt {
             reused: false,
             written: None,
             answered: None,
+            answered_early: false,
             events: None,
             grpc: None,
             recorded: false,
@@ -121,12 +124,23 @@ impl Attempt {
 
     fn end(mut self, ending: Ending, answer: Option<Answer>, what: String, status: Option<u16>) {
         self.recorded = true;
+        let seen = answer.as_ref().map(|answer| BodySeen {
+            bytes: answer.bytes,
+            to_eof: answer.to_eof,
+        });
         let body = answer.as_ref().and_then(|answer| answer.body.clone());
         let status = answer.map(|answer| answer.status).or(status);
-        self.write(ending, status, what, body);
+        self.write(ending, status, what, body, seen);
     }
 
-    fn write(&self, ending: Ending, status: Option<u16>, what: String, body: Option<Bytes>) {
+    fn write(
+        &self,
+        ending: Ending,
+        status: Option<u16>,
+        what: String,
+        body: Option<Bytes>,
+        body_seen: Option<BodySeen>,
+    ) {
         self.notebook.record(Exchange {
             lane: self.client.lane,
             client: self.client.number,
@@ -141,6 +155,8 @@ impl Attempt {
             status,
             what,
             body,
+            body_seen,
+            answered_early: self.answered_early,
             events: self.events.clone(),
             grpc: self.grpc.clone(),
         });
@@ -154,7 +170,7 @@ impl Drop for Attempt {
                 Some(_) => "the response began and had not ended when the prover stopped waiting",
                 None => "no response when the prover stopped waiting",
             };
-            self.write(Ending::Timeout, None, what.to_owned(), None);
+            self.write(Ending::Timeout, None, what.to_owned(), None, None);
         }
     }
 }

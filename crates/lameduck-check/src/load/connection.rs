@@ -52,6 +52,11 @@ impl Link {
         }
     }
 
+    /// Whether bytes have arrived that nobody has read.
+    pub(super) fn has_data(&mut self) -> bool {
+        self.stream.look() == Look::Data
+    }
+
     /// How it ended, as far as the client has seen.
     pub(super) fn parting(&self) -> Option<Parting> {
         self.end.map(|(_, parting)| parting)

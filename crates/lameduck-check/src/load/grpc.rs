@@ -60,6 +60,7 @@ pub(crate) async fn run(stage: Stage, client: Client, script: Script) {
             }
         };
         let Some(sender) = h2::shake_hands(link, &mut tasks).await else {
+            stage.sleep(Duration::from_millis(10)).await;
             continue;
         };
         let mut caller = |lane, methods: &[RequestTemplate]| Caller {
@@ -158,6 +159,7 @@ async fn call(
             status: reply.http,
             close: false,
             bytes: 0,
+            to_eof: false,
             body: None,
         })),
         None => attempt.finish(Err(Fault {

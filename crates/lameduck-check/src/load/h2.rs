@@ -62,6 +62,7 @@ pub(crate) async fn run(stage: Stage, client: Client, script: Script) {
         };
         let mut streams = JoinSet::new();
         let Some(sender) = shake_hands(link, &mut streams).await else {
+            stage.sleep(Duration::from_millis(10)).await;
             continue;
         };
         for _ in 0..STREAMS {
@@ -263,6 +264,7 @@ async fn read(
         status: head.status.as_u16(),
         close: false,
         bytes,
+        to_eof: false,
         body: kept.map(BytesMut::freeze),
     })
 }

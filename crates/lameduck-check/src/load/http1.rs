@@ -63,6 +63,11 @@ impl Http1 {
         self.buffer.is_empty() && self.link.is_open()
     }
 
+    /// Whether something has come that was not asked for yet.
+    pub(crate) fn has_something(&mut self) -> bool {
+        !self.buffer.is_empty() || self.link.has_data()
+    }
+
     /// Writes bytes of a request.
     pub(crate) async fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.link.write_all(bytes).await?;
@@ -108,6 +113,7 @@ impl Http1 {
             status: head.status,
             close: head.close,
             bytes: body.bytes,
+            to_eof: head.framing == Framing::ToEof,
             body: body.kept.map(BytesMut::freeze),
         })
     }

@@ -40,6 +40,11 @@ impl Notebook {
         self.book().sockets.push(socket);
     }
 
+    /// Looks at the requests that have ended so far.
+    pub(crate) fn look<T>(&self, at: impl FnOnce(&[Exchange]) -> T) -> T {
+        at(&self.book().exchanges)
+    }
+
     /// Takes what became of the WebSockets.
     pub(crate) fn take_sockets(&self) -> Vec<Socket> {
         std::mem::take(&mut self.book().sockets)

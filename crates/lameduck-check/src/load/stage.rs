@@ -68,6 +68,11 @@ impl Stage {
         &self.0.origin.authority
     }
 
+    /// The round trip that lies between clients and target.
+    pub(crate) fn rtt(&self) -> Duration {
+        self.0.wire.rtt()
+    }
+
     /// Random numbers of a client's own, the same again for the same seed.
     pub(crate) fn random(&self, client: Client) -> StdRng {
         let lane = client.lane as u64;

@@ -57,6 +57,7 @@ pub(crate) async fn run(
             stage
                 .sleep(Duration::from_millis(random.random_range(30..90)))
                 .await;
+            attempt.answered_early |= connection.has_something();
             connection.write(piece).await?;
         }
         Ok(())
@@ -68,7 +69,7 @@ pub(crate) async fn run(
     }
     attempt.written = Some(Instant::now());
     let result = connection
-        .answer(&mut attempt, request.keeps_response(), request.method())
+        .answer(&mut attempt, true, request.method())
         .await;
     attempt.finish(result);
 }

@@ -13,7 +13,7 @@ pub(super) fn judge(ledger: &Ledger) -> Verdict {
         {
             match upload.ending {
                 Ending::Refused => {}
-                _ if matches!(upload.status, Some(200..=299)) && !upload.ending.is_lost() => {
+                Ending::Ok | Ending::OkClose if matches!(upload.status, Some(200..=299)) => {
                     finding.kept()
                 }
                 _ => finding.broken(round.evidence_of(upload)),

@@ -258,6 +258,7 @@ fn requests(outcome: &Outcome, look: Look) -> String {
         (tally.reset_before_response, "reset before a response"),
         (tally.eof_before_response, "closed before a response"),
         (tally.truncated, "cut in the response"),
+        (tally.changed, "another answer than before the signal"),
         (tally.status_5xx, "status 5xx"),
         (tally.timeout, "never answered"),
     ];

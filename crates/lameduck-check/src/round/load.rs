@@ -4,11 +4,12 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
+use super::control::{self, Controls};
 use super::scene::Scene;
 use crate::books::{Accountant, Books};
 use crate::database::Watch;
 use crate::error::CheckError;
-use crate::ledger::{Exchange, GrpcStatus, Lane, Round, RoundKind};
+use crate::ledger::{Lane, Round, RoundKind};
 use crate::load::h2::Script;
 use crate::load::pool::{Pool, Takes};
 use crate::load::upload::Rest;
@@ -23,6 +24,8 @@ use crate::request::RequestTemplate;
 const WARM_REQUESTS: u32 = 3;
 /// ...or this has passed.
 const WARM_UP_LIMIT: Duration = Duration::from_secs(15);
+/// What is not served by then need not be waited for.
+const SOON: Duration = Duration::from_secs(2);
 
 pub(crate) async fn run(
     plan: &Plan,
@@ -33,10 +36,7 @@ pub(crate) async fn run(
     let watch = Watch::open(plan).await?;
     let mut scene = Scene::open(plan, observer, number, RoundKind::Load).await?;
     scene.ready().await?;
-    if number == 1 {
-        paths_exist(plan).await?;
-        liveness_is_good(plan).await?;
-    }
+    liveness_is_good(plan).await?;
     if let Some(accountant) = Accountant::of(plan) {
         scene.open_books(accountant, known, true).await?;
     }
@@ -106,7 +106,7 @@ pub(crate) async fn run(
             grpc::run(stage, client, script.clone())
         });
     }
-    warm_up(&mut scene).await;
+    warm_up(&mut scene).await?;
     if let Some(watch) = watch {
         scene.watch_sessions(watch);
     }
@@ -139,9 +139,7 @@ pub(crate) async fn run(
     tell_slow_at.send_replace(Some(signal - Duration::from_millis(100) - rtt));
     tokio::time::sleep_until(signal.into()).await;
     scene.signal().await?;
-    let round = scene.close().await?;
-    answers_make_sense(&round)?;
-    Ok(round)
+    scene.close().await
 }
 
 /// Gives a load, if there is anything for it to ask, its requests: one after the other, client by client.
@@ -151,26 +149,27 @@ fn in_turn(requests: &[RequestTemplate], load: impl FnOnce(&dyn Fn(u32) -> Reque
     }
 }
 
-async fn warm_up(scene: &mut Scene<'_>) {
+/// Until every load is seen to be served; an error where one is not.
+async fn warm_up(scene: &mut Scene<'_>) -> Result<(), CheckError> {
     let begun = Instant::now();
+    let controls = Controls::begin(scene);
     let enough = scene.moment(Duration::from_millis(400), Duration::from_millis(1000));
     tokio::time::sleep_until(enough.into()).await;
     while !scene.stage.is_warm(WARM_REQUESTS)
         && begun.elapsed() < WARM_UP_LIMIT
         && scene.target.ended().is_none()
     {
+        if begun.elapsed() > SOON {
+            scene.stage.notebook().look(control::is_healthy)?;
+        }
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-}
-
-/// Asks each quick path once, so that a wrong one is told at once.
-async fn paths_exist(plan: &Plan) -> Result<(), CheckError> {
-    for request in plan.get.iter().filter(|request| request.method() == "GET") {
-        if let Ok(status) = probe::look(&plan.at(request.path())).await.status {
-            makes_sense(request, status)?;
-        }
-    }
-    Ok(())
+    controls.end().await;
+    let seen = scene.stage.notebook();
+    seen.look(|exchanges| {
+        control::is_healthy(exchanges)?;
+        control::is_complete(exchanges, scene.plan)
+    })
 }
 
 /// A probe that fails before the signal says nothing after it.
@@ -189,33 +188,4 @@ async fn liveness_is_good(plan: &Plan) -> Result<(), CheckError> {
             Err(what) => format!("did not answer ({what})"),
         },
     })
-}
-
-fn answers_make_sense(round: &Round) -> Result<(), CheckError> {
-    let answered = |exchange: &Exchange| {
-        if let Some(GrpcStatus {
-            code: GrpcStatus::UNIMPLEMENTED,
-            ..
-        }) = exchange.grpc
-        {
-            return Err(CheckError::Unimplemented {
-                method: exchange.request.path().to_owned(),
-            });
-        }
-        exchange
-            .status
-            .map_or(Ok(()), |status| makes_sense(&exchange.request, status))
-    };
-    round.exchanges.iter().try_for_each(answered)
-}
-
-/// A target that turns the request itself down is not tested by it.
-fn makes_sense(request: &RequestTemplate, status: u16) -> Result<(), CheckError> {
-    match status {
-        400 | 401 | 403 | 404 | 405 | 415 | 422 => Err(CheckError::TurnedDown {
-            request: format!("{} {}", request.method(), request.path()),
-            status,
-        }),
-        _ => Ok(()),
-    }
 }

@@ -193,7 +193,7 @@ impl<'a> Scene<'a> {
         };
         let sockets = self.stage.notebook().take_sockets();
         let (exchanges, connections) = self.stage.notebook().take().map_err(CheckError::Local)?;
-        let round = Round {
+        let mut round = Round {
             number: self.number,
             kind: self.kind,
             rtt: self.plan.rtt,
@@ -213,6 +213,7 @@ impl<'a> Scene<'a> {
             audit,
             sessions,
         };
+        round.mark_changes();
         self.observer.on(&Event::RoundEnded { round: &round });
         Ok(round)
     }

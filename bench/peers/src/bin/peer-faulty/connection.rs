@@ -2,6 +2,7 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use socket2::SockRef;
@@ -123,14 +124,27 @@ impl Connection {
             .unwrap_or(0);
         while self.buffer.len() < request.length {
             self.read(|connection| connection.state.errs(Fault::DropsUploads))?;
+            if self.state.errs(Fault::ShortUploads) && self.buffer.len() < request.length {
+                let came = self.buffer.len().to_string();
+                self.answer("200 OK", &came)?;
+                return Err(Over);
+            }
         }
         self.buffer.drain(..request.length);
-        if route == "/stream" {
-            return self.stream(Duration::from_millis(takes / 10));
+        match route {
+            "/stream" => return self.stream(Duration::from_millis(takes / 10)),
+            "/raw" => return self.raw(Duration::from_millis(takes / 10)),
+            "/upload" => return self.answer("200 OK", &request.length.to_string()),
+            _ => {}
         }
-        std::thread::sleep(Duration::from_millis(takes));
+        thread::sleep(Duration::from_millis(takes));
         match self.state.fault {
+            Fault::AlwaysErrors => return self.answer("500 Internal Server Error", "broken"),
             _ if !self.state.is_stopping() => {}
+            Fault::NotFound => return self.answer("404 Not Found", "gone"),
+            Fault::Empty => return self.answer("200 OK", ""),
+            Fault::Redirects => return self.answer("302 Found", "elsewhere"),
+            Fault::TooMany => return self.answer("429 Too Many Requests", "slower"),
             Fault::Resets => {
                 let _ = SockRef::from(&self.stream).set_linger(Some(Duration::ZERO));
                 return Err(Over);
@@ -171,7 +185,7 @@ impl Connection {
         let head = format!("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n{close}\r\n");
         self.stream.write_all(head.as_bytes()).map_err(|_| Over)?;
         for _ in 0..10 {
-            std::thread::sleep(pause);
+            thread::sleep(pause);
             if self.state.errs(Fault::Cuts) {
                 return Err(Over);
             }
@@ -179,6 +193,20 @@ impl Connection {
         }
         self.stream.write_all(b"0\r\n\r\n").map_err(|_| Over)?;
         goes_on
+    }
+
+    /// Ten pieces without a length: whether it was all of them only the peer knows.
+    fn raw(&mut self, pause: Duration) -> Result<(), Over> {
+        let head = b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n";
+        self.stream.write_all(head).map_err(|_| Over)?;
+        for _ in 0..10 {
+            thread::sleep(pause);
+            if self.state.errs(Fault::ShortBodies) {
+                break;
+            }
+            self.stream.write_all(&[b'r'; 1000]).map_err(|_| Over)?;
+        }
+        Err(Over)
     }
 
     /// What the response says of closing, and whether another request may come.

@@ -22,6 +22,20 @@ pub enum Fault {
     Cuts,
     /// Answers 503 once signalled.
     Errors,
+    /// Answers 404 once signalled, as when routes are torn down.
+    NotFound,
+    /// Answers 200 without a body once signalled.
+    Empty,
+    /// Answers 302 once signalled.
+    Redirects,
+    /// Answers 429 once signalled.
+    TooMany,
+    /// Ends bodies without a length early once signalled.
+    ShortBodies,
+    /// Answers uploads when half of them has come, once signalled.
+    ShortUploads,
+    /// Answers 500, signalled or not.
+    AlwaysErrors,
     /// Stays ready.
     StaysReady,
     /// Is no longer alive once signalled.

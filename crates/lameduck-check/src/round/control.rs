@@ -1,0 +1,156 @@
+//! The control window: what a load comes to before the signal. What does not work then says nothing after it.
+//!
+//! # What must hold
+//! - Each load that was asked for is seen to be answered, question by question, before the signal is sent.
+//! - A question that fails more often than now and then ends the run, with what was seen.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+
+use super::scene::Scene;
+use crate::error::CheckError;
+use crate::ledger::{Ending, Exchange, Lane};
+use crate::load::control;
+use crate::load::notebook::Client;
+use crate::plan::Plan;
+
+/// One failure in so many is chance, and more often it is how the target is.
+const RARELY: usize = 20;
+/// Requests that take long are waited for this long.
+const LIMIT: Duration = Duration::from_secs(15);
+/// A second upload shows whether the answers are always the same.
+const UPLOADS: u32 = 2;
+
+/// Requests that take long, made to their end once before the signal.
+pub(super) struct Controls(JoinSet<()>);
+
+impl Controls {
+    pub(super) fn begin(scene: &Scene<'_>) -> Self {
+        let plan = scene.plan;
+        let mut running = JoinSet::new();
+        let numbered = |lane, requests: &[_]| {
+            let client = move |(number, request)| (Client { lane, number }, request);
+            let requests: Vec<_> = requests.to_vec();
+            (1..).zip(requests).map(client).collect::<Vec<_>>()
+        };
+        let slow = numbered(Lane::Slow, &plan.slow);
+        for (client, request) in slow
+            .into_iter()
+            .chain(numbered(Lane::Download, &plan.downloads))
+        {
+            running.spawn(control::whole(scene.stage.clone(), client, request));
+        }
+        for (client, request) in numbered(Lane::Upload, &plan.uploads) {
+            let stage = scene.stage.clone();
+            running.spawn(control::uploads(stage, client, request, UPLOADS));
+        }
+        Self(running)
+    }
+
+    /// Waits until all of them have ended.
+    pub(super) async fn end(mut self) {
+        let all = async { while self.0.join_next().await.is_some() {} };
+        // One that has not ended is dropped, and so entered as never answered.
+        drop(tokio::time::timeout(LIMIT, all).await);
+        self.0.shutdown().await;
+    }
+}
+
+/// Whether what was seen so far is as it should be.
+pub(super) fn is_healthy(exchanges: &[Exchange]) -> Result<(), CheckError> {
+    let mut questions: HashMap<(Lane, &str, &str), Vec<&Exchange>> = HashMap::new();
+    for exchange in exchanges {
+        let request = &exchange.request;
+        let question = (exchange.lane, request.method(), request.path());
+        questions.entry(question).or_default().push(exchange);
+    }
+    for ((lane, method, path), asked) in questions {
+        let failed: Vec<&&Exchange> = asked.iter().filter(|it| has_failed(it)).collect();
+        let Some(first) = failed.first() else {
+            continue;
+        };
+        if failed.len() * RARELY > asked.len() {
+            return Err(CheckError::Unhealthy {
+                load: format!("{method} {path} ({lane})"),
+                seen: format!(
+                    "{} of {} requests came to this: {}",
+                    failed.len(),
+                    asked.len(),
+                    first.what
+                ),
+                fix: fix(lane, &first.what),
+            });
+        }
+    }
+    Ok(())
+}
+
+/// Whether each load of the plan was answered at least once.
+pub(super) fn is_complete(exchanges: &[Exchange], plan: &Plan) -> Result<(), CheckError> {
+    let quick = !plan.get.is_empty();
+    let demanded = [
+        (quick && plan.clients.keep_alive > 0, Lane::KeepAlive),
+        (quick && plan.clients.per_request > 0, Lane::PerRequest),
+        (quick && plan.h2 && plan.clients.h2 > 0, Lane::H2),
+        (!plan.grpc.is_empty() && plan.clients.grpc > 0, Lane::Grpc),
+        (
+            !plan.post.is_empty() && plan.clients.orders > 0,
+            Lane::Order,
+        ),
+        (!plan.slow.is_empty(), Lane::Slow),
+        (!plan.uploads.is_empty(), Lane::Upload),
+        (!plan.downloads.is_empty(), Lane::Download),
+    ];
+    let is_answered = |lane| {
+        let mut of_lane = exchanges.iter().filter(|it| it.lane == lane);
+        of_lane.any(|it| it.ending.is_answered())
+    };
+    let missing = demanded
+        .into_iter()
+        .find(|(is_demanded, lane)| *is_demanded && !is_answered(*lane));
+    match missing {
+        None => Ok(()),
+        Some((_, lane)) => Err(CheckError::Unhealthy {
+            load: format!("the load \"{lane}\""),
+            seen: "not one of its requests was answered".to_owned(),
+            fix: fix(lane, ""),
+        }),
+    }
+}
+
+fn has_failed(exchange: &Exchange) -> bool {
+    if let Some(status) = &exchange.grpc {
+        return exchange.lane == Lane::Grpc && status.tells_of_a_failure();
+    }
+    match exchange.ending {
+        // Sent back for another connection: that is no failure.
+        Ending::Unprocessed => false,
+        Ending::Ok | Ending::OkClose | Ending::Changed => {
+            exchange.status.is_some_and(|status| status >= 400)
+        }
+        _ => true,
+    }
+}
+
+fn fix(lane: Lane, seen: &str) -> &'static str {
+    match lane {
+        _ if seen.contains("TLS handshake") => {
+            "is --ca who signed the target's certificate, and is it for the name in --url?"
+        }
+        Lane::H2 | Lane::EventsH2 => {
+            "does the target speak HTTP/2 there, in cleartext with prior knowledge or over TLS? If not, leave out --h2"
+        }
+        Lane::Grpc | Lane::GrpcStream => {
+            "does the target speak gRPC there? Name a method that it serves, like shop.v1.Shop/GetOrder, and the \
+             message that it takes with --grpc-data"
+        }
+        Lane::Order => "name with --post what places an order",
+        Lane::Upload => "name with --upload a path that takes a POST of 64 KiB",
+        Lane::Slow | Lane::Download => {
+            "name a request that the target serves to its end in a second or so"
+        }
+        _ => "name requests that the target serves, and fewer clients if these are too many for it",
+    }
+}
