@@ -42,7 +42,7 @@ pub use component::close::Close;
 pub use component::restarting::Restarting;
 pub use component::{Component, Running, Start, StartError};
 pub use environment::{BadLameDuck, LameDuck};
-pub use handle::Handle;
+pub use handle::{Handle, Metric, MetricKind, MetricSample};
 pub use lifecycle::{Lifecycle, NotStarted};
 pub use readiness::Readiness;
 pub use report::Report;

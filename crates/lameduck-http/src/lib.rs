@@ -7,7 +7,7 @@
 //! | WebSockets | `websocket`, on either |
 //! | event streams | nothing: they end between two events; [`EventStreams`] has the settings |
 //! | handlers that wait for long | [`Draining`] |
-//! | an orchestrator that asks | [`Probes`]; `grpc_health` for gRPC |
+//! | an orchestrator that asks | [`Probes`]; on the service's own port [`ProbeService`]; `grpc_health` for gRPC |
 //!
 //! # Features
 //!
@@ -53,7 +53,7 @@ pub use foreign::layer::{Track, TrackBody, TrackBodyError, TrackFuture, TrackLay
 #[cfg(feature = "tonic-health")]
 pub use grpc::health::{GrpcHealth, Watch as GrpcHealthWatch, grpc_health};
 pub use listen::bind::Bind;
-pub use probe::Probes;
+pub use probe::{ProbeBody, ProbeService, Probes};
 #[cfg(feature = "proxy-header")]
 pub use proxy_protocol::settings::{BadSource, ProxyProtocol};
 pub use request::draining::{Draining, NoHandle};

@@ -68,8 +68,9 @@ pub use lameduck_http::doc;
 
 pub use lameduck_core::{
     AdminPort, Announce, BadConfiguration, BadLameDuck, BoxError, Close, Component, Exit, Handle,
-    LameDuck, Lifecycle, NotStarted, OpenAdminPort, Opening, Phase, Readiness, Report, Restarting,
-    Running, Start, StartError, budget, inflight, phase, report,
+    LameDuck, Lifecycle, Metric, MetricKind, MetricSample, NotStarted, OpenAdminPort, Opening,
+    Phase, Readiness, Report, Restarting, Running, Start, StartError, budget, inflight, phase,
+    report,
 };
 
 #[cfg(feature = "axum")]
@@ -83,8 +84,9 @@ pub use lameduck_http::{BadSource, ProxyProtocol};
 #[cfg(feature = "http")]
 pub use lameduck_http::{
     Bind, ConnectionAddr, ConnectionInfo, Draining, EndsItself, EventStreams, Http, Http1Settings,
-    Http2Settings, Listener, NoHandle, Probes, ServicePerConnection, ServiceSource, SharedService,
-    Track, TrackBody, TrackBodyError, TrackFuture, TrackLayer, request_name,
+    Http2Settings, Listener, NoHandle, ProbeBody, ProbeService, Probes, ServicePerConnection,
+    ServiceSource, SharedService, Track, TrackBody, TrackBodyError, TrackFuture, TrackLayer,
+    request_name,
 };
 #[cfg(feature = "tonic-health")]
 pub use lameduck_http::{GrpcHealth, GrpcHealthWatch, grpc_health};

@@ -7,8 +7,11 @@
 //! 2. Nothing here waits for the async runtime, so that the signal thread and the watchdog can use
 //!    all of it while every runtime thread is blocked.
 
+mod metric;
 mod spawn;
 pub(crate) mod tokens;
+
+pub use self::metric::{Metric, MetricKind, MetricSample};
 
 use std::any::{Any, TypeId};
 use std::collections::HashMap;
@@ -51,6 +54,7 @@ struct Ties {
 }
 
 struct Shared {
+    made: Instant,
     phases: Phases,
     ledger: Ledger,
     budget: Mutex<Budget>,
@@ -92,6 +96,7 @@ impl Handle {
     pub fn new(phases: Phases) -> Handle {
         Handle {
             shared: Arc::new(Shared {
+                made: now(),
                 phases,
                 ledger: Ledger::new(),
                 budget: Mutex::new(Budget::default()),
@@ -301,6 +306,12 @@ impl Handle {
     pub fn begun_for(&self) -> Option<Duration> {
         let begun = self.shared.begun.get()?;
         Some(now().saturating_duration_since(begun.at))
+    }
+
+    /// How long ago the lifecycle was made.
+    #[doc(hidden)]
+    pub fn uptime(&self) -> Duration {
+        now().saturating_duration_since(self.shared.made)
     }
 
     /// How much of the time until `offset` after the signal is left.

@@ -31,6 +31,16 @@ pub const COMPONENT: &str = "component";
 /// The kinds that say that somebody went away, and what each of them was before.
 pub(crate) const GONE: [(&str, &str); 2] = [(CLIENT_GONE, REQUEST), (WEBSOCKET_GONE, "websocket")];
 
+/// What is only counted, where each figure needs a kind.
+pub const UNNAMED: &str = "unnamed";
+
+/// What it was while it was in flight that is counted under `kind` at its end.
+pub(crate) fn before_its_end(kind: &'static str) -> &'static str {
+    let ends = GONE.iter().chain(&[(BROKEN, REQUEST)]);
+    let mut before = ends.filter(|(end, _)| *end == kind);
+    before.next().map_or(kind, |(_, before)| *before)
+}
+
 /// Whether nothing is ever in flight under it: it only says how something ended that did not end as it should.
 pub fn is_an_end(kind: &str) -> bool {
     [CLIENT_GONE, WEBSOCKET_GONE, BROKEN].contains(&kind)

@@ -46,6 +46,16 @@ pub enum Phase {
 }
 
 impl Phase {
+    /// All of them, in their order.
+    pub(crate) const ALL: [Phase; 6] = [
+        Phase::Starting,
+        Phase::Ready,
+        Phase::LameDuck,
+        Phase::Draining,
+        Phase::Closing,
+        Phase::Stopped,
+    ];
+
     /// The name used in reports, metrics and on the status page, for example `lame-duck`.
     pub const fn name(self) -> &'static str {
         match self {

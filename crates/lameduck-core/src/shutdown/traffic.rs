@@ -11,10 +11,11 @@
 //! 1. A request is looked at only if none has counted within the last 10 ms: traffic pays for one read. One that is not
 //!    looked at may be the last, so quiet begins 10 ms after the last that was.
 //! 2. Nothing but the length of the lame-duck phase depends on it.
+//! 3. Where a service of ours has answered a probe is known from then on, whatever the application calls the path.
 
 use std::str::FromStr;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use crate::base::clock::Millis;
@@ -26,6 +27,9 @@ pub struct BadProber(String);
 
 /// How soon after one that counts another is not looked at, in ms. The clock's own resolution may be no better.
 const SOON_MS: u64 = 10;
+
+/// The most paths that are remembered of those at which probes were answered.
+const MOST_PATHS: usize = 32;
 
 /// Who is no traffic beside those known anyhow: paths, which begin with `/`, and what stands in user agents.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -57,16 +61,6 @@ impl Probers {
         self.paths.extend(others.paths);
         self.agents.extend(others.agents);
     }
-
-    /// The paths that only they ask for.
-    pub fn paths(&self) -> &[String] {
-        &self.paths
-    }
-
-    /// What stands in their user agents.
-    pub fn agents(&self) -> &[String] {
-        &self.agents
-    }
 }
 
 /// A list such as `/up,MyChecker/`.
@@ -86,6 +80,8 @@ impl FromStr for Probers {
 pub struct Traffic {
     last: AtomicU64,
     probers: OnceLock<Probers>,
+    /// The paths at which probes have been answered by a service of ours.
+    answered: RwLock<Vec<Box<str>>>,
     /// Whether a layer of ours sees the requests of servers that are not ours.
     layered: AtomicBool,
 }
@@ -102,6 +98,7 @@ impl Traffic {
         Traffic {
             last: AtomicU64::new(Millis::now().0),
             probers: OnceLock::new(),
+            answered: RwLock::default(),
             layered: AtomicBool::new(false),
         }
     }
@@ -114,20 +111,46 @@ impl Traffic {
     /// A request has come. Whether it is that of a prober, one of the application's own or any other, is only asked
     /// if it matters.
     #[inline]
-    pub fn request(&self, at: Millis, is_of_a_prober: impl FnOnce(&Probers) -> bool) {
+    pub fn request(&self, at: Millis, is_of_a_prober: impl FnOnce(&Traffic) -> bool) {
         // Most come soon after another; they only read.
         let last = self.last.load(Ordering::Relaxed);
-        if at.0.saturating_sub(last) > SOON_MS && !is_of_a_prober(self.probers()) {
+        if at.0.saturating_sub(last) > SOON_MS && !is_of_a_prober(self) {
             self.last.store(at.0, Ordering::Relaxed);
         }
     }
 
-    fn probers(&self) -> &Probers {
-        static NONE: Probers = Probers {
-            paths: Vec::new(),
-            agents: Vec::new(),
-        };
-        self.probers.get().unwrap_or(&NONE)
+    /// Whether only probers ask for `path`: as the application says, or as has been seen.
+    pub fn is_probed_at(&self, path: &str) -> bool {
+        let said = |it: &Probers| it.paths.iter().any(|it| it == path);
+        self.probers.get().is_some_and(said) || self.has_answered_at(path)
+    }
+
+    /// Whether what the application says stands in the user agents of its probers stands in `agent`, which may have
+    /// bytes that are no text.
+    pub fn is_probed_by(&self, agent: &[u8]) -> bool {
+        let is_in = |part: &String| agent.windows(part.len()).any(|it| it == part.as_bytes());
+        let said = |it: &Probers| it.agents.iter().any(is_in);
+        self.probers.get().is_some_and(said)
+    }
+
+    fn has_answered_at(&self, path: &str) -> bool {
+        let answered = self.answered.read().unwrap_or_else(PoisonError::into_inner);
+        answered.iter().any(|it| **it == *path)
+    }
+
+    /// A probe has been answered at `path` by a service of ours, which the application has mounted there.
+    pub fn answers_probes_at(&self, path: &str) {
+        if self.has_answered_at(path) {
+            return;
+        }
+        let mut answered = self
+            .answered
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        // Whoever mounts it behind a wildcard has any number of them.
+        if answered.len() < MOST_PATHS {
+            answered.push(path.into());
+        }
     }
 
     /// From now on the requests of other servers are seen.
@@ -167,6 +190,20 @@ mod tests {
     }
 
     #[test]
+    fn where_a_probe_was_answered_is_known_from_then_on() {
+        let traffic = Traffic::new();
+        assert!(!traffic.is_probed_at("/internal/alive"));
+        traffic.answers_probes_at("/internal/alive");
+        traffic.answers_probes_at("/internal/alive");
+        assert!(traffic.is_probed_at("/internal/alive"));
+        assert!(!traffic.is_probed_at("/internal"));
+        for nth in 0..2 * MOST_PATHS {
+            traffic.answers_probes_at(&format!("/any/{nth}"));
+        }
+        assert_eq!(traffic.answered.read().unwrap().len(), MOST_PATHS);
+    }
+
+    #[test]
     fn no_request_is_missed_in_what_is_called_quiet() {
         let traffic = Traffic::new();
         let first = Millis::now();
@@ -181,7 +218,7 @@ mod tests {
     fn a_prober_is_a_path_or_a_part_of_a_user_agent() {
         let probers: Probers = "/up, MyChecker/".parse().unwrap();
         assert_eq!(
-            (probers.paths(), probers.agents()),
+            (&probers.paths[..], &probers.agents[..]),
             (&["/up".to_owned()][..], &["MyChecker/".to_owned()][..])
         );
         for bad in ["", "/up,", "/up?x=1", "/up/*"] {

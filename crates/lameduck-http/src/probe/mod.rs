@@ -11,7 +11,7 @@
 //! 3. However many ask, a check runs once at a time: readiness is no way to overload a database.
 //! 4. No client can keep others out or keep the process from ending.
 //!
-//! `port` is what a lifecycle is given, `server` accepts and ends, `connections` bounds what is open, `stream` is one of them, `routes` answers,
+//! `service` is the same on the service's own port, where neither 1 nor 4 can hold. `port` is what a lifecycle is given, `server` accepts and ends, `connections` bounds what is open, `stream` is one of them, `routes` answers,
 //! [`Readiness`](lameduck_core::Readiness) runs the checks, `status` and `metrics` say the same facts to people,
 //! programs and Prometheus.
 
@@ -20,9 +20,11 @@ mod metrics;
 mod port;
 mod routes;
 mod server;
+mod service;
 mod status;
 mod stream;
 #[cfg(test)]
 mod tests;
 
 pub use port::Probes;
+pub use service::{ProbeBody, ProbeService};

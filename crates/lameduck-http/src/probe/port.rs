@@ -69,7 +69,7 @@ impl AdminPort for Probes {
         let handle = opening.handle;
         let listeners =
             bind_tcp(address).map_err(|e| who_has(address, e, &handle.journal().addresses()))?;
-        let running = start(listeners, handle.clone(), opening.readiness)
+        let running = start(listeners, handle.clone())
             .map_err(|e| StartError::failed(format!("cannot listen on {address}: {e}")))?;
         Ok(Box::new(OpenProbes {
             running,

@@ -1,10 +1,9 @@
-//! What the admin port answers.
+//! What probes are answered, on the admin port and on the service's own.
 
 use std::fmt::Write;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{self, HeaderName, HeaderValue};
@@ -13,10 +12,9 @@ use http_body_util::Full;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::timeout;
 
-use super::metrics::{self, Metrics};
+use super::metrics::{self, MetricsPage};
 use super::status::{Part, Status};
 use lameduck_core::Handle;
-use lameduck_core::Readiness;
 use lameduck_core::internal::CheckOutcome;
 use lameduck_core::internal::Reason;
 use lameduck_core::phase::Phase;
@@ -29,15 +27,8 @@ const STALE: Duration = Duration::from_secs(5);
 /// How long `/status` waits for checks that have never run, so that the first look shows them.
 const FIRST_LOOK: Duration = Duration::from_millis(100);
 
-const ROUTES: &str = "\
-/livez     200 while the process lives
-/readyz    200 while it should get traffic (?verbose: why, or why not)
-/startupz  200 once it has started
-/metrics   figures for Prometheus
-/status    the state of the process as JSON (?offset=100&limit=500: more of what is in flight)
-/          the same as a page
-/drain     begins the shutdown; answers when load balancers have had their time
-";
+const DRAIN: &str =
+    "/drain     begins the shutdown; answers when load balancers have had their time\n";
 
 const NO_DRAIN: &str = "\
 /drain is off: whoever reaches this port could stop the service. Where only those who may can reach
@@ -51,27 +42,86 @@ const READ: &str = "GET, HEAD";
 const POLICY: &str = "default-src 'none'; script-src 'unsafe-inline'; \
      style-src 'unsafe-inline'; connect-src 'self'; base-uri 'none'; frame-ancestors 'none'";
 
+/// Something that is asked for by `GET` or `HEAD`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Route {
+    Livez,
+    Readyz,
+    Startupz,
+    Metrics,
+    Status,
+    Page,
+}
+
+impl Route {
+    /// All, in the order in which they are told.
+    pub const ALL: [Route; 6] = [
+        Route::Livez,
+        Route::Readyz,
+        Route::Startupz,
+        Route::Metrics,
+        Route::Status,
+        Route::Page,
+    ];
+
+    pub const fn path(self) -> &'static str {
+        match self {
+            Route::Livez => "/livez",
+            Route::Readyz => "/readyz",
+            Route::Startupz => "/startupz",
+            Route::Metrics => "/metrics",
+            Route::Status => "/status",
+            Route::Page => "/",
+        }
+    }
+
+    /// What it is for, as a line for people.
+    const fn told(self) -> &'static str {
+        match self {
+            Route::Livez => "/livez     200 while the process lives\n",
+            Route::Readyz => {
+                "/readyz    200 while it should get traffic (?verbose: why, or why not)\n"
+            }
+            Route::Startupz => "/startupz  200 once it has started\n",
+            Route::Metrics => "/metrics   figures for Prometheus\n",
+            Route::Status => {
+                "/status    the state of the process as JSON (?offset=100&limit=500: more of what is in flight)\n"
+            }
+            Route::Page => "/          the same as a page\n",
+        }
+    }
+}
+
+/// Says what there is, to who has asked for something else.
+pub(super) fn nothing_here(routes: &[Route]) -> Answer {
+    let mut answer = text(StatusCode::NOT_FOUND, there_is(routes));
+    for_now(&mut answer);
+    answer
+}
+
+fn there_is(routes: &[Route]) -> String {
+    let told = routes.iter().map(|it| it.told());
+    let mut body = "nothing here; there is\n".to_owned();
+    body.extend(told);
+    body
+}
+
 pub(super) struct Routes {
     handle: Handle,
-    readiness: Arc<Readiness>,
-    metrics: Metrics,
+    metrics: MetricsPage,
     drain: AtomicBool,
     /// For answers that have to wait for something.
     slow: Semaphore,
-    started: Instant,
 }
 
 impl Routes {
     /// At most `slow` answers may wait for something at a time.
-    pub fn new(handle: Handle, readiness: Arc<Readiness>, slow: usize) -> Routes {
-        let started = Instant::now();
+    pub fn new(handle: Handle, slow: usize) -> Routes {
         Routes {
-            metrics: Metrics::new(handle.clone(), readiness.clone(), started),
+            metrics: MetricsPage::new(handle.clone()),
             handle,
-            readiness,
             drain: AtomicBool::new(false),
             slow: Semaphore::new(slow),
-            started,
         }
     }
 
@@ -80,49 +130,72 @@ impl Routes {
         self.drain.store(drain_route, Relaxed);
     }
 
-    /// Answers a request of `peer`. Does not read its body.
+    /// Answers a request of `peer` on the admin port. Does not read its body.
     pub async fn answer<B>(&self, request: &Request<B>, peer: SocketAddr) -> Answer {
-        let mut answer = self.route(request, peer).await;
-        let headers = answer.headers_mut();
-        let mut set = |name: HeaderName, value| {
-            headers.insert(name, HeaderValue::from_static(value));
+        let path = request.uri().path();
+        let mut answer = match Route::ALL.into_iter().find(|it| it.path() == path) {
+            Some(route) => return self.closing(self.answer_to(route, request).await),
+            None if path != "/drain" => text(StatusCode::NOT_FOUND, there_is(&Route::ALL) + DRAIN),
+            None if !self.drain.load(Relaxed) => text(StatusCode::NOT_FOUND, NO_DRAIN),
+            None if matches!(*request.method(), Method::GET | Method::POST) => {
+                self.drain(peer).await
+            }
+            None => not_allowed("GET, POST"),
         };
-        set(header::CACHE_CONTROL, "no-store");
-        set(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
+        for_now(&mut answer);
+        self.closing(answer)
+    }
+
+    /// The same, with an end of its connection once the shutdown has begun.
+    fn closing(&self, mut answer: Answer) -> Answer {
         if self.handle.phase() > Phase::Ready {
-            set(header::CONNECTION, "close");
+            let close = HeaderValue::from_static("close");
+            answer.headers_mut().insert(header::CONNECTION, close);
         }
         answer
     }
 
-    async fn route<B>(&self, request: &Request<B>, peer: SocketAddr) -> Answer {
-        let reads = matches!(*request.method(), Method::GET | Method::HEAD);
-        let verbose = request.uri().query().is_some_and(|query| {
-            let mut keys = query.split('&').map(|pair| pair.split('=').next());
-            keys.any(|key| key == Some("verbose"))
-        });
-        match request.uri().path() {
-            "/drain" if !self.drain.load(Relaxed) => text(StatusCode::NOT_FOUND, NO_DRAIN),
-            "/drain" if matches!(*request.method(), Method::GET | Method::POST) => {
-                self.drain(peer).await
+    /// Probes are answered at `path` of the application's own port: whoever asks there is no traffic.
+    pub fn is_asked_at(&self, path: &str) {
+        self.handle.traffic().answers_probes_at(path);
+    }
+
+    /// Answers a request for `route`, whatever its path. Does not read its body.
+    pub async fn answer_to<B>(&self, route: Route, request: &Request<B>) -> Answer {
+        let asked = Asked::of(request);
+        let mut answer = self.asked_for(route, asked).await;
+        for_now(&mut answer);
+        answer
+    }
+
+    async fn asked_for(&self, route: Route, asked: Asked<'_>) -> Answer {
+        if !asked.reads {
+            return not_allowed(READ);
+        }
+        match route {
+            Route::Livez => verdict(
+                "alive",
+                vec![Line::good("thread", "answers")],
+                asked.verbose(),
+            ),
+            Route::Readyz => verdict("ready", self.ready().await, asked.verbose()),
+            Route::Startupz => {
+                let started = vec![self.phase(Phase::Ready..)];
+                verdict("started", started, asked.verbose())
             }
-            "/drain" => not_allowed("GET, POST"),
-            "/" | "/livez" | "/readyz" | "/startupz" | "/metrics" | "/status" if !reads => {
-                not_allowed(READ)
-            }
-            "/livez" => verdict("alive", vec![Line::good("thread", "answers")], verbose),
-            "/readyz" => verdict("ready", self.ready().await, verbose),
-            "/startupz" => verdict("started", vec![self.phase(Phase::Ready..)], verbose),
-            "/metrics" => match self.metrics.text() {
+            Route::Metrics => match self.metrics.text() {
                 Ok(page) => answer(StatusCode::OK, metrics::CONTENT_TYPE, page),
                 Err(e) => text(StatusCode::INTERNAL_SERVER_ERROR, format!("{e}\n")),
             },
-            "/status" => match Part::of(request.uri().query()) {
-                Ok(part) => typed("application/json", self.status(part).await.to_json()),
+            Route::Status => match Part::of(asked.query) {
+                Ok(part) => {
+                    let status = self.status(part, |it| it.to_json()).await;
+                    typed("application/json", status)
+                }
                 Err(problem) => text(StatusCode::BAD_REQUEST, format!("{problem}\n")),
             },
-            "/" => {
-                let page = self.status(Part::FIRST).await.to_page();
+            Route::Page => {
+                let page = self.status(Part::FIRST, |it| it.to_page()).await;
                 let mut page = typed("text/html; charset=utf-8", page);
                 page.headers_mut().insert(
                     header::CONTENT_SECURITY_POLICY,
@@ -130,10 +203,6 @@ impl Routes {
                 );
                 page
             }
-            _ => text(
-                StatusCode::NOT_FOUND,
-                format!("nothing here; there is\n{ROUTES}"),
-            ),
         }
     }
 
@@ -160,34 +229,37 @@ impl Routes {
 
     async fn ready(&self) -> Vec<Line> {
         // Where the answer is known, pools should not be asked to work.
-        let mut checks: Vec<Line> = if self.serves().good == Some(true) {
-            match self.may_wait() {
+        let mut checks: Vec<Line> = match self.handle.readiness() {
+            None => Vec::new(),
+            Some(readiness) if self.serves().good == Some(true) => match self.may_wait() {
                 Some(_permit) => {
-                    let outcomes = self.readiness.run().await;
+                    let outcomes = readiness.run().await;
                     outcomes.iter().map(|(n, o)| Line::of(n, o)).collect()
                 }
                 None => vec![Line::bad("probes", "too many wait for the checks already")],
+            },
+            Some(readiness) => {
+                let names = readiness.latest();
+                names.iter().map(|(n, _)| Line::not_run(n)).collect()
             }
-        } else {
-            let names = self.readiness.latest();
-            names.iter().map(|(n, _)| Line::not_run(n)).collect()
         };
         // Looked at last: it may have changed while the checks ran.
         checks.insert(0, self.serves());
         checks
     }
 
-    async fn status(&self, part: Part) -> Status<'_> {
-        if self.handle.phase() == Phase::Ready {
-            let new = self.readiness.latest().iter().any(|(_, o)| o.is_none());
+    async fn status<T>(&self, part: Part, told: impl FnOnce(&Status<'_>) -> T) -> T {
+        let readiness = self.handle.readiness();
+        if let (Some(readiness), Phase::Ready) = (&readiness, self.handle.phase()) {
+            let new = readiness.latest().iter().any(|(_, o)| o.is_none());
             match new.then(|| self.may_wait()).flatten() {
                 Some(_permit) => {
-                    let _ = timeout(FIRST_LOOK, self.readiness.run()).await;
+                    let _ = timeout(FIRST_LOOK, readiness.run()).await;
                 }
-                None => self.readiness.refresh(STALE),
+                None => readiness.refresh(STALE),
             }
         }
-        Status::now(&self.handle, &self.readiness, self.started, part)
+        told(&Status::now(&self.handle, readiness.as_deref(), part))
     }
 
     /// A place among those whose answer takes time; `None` if there are so many that there would be no
@@ -206,6 +278,39 @@ impl Routes {
         let phase = self.handle.phases().reached(Phase::Draining).await;
         text(StatusCode::OK, format!("{phase}\n"))
     }
+}
+
+/// What a request says beside its path.
+struct Asked<'a> {
+    /// Whether it only reads.
+    reads: bool,
+    query: Option<&'a str>,
+}
+
+impl Asked<'_> {
+    fn of<B>(request: &Request<B>) -> Asked<'_> {
+        Asked {
+            reads: matches!(*request.method(), Method::GET | Method::HEAD),
+            query: request.uri().query(),
+        }
+    }
+
+    fn verbose(&self) -> bool {
+        let pairs = self.query.unwrap_or_default().split('&');
+        pairs
+            .map(|pair| pair.split('=').next())
+            .any(|key| key == Some("verbose"))
+    }
+}
+
+/// What every answer has in common.
+fn for_now(answer: &mut Answer) {
+    let mut set = |name: HeaderName, value| {
+        let value = HeaderValue::from_static(value);
+        answer.headers_mut().insert(name, value);
+    };
+    set(header::CACHE_CONTROL, "no-store");
+    set(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
 }
 
 /// One line of a verbose answer.

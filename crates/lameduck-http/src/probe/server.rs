@@ -22,7 +22,6 @@ use super::routes::Routes;
 use crate::listen::accept_error::AcceptTrouble;
 use crate::system::descriptors::{PAUSE, exhausted, keep_spare, with_spare};
 use lameduck_core::Handle;
-use lameduck_core::Readiness;
 use lameduck_core::internal::voice;
 
 /// How long answers under way may take once the server is stopped.
@@ -58,7 +57,6 @@ pub(crate) struct RunningProbes {
 pub(crate) fn start(
     listeners: Vec<std::net::TcpListener>,
     handle: Handle,
-    readiness: Arc<Readiness>,
 ) -> io::Result<RunningProbes> {
     let addrs = listeners
         .iter()
@@ -66,7 +64,7 @@ pub(crate) fn start(
         .collect::<io::Result<_>>()?;
     keep_spare();
     let most = connections::most();
-    let routes = Arc::new(Routes::new(handle, readiness, most * 3 / 4));
+    let routes = Arc::new(Routes::new(handle, most * 3 / 4));
     let served = routes.clone();
     let (stop, stopped) = watch::channel(false);
     let (alive, running) = watch::channel(());

@@ -4,15 +4,12 @@
 //! there is and where the rest is: `/status?offset=100&limit=500`.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde::Serialize;
 
 use lameduck_core::Handle;
 use lameduck_core::Readiness;
-
-/// The kind of what is only counted, where each figure needs one.
-pub(super) const UNNAMED: &str = "unnamed";
 
 /// The page, with a place for the status it begins with. It has no part on any other host.
 const PAGE: &str = include_str!("page.html");
@@ -112,13 +109,8 @@ fn capped(text: &str) -> String {
 }
 
 impl Status<'_> {
-    /// The state as of now, of a process that started at `started`.
-    pub fn now<'a>(
-        handle: &Handle,
-        readiness: &'a Readiness,
-        started: Instant,
-        part: Part,
-    ) -> Status<'a> {
+    /// The state as of now.
+    pub fn now<'a>(handle: &Handle, readiness: Option<&'a Readiness>, part: Part) -> Status<'a> {
         let page = handle.ledger().page(part.offset, part.limit);
         let unnamed = handle.ledger().len().saturating_sub(page.named);
         let in_flight = page.entries.iter().map(|entry| Item {
@@ -129,7 +121,8 @@ impl Status<'_> {
         let end = part.offset.saturating_add(part.limit);
         let next = (end < page.named).then(|| format!("/status?offset={end}&limit={}", part.limit));
         let ended = handle.ledger().ended();
-        let checks = readiness.latest().into_iter().map(|(name, outcome)| {
+        let checks = readiness.map(Readiness::latest).unwrap_or_default();
+        let checks = checks.into_iter().map(|(name, outcome)| {
             let outcome = outcome.as_ref();
             CheckStatus {
                 name,
@@ -143,7 +136,7 @@ impl Status<'_> {
             grace_ms: milliseconds(handle.budget().grace()),
             time_left_ms: milliseconds(handle.time_left()),
             reason: handle.reason().map(|reason| reason.to_string()),
-            uptime_ms: milliseconds(started.elapsed()),
+            uptime_ms: milliseconds(handle.uptime()),
             in_flight: in_flight.collect(),
             next,
             named: page.named,

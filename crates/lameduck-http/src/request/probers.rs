@@ -6,7 +6,7 @@
 use http::Method;
 use http::Request;
 use http::header::{ORIGIN, USER_AGENT};
-use lameduck_core::internal::traffic::Probers;
+use lameduck_core::internal::traffic::Traffic;
 
 /// What stands in the user agents of checkers: kubelet, Google Cloud (load balancers, uptime checks), AWS (load
 /// balancers, Route 53), Azure (Traffic Manager, Front Door, load balancers), Cloudflare, Envoy, Consul,
@@ -67,9 +67,9 @@ const PATHS: &[&str] = &[
 ];
 
 /// Whether a prober has sent it: one of those that are known, or one of the application's `own`.
-pub(crate) fn is_of_a_prober<B>(request: &Request<B>, own: &Probers) -> bool {
+pub(crate) fn is_of_a_prober<B>(request: &Request<B>, own: &Traffic) -> bool {
     let path = request.uri().path();
-    if PATHS.contains(&path) || own.paths().iter().any(|it| it == path) {
+    if PATHS.contains(&path) || own.is_probed_at(path) {
         return true;
     }
     let headers = request.headers();
@@ -77,8 +77,7 @@ pub(crate) fn is_of_a_prober<B>(request: &Request<B>, own: &Probers) -> bool {
         Some(agent) => {
             // It may have bytes that are no text.
             let agent = agent.as_bytes();
-            let is_in = |part: &String| agent.windows(part.len()).any(|it| it == part.as_bytes());
-            names_a_checker(agent) || own.agents().iter().any(is_in)
+            names_a_checker(agent) || own.is_probed_by(agent)
         }
         // HAProxy asks so (`option httpchk`). A browser's says where it comes from.
         None => request.method() == Method::OPTIONS && !headers.contains_key(ORIGIN),
@@ -90,7 +89,8 @@ mod tests {
     use super::*;
 
     fn counts(request: http::request::Builder) -> bool {
-        let own = "/up, MyChecker/".parse().unwrap();
+        let own = Traffic::new();
+        own.leave_out("/up, MyChecker/".parse().unwrap());
         !is_of_a_prober(&request.body(()).unwrap(), &own)
     }
 

@@ -20,6 +20,8 @@
 //! | `GET /spawn-blocking?ms=N` | leaves a blocking thread behind that returns after N ms, or never |
 //! | `GET /spawn?ms=N` | leaves a task behind, by `Handle::spawn`, that is done after N ms |
 //! | `GET /track?n=N` | has N more things in flight for ever |
+//! | `GET /internal/livez`, `/internal/readyz`, … | the probes once more, on this port |
+//! | `GET /alive` | one of them |
 //! | gRPC `grpc.health.v1.Health` | whether it serves |
 //!
 //! `/work`, `/never`, `/endless` and `/panic` can be called as if they were methods of gRPC, too.
@@ -38,7 +40,7 @@ use axum::routing::{get, post};
 use futures_util::stream;
 use http_body_util::BodyExt;
 use hyper_util::rt::TokioIo;
-use lameduck::Handle;
+use lameduck::{Handle, ProbeService};
 use tokio::io::AsyncWriteExt;
 
 pub fn router(handle: Handle) -> Router {
@@ -47,6 +49,8 @@ pub fn router(handle: Handle) -> Router {
             "/grpc.health.v1.Health/{method}",
             lameduck::grpc_health(&handle, ["misbehaving"]),
         )
+        .nest_service("/internal", ProbeService::new(&handle).with_metrics())
+        .route_service("/alive", ProbeService::livez(&handle))
         .route("/spawn", get(spawn).with_state(handle.clone()))
         .route("/track", get(track).with_state(handle.clone()))
         .route("/block-all", get(move || block_all(handle.clone())))

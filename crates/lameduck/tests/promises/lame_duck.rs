@@ -129,6 +129,16 @@ fn lame_duck_waits_for_traffic_and_not_for_probers() {
             plain().env("LAMEDUCK_PROBERS", "/work,MyChecker/"),
             request("/work", "curl/8.14.1"),
         ),
+        (
+            "a service of ours for probes",
+            plain(),
+            request("/alive", "curl/8.14.1"),
+        ),
+        (
+            "one that is nested",
+            plain(),
+            request("/internal/readyz", "curl/8.14.1"),
+        ),
         ("a balancer that connects", plain(), String::new()),
     ] {
         let lasted = lasts_with(start, &bytes);

@@ -31,6 +31,7 @@ mod inherited;
 mod lame_duck;
 mod names;
 mod other_servers;
+mod own_port;
 mod proxy_protocol;
 mod report_file;
 mod signals;

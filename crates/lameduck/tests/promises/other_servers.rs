@@ -14,8 +14,9 @@ use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
 use lameduck::websocket::{WebSocket, WebSocketUpgrade};
-use lameduck::{Draining, Handle, TrackLayer};
+use lameduck::{Draining, Handle, Phase, ProbeService, TrackLayer};
 use tokio::net::TcpListener;
+use tower_service::Service;
 
 use crate::in_process::{ANYWHERE, Server};
 use crate::socket::Socket;
@@ -51,6 +52,30 @@ where
             }
         })
     })
+}
+
+#[test]
+fn probes_are_answered_by_plain_hyper_too() {
+    let server = hyper_server(|handle| {
+        let probes = ProbeService::new(&handle);
+        service_fn(move |request: Request<Incoming>| probes.clone().call(request))
+    });
+    let ready = server
+        .handle
+        .phases()
+        .wait(Phase::Ready, Duration::from_secs(20));
+    assert_eq!(ready, Phase::Ready);
+    let mut client = server.client();
+    for (path, status) in [
+        ("/livez", 200),
+        ("/readyz", 200),
+        ("/startupz", 200),
+        ("/metrics", 404),
+        ("/drain", 404),
+    ] {
+        assert_eq!(client.get(path).status, status, "{path}");
+    }
+    server.ends_clean();
 }
 
 async fn echo(mut socket: WebSocket) {

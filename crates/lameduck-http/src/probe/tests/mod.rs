@@ -29,6 +29,7 @@ struct Rig {
     main: Runtime,
     handle: Handle,
     probes: RunningProbes,
+    _readiness: Arc<Readiness>,
 }
 
 fn rig(checks: Vec<Check>, drain_route: bool) -> (Rig, Driver<at::Starting>) {
@@ -46,13 +47,15 @@ fn rig(checks: Vec<Check>, drain_route: bool) -> (Rig, Driver<at::Starting>) {
         main.handle().clone(),
         handle.phases().clone(),
     ));
-    let probes = start(vec![listener], handle.clone(), readiness.clone()).unwrap();
+    let probes = start(vec![listener], handle.clone()).unwrap();
     readiness.depend_on(checks, probes.clock());
+    handle.depend_on(&readiness);
     probes.complete(drain_route);
     let rig = Rig {
         main,
         handle,
         probes,
+        _readiness: readiness,
     };
     (rig, driver)
 }
