@@ -51,7 +51,7 @@ pub use event_stream::events::{EndsItself, EventStreams};
 pub use foreign::foreign_listener::Listener;
 pub use foreign::layer::{Track, TrackBody, TrackBodyError, TrackFuture, TrackLayer};
 #[cfg(feature = "tonic-health")]
-pub use grpc::health::{GrpcHealth, Watch as GrpcHealthWatch, grpc_health};
+pub use grpc::health::{GrpcHealth, GrpcHealthWatch, grpc_health};
 pub use listen::bind::Bind;
 pub use probe::{ProbeBody, ProbeService, Probes};
 #[cfg(feature = "proxy-header")]

@@ -14,8 +14,8 @@ use lameduck_core::internal::clock::Millis;
 
 /// The list.
 #[derive(Default)]
-pub(crate) struct Roster {
-    list: Mutex<List>,
+pub(crate) struct ConnectionList {
+    list: Mutex<Entries>,
     /// Told when the list becomes empty.
     pub(crate) empty: Notify,
     /// Told when somebody has to be looked at sooner than was thought: a connection comes onto a list
@@ -24,7 +24,7 @@ pub(crate) struct Roster {
 }
 
 #[derive(Default)]
-struct List {
+struct Entries {
     conns: Slab<Arc<Conn>>,
     /// Whether there was nobody when somebody last looked.
     seen_empty: bool,
@@ -32,8 +32,8 @@ struct List {
     last_byte: Option<Millis>,
 }
 
-impl Roster {
-    fn list(&self) -> MutexGuard<'_, List> {
+impl ConnectionList {
+    fn list(&self) -> MutexGuard<'_, Entries> {
         // Nothing under this lock can panic half way.
         self.list.lock().unwrap_or_else(|e| e.into_inner())
     }
@@ -44,14 +44,14 @@ impl Roster {
         self: &Arc<Self>,
         conn: Arc<Conn>,
         place: Option<OwnedSemaphorePermit>,
-    ) -> Listed {
+    ) -> ListedConnection {
         let mut list = self.list();
         if std::mem::take(&mut list.seen_empty) {
             self.look.notify_one();
         }
-        Listed {
+        ListedConnection {
             key: list.conns.insert(conn),
-            roster: self.clone(),
+            connections: self.clone(),
             _place: place,
         }
     }
@@ -73,21 +73,21 @@ impl Roster {
 }
 
 /// A connection's place on the list.
-pub(crate) struct Listed {
-    roster: Arc<Roster>,
+pub(crate) struct ListedConnection {
+    connections: Arc<ConnectionList>,
     key: usize,
     _place: Option<OwnedSemaphorePermit>,
 }
 
-impl Drop for Listed {
+impl Drop for ListedConnection {
     fn drop(&mut self) {
         let gone = {
-            let mut list = self.roster.list();
+            let mut list = self.connections.list();
             let gone = list.conns.try_remove(self.key);
             let last_byte = gone.as_ref().map(|conn| conn.snapshot().last_byte);
             list.last_byte = list.last_byte.max(last_byte);
             if list.conns.is_empty() {
-                self.roster.empty.notify_waiters();
+                self.connections.empty.notify_waiters();
             }
             gone
         };

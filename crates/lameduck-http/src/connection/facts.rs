@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 #[cfg(unix)]
 use std::path::PathBuf;
 
-use crate::listen::socket::Socket;
+use crate::listen::socket::ClientSocket;
 
 /// One end of a connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,9 +52,9 @@ pub(crate) struct ConnectionFacts {
 impl ConnectionFacts {
     /// Asks the system. `peer` is what it said when the connection was accepted: one that is reset has
     /// no address any more.
-    pub(crate) fn of(socket: &Socket, peer: Option<SocketAddr>) -> ConnectionFacts {
+    pub(crate) fn of(socket: &ClientSocket, peer: Option<SocketAddr>) -> ConnectionFacts {
         match socket {
-            Socket::Tcp(stream) => ConnectionFacts {
+            ClientSocket::Tcp(stream) => ConnectionFacts {
                 peer: peer.map_or(ConnectionAddr::Unknown, ConnectionAddr::Tcp),
                 local: stream
                     .local_addr()
@@ -65,7 +65,7 @@ impl ConnectionFacts {
                 credentials: None,
             },
             #[cfg(unix)]
-            Socket::Unix(stream) => ConnectionFacts {
+            ClientSocket::Unix(stream) => ConnectionFacts {
                 peer: ConnectionAddr::unix(stream.peer_addr()),
                 local: ConnectionAddr::unix(stream.local_addr()),
                 #[cfg(feature = "proxy-header")]

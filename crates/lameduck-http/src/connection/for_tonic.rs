@@ -69,14 +69,14 @@ mod tests {
     }
 
     /// A server that answers each call with what is known of its client.
-    struct Server {
+    struct TonicServer {
         handle: Handle,
         address: String,
         running: JoinHandle<Exit>,
     }
 
-    impl Server {
-        async fn start(tls: Option<Tls>) -> Server {
+    impl TonicServer {
+        async fn start(tls: Option<Tls>) -> TonicServer {
             let (_, health) = tonic_health::server::health_reporter();
             let says_who = |request: Request<()>| -> Result<Request<()>, Status> {
                 Err(Status::aborted(known(&request)))
@@ -95,7 +95,7 @@ mod tests {
                     None => tokio::task::yield_now().await,
                 }
             };
-            Server {
+            TonicServer {
                 handle,
                 address,
                 running,
@@ -110,7 +110,7 @@ mod tests {
 
     #[tokio::test]
     async fn tonic_knows_the_clients_address() {
-        let server = Server::start(None).await;
+        let server = TonicServer::start(None).await;
         let stream = TcpStream::connect(&server.address).await.unwrap();
         let own = stream.local_addr().unwrap();
         assert_eq!(told(stream).await, format!("{own} 0"));
@@ -131,7 +131,8 @@ mod tests {
         std::fs::write(file("tls.crt"), certificate.pem()).unwrap();
         std::fs::write(file("tls.key"), key.serialize_pem()).unwrap();
         let tls = Tls::files(file("tls.crt"), file("tls.key"));
-        let server = Server::start(Some(tls.require_client_certificates(file("ca.pem")))).await;
+        let server =
+            TonicServer::start(Some(tls.require_client_certificates(file("ca.pem")))).await;
 
         let mut roots = rustls::RootCertStore::empty();
         roots.add(signs.der().clone()).unwrap();

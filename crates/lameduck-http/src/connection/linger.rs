@@ -21,7 +21,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use super::conn::Conn;
 use super::pauses::LINGER;
-use super::stream::Stream;
+use super::stream::ConnectionStream;
 use lameduck_core::phase::Phase;
 
 /// The same for a peer that goes on sending what nobody will read: 5 s.
@@ -30,7 +30,7 @@ const LINGER_READING: Duration = Duration::from_secs(5);
 const LOOK: Duration = Duration::from_millis(10);
 
 /// Ends the connection in an orderly way; returns when the socket may be closed.
-pub(crate) async fn linger(mut stream: Stream, conn: &Conn) {
+pub(crate) async fn linger(mut stream: ConnectionStream, conn: &Conn) {
     conn.leaves();
     if conn.looks_whole() {
         return stream.into_socket().reset();

@@ -13,28 +13,28 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::conn::Conn;
-use super::stream::Stream;
-use crate::listen::socket::Peer;
+use super::stream::ConnectionStream;
+use crate::listen::socket::PeerState;
 
 /// What hyper gets to hold. Handed back through [`Conn::give_back`] when dropped, by whomever:
 /// hyper, a panic, or the owner of an upgraded connection.
-pub(crate) struct Tap {
+pub(crate) struct ObservedStream {
     /// Only empty during `drop`.
-    stream: Option<Stream>,
+    stream: Option<ConnectionStream>,
     conn: Arc<Conn>,
 }
 
-impl Tap {
+impl ObservedStream {
     #[inline]
-    pub(crate) fn new(stream: Stream, conn: Arc<Conn>) -> Tap {
-        Tap {
+    pub(crate) fn new(stream: ConnectionStream, conn: Arc<Conn>) -> ObservedStream {
+        ObservedStream {
             stream: Some(stream),
             conn,
         }
     }
 
     #[inline]
-    fn parts(&mut self) -> io::Result<(Pin<&mut Stream>, &Conn)> {
+    fn parts(&mut self) -> io::Result<(Pin<&mut ConnectionStream>, &Conn)> {
         match &mut self.stream {
             Some(stream) => Ok((Pin::new(stream), &self.conn)),
             None => Err(io::ErrorKind::NotConnected.into()),
@@ -42,7 +42,7 @@ impl Tap {
     }
 }
 
-impl Drop for Tap {
+impl Drop for ObservedStream {
     fn drop(&mut self) {
         if let Some(stream) = self.stream.take() {
             self.conn.give_back(stream);
@@ -50,7 +50,7 @@ impl Drop for Tap {
     }
 }
 
-impl AsyncRead for Tap {
+impl AsyncRead for ObservedStream {
     #[inline]
     fn poll_read(
         mut self: Pin<&mut Self>,
@@ -62,7 +62,7 @@ impl AsyncRead for Tap {
         let before = buf.filled().len();
         let polled = stream.as_mut().poll_read(cx, buf);
         #[cfg(feature = "rustls")]
-        if let Stream::Tls(session) = &*stream {
+        if let ConnectionStream::Tls(session) = &*stream {
             conn.within_record(session.is_within_record());
         }
         if let Poll::Ready(Ok(())) = polled {
@@ -79,27 +79,27 @@ impl AsyncRead for Tap {
 /// While a request is being answered hyper does not read, since a peer may send its FIN right behind a
 /// whole request and still wait for the answer (RFC 9112, 9.6). So we look for one that is really gone.
 #[cold]
-fn look_for_peer(stream: &Stream, conn: &Conn, cx: &mut Context<'_>) -> io::Result<()> {
+fn look_for_peer(stream: &ConnectionStream, conn: &Conn, cx: &mut Context<'_>) -> io::Result<()> {
     // Until something comes the task is woken by it, and by an end too.
     if stream.poll_readable(cx).is_pending() {
         return Ok(());
     }
     match stream.peer() {
-        Peer::There => {}
-        Peer::Finished => {
+        PeerState::There => {}
+        PeerState::Finished => {
             if conn.peer_finished() {
                 stream.ask_often_for_peer();
             }
         }
-        Peer::Gone => return Err(io::ErrorKind::ConnectionReset.into()),
+        PeerState::Gone => return Err(io::ErrorKind::ConnectionReset.into()),
     }
     Ok(())
 }
 
-impl Tap {
+impl ObservedStream {
     #[inline]
     fn wrote(
-        stream: &Stream,
+        stream: &ConnectionStream,
         conn: &Conn,
         polled: Poll<io::Result<usize>>,
     ) -> Poll<io::Result<usize>> {
@@ -112,7 +112,7 @@ impl Tap {
     }
 }
 
-impl AsyncWrite for Tap {
+impl AsyncWrite for ObservedStream {
     #[inline]
     fn poll_write(
         mut self: Pin<&mut Self>,
@@ -121,7 +121,7 @@ impl AsyncWrite for Tap {
     ) -> Poll<io::Result<usize>> {
         let (mut stream, conn) = self.parts()?;
         let polled = stream.as_mut().poll_write(cx, buf);
-        Tap::wrote(&stream, conn, polled)
+        ObservedStream::wrote(&stream, conn, polled)
     }
 
     #[inline]
@@ -132,12 +132,14 @@ impl AsyncWrite for Tap {
     ) -> Poll<io::Result<usize>> {
         let (mut stream, conn) = self.parts()?;
         let polled = stream.as_mut().poll_write_vectored(cx, bufs);
-        Tap::wrote(&stream, conn, polled)
+        ObservedStream::wrote(&stream, conn, polled)
     }
 
     #[inline]
     fn is_write_vectored(&self) -> bool {
-        self.stream.as_ref().is_some_and(Stream::is_write_vectored)
+        self.stream
+            .as_ref()
+            .is_some_and(ConnectionStream::is_write_vectored)
     }
 
     #[inline]

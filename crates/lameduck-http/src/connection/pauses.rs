@@ -29,12 +29,12 @@ pub(crate) fn counts(pause_ms: u64) -> Option<u32> {
 /// The longest pause seen lately on any connection of the server. Half a minute old ones are
 /// forgotten, so that one slow client does not slow the next shutdown.
 #[derive(Default)]
-pub(crate) struct Recent {
+pub(crate) struct LongestPause {
     /// The time in ms in the upper 44 bits, the pause in ms in the lower 20.
     packed: AtomicU64,
 }
 
-impl Recent {
+impl LongestPause {
     const MEMORY_MS: u64 = 30_000;
 
     #[inline]
@@ -55,11 +55,11 @@ impl Recent {
 
 /// The pauses of all connections of one server.
 #[derive(Default)]
-pub(crate) struct Pace {
+pub(crate) struct PeerPauses {
     /// Between a response and the next request.
-    pub(crate) turnaround: Recent,
+    pub(crate) turnaround: LongestPause,
     /// Between the connection and its first byte.
-    pub(crate) first_byte: Recent,
+    pub(crate) first_byte: LongestPause,
 }
 
 /// How quiet a connection must have been.
@@ -86,14 +86,14 @@ mod tests {
 
     #[test]
     fn a_spare_connection_says_nothing_about_pauses() {
-        let recent = Recent::default();
+        let recent = LongestPause::default();
         recent.saw(20_000, Millis(1));
         assert_eq!(recent.longest(), ms(0));
     }
 
     #[test]
     fn the_longest_pause_is_remembered_for_half_a_minute() {
-        let recent = Recent::default();
+        let recent = LongestPause::default();
         recent.saw(300, Millis(1_000));
         recent.saw(20, Millis(20_000));
         assert_eq!(recent.longest(), ms(300));

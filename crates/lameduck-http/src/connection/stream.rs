@@ -6,28 +6,28 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::listen::socket::{Peer, Socket, forward_io};
+use crate::listen::socket::{ClientSocket, PeerState, forward_io};
 #[cfg(feature = "rustls")]
-use crate::tls::Session;
+use crate::tls::TlsSession;
 
 /// A connection's bytes.
-pub(crate) enum Stream {
-    Plain(Socket),
+pub(crate) enum ConnectionStream {
+    Plain(ClientSocket),
     #[cfg(feature = "rustls")]
-    Tls(Box<Session>),
+    Tls(Box<TlsSession>),
 }
 
 macro_rules! each {
     ($self:expr, $s:ident => $do:expr) => {
         match $self {
-            Stream::Plain($s) => $do,
+            ConnectionStream::Plain($s) => $do,
             #[cfg(feature = "rustls")]
-            Stream::Tls($s) => $do,
+            ConnectionStream::Tls($s) => $do,
         }
     };
 }
 
-impl Stream {
+impl ConnectionStream {
     /// Whether the peer has sent something that hyper has not read yet.
     #[inline]
     pub(crate) fn has_unread(&self) -> bool {
@@ -41,7 +41,7 @@ impl Stream {
     }
 
     /// What has become of the peer.
-    pub(crate) fn peer(&self) -> Peer {
+    pub(crate) fn peer(&self) -> PeerState {
         self.socket().peer()
     }
 
@@ -50,11 +50,11 @@ impl Stream {
         self.socket().ask_often();
     }
 
-    fn socket(&self) -> &Socket {
+    fn socket(&self) -> &ClientSocket {
         match self {
-            Stream::Plain(socket) => socket,
+            ConnectionStream::Plain(socket) => socket,
             #[cfg(feature = "rustls")]
-            Stream::Tls(session) => session.socket(),
+            ConnectionStream::Tls(session) => session.socket(),
         }
     }
 
@@ -62,25 +62,25 @@ impl Stream {
     #[inline]
     pub(crate) fn holds_back(&self) -> bool {
         match self {
-            Stream::Plain(_) => false,
+            ConnectionStream::Plain(_) => false,
             #[cfg(feature = "rustls")]
-            Stream::Tls(session) => session.holds_back(),
+            ConnectionStream::Tls(session) => session.holds_back(),
         }
     }
 
     /// Whether its bytes on the socket are not those of HTTP.
     pub(crate) fn is_encrypted(&self) -> bool {
-        !matches!(self, Stream::Plain(_))
+        !matches!(self, ConnectionStream::Plain(_))
     }
 
     /// The socket, for its last bytes.
-    pub(crate) fn into_socket(self) -> Socket {
+    pub(crate) fn into_socket(self) -> ClientSocket {
         match self {
-            Stream::Plain(socket) => socket,
+            ConnectionStream::Plain(socket) => socket,
             #[cfg(feature = "rustls")]
-            Stream::Tls(session) => session.into_socket(),
+            ConnectionStream::Tls(session) => session.into_socket(),
         }
     }
 }
 
-forward_io!(Stream by each);
+forward_io!(ConnectionStream by each);

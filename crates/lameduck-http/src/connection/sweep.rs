@@ -25,7 +25,7 @@
 
 use std::time::Duration;
 
-use super::conn::{Order, Snapshot, State};
+use super::conn::{ConnectionState, Order, Snapshot};
 use super::pauses::{LEAST_QUIET, LINGER, MOST_QUIET, quiet_enough};
 use lameduck_core::internal::clock::Millis;
 use lameduck_core::phase::Phase;
@@ -98,7 +98,7 @@ impl All {
 
     /// Takes one more into account. One that is no longer HTTP says nothing of when requests come.
     pub(crate) fn add(&mut self, it: &Snapshot) {
-        if it.state != State::Upgraded {
+        if it.state != ConnectionState::Upgraded {
             self.last_byte = self.last_byte.max(Some(it.last_byte));
             self.turnaround = self.turnaround.max(it.turnaround);
         }
@@ -151,11 +151,13 @@ pub(crate) fn judge(it: &Snapshot, nth: usize, c: &Circumstances) -> Order {
     let alone = draining && !c.others_busy;
     let for_as_long = |since: Millis| since.until(c.now);
     match it.state {
-        State::Upgraded => return Order::Serve,
-        State::Silent | State::Opening if for_as_long(it.connected) > c.limits.handshake => {
+        ConnectionState::Upgraded => return Order::Serve,
+        ConnectionState::Silent | ConnectionState::Opening
+            if for_as_long(it.connected) > c.limits.handshake =>
+        {
             return Order::Cut;
         }
-        State::Leaving => {
+        ConnectionState::Leaving => {
             let most = if c.others_busy { LINGER } else { DELIVERED };
             let over = |delivered| draining && for_as_long(delivered) > most;
             return match it.delivered {
@@ -166,11 +168,11 @@ pub(crate) fn judge(it: &Snapshot, nth: usize, c: &Circumstances) -> Order {
         _ => {}
     }
     if let Some(since) = it.arriving_since()
-        && it.state != State::Http2
+        && it.state != ConnectionState::Http2
         && !it.is_busy()
     {
         let most = match it.state {
-            State::Opening if alone => HANDSHAKE,
+            ConnectionState::Opening if alone => HANDSHAKE,
             _ if alone => HEAD.min(c.limits.head),
             _ => c.limits.head,
         };
@@ -180,7 +182,7 @@ pub(crate) fn judge(it: &Snapshot, nth: usize, c: &Circumstances) -> Order {
             Order::Serve
         };
     }
-    if it.state == State::Http2 {
+    if it.state == ConnectionState::Http2 {
         return judge_http2(it, nth, c);
     }
     if it.is_idle() && (is_overdue(it, c) || draining && c.may_close_idle(it)) {
@@ -239,11 +241,11 @@ fn is_overdue(it: &Snapshot, c: &Circumstances) -> bool {
 /// How long a connection that does nothing may go on doing so, and since when.
 fn bound(it: &Snapshot, limits: &Limits) -> Option<(Millis, Duration)> {
     match it.state {
-        State::Silent => Some((it.connected, limits.first_byte)),
+        ConnectionState::Silent => Some((it.connected, limits.first_byte)),
         // Over TLS the handshake was the first byte.
-        State::Fresh => Some((it.since, limits.first_byte)),
-        State::Idle => Some((it.last_byte, limits.idle)),
-        State::Http2 if it.in_flight == 0 => Some((it.last_byte, limits.idle)),
+        ConnectionState::Fresh => Some((it.since, limits.first_byte)),
+        ConnectionState::Idle => Some((it.last_byte, limits.idle)),
+        ConnectionState::Http2 if it.in_flight == 0 => Some((it.last_byte, limits.idle)),
         _ => None,
     }
 }
@@ -259,11 +261,11 @@ pub(crate) fn due(it: &Snapshot, now: Millis, limits: &Limits) -> Duration {
         most.saturating_sub(since.until(now))
     };
     let mut due = limits.shortest();
-    if matches!(it.state, State::Silent | State::Opening) {
+    if matches!(it.state, ConnectionState::Silent | ConnectionState::Opening) {
         due = due.min(left(it.connected, limits.handshake));
     }
     if let Some(since) = it.arriving_since()
-        && it.state != State::Http2
+        && it.state != ConnectionState::Http2
     {
         due = due.min(left(since, limits.head));
     }
@@ -273,7 +275,7 @@ pub(crate) fn due(it: &Snapshot, now: Millis, limits: &Limits) -> Duration {
     if let Some(told) = it.told {
         due = due.min(left(told.max(it.last_byte), MOST_QUIET));
     }
-    if it.half_closed.is_some() && it.state == State::Busy {
+    if it.half_closed.is_some() && it.state == ConnectionState::Busy {
         due = due.min(ALIVE);
     }
     due.max(TICK)

@@ -8,23 +8,23 @@ use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
-use super::events::{EventStream, Piece};
+use super::events::{EventStreamState, StreamPiece};
 
 pin_project! {
     /// The handler's body, and what ends it.
     #[derive(Debug)]
-    pub(crate) struct Ending<B> {
+    pub(crate) struct EventStreamBody<B> {
         #[pin]
         body: B,
         // Boxed, since few responses are event streams.
-        events: Option<Box<EventStream>>,
+        events: Option<Box<EventStreamState>>,
         ended: bool,
     }
 }
 
-impl<B> Ending<B> {
-    pub(crate) fn of(body: B, events: Option<Box<EventStream>>) -> Ending<B> {
-        Ending {
+impl<B> EventStreamBody<B> {
+    pub(crate) fn of(body: B, events: Option<Box<EventStreamState>>) -> EventStreamBody<B> {
+        EventStreamBody {
             body,
             events,
             ended: false,
@@ -32,9 +32,9 @@ impl<B> Ending<B> {
     }
 }
 
-impl<B: Default> Default for Ending<B> {
+impl<B: Default> Default for EventStreamBody<B> {
     fn default() -> Self {
-        Ending::of(B::default(), None)
+        EventStreamBody::of(B::default(), None)
     }
 }
 
@@ -89,7 +89,7 @@ impl<D: Buf> Buf for Chunk<D> {
 }
 
 /// What a body came to when it was polled.
-pub(crate) enum Given<E> {
+pub(crate) enum BodyPoll<E> {
     /// Data or trailers.
     Frame,
     End,
@@ -97,7 +97,7 @@ pub(crate) enum Given<E> {
     Pending,
 }
 
-impl<B: Body> Ending<B> {
+impl<B: Body> EventStreamBody<B> {
     /// Polls it. What it gives is written to where it stays: a frame has room for trailers, and is copied as a whole.
     #[inline]
     pub(crate) fn poll_into(
@@ -105,32 +105,32 @@ impl<B: Body> Ending<B> {
         cx: &mut Context<'_>,
         data: &mut Option<Chunk<B::Data>>,
         trailers: &mut Option<HeaderMap>,
-    ) -> Given<B::Error> {
+    ) -> BodyPoll<B::Error> {
         let this = self.project();
         if *this.ended {
-            return Given::End;
+            return BodyPoll::End;
         }
         if let Some(last) = this.events.as_mut().and_then(|it| it.end(cx)) {
             *this.ended = true;
             if last.is_empty() {
-                return Given::End;
+                return BodyPoll::End;
             }
             *data = Some(Chunk::Ours(last.clone()));
-            return Given::Frame;
+            return BodyPoll::Frame;
         }
         let frame = match this.body.poll_frame(cx) {
             Poll::Ready(Some(Ok(frame))) => frame,
-            Poll::Ready(Some(Err(error))) => return Given::Error(error),
-            Poll::Ready(None) => return Given::End,
-            Poll::Pending => return Given::Pending,
+            Poll::Ready(Some(Err(error))) => return BodyPoll::Error(error),
+            Poll::Ready(None) => return BodyPoll::End,
+            Poll::Pending => return BodyPoll::Pending,
         };
         match (frame.into_data(), this.events) {
             (Ok(given), None) => *data = Some(Chunk::Handlers(given)),
             (Ok(given), Some(events)) => {
                 let bytes = Chunk::Handlers(given).into_bytes();
                 *data = Some(Chunk::Ours(match events.pass(bytes, cx) {
-                    Piece::Next(bytes) => bytes,
-                    Piece::Last(bytes) => {
+                    StreamPiece::Next(bytes) => bytes,
+                    StreamPiece::Last(bytes) => {
                         *this.ended = true;
                         bytes
                     }
@@ -138,11 +138,11 @@ impl<B: Body> Ending<B> {
             }
             (Err(frame), _) => *trailers = frame.into_trailers().ok(),
         }
-        Given::Frame
+        BodyPoll::Frame
     }
 }
 
-impl<B: Body> Body for Ending<B> {
+impl<B: Body> Body for EventStreamBody<B> {
     type Data = Chunk<B::Data>;
     type Error = B::Error;
 
@@ -152,14 +152,14 @@ impl<B: Body> Body for Ending<B> {
     ) -> Poll<Option<Result<Frame<Self::Data>, B::Error>>> {
         let (mut data, mut trailers) = (None, None);
         match self.poll_into(cx, &mut data, &mut trailers) {
-            Given::Frame => {
+            BodyPoll::Frame => {
                 let data = data.map(Frame::data);
                 let frame = data.or_else(|| trailers.map(Frame::trailers));
                 Poll::Ready(frame.map(Ok))
             }
-            Given::End => Poll::Ready(None),
-            Given::Error(error) => Poll::Ready(Some(Err(error))),
-            Given::Pending => Poll::Pending,
+            BodyPoll::End => Poll::Ready(None),
+            BodyPoll::Error(error) => Poll::Ready(Some(Err(error))),
+            BodyPoll::Pending => Poll::Pending,
         }
     }
 

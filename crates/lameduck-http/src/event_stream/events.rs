@@ -81,7 +81,7 @@ impl EventStreams {
         self,
         response: &Response<B>,
         handle: &Handle,
-    ) -> Option<Box<EventStream>> {
+    ) -> Option<Box<EventStreamState>> {
         // Looked at first, because it is cheap and most responses know their length.
         match response.body().size_hint().exact() {
             None => self.of_any(response, handle),
@@ -94,7 +94,7 @@ impl EventStreams {
         self,
         response: &Response<B>,
         handle: &Handle,
-    ) -> Option<Box<EventStream>> {
+    ) -> Option<Box<EventStreamState>> {
         let headers = response.headers();
         let fits = self.end
             && is_event_stream(headers)
@@ -102,9 +102,9 @@ impl EventStreams {
             && !headers.contains_key(CONTENT_LENGTH)
             && response.extensions().get::<EndsItself>().is_none();
         fits.then(|| {
-            Box::new(EventStream {
+            Box::new(EventStreamState {
                 draining: handle.phases().reached(Phase::Draining),
-                place: Place::default(),
+                place: LinePosition::default(),
                 retry: self.retry,
             })
         })
@@ -130,21 +130,21 @@ fn is_event_stream(headers: &HeaderMap) -> bool {
 
 /// One stream on its way.
 #[derive(Debug)]
-pub(crate) struct EventStream {
+pub(crate) struct EventStreamState {
     draining: Reached,
-    place: Place,
+    place: LinePosition,
     retry: Option<(u64, u64)>,
 }
 
 /// What becomes of a piece of a stream.
-pub(crate) enum Piece {
+pub(crate) enum StreamPiece {
     /// It goes out, and others may follow.
     Next(Bytes),
     /// It goes out, and is the last.
     Last(Bytes),
 }
 
-impl EventStream {
+impl EventStreamState {
     /// What to send last, if the stream ends here; otherwise the task is woken when it should end.
     pub(crate) fn end(&mut self, cx: &mut Context<'_>) -> Option<Bytes> {
         let over = Pin::new(&mut self.draining).poll(cx).is_ready();
@@ -152,12 +152,12 @@ impl EventStream {
     }
 
     /// Takes note of what the handler has sent.
-    pub(crate) fn pass(&mut self, bytes: Bytes, cx: &mut Context<'_>) -> Piece {
+    pub(crate) fn pass(&mut self, bytes: Bytes, cx: &mut Context<'_>) -> StreamPiece {
         let over = Pin::new(&mut self.draining).poll(cx).is_ready();
         let whole = self.place.follow(&bytes);
         match whole {
-            Some(whole) if over => Piece::Last(self.last(bytes.slice(..whole))),
-            _ => Piece::Next(bytes),
+            Some(whole) if over => StreamPiece::Last(self.last(bytes.slice(..whole))),
+            _ => StreamPiece::Next(bytes),
         }
     }
 
@@ -175,8 +175,8 @@ impl EventStream {
 
 /// Where in a stream we are. A line ends with CRLF, LF or CR.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Place {
-    line: Line,
+struct LinePosition {
+    line: LineKind,
     /// Whether the last byte was a CR, so that a LF would belong to it.
     after_cr: bool,
     /// Whether a line of an event has come that no blank line has ended.
@@ -184,25 +184,25 @@ struct Place {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Line {
+enum LineKind {
     Start,
     Comment,
     Field,
 }
 
-impl Default for Place {
-    fn default() -> Place {
-        Place {
-            line: Line::Start,
+impl Default for LinePosition {
+    fn default() -> LinePosition {
+        LinePosition {
+            line: LineKind::Start,
             after_cr: false,
             in_event: false,
         }
     }
 }
 
-impl Place {
+impl LinePosition {
     fn is_between_events(&self) -> bool {
-        self.line == Line::Start && !self.in_event
+        self.line == LineKind::Start && !self.in_event
     }
 
     /// Reads on. Returns how much of `bytes` goes up to the last place between two events, if there
@@ -214,17 +214,21 @@ impl Place {
                 b'\n' if self.after_cr => self.after_cr = false,
                 b'\r' | b'\n' => {
                     match self.line {
-                        Line::Start => self.in_event = false,
-                        Line::Comment => {}
-                        Line::Field => self.in_event = true,
+                        LineKind::Start => self.in_event = false,
+                        LineKind::Comment => {}
+                        LineKind::Field => self.in_event = true,
                     }
-                    self.line = Line::Start;
+                    self.line = LineKind::Start;
                     self.after_cr = *byte == b'\r';
                 }
                 _ => {
-                    if self.line == Line::Start {
+                    if self.line == LineKind::Start {
                         let comment = *byte == b':';
-                        self.line = if comment { Line::Comment } else { Line::Field };
+                        self.line = if comment {
+                            LineKind::Comment
+                        } else {
+                            LineKind::Field
+                        };
                     }
                     self.after_cr = false;
                 }
@@ -271,7 +275,7 @@ mod tests {
         ]
     }
 
-    fn stream(settings: EventStreams) -> (EventStream, Driver<at::LameDuck>) {
+    fn stream(settings: EventStreams) -> (EventStreamState, Driver<at::LameDuck>) {
         let driver = Driver::new();
         let handle = Handle::new(driver.phases());
         let mut response = Response::new(unending());
@@ -298,8 +302,8 @@ mod tests {
                 break;
             }
             match stream.pass(Bytes::copy_from_slice(piece), &mut cx) {
-                Piece::Next(bytes) => out.extend(bytes),
-                Piece::Last(bytes) => {
+                StreamPiece::Next(bytes) => out.extend(bytes),
+                StreamPiece::Last(bytes) => {
                     out.extend(bytes);
                     break;
                 }

@@ -17,7 +17,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::sync::{oneshot, watch};
 
-use super::header_queue::{FIRST_BYTE, Giver, HandedOut, over, wait};
+use super::hand_off::{FIRST_BYTE, HandOff, TcpConnection, drain_begins, wait_at_most};
 use crate::listen::lossless_listener;
 #[cfg(feature = "proxy-header")]
 use crate::proxy_protocol::settings::ProxyProtocol;
@@ -31,26 +31,26 @@ use lameduck_core::internal::clock::Millis;
 #[must_use = "a listener that nobody accepts from keeps peers waiting"]
 #[derive(Debug)]
 pub struct Listener {
-    source: Source,
+    source: Accepting,
     /// What is handed out later than it was accepted.
-    later: UnboundedReceiver<HandedOut>,
+    later: UnboundedReceiver<TcpConnection>,
     handle: Handle,
     local_addr: SocketAddr,
     closed: watch::Sender<bool>,
     broken: oneshot::Receiver<io::Error>,
 }
 
-enum Source {
-    Open(lossless_listener::Listener, Giver),
+enum Accepting {
+    Open(lossless_listener::LosslessListener, HandOff),
     /// Only what had come before.
     Closing,
 }
 
-impl std::fmt::Debug for Source {
+impl std::fmt::Debug for Accepting {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
-            Source::Open(..) => "Open",
-            Source::Closing => "Closing",
+            Accepting::Open(..) => "Open",
+            Accepting::Closing => "Closing",
         })
     }
 }
@@ -65,13 +65,13 @@ impl Listener {
         listener.set_nonblocking(true)?;
         let listener = TcpListener::from_std(listener)?;
         let local_addr = listener.local_addr()?;
-        let listener = lossless_listener::Listener::of(listener);
+        let listener = lossless_listener::LosslessListener::of(listener);
         let (each, later) = unbounded_channel();
         Ok(Listener {
             local_addr,
             later,
             broken: listener.broken(),
-            source: Source::Open(listener, Giver::new(each, handle.clone())),
+            source: Accepting::Open(listener, HandOff::new(each, handle.clone())),
             handle: handle.clone(),
             closed: watch::Sender::new(false),
         })
@@ -82,8 +82,8 @@ impl Listener {
     /// says is that of the proxy. Default: none is read.
     #[cfg(feature = "proxy-header")]
     pub fn proxy_protocol(mut self, protocol: ProxyProtocol) -> Listener {
-        if let Source::Open(_, giver) = &mut self.source {
-            giver.proxy = Some(protocol);
+        if let Accepting::Open(_, hand_off) = &mut self.source {
+            hand_off.proxy = Some(protocol);
         }
         self
     }
@@ -98,10 +98,10 @@ impl Listener {
     pub async fn accept(&mut self) -> Option<(TcpStream, SocketAddr)> {
         loop {
             let accepted = match &mut self.source {
-                Source::Closing => return self.later.recv().await,
-                Source::Open(listener, giver) => tokio::select! {
+                Accepting::Closing => return self.later.recv().await,
+                Accepting::Open(listener, hand_off) => tokio::select! {
                     biased;
-                    () = over(&self.handle) => {
+                    () = drain_begins(&self.handle) => {
                         self.close();
                         continue;
                     }
@@ -112,7 +112,7 @@ impl Listener {
                         continue;
                     }
                     later = self.later.recv() => later,
-                    accepted = listener.accept() => giver.at_once(accepted),
+                    accepted = listener.accept() => hand_off.at_once(accepted),
                 },
             };
             if accepted.is_some() {
@@ -124,17 +124,17 @@ impl Listener {
 
     /// In a task of its own, so that giving up a call of `accept` gives up nothing else.
     fn close(&mut self) {
-        let Source::Open(listener, mut giver) =
-            std::mem::replace(&mut self.source, Source::Closing)
+        let Accepting::Open(listener, mut hand_off) =
+            std::mem::replace(&mut self.source, Accepting::Closing)
         else {
             return;
         };
         let (handle, closed) = (self.handle.clone(), self.closed.clone());
         tokio::spawn(async move {
             let bound = handle.left_until(handle.budget().drain_until());
-            listener.close(bound, |it| giver.give(it)).await;
-            giver.has_given_all().await;
-            wait(&handle, FIRST_BYTE).await;
+            listener.close(bound, |it| hand_off.hand_out(it)).await;
+            hand_off.until_complete().await;
+            wait_at_most(&handle, FIRST_BYTE).await;
             closed.send_replace(true);
         });
     }

@@ -25,9 +25,9 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use crate::connection::conn::ResponseEnd;
-use crate::event_stream::body::{Chunk, Ending};
+use crate::event_stream::body::{Chunk, EventStreamBody};
 use crate::event_stream::events::EventStreams;
-use crate::grpc::status::{Dialect, Status};
+use crate::grpc::status::{Dialect, GrpcStatus};
 use crate::request::body_fault::{BodyFault, guarded};
 use crate::request::probers::is_of_a_prober;
 use crate::request::request_name::name_of;
@@ -242,8 +242,8 @@ where
         let events = this.event_streams.of_any(&response, this.handle);
         let (handle, dialect) = (this.handle.clone(), *this.dialect);
         Poll::Ready(Ok(response.map(|body| TrackBody {
-            inner: Inner::Handlers {
-                body: Ending::of(body, events),
+            inner: LayerBody::Handlers {
+                body: EventStreamBody::of(body, events),
             },
             passing,
             handle: Some(handle),
@@ -276,7 +276,7 @@ pin_project! {
     #[derive(Debug)]
     pub struct TrackBody<B> {
         #[pin]
-        inner: Inner<B>,
+        inner: LayerBody<B>,
         passing: Option<Passing>,
         handle: Option<Handle>,
         // How many bytes are still to come, if the response has said.
@@ -287,10 +287,10 @@ pin_project! {
 }
 
 pin_project! {
-    #[project = InnerProj]
+    #[project = LayerBodyProj]
     #[derive(Debug)]
-    enum Inner<B> {
-        Handlers { #[pin] body: Ending<B> },
+    enum LayerBody<B> {
+        Handlers { #[pin] body: EventStreamBody<B> },
         // It is not polled again. The next turn says why.
         Broken { fault: Option<BodyFault> },
     }
@@ -310,8 +310,8 @@ where
     ) -> Poll<Option<Result<Frame<Bytes>, TrackBodyError>>> {
         let mut this = self.project();
         let mut body = match this.inner.as_mut().project() {
-            InnerProj::Handlers { body } => body,
-            InnerProj::Broken { fault } => {
+            LayerBodyProj::Handlers { body } => body,
+            LayerBodyProj::Broken { fault } => {
                 let Some(fault) = fault.take() else {
                     return Poll::Ready(None);
                 };
@@ -322,7 +322,7 @@ where
                     }
                 }
                 return Poll::Ready(Some(match this.dialect {
-                    Dialect::Grpc => Ok(Frame::trailers(Status::Internal.trailers())),
+                    Dialect::Grpc => Ok(Frame::trailers(GrpcStatus::Internal.trailers())),
                     _ => Err(TrackBodyError(fault)),
                 }));
             }
@@ -359,7 +359,7 @@ where
             fault.tell_panic(handle, || it.name());
         }
         // What has panicked may panic again when it is dropped.
-        let broken = Inner::Broken { fault: Some(fault) };
+        let broken = LayerBody::Broken { fault: Some(fault) };
         let _ = guarded(|| this.inner.set(broken));
         cx.waker().wake_by_ref();
         Poll::Pending
@@ -367,8 +367,8 @@ where
 
     fn is_end_stream(&self) -> bool {
         let ended = match &self.inner {
-            Inner::Handlers { body } => body.is_end_stream(),
-            Inner::Broken { fault } => fault.is_none(),
+            LayerBody::Handlers { body } => body.is_end_stream(),
+            LayerBody::Broken { fault } => fault.is_none(),
         };
         if let (true, Some(it)) = (ended, &self.passing) {
             it.asked.store(true, Relaxed);
@@ -378,8 +378,8 @@ where
 
     fn size_hint(&self) -> SizeHint {
         match &self.inner {
-            Inner::Handlers { body } => body.size_hint(),
-            Inner::Broken { .. } => SizeHint::default(),
+            LayerBody::Handlers { body } => body.size_hint(),
+            LayerBody::Broken { .. } => SizeHint::default(),
         }
     }
 }
@@ -387,8 +387,8 @@ where
 impl<B: Default> Default for TrackBody<B> {
     fn default() -> Self {
         TrackBody {
-            inner: Inner::Handlers {
-                body: Ending::default(),
+            inner: LayerBody::Handlers {
+                body: EventStreamBody::default(),
             },
             passing: None,
             handle: None,

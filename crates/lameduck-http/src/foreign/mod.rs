@@ -3,5 +3,5 @@
 #[cfg(feature = "axum")]
 mod for_axum;
 pub(crate) mod foreign_listener;
-mod header_queue;
+mod hand_off;
 pub(crate) mod layer;

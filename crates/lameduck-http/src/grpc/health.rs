@@ -63,7 +63,7 @@ pub struct GrpcHealth {
 
 #[tonic::async_trait]
 impl Health for GrpcHealth {
-    type WatchStream = Watch;
+    type WatchStream = GrpcHealthWatch;
 
     async fn check(
         &self,
@@ -76,7 +76,10 @@ impl Health for GrpcHealth {
         Ok(Response::new(response(status)))
     }
 
-    async fn watch(&self, request: Request<HealthCheckRequest>) -> Result<Response<Watch>, Status> {
+    async fn watch(
+        &self,
+        request: Request<HealthCheckRequest>,
+    ) -> Result<Response<GrpcHealthWatch>, Status> {
         let watcher = Watcher {
             known: self.services.contains(&request.get_ref().service),
             told: None,
@@ -86,7 +89,7 @@ impl Health for GrpcHealth {
             let status = watcher.next().await?;
             Some((Ok(response(status)), watcher))
         });
-        Ok(Response::new(Watch(Box::pin(told))))
+        Ok(Response::new(GrpcHealthWatch(Box::pin(told))))
     }
 }
 
@@ -114,9 +117,9 @@ fn response(status: ServingStatus) -> HealthCheckResponse {
 }
 
 /// What a watcher is sent: the status, then each change of it, until the drain begins.
-pub struct Watch(Pin<Box<dyn Stream<Item = Result<HealthCheckResponse, Status>> + Send>>);
+pub struct GrpcHealthWatch(Pin<Box<dyn Stream<Item = Result<HealthCheckResponse, Status>> + Send>>);
 
-impl Stream for Watch {
+impl Stream for GrpcHealthWatch {
     type Item = Result<HealthCheckResponse, Status>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
@@ -124,9 +127,9 @@ impl Stream for Watch {
     }
 }
 
-impl fmt::Debug for Watch {
+impl fmt::Debug for GrpcHealthWatch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Watch").finish_non_exhaustive()
+        f.debug_struct("GrpcHealthWatch").finish_non_exhaustive()
     }
 }
 
@@ -202,7 +205,7 @@ mod tests {
         }
     }
 
-    async fn next(watch: &mut Watch) -> Option<ServingStatus> {
+    async fn next(watch: &mut GrpcHealthWatch) -> Option<ServingStatus> {
         let item = poll_fn(|cx| Pin::new(&mut *watch).poll_next(cx)).await;
         item.map(|it| it.unwrap().status())
     }

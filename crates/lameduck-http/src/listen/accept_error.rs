@@ -6,7 +6,7 @@ use crate::system::descriptors::exhausted;
 
 /// What to do about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum AcceptTrouble {
+pub(crate) enum AcceptErrorKind {
     /// It was about the connection that would have been next: take the one after it.
     OneConnection,
     /// Something is used up, or nobody knows what it is: wait, then try again.
@@ -15,11 +15,11 @@ pub(crate) enum AcceptTrouble {
     ForGood,
 }
 
-impl AcceptTrouble {
+impl AcceptErrorKind {
     /// `listens` says whether the socket still does.
-    pub(crate) fn of(error: &io::Error, listens: impl Fn() -> bool) -> AcceptTrouble {
+    pub(crate) fn of(error: &io::Error, listens: impl Fn() -> bool) -> AcceptErrorKind {
         if exhausted(error) {
-            return AcceptTrouble::ForNow;
+            return AcceptErrorKind::ForNow;
         }
         #[cfg(unix)]
         match error.raw_os_error() {
@@ -37,13 +37,13 @@ impl AcceptTrouble {
                 | libc::EHOSTUNREACH
                 | libc::ENETUNREACH
                 | libc::EPERM,
-            ) => return AcceptTrouble::OneConnection,
+            ) => return AcceptErrorKind::OneConnection,
             #[cfg(target_os = "linux")]
-            Some(libc::ENONET) => return AcceptTrouble::OneConnection,
-            Some(libc::EBADF | libc::ENOTSOCK | libc::EFAULT) => return AcceptTrouble::ForGood,
+            Some(libc::ENONET) => return AcceptErrorKind::OneConnection,
+            Some(libc::EBADF | libc::ENOTSOCK | libc::EFAULT) => return AcceptErrorKind::ForGood,
             // Of a connection as well as of a socket that cannot listen; the socket knows.
-            Some(libc::EINVAL | libc::EOPNOTSUPP) if !listens() => return AcceptTrouble::ForGood,
-            Some(libc::EOPNOTSUPP) => return AcceptTrouble::OneConnection,
+            Some(libc::EINVAL | libc::EOPNOTSUPP) if !listens() => return AcceptErrorKind::ForGood,
+            Some(libc::EOPNOTSUPP) => return AcceptErrorKind::OneConnection,
             _ => {}
         }
         #[cfg(not(unix))]
@@ -53,10 +53,10 @@ impl AcceptTrouble {
                 error.kind(),
                 io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset
             ) {
-                return AcceptTrouble::OneConnection;
+                return AcceptErrorKind::OneConnection;
             }
         }
-        AcceptTrouble::ForNow
+        AcceptErrorKind::ForNow
     }
 }
 
@@ -66,7 +66,7 @@ mod tests {
 
     #[test]
     fn each_error_is_of_its_kind() {
-        use AcceptTrouble::{ForGood, ForNow, OneConnection};
+        use AcceptErrorKind::{ForGood, ForNow, OneConnection};
         for (code, listens, expected) in [
             (libc::ECONNABORTED, true, OneConnection),
             (libc::EPROTO, true, OneConnection),
@@ -83,7 +83,7 @@ mod tests {
             (libc::ENOTSOCK, false, ForGood),
         ] {
             let error = io::Error::from_raw_os_error(code);
-            assert_eq!(AcceptTrouble::of(&error, || listens), expected, "{error}");
+            assert_eq!(AcceptErrorKind::of(&error, || listens), expected, "{error}");
         }
     }
 }

@@ -83,15 +83,15 @@ fn request(family: u8, port: u16) -> [u8; REQUEST] {
 }
 
 #[derive(Debug, PartialEq, Eq)]
-struct Answer {
+struct DiagAnswer {
     found: usize,
     last: bool,
 }
 
 /// The messages of one datagram.
-fn read_answer(mut rest: &[u8], port: u16) -> io::Result<Answer> {
+fn read_answer(mut rest: &[u8], port: u16) -> io::Result<DiagAnswer> {
     let bad = || io::Error::new(io::ErrorKind::InvalidData, "not a netlink message");
-    let mut answer = Answer {
+    let mut answer = DiagAnswer {
         found: 0,
         last: false,
     };
@@ -199,7 +199,7 @@ mod tests {
         let mut one = vec![0; 20];
         one[0..4].copy_from_slice(&20_u32.to_ne_bytes());
         one[4..6].copy_from_slice(&NLMSG_DONE.to_ne_bytes());
-        let done = Answer {
+        let done = DiagAnswer {
             found: 0,
             last: true,
         };

@@ -5,7 +5,7 @@
 //!
 //! # What must hold
 //!
-//! 1. Once [`Listener::close`] has returned, every connection whose handshake the peer had
+//! 1. Once [`LosslessListener::close`] has returned, every connection whose handshake the peer had
 //!    completed has been handed to the caller, if that took no longer than the bound.
 //! 2. `close` ends, however many peers go on connecting.
 //! 3. A socket that was inherited is shared with others, who go on listening: it is left as it is.
@@ -33,7 +33,7 @@ use tokio::time::Instant;
 
 use tracing::Level;
 
-use super::accept_error::AcceptTrouble;
+use super::accept_error::AcceptErrorKind;
 use super::bind::{Bind, BindError, bind_tcp};
 #[cfg(unix)]
 use super::bind::{OwnFile, bind_unix};
@@ -42,7 +42,7 @@ use crate::system::descriptors::{Headroom, PAUSE, exhausted};
 use lameduck_core::internal::voice;
 
 /// What a server listens on: usually one socket, more where an address stands for several.
-pub(crate) struct Listener {
+pub(crate) struct LosslessListener {
     doors: Vec<Door>,
     inherited: bool,
     /// Where to look first for the next connection, so that no door keeps those at another waiting.
@@ -64,9 +64,9 @@ enum Door {
 /// How many errors that should pass may come in a row before there is a pause after each.
 const ERRORS_IN_A_ROW: u32 = 32;
 
-impl Listener {
+impl LosslessListener {
     /// Binds sockets of our own. `mode` is for the file of a Unix socket.
-    pub(crate) fn bind(bind: &Bind, mode: Option<u32>) -> Result<Listener, BindError> {
+    pub(crate) fn bind(bind: &Bind, mode: Option<u32>) -> Result<LosslessListener, BindError> {
         let refused = |e: io::Error| BindError::Refused(e.to_string());
         let doors = match bind {
             Bind::Tcp(addr) => bind_tcp(addr)?
@@ -85,24 +85,24 @@ impl Listener {
         };
         #[cfg(not(unix))]
         let _ = mode;
-        Ok(Listener::at(doors, false))
+        Ok(LosslessListener::at(doors, false))
     }
 
     /// All of these as one. None of them has been used, and all are of one kind.
-    pub(crate) fn all_of(listeners: Vec<Listener>) -> Listener {
+    pub(crate) fn all_of(listeners: Vec<LosslessListener>) -> LosslessListener {
         let inherited = listeners.iter().any(|it| it.inherited);
         let doors = listeners.into_iter().flat_map(|it| it.doors).collect();
-        Listener::at(doors, inherited)
+        LosslessListener::at(doors, inherited)
     }
 
     /// Takes a socket of our own that is bound already.
-    pub(crate) fn of(listener: TcpListener) -> Listener {
-        Listener::at(vec![Door::Tcp(listener)], false)
+    pub(crate) fn of(listener: TcpListener) -> LosslessListener {
+        LosslessListener::at(vec![Door::Tcp(listener)], false)
     }
 
     /// Takes sockets that somebody else has bound and may go on using.
     #[cfg(unix)]
-    pub(crate) fn inherit(sockets: Vec<std::os::fd::OwnedFd>) -> io::Result<Listener> {
+    pub(crate) fn inherit(sockets: Vec<std::os::fd::OwnedFd>) -> io::Result<LosslessListener> {
         let door = |fd| {
             let socket = socket2::Socket::from(fd);
             socket.set_nonblocking(true)?;
@@ -113,11 +113,11 @@ impl Listener {
             })
         };
         let doors: io::Result<_> = sockets.into_iter().map(door).collect();
-        Ok(Listener::at(doors?, true))
+        Ok(LosslessListener::at(doors?, true))
     }
 
-    fn at(doors: Vec<Door>, inherited: bool) -> Listener {
-        Listener {
+    fn at(doors: Vec<Door>, inherited: bool) -> LosslessListener {
+        LosslessListener {
             headroom: Headroom::from(doors.first().map_or(0, Door::number)),
             doors,
             inherited,
@@ -141,7 +141,7 @@ impl Listener {
     }
 
     /// The next connection. What goes wrong for a while is logged and waited out. If there will be no
-    /// more it does not complete, and [`broken`](Listener::broken) does.
+    /// more it does not complete, and [`broken`](LosslessListener::broken) does.
     ///
     /// # Cancel safety
     ///
@@ -153,18 +153,18 @@ impl Listener {
                 Err(error) => error,
             };
             match self.trouble(&error) {
-                AcceptTrouble::OneConnection => {
+                AcceptErrorKind::OneConnection => {
                     voice::event(Level::DEBUG, move || {
                         tracing::debug!(target: "lameduck", %error, "accept");
                     });
                 }
-                AcceptTrouble::ForNow => {
+                AcceptErrorKind::ForNow => {
                     voice::event(Level::WARN, move || {
                         tracing::warn!(target: "lameduck", %error, "cannot accept, trying again");
                     });
                     tokio::time::sleep(PAUSE).await;
                 }
-                AcceptTrouble::ForGood => {
+                AcceptErrorKind::ForGood => {
                     let tell = self.broken.lock().unwrap_or_else(|e| e.into_inner()).take();
                     if let Some(tell) = tell {
                         let _ = tell.send(error);
@@ -228,14 +228,14 @@ impl Listener {
         next.is_some_and(|number| self.headroom.is_used(number))
     }
 
-    fn trouble(&self, error: &io::Error) -> AcceptTrouble {
+    fn trouble(&self, error: &io::Error) -> AcceptErrorKind {
         let listens = || self.doors.iter().all(Door::listens);
-        match AcceptTrouble::of(error, listens) {
+        match AcceptErrorKind::of(error, listens) {
             // Something that comes without end, such as a sandbox that forbids it.
-            AcceptTrouble::OneConnection
+            AcceptErrorKind::OneConnection
                 if self.errors.fetch_add(1, Relaxed) >= ERRORS_IN_A_ROW =>
             {
-                AcceptTrouble::ForNow
+                AcceptErrorKind::ForNow
             }
             trouble => trouble,
         }
@@ -300,7 +300,7 @@ impl Listener {
             match tokio::time::timeout(wait, self.accept_at_once()).await {
                 Ok(Ok(accepted)) => serve(accepted),
                 Ok(Err(e)) if exhausted(&e) => time.wait_for_descriptors().await,
-                Ok(Err(e)) if self.trouble(&e) == AcceptTrouble::OneConnection => {}
+                Ok(Err(e)) if self.trouble(&e) == AcceptErrorKind::OneConnection => {}
                 Ok(Err(_)) | Err(_) => return,
             }
             if time.is_over() {
@@ -583,7 +583,7 @@ async fn half_open(ports: Vec<u16>) -> Option<usize> {
 mod tests {
     use super::*;
 
-    fn first_addr(listener: &Listener) -> String {
+    fn first_addr(listener: &LosslessListener) -> String {
         listener.local_addrs().next().unwrap()
     }
 
@@ -595,7 +595,7 @@ mod tests {
         use socket2::{SockFilter, SockRef};
         use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-        let listener = Listener::bind(&"127.0.0.1:0".into(), None).unwrap();
+        let listener = LosslessListener::bind(&"127.0.0.1:0".into(), None).unwrap();
         let addr = first_addr(&listener);
         let [Door::Tcp(tcp)] = &listener.doors[..] else {
             unreachable!()
@@ -636,7 +636,7 @@ mod tests {
     #[cfg(target_os = "linux")]
     #[tokio::test]
     async fn whoever_comes_late_is_refused_at_once_and_what_has_come_is_kept() {
-        let listener = Listener::bind(&"127.0.0.1:0".into(), None).unwrap();
+        let listener = LosslessListener::bind(&"127.0.0.1:0".into(), None).unwrap();
         let addr = first_addr(&listener);
         let [Door::Tcp(tcp)] = &listener.doors[..] else {
             unreachable!()
@@ -663,7 +663,7 @@ mod tests {
         use tokio::io::{AsyncReadExt, AsyncWriteExt};
         const WHOLE: usize = 16 * 1024 * 1024;
 
-        let listener = Listener::bind(&"127.0.0.1:0".into(), None).unwrap();
+        let listener = LosslessListener::bind(&"127.0.0.1:0".into(), None).unwrap();
         let addr = first_addr(&listener).parse().unwrap();
         let client = tokio::net::TcpSocket::new_v4().unwrap();
         client.set_recv_buffer_size(4096).unwrap();
@@ -693,9 +693,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("s.sock");
         let bind = Bind::Unix(path.clone());
-        let old = Listener::bind(&bind, None).unwrap();
+        let old = LosslessListener::bind(&bind, None).unwrap();
         std::fs::remove_file(&path).unwrap();
-        let new = Listener::bind(&bind, None).unwrap();
+        let new = LosslessListener::bind(&bind, None).unwrap();
         old.close(Duration::from_secs(1), |_| {}).await;
         assert!(tokio::net::UnixStream::connect(&path).await.is_ok());
         new.close(Duration::from_secs(1), |_| {}).await;
@@ -704,7 +704,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_bad_address_is_refused_with_the_fix() {
-        let error = Listener::bind(&"localhost".into(), None)
+        let error = LosslessListener::bind(&"localhost".into(), None)
             .err()
             .unwrap()
             .to_string();

@@ -25,7 +25,7 @@ const PROBES: u32 = 6;
 
 /// What has become of a peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Peer {
+pub(crate) enum PeerState {
     There,
     /// It sends nothing more, and may still read.
     Finished,
@@ -34,7 +34,7 @@ pub(crate) enum Peer {
 }
 
 /// A stream socket of either family.
-pub(crate) enum Socket {
+pub(crate) enum ClientSocket {
     Tcp(TcpStream),
     #[cfg(unix)]
     Unix(UnixStream),
@@ -42,7 +42,7 @@ pub(crate) enum Socket {
 
 /// A connection as it was accepted.
 pub(crate) struct Accepted {
-    pub(crate) socket: Socket,
+    pub(crate) socket: ClientSocket,
     /// Who has connected, over TCP.
     pub(crate) peer: Option<SocketAddr>,
 }
@@ -50,7 +50,7 @@ pub(crate) struct Accepted {
 impl Accepted {
     pub(crate) fn tcp(stream: TcpStream, peer: SocketAddr) -> Accepted {
         Accepted {
-            socket: Socket::Tcp(stream),
+            socket: ClientSocket::Tcp(stream),
             peer: Some(peer),
         }
     }
@@ -58,7 +58,7 @@ impl Accepted {
     #[cfg(unix)]
     pub(crate) fn unix(stream: UnixStream) -> Accepted {
         Accepted {
-            socket: Socket::Unix(stream),
+            socket: ClientSocket::Unix(stream),
             peer: None,
         }
     }
@@ -67,14 +67,14 @@ impl Accepted {
 macro_rules! each {
     ($self:expr, $s:ident => $do:expr) => {
         match $self {
-            Socket::Tcp($s) => $do,
+            ClientSocket::Tcp($s) => $do,
             #[cfg(unix)]
-            Socket::Unix($s) => $do,
+            ClientSocket::Unix($s) => $do,
         }
     };
 }
 
-impl Socket {
+impl ClientSocket {
     /// The number of its descriptor.
     #[inline]
     pub(crate) fn number(&self) -> i32 {
@@ -94,8 +94,8 @@ impl Socket {
         use rustix::net::{RecvFlags, recv};
         use std::os::fd::AsFd;
         let fd = match self {
-            Socket::Tcp(s) => s.as_fd(),
-            Socket::Unix(s) => s.as_fd(),
+            ClientSocket::Tcp(s) => s.as_fd(),
+            ClientSocket::Unix(s) => s.as_fd(),
         };
         let mut byte = [0u8; 1];
         matches!(
@@ -106,7 +106,7 @@ impl Socket {
 
     #[cfg(not(unix))]
     pub(crate) fn has_unread(&self) -> bool {
-        let Socket::Tcp(stream) = self;
+        let ClientSocket::Tcp(stream) = self;
         let peeked = stream.try_io(tokio::io::Interest::READABLE, || {
             socket2::SockRef::from(stream).peek(&mut [std::mem::MaybeUninit::uninit()])
         });
@@ -148,7 +148,7 @@ impl Socket {
         cx: &mut Context<'_>,
         bytes: &mut [u8],
     ) -> Poll<io::Result<usize>> {
-        let Socket::Tcp(stream) = self;
+        let ClientSocket::Tcp(stream) = self;
         stream.poll_peek(cx, &mut ReadBuf::new(bytes))
     }
 
@@ -160,7 +160,7 @@ impl Socket {
 
     /// What has become of the peer.
     #[cfg(unix)]
-    pub(crate) fn peer(&self) -> Peer {
+    pub(crate) fn peer(&self) -> PeerState {
         use rustix::event::{PollFd, PollFlags, Timespec, poll};
         use std::os::fd::AsFd;
         // Not part of POSIX; elsewhere an end is only seen by reading.
@@ -169,8 +169,8 @@ impl Socket {
         #[cfg(not(target_os = "linux"))]
         const END: PollFlags = PollFlags::empty();
         let fd = match self {
-            Socket::Tcp(s) => s.as_fd(),
-            Socket::Unix(s) => s.as_fd(),
+            ClientSocket::Tcp(s) => s.as_fd(),
+            ClientSocket::Unix(s) => s.as_fd(),
         };
         let mut fds = [PollFd::from_borrowed_fd(fd, END)];
         let now = Timespec {
@@ -178,21 +178,21 @@ impl Socket {
             tv_nsec: 0,
         };
         if poll(&mut fds, Some(&now)).is_err() {
-            return Peer::There;
+            return PeerState::There;
         }
         let seen = fds[0].revents();
         if seen.intersects(PollFlags::HUP | PollFlags::ERR) {
-            Peer::Gone
+            PeerState::Gone
         } else if seen.intersects(END) {
-            Peer::Finished
+            PeerState::Finished
         } else {
-            Peer::There
+            PeerState::There
         }
     }
 
     #[cfg(not(unix))]
-    pub(crate) fn peer(&self) -> Peer {
-        Peer::There
+    pub(crate) fn peer(&self) -> PeerState {
+        PeerState::There
     }
 
     /// Has the system see whether the peer is still there: first after `idle` without a byte, then
@@ -208,7 +208,7 @@ impl Socket {
     /// probe with a reset. So one that is gone is noticed after 65 s, and after 35 s if its machine
     /// is gone too.
     pub(crate) fn ask_often(&self) {
-        if let Socket::Tcp(stream) = self
+        if let ClientSocket::Tcp(stream) = self
             && socket2::SockRef::from(stream).keepalive().unwrap_or(false)
         {
             self.probe(PROBE_FINISHED, PROBE_FINISHED);
@@ -216,7 +216,7 @@ impl Socket {
     }
 
     fn probe(&self, idle: Duration, every: Duration) {
-        if let Socket::Tcp(stream) = self {
+        if let ClientSocket::Tcp(stream) = self {
             let probes = socket2::TcpKeepalive::new()
                 .with_time(idle)
                 .with_interval(every);
@@ -233,7 +233,7 @@ impl Socket {
 
     /// Ends it so that the peer sees an error (RST) behind what it has. A Unix socket has no such thing.
     pub(crate) fn reset(self) {
-        if let Socket::Tcp(stream) = &self {
+        if let ClientSocket::Tcp(stream) = &self {
             let _ = socket2::SockRef::from(stream).set_linger(Some(Duration::ZERO));
         }
     }
@@ -241,7 +241,7 @@ impl Socket {
     /// Bytes written that the peer has not acknowledged yet. Zero where the system does not say.
     pub(crate) fn unacknowledged(&self) -> usize {
         #[cfg(target_os = "linux")]
-        if let Socket::Tcp(stream) = self {
+        if let ClientSocket::Tcp(stream) = self {
             return crate::system::sys::unacknowledged(stream).unwrap_or(0);
         }
         0
@@ -299,4 +299,4 @@ macro_rules! forward_io {
 }
 pub(crate) use forward_io;
 
-forward_io!(Socket by each);
+forward_io!(ClientSocket by each);

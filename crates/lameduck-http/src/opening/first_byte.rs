@@ -5,50 +5,50 @@ use std::task::Poll;
 
 use crate::connection::conn::{Conn, Order};
 use crate::connection::linger::linger;
-use crate::connection::stream::Stream;
-use crate::listen::socket::Socket;
+use crate::connection::stream::ConnectionStream;
+use crate::listen::socket::ClientSocket;
 
 /// What came first.
-enum Heard {
+enum FirstByte {
     /// There is something to read.
-    Something,
+    Came,
     /// There is not, and the connection is to be closed.
-    Nothing,
+    NotComing,
     /// The connection is to be cut.
     TooLate,
 }
 
 /// The socket, when the first byte has come of what comes before HTTP; `None` if the connection is over before.
-pub(crate) async fn first_byte(socket: Socket, conn: &Conn) -> Option<Socket> {
+pub(crate) async fn first_byte(socket: ClientSocket, conn: &Conn) -> Option<ClientSocket> {
     conn.opens();
-    match heard(&socket, conn).await {
-        Heard::Something => {
+    match wait_for_byte(&socket, conn).await {
+        FirstByte::Came => {
             conn.first_of_opening();
             Some(socket)
         }
-        Heard::Nothing => {
-            linger(Stream::Plain(socket), conn).await;
+        FirstByte::NotComing => {
+            linger(ConnectionStream::Plain(socket), conn).await;
             None
         }
-        Heard::TooLate => None,
+        FirstByte::TooLate => None,
     }
 }
 
 /// Until something comes a connection costs no more than its socket.
-async fn heard(socket: &Socket, conn: &Conn) -> Heard {
+async fn wait_for_byte(socket: &ClientSocket, conn: &Conn) -> FirstByte {
     poll_fn(|cx| {
-        conn.bell.hear(cx);
+        conn.waker.register(cx);
         if socket.poll_readable(cx).is_ready() {
-            return Poll::Ready(Heard::Something);
+            return Poll::Ready(FirstByte::Came);
         }
         match conn.order() {
             Order::Serve | Order::GoAway => Poll::Pending,
-            Order::Cut => Poll::Ready(Heard::TooLate),
+            Order::Cut => Poll::Ready(FirstByte::TooLate),
             Order::CloseIdle if socket.has_unread() => {
                 conn.decline(Order::CloseIdle);
                 Poll::Pending
             }
-            Order::CloseIdle => Poll::Ready(Heard::Nothing),
+            Order::CloseIdle => Poll::Ready(FirstByte::NotComing),
         }
     })
     .await

@@ -10,8 +10,8 @@ use crate::connection::conn::Conn;
 use crate::connection::facts::ConnectionFacts;
 #[cfg(feature = "proxy-header")]
 use crate::connection::linger::linger;
-use crate::connection::stream::Stream;
-use crate::listen::socket::{Accepted, Socket};
+use crate::connection::stream::ConnectionStream;
+use crate::listen::socket::{Accepted, ClientSocket};
 #[cfg(feature = "proxy-header")]
 use crate::proxy_protocol::header::{BadHeader, read_header};
 #[cfg(feature = "proxy-header")]
@@ -28,18 +28,22 @@ pub(crate) struct Preamble {
 
 impl Preamble {
     /// Has HTTP begin on this socket; `None` if the connection is over before it could.
-    pub(crate) async fn open(&self, accepted: Accepted, conn: &Arc<Conn>) -> Option<Stream> {
+    pub(crate) async fn open(
+        &self,
+        accepted: Accepted,
+        conn: &Arc<Conn>,
+    ) -> Option<ConnectionStream> {
         let socket = self.introduced(accepted, conn).await?;
         #[cfg(feature = "rustls")]
         if let Some(acceptor) = &self.tls {
             // Boxed, so that connections without TLS need no room for it.
             return Box::pin(handshake(socket, conn, acceptor)).await;
         }
-        Some(Stream::Plain(socket))
+        Some(ConnectionStream::Plain(socket))
     }
 
     /// The socket, once it is known who is at the other end.
-    async fn introduced(&self, accepted: Accepted, conn: &Conn) -> Option<Socket> {
+    async fn introduced(&self, accepted: Accepted, conn: &Conn) -> Option<ClientSocket> {
         #[cfg(feature = "proxy-header")]
         if let Some(proxy) = &self.proxy
             && proxy.expects_header_of(accepted.peer)
@@ -53,7 +57,11 @@ impl Preamble {
 
 /// Reads the header that a proxy has written before all else.
 #[cfg(feature = "proxy-header")]
-async fn behind_proxy(accepted: Accepted, conn: &Conn, proxy: &ProxyProtocol) -> Option<Socket> {
+async fn behind_proxy(
+    accepted: Accepted,
+    conn: &Conn,
+    proxy: &ProxyProtocol,
+) -> Option<ClientSocket> {
     let Accepted { socket, peer } = accepted;
     let socket = first_byte(socket, conn).await?;
     let read = tokio::select! {
@@ -75,7 +83,7 @@ async fn behind_proxy(accepted: Accepted, conn: &Conn, proxy: &ProxyProtocol) ->
             proxy.tell(peer, error);
             // What it sends instead nobody reads, and a reset would look like a fault of the network.
             conn.leaves_unread();
-            linger(Stream::Plain(socket), conn).await;
+            linger(ConnectionStream::Plain(socket), conn).await;
             None
         }
     }

@@ -20,19 +20,19 @@ use crate::connection::facts::TlsFacts;
 #[cfg(feature = "tonic")]
 use crate::connection::for_tonic::tcp_info;
 use crate::connection::linger::linger;
-use crate::connection::stream::Stream;
-use crate::listen::socket::Socket;
-use crate::tls::{Session, Wire};
+use crate::connection::stream::ConnectionStream;
+use crate::listen::socket::ClientSocket;
+use crate::tls::{RecordSocket, TlsSession};
 use lameduck_core::internal::voice;
 
 /// Shakes hands; `None` if that did not go well, and the connection is over.
 pub(crate) async fn handshake(
-    socket: Socket,
+    socket: ClientSocket,
     conn: &Conn,
     acceptor: &TlsAcceptor,
-) -> Option<Stream> {
+) -> Option<ConnectionStream> {
     let socket = first_byte(socket, conn).await?;
-    let wire = Wire::new(
+    let wire = RecordSocket::new(
         socket,
         #[cfg(feature = "tonic")]
         tcp_info(conn),
@@ -43,10 +43,10 @@ pub(crate) async fn handshake(
             Ok(stream) => {
                 conn.has_shaken(facts(&stream));
                 conn.opened();
-                let session = Box::new(Session::new(stream));
+                let session = Box::new(TlsSession::new(stream));
                 // A part of the first request may have come with the end of the handshake.
                 conn.within_record(session.is_within_record());
-                Some(Stream::Tls(session))
+                Some(ConnectionStream::Tls(session))
             }
             Err((error, wire)) => {
                 voice::event(Level::DEBUG, move || {
@@ -54,7 +54,7 @@ pub(crate) async fn handshake(
                 });
                 // The alert that says why must not be overtaken by a reset.
                 conn.leaves_unread();
-                linger(Stream::Plain(wire.into_socket()), conn).await;
+                linger(ConnectionStream::Plain(wire.into_socket()), conn).await;
                 None
             }
         },
@@ -62,7 +62,7 @@ pub(crate) async fn handshake(
     }
 }
 
-fn facts(stream: &TlsStream<Wire>) -> TlsFacts {
+fn facts(stream: &TlsStream<RecordSocket>) -> TlsFacts {
     let session = stream.get_ref().1;
     TlsFacts {
         server_name: session.server_name().map(Into::into),

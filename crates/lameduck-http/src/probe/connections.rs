@@ -26,7 +26,7 @@ use tokio::sync::watch;
 use tokio::task::{AbortHandle, Id, JoinSet};
 
 use super::routes::{Routes, too_many_unread};
-use super::stream::Stream;
+use super::stream::ProbeStream;
 use crate::system::descriptors::limit;
 
 /// The most connections open at once: 256, or a quarter of the descriptors that the process may have.
@@ -245,7 +245,7 @@ async fn converse(
         .timer(TokioTimer::new())
         .header_read_timeout(PATIENCE_FOR_HEAD)
         .max_buf_size(READ_BUFFER)
-        .serve_connection(TokioIo::new(Stream::new(stream)), service);
+        .serve_connection(TokioIo::new(ProbeStream::new(stream)), service);
     let mut connection = pin!(connection);
     tokio::select! {
         biased;

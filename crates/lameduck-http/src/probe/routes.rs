@@ -13,13 +13,13 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::timeout;
 
 use super::metrics::{self, MetricsPage};
-use super::status::{Part, Status};
+use super::status::{StatusPart, StatusPage};
 use lameduck_core::Handle;
 use lameduck_core::internal::CheckOutcome;
 use lameduck_core::internal::Reason;
 use lameduck_core::phase::Phase;
 
-pub(super) type Answer = Response<Full<Bytes>>;
+pub(super) type ProbeAnswer = Response<Full<Bytes>>;
 
 /// How old an outcome of a check `/status` may show before it runs the check again.
 const STALE: Duration = Duration::from_secs(5);
@@ -49,7 +49,7 @@ pub(super) enum Route {
     Readyz,
     Startupz,
     Metrics,
-    Status,
+    StatusPage,
     Page,
 }
 
@@ -60,7 +60,7 @@ impl Route {
         Route::Readyz,
         Route::Startupz,
         Route::Metrics,
-        Route::Status,
+        Route::StatusPage,
         Route::Page,
     ];
 
@@ -70,7 +70,7 @@ impl Route {
             Route::Readyz => "/readyz",
             Route::Startupz => "/startupz",
             Route::Metrics => "/metrics",
-            Route::Status => "/status",
+            Route::StatusPage => "/status",
             Route::Page => "/",
         }
     }
@@ -84,7 +84,7 @@ impl Route {
             }
             Route::Startupz => "/startupz  200 once it has started\n",
             Route::Metrics => "/metrics   figures for Prometheus\n",
-            Route::Status => {
+            Route::StatusPage => {
                 "/status    the state of the process as JSON (?offset=100&limit=500: more of what is in flight)\n"
             }
             Route::Page => "/          the same as a page\n",
@@ -93,7 +93,7 @@ impl Route {
 }
 
 /// Says what there is, to who has asked for something else.
-pub(super) fn nothing_here(routes: &[Route]) -> Answer {
+pub(super) fn nothing_here(routes: &[Route]) -> ProbeAnswer {
     let mut answer = text(StatusCode::NOT_FOUND, there_is(routes));
     for_now(&mut answer);
     answer
@@ -131,7 +131,7 @@ impl Routes {
     }
 
     /// Answers a request of `peer` on the admin port. Does not read its body.
-    pub async fn answer<B>(&self, request: &Request<B>, peer: SocketAddr) -> Answer {
+    pub async fn answer<B>(&self, request: &Request<B>, peer: SocketAddr) -> ProbeAnswer {
         let path = request.uri().path();
         let mut answer = match Route::ALL.into_iter().find(|it| it.path() == path) {
             Some(route) => return self.closing(self.answer_to(route, request).await),
@@ -147,7 +147,7 @@ impl Routes {
     }
 
     /// The same, with an end of its connection once the shutdown has begun.
-    fn closing(&self, mut answer: Answer) -> Answer {
+    fn closing(&self, mut answer: ProbeAnswer) -> ProbeAnswer {
         if self.handle.phase() > Phase::Ready {
             let close = HeaderValue::from_static("close");
             answer.headers_mut().insert(header::CONNECTION, close);
@@ -161,21 +161,21 @@ impl Routes {
     }
 
     /// Answers a request for `route`, whatever its path. Does not read its body.
-    pub async fn answer_to<B>(&self, route: Route, request: &Request<B>) -> Answer {
+    pub async fn answer_to<B>(&self, route: Route, request: &Request<B>) -> ProbeAnswer {
         let asked = Asked::of(request);
         let mut answer = self.asked_for(route, asked).await;
         for_now(&mut answer);
         answer
     }
 
-    async fn asked_for(&self, route: Route, asked: Asked<'_>) -> Answer {
+    async fn asked_for(&self, route: Route, asked: Asked<'_>) -> ProbeAnswer {
         if !asked.reads {
             return not_allowed(READ);
         }
         match route {
             Route::Livez => verdict(
                 "alive",
-                vec![Line::good("thread", "answers")],
+                vec![CheckLine::good("thread", "answers")],
                 asked.verbose(),
             ),
             Route::Readyz => verdict("ready", self.ready().await, asked.verbose()),
@@ -187,7 +187,7 @@ impl Routes {
                 Ok(page) => answer(StatusCode::OK, metrics::CONTENT_TYPE, page),
                 Err(e) => text(StatusCode::INTERNAL_SERVER_ERROR, format!("{e}\n")),
             },
-            Route::Status => match Part::of(asked.query) {
+            Route::StatusPage => match StatusPart::of(asked.query) {
                 Ok(part) => {
                     let status = self.status(part, |it| it.to_json()).await;
                     typed("application/json", status)
@@ -195,7 +195,7 @@ impl Routes {
                 Err(problem) => text(StatusCode::BAD_REQUEST, format!("{problem}\n")),
             },
             Route::Page => {
-                let page = self.status(Part::FIRST, |it| it.to_page()).await;
+                let page = self.status(StatusPart::FIRST, |it| it.to_page()).await;
                 let mut page = typed("text/html; charset=utf-8", page);
                 page.headers_mut().insert(
                     header::CONTENT_SECURITY_POLICY,
@@ -206,9 +206,9 @@ impl Routes {
         }
     }
 
-    fn phase(&self, good: impl std::ops::RangeBounds<Phase>) -> Line {
+    fn phase(&self, good: impl std::ops::RangeBounds<Phase>) -> CheckLine {
         let phase = self.handle.phase();
-        Line {
+        CheckLine {
             good: Some(good.contains(&phase)),
             name: "phase".to_owned(),
             said: phase.name().to_owned(),
@@ -218,7 +218,7 @@ impl Routes {
 
     /// Whether the process serves and nobody has asked it to stop. The phase alone would not do: it
     /// is moved by the application's runtime, which may be blocked.
-    fn serves(&self) -> Line {
+    fn serves(&self) -> CheckLine {
         let mut line = self.phase(Phase::Ready..=Phase::Ready);
         if let Some(reason) = self.handle.reason() {
             line.good = Some(false);
@@ -227,20 +227,20 @@ impl Routes {
         line
     }
 
-    async fn ready(&self) -> Vec<Line> {
+    async fn ready(&self) -> Vec<CheckLine> {
         // Where the answer is known, pools should not be asked to work.
-        let mut checks: Vec<Line> = match self.handle.readiness() {
+        let mut checks: Vec<CheckLine> = match self.handle.readiness() {
             None => Vec::new(),
             Some(readiness) if self.serves().good == Some(true) => match self.may_wait() {
                 Some(_permit) => {
                     let outcomes = readiness.run().await;
-                    outcomes.iter().map(|(n, o)| Line::of(n, o)).collect()
+                    outcomes.iter().map(|(n, o)| CheckLine::of(n, o)).collect()
                 }
-                None => vec![Line::bad("probes", "too many wait for the checks already")],
+                None => vec![CheckLine::bad("probes", "too many wait for the checks already")],
             },
             Some(readiness) => {
                 let names = readiness.latest();
-                names.iter().map(|(n, _)| Line::not_run(n)).collect()
+                names.iter().map(|(n, _)| CheckLine::not_run(n)).collect()
             }
         };
         // Looked at last: it may have changed while the checks ran.
@@ -248,7 +248,7 @@ impl Routes {
         checks
     }
 
-    async fn status<T>(&self, part: Part, told: impl FnOnce(&Status<'_>) -> T) -> T {
+    async fn status<T>(&self, part: StatusPart, told: impl FnOnce(&StatusPage<'_>) -> T) -> T {
         let readiness = self.handle.readiness();
         if let (Some(readiness), Phase::Ready) = (&readiness, self.handle.phase()) {
             let new = readiness.latest().iter().any(|(_, o)| o.is_none());
@@ -259,7 +259,7 @@ impl Routes {
                 None => readiness.refresh(STALE),
             }
         }
-        told(&Status::now(&self.handle, readiness.as_deref(), part))
+        told(&StatusPage::now(&self.handle, readiness.as_deref(), part))
     }
 
     /// A place among those whose answer takes time; `None` if there are so many that there would be no
@@ -268,7 +268,7 @@ impl Routes {
         self.slow.try_acquire().ok()
     }
 
-    async fn drain(&self, peer: SocketAddr) -> Answer {
+    async fn drain(&self, peer: SocketAddr) -> ProbeAnswer {
         let reason = format!("drain requested by {peer}");
         self.handle.begin(Reason::Asked(reason));
         let Some(_permit) = self.may_wait() else {
@@ -304,7 +304,7 @@ impl Asked<'_> {
 }
 
 /// What every answer has in common.
-fn for_now(answer: &mut Answer) {
+fn for_now(answer: &mut ProbeAnswer) {
     let mut set = |name: HeaderName, value| {
         let value = HeaderValue::from_static(value);
         answer.headers_mut().insert(name, value);
@@ -314,7 +314,7 @@ fn for_now(answer: &mut Answer) {
 }
 
 /// One line of a verbose answer.
-struct Line {
+struct CheckLine {
     /// `None` if it says nothing either way.
     good: Option<bool>,
     name: String,
@@ -323,9 +323,9 @@ struct Line {
     brief: String,
 }
 
-impl Line {
-    fn good(name: &str, said: &str) -> Line {
-        Line {
+impl CheckLine {
+    fn good(name: &str, said: &str) -> CheckLine {
+        CheckLine {
             good: Some(true),
             name: name.to_owned(),
             said: said.to_owned(),
@@ -333,18 +333,18 @@ impl Line {
         }
     }
 
-    fn bad(name: &str, said: &str) -> Line {
-        Line {
+    fn bad(name: &str, said: &str) -> CheckLine {
+        CheckLine {
             good: Some(false),
             brief: said.to_owned(),
-            ..Line::good(name, said)
+            ..CheckLine::good(name, said)
         }
     }
 
-    fn of(name: &str, outcome: &CheckOutcome) -> Line {
+    fn of(name: &str, outcome: &CheckOutcome) -> CheckLine {
         // Most take less than a millisecond.
         let took = format!("{:.1} ms", outcome.took.as_secs_f64() * 1e3);
-        Line {
+        CheckLine {
             good: Some(outcome.error.is_none()),
             name: name.to_owned(),
             said: match &outcome.error {
@@ -355,8 +355,8 @@ impl Line {
         }
     }
 
-    fn not_run(name: &str) -> Line {
-        Line {
+    fn not_run(name: &str) -> CheckLine {
+        CheckLine {
             good: None,
             name: name.to_owned(),
             said: "not run in this phase".to_owned(),
@@ -367,7 +367,7 @@ impl Line {
 
 /// `200` if no line is bad. Without `verbose` only the first bad one is named, and not why: the
 /// text of an error may be more than a load balancer should know.
-fn verdict(what: &str, lines: Vec<Line>, verbose: bool) -> Answer {
+fn verdict(what: &str, lines: Vec<CheckLine>, verbose: bool) -> ProbeAnswer {
     let bad = lines.iter().find(|line| line.good == Some(false));
     let (status, word) = match bad {
         None => (StatusCode::OK, what.to_owned()),
@@ -398,7 +398,7 @@ fn one_line(text: &str) -> String {
     words.join(" ").trim().to_owned()
 }
 
-fn not_allowed(allow: &'static str) -> Answer {
+fn not_allowed(allow: &'static str) -> ProbeAnswer {
     let body = format!("this takes {allow}\n");
     let mut answer = text(StatusCode::METHOD_NOT_ALLOWED, body);
     let allow = HeaderValue::from_static(allow);
@@ -406,7 +406,7 @@ fn not_allowed(allow: &'static str) -> Answer {
     answer
 }
 
-fn typed(content_type: &'static str, body: Result<String, serde_json::Error>) -> Answer {
+fn typed(content_type: &'static str, body: Result<String, serde_json::Error>) -> ProbeAnswer {
     match body {
         Ok(body) => answer(StatusCode::OK, content_type, body),
         Err(e) => text(StatusCode::INTERNAL_SERVER_ERROR, format!("{e}\n")),
@@ -414,16 +414,16 @@ fn typed(content_type: &'static str, body: Result<String, serde_json::Error>) ->
 }
 
 /// In place of an answer for which there is no room.
-pub(super) fn too_many_unread() -> Answer {
+pub(super) fn too_many_unread() -> ProbeAnswer {
     let told = "too many answers wait to be read by others; try again\n";
     text(StatusCode::SERVICE_UNAVAILABLE, told)
 }
 
-fn text(status: StatusCode, body: impl Into<Bytes>) -> Answer {
+fn text(status: StatusCode, body: impl Into<Bytes>) -> ProbeAnswer {
     answer(status, TEXT, body)
 }
 
-fn answer(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Answer {
+fn answer(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> ProbeAnswer {
     let mut answer = Response::new(Full::new(body.into()));
     *answer.status_mut() = status;
     let content_type = HeaderValue::from_static(content_type);

@@ -19,7 +19,7 @@ use tracing::Level;
 
 use super::connections::{self, Connections, asked};
 use super::routes::Routes;
-use crate::listen::accept_error::AcceptTrouble;
+use crate::listen::accept_error::AcceptErrorKind;
 use crate::system::descriptors::{PAUSE, exhausted, keep_spare, with_spare};
 use lameduck_core::Handle;
 use lameduck_core::internal::voice;
@@ -179,9 +179,9 @@ async fn serve(
                     // Asked for one more, the system says so also where nobody waits.
                     _ => sleep(PAUSE).await,
                 },
-                Err(e) => match AcceptTrouble::of(&e, || true) {
+                Err(e) => match AcceptErrorKind::of(&e, || true) {
                     // A pause all the same, in case it comes without end.
-                    AcceptTrouble::OneConnection => sleep(Duration::from_millis(1)).await,
+                    AcceptErrorKind::OneConnection => sleep(Duration::from_millis(1)).await,
                     _ => {
                         voice::event(Level::WARN, move || {
                             tracing::warn!(target: "lameduck", error = %e, "the admin port cannot accept");

@@ -16,7 +16,7 @@ const PAGE: &str = include_str!("page.html");
 const PLACE: &str = "{{status}}";
 
 #[derive(Serialize)]
-pub(super) struct Status<'a> {
+pub(super) struct StatusPage<'a> {
     phase: &'static str,
     grace_ms: f64,
     time_left_ms: f64,
@@ -53,14 +53,14 @@ struct CheckStatus<'a> {
 
 /// Which part of what is in flight is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Part {
+pub(super) struct StatusPart {
     offset: usize,
     limit: usize,
 }
 
-impl Part {
+impl StatusPart {
     /// The oldest.
-    pub const FIRST: Part = Part {
+    pub const FIRST: StatusPart = StatusPart {
         offset: 0,
         limit: 100,
     };
@@ -73,8 +73,8 @@ impl Part {
     /// # Errors
     ///
     /// What is expected instead.
-    pub fn of(query: Option<&str>) -> Result<Part, String> {
-        let mut part = Part::FIRST;
+    pub fn of(query: Option<&str>) -> Result<StatusPart, String> {
+        let mut part = StatusPart::FIRST;
         for pair in query.unwrap_or_default().split('&') {
             let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
             let number = || {
@@ -89,10 +89,10 @@ impl Part {
         }
         match part.limit {
             0 => Err("limit=0: expected at least 1".to_owned()),
-            1..=Part::MOST => Ok(part),
+            1..=StatusPart::MOST => Ok(part),
             more => Err(format!(
                 "limit={more}: at most {} in one answer",
-                Part::MOST
+                StatusPart::MOST
             )),
         }
     }
@@ -108,9 +108,9 @@ fn capped(text: &str) -> String {
     }
 }
 
-impl Status<'_> {
+impl StatusPage<'_> {
     /// The state as of now.
-    pub fn now<'a>(handle: &Handle, readiness: Option<&'a Readiness>, part: Part) -> Status<'a> {
+    pub fn now<'a>(handle: &Handle, readiness: Option<&'a Readiness>, part: StatusPart) -> StatusPage<'a> {
         let page = handle.ledger().page(part.offset, part.limit);
         let unnamed = handle.ledger().len().saturating_sub(page.named);
         let in_flight = page.entries.iter().map(|entry| Item {
@@ -131,7 +131,7 @@ impl Status<'_> {
                 error: outcome.and_then(|o| o.error.as_deref()).map(capped),
             }
         });
-        Status {
+        StatusPage {
             phase: handle.phase().name(),
             grace_ms: milliseconds(handle.budget().grace()),
             time_left_ms: milliseconds(handle.time_left()),

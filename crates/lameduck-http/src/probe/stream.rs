@@ -10,11 +10,11 @@ use tokio::net::TcpStream;
 use crate::system::descriptors::keep_instead;
 
 /// `None` once it is dropped.
-pub(super) struct Stream(Option<TcpStream>);
+pub(super) struct ProbeStream(Option<TcpStream>);
 
-impl Stream {
-    pub fn new(stream: TcpStream) -> Stream {
-        Stream(Some(stream))
+impl ProbeStream {
+    pub fn new(stream: TcpStream) -> ProbeStream {
+        ProbeStream(Some(stream))
     }
 
     fn with<T>(
@@ -28,7 +28,7 @@ impl Stream {
     }
 }
 
-impl Drop for Stream {
+impl Drop for ProbeStream {
     fn drop(&mut self) {
         if let Some(Ok(stream)) = self.0.take().map(TcpStream::into_std) {
             keep_instead(stream);
@@ -36,7 +36,7 @@ impl Drop for Stream {
     }
 }
 
-impl AsyncRead for Stream {
+impl AsyncRead for ProbeStream {
     fn poll_read(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -46,7 +46,7 @@ impl AsyncRead for Stream {
     }
 }
 
-impl AsyncWrite for Stream {
+impl AsyncWrite for ProbeStream {
     fn poll_write(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,

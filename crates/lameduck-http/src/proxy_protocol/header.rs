@@ -12,7 +12,7 @@ use std::net::SocketAddr;
 
 use proxy_header::{Error, ParseConfig, Protocol, ProxyHeader};
 
-use crate::listen::socket::Socket;
+use crate::listen::socket::ClientSocket;
 
 /// The longest header: 4 KiB. Version 1 has at most 107 bytes; version 2 could have 64 KiB, and nobody sends that.
 const LONGEST: usize = 4096;
@@ -63,7 +63,7 @@ impl BadHeader {
 /// # Cancel safety
 ///
 /// Not cancel safe: what has been read of a header is lost.
-pub(crate) async fn read_header(socket: &Socket) -> Result<Option<OnBehalf>, BadHeader> {
+pub(crate) async fn read_header(socket: &ClientSocket) -> Result<Option<OnBehalf>, BadHeader> {
     let mut bytes = vec![0; LONGEST];
     let mut taken = 0;
     loop {
@@ -99,7 +99,7 @@ fn on_behalf(header: &ProxyHeader<'_>) -> Result<Option<OnBehalf>, BadHeader> {
 }
 
 /// Takes bytes that have been seen.
-async fn take(socket: &Socket, mut bytes: &mut [u8]) -> io::Result<()> {
+async fn take(socket: &ClientSocket, mut bytes: &mut [u8]) -> io::Result<()> {
     while !bytes.is_empty() {
         match socket.try_read(bytes) {
             Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
@@ -121,13 +121,13 @@ mod tests {
 
     use super::*;
 
-    async fn pair() -> (TcpStream, Socket) {
+    async fn pair() -> (TcpStream, ClientSocket) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (ours, theirs) = tokio::join!(TcpStream::connect(address), listener.accept());
         let ours = ours.unwrap();
         ours.set_nodelay(true).unwrap();
-        (ours, Socket::Tcp(theirs.unwrap().0))
+        (ours, ClientSocket::Tcp(theirs.unwrap().0))
     }
 
     fn addresses(v6: bool) -> ProxiedAddress {

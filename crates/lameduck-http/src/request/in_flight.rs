@@ -75,19 +75,19 @@ impl Drop for InFlight {
 }
 
 /// Wakes a task when the time for draining is over.
-pub(crate) struct LetGo(Pin<Box<dyn Future<Output = ()> + Send>>);
+pub(crate) struct DrainDeadline(Pin<Box<dyn Future<Output = ()> + Send>>);
 
-impl LetGo {
-    pub(crate) fn new(handle: &Handle) -> LetGo {
+impl DrainDeadline {
+    pub(crate) fn new(handle: &Handle) -> DrainDeadline {
         let handle = handle.clone();
-        LetGo(Box::pin(async move { handle.let_go().await }))
+        DrainDeadline(Box::pin(async move { handle.let_go().await }))
     }
 }
 
 /// Whether the time for draining is over; if not, the task is woken when it is.
 pub(crate) fn time_is_over(
     handle: &Handle,
-    let_go: &mut Option<LetGo>,
+    let_go: &mut Option<DrainDeadline>,
     cx: &mut Context<'_>,
 ) -> bool {
     if let Some(waiting) = let_go

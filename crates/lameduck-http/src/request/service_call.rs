@@ -16,7 +16,7 @@ use tower_service::Service;
 pin_project! {
     /// Completes with what the service answers.
     #[project = Project]
-    pub(crate) enum Answering<S>
+    pub(crate) enum ServiceCall<S>
     where
         S: Service<Request<Incoming>>,
     {
@@ -26,13 +26,13 @@ pin_project! {
     }
 }
 
-impl<S> Answering<S>
+impl<S> ServiceCall<S>
 where
     S: Service<Request<Incoming>>,
 {
     #[inline]
     pub(crate) fn of(service: S, request: Request<Incoming>) -> Self {
-        Answering::Asked {
+        ServiceCall::Asked {
             service,
             request: Some(request),
         }
@@ -51,13 +51,13 @@ where
     #[inline]
     pub(crate) fn asked(&mut self) -> Option<&mut Request<Incoming>> {
         match self {
-            Answering::Asked { request, .. } => request.as_mut(),
-            Answering::Called { .. } => None,
+            ServiceCall::Asked { request, .. } => request.as_mut(),
+            ServiceCall::Called { .. } => None,
         }
     }
 }
 
-impl<S> Future for Answering<S>
+impl<S> Future for ServiceCall<S>
 where
     S: Service<Request<Incoming>>,
 {
@@ -76,7 +76,7 @@ where
                     }
                 }
             };
-            self.set(Answering::Called { answer });
+            self.set(ServiceCall::Called { answer });
         }
     }
 }

@@ -15,21 +15,21 @@ use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
 use super::body_fault::{BodyFault, guarded};
-use super::in_flight::{InFlight, LetGo, time_is_over};
-use super::unread::{Piece, Unread};
+use super::in_flight::{DrainDeadline, InFlight, time_is_over};
+use super::unread::{Unread, UnreadPiece};
 use crate::connection::conn::ResponseEnd;
 use crate::connection::tunnel;
-use crate::event_stream::body::{Chunk, Ending, Given};
-use crate::grpc::status::{Dialect, Status};
+use crate::event_stream::body::{BodyPoll, Chunk, EventStreamBody};
+use crate::grpc::status::{Dialect, GrpcStatus};
 use lameduck_core::BoxError;
 
 pin_project! {
     /// The handler's body, or a short text of ours.
     pub(crate) struct TrackedBody<B> {
         #[pin]
-        inner: Inner<B>,
+        inner: BodySource<B>,
         in_flight: Option<InFlight>,
-        let_go: Option<LetGo>,
+        let_go: Option<DrainDeadline>,
         dialect: Dialect,
         // What hyper holds of it, over HTTP/2.
         unread: Option<Unread>,
@@ -53,9 +53,9 @@ pin_project! {
 }
 
 pin_project! {
-    #[project = InnerProj]
-    enum Inner<B> {
-        Handlers { #[pin] body: Ending<B> },
+    #[project = BodySourceProj]
+    enum BodySource<B> {
+        Handlers { #[pin] body: EventStreamBody<B> },
         Text { text: &'static str },
         /// It is not polled again. The next turn says why.
         Broken { fault: Option<Box<BodyFault>> },
@@ -64,14 +64,14 @@ pin_project! {
 
 impl<B> TrackedBody<B> {
     pub(crate) fn of(
-        body: Ending<B>,
+        body: EventStreamBody<B>,
         in_flight: Option<InFlight>,
-        let_go: Option<LetGo>,
+        let_go: Option<DrainDeadline>,
         dialect: Dialect,
         tunnel: bool,
     ) -> Self {
         TrackedBody {
-            inner: Inner::Handlers { body },
+            inner: BodySource::Handlers { body },
             in_flight,
             let_go,
             dialect,
@@ -86,7 +86,7 @@ impl<B> TrackedBody<B> {
             it.end = ResponseEnd::Taken;
         }
         TrackedBody {
-            inner: Inner::Text { text },
+            inner: BodySource::Text { text },
             in_flight,
             let_go: None,
             // Nothing is left of a text that could be cut.
@@ -113,7 +113,7 @@ enum Waits {
     /// The request, if it is the last of its response.
     Request(InFlight),
     /// The request will, if it is one of several over HTTP/2.
-    Others(Piece),
+    Others(UnreadPiece),
 }
 
 impl Waits {
@@ -151,8 +151,8 @@ impl<B: Body> TrackedBody<B> {
         };
         if *this.dialect == Dialect::Grpc {
             it.let_go("ended as UNAVAILABLE in the middle of its response");
-            this.inner.set(Inner::Text { text: "" });
-            let trailers = Status::Unavailable.trailers();
+            this.inner.set(BodySource::Text { text: "" });
+            let trailers = GrpcStatus::Unavailable.trailers();
             return Poll::Ready(Some(Ok(Frame::trailers(trailers))));
         }
         it.let_go("cut in the middle of its response");
@@ -169,7 +169,7 @@ impl<B: Body> TrackedBody<B> {
             it.conn.breaks_off();
         }
         if *this.dialect == Dialect::Grpc {
-            let trailers = Status::Internal.trailers();
+            let trailers = GrpcStatus::Internal.trailers();
             return Poll::Ready(Some(Ok(Frame::trailers(trailers))));
         }
         Poll::Ready(Some(Err(fault.into())))
@@ -223,8 +223,8 @@ where
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Polled<B::Data> {
         let mut this = self.as_mut().project();
         let mut body = match this.inner.as_mut().project() {
-            InnerProj::Handlers { body } => body,
-            InnerProj::Text { text } => {
+            BodySourceProj::Handlers { body } => body,
+            BodySourceProj::Text { text } => {
                 return match std::mem::take(text) {
                     "" => Poll::Ready(None),
                     text => {
@@ -235,13 +235,13 @@ where
                     }
                 };
             }
-            InnerProj::Broken { fault } => {
+            BodySourceProj::Broken { fault } => {
                 let fault = fault.take();
                 return fault.map_or(Poll::Ready(None), |it| self.breaks(*it));
             }
         };
         // Written from within the closure: what it returns would be copied.
-        let (mut given, mut data, mut trailers) = (Given::Pending, None, None);
+        let (mut given, mut data, mut trailers) = (BodyPoll::Pending, None, None);
         let (mut some, mut last) = (false, false);
         let caught = guarded(|| {
             given = body.as_mut().poll_into(cx, &mut data, &mut trailers);
@@ -252,7 +252,7 @@ where
         let fault = match caught {
             Err(fault) => fault,
             Ok(()) => match given {
-                Given::Frame => {
+                BodyPoll::Frame => {
                     let Some(bytes) = data else {
                         all_taken(this.in_flight);
                         return Poll::Ready(trailers.map(|it| Ok(Frame::trailers(it))));
@@ -266,17 +266,17 @@ where
                     };
                     return Poll::Ready(Some(Ok(Frame::data(Data { bytes, waits }))));
                 }
-                Given::End => {
+                BodyPoll::End => {
                     all_taken(this.in_flight);
                     return Poll::Ready(None);
                 }
-                Given::Pending => {
+                BodyPoll::Pending => {
                     return match this.in_flight {
                         Some(it) if time_is_over(it.handle(), this.let_go, cx) => self.cut(),
                         _ => Poll::Pending,
                     };
                 }
-                Given::Error(error) => BodyFault::of(&error.into()),
+                BodyPoll::Error(error) => BodyFault::of(&error.into()),
             },
         };
         if let Some(it) = this.in_flight {
@@ -284,7 +284,7 @@ where
         }
         // What has panicked may panic again when it is dropped.
         let fault = Some(Box::new(fault));
-        let broken = Inner::Broken { fault };
+        let broken = BodySource::Broken { fault };
         let _ = guarded(|| this.inner.set(broken));
         cx.waker().wake_by_ref();
         Poll::Pending
@@ -292,17 +292,17 @@ where
 
     fn is_end_stream(&self) -> bool {
         match &self.inner {
-            Inner::Handlers { body } => body.is_end_stream(),
-            Inner::Text { text } => text.is_empty(),
-            Inner::Broken { fault } => fault.is_none(),
+            BodySource::Handlers { body } => body.is_end_stream(),
+            BodySource::Text { text } => text.is_empty(),
+            BodySource::Broken { fault } => fault.is_none(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match &self.inner {
-            Inner::Handlers { body } => body.size_hint(),
-            Inner::Text { text } => SizeHint::with_exact(text.len() as u64),
-            Inner::Broken { .. } => SizeHint::default(),
+            BodySource::Handlers { body } => body.size_hint(),
+            BodySource::Text { text } => SizeHint::with_exact(text.len() as u64),
+            BodySource::Broken { .. } => SizeHint::default(),
         }
     }
 }

@@ -29,10 +29,10 @@ use tracing::Level;
 
 use super::extension::Accounted;
 use super::extension::OfConnection;
-use super::in_flight::{InFlight, LetGo, time_is_over};
+use super::in_flight::{DrainDeadline, InFlight, time_is_over};
 use super::probers::is_of_a_prober;
 use super::request_name::name_of;
-use super::service_call::Answering;
+use super::service_call::ServiceCall;
 use super::tracked_body::TrackedBody;
 use crate::connection::conn::{Conn, Follows, ResponseEnd};
 use crate::connection::connection_info::ConnectionInfo;
@@ -41,8 +41,8 @@ use crate::connection::for_axum;
 #[cfg(feature = "tonic")]
 use crate::connection::for_tonic;
 use crate::connection::tunnel::Tunnel;
-use crate::event_stream::body::Ending;
-use crate::grpc::status::{Dialect, Status};
+use crate::event_stream::body::EventStreamBody;
+use crate::grpc::status::{Dialect, GrpcStatus};
 use lameduck_core::BoxError;
 use lameduck_core::inflight::kind::REQUEST;
 use lameduck_core::internal::panic_text;
@@ -50,7 +50,7 @@ use lameduck_core::internal::redact::without_passwords;
 use lameduck_core::internal::voice;
 
 /// The user's service with the bookkeeping round it.
-pub(crate) struct Tracked<S> {
+pub(crate) struct TrackedService<S> {
     service: S,
     conn: Arc<Conn>,
     carries: Carries,
@@ -66,9 +66,9 @@ enum Carries {
     Info,
 }
 
-impl<S> Tracked<S> {
+impl<S> TrackedService<S> {
     pub(crate) fn new(service: S, conn: Arc<Conn>) -> Self {
-        Tracked {
+        TrackedService {
             service,
             carries: match conn.of_requests().connection_info {
                 true => Carries::Info,
@@ -120,7 +120,7 @@ fn begin(
     (dialect, request.method() == Method::CONNECT)
 }
 
-impl<S> Tracked<S>
+impl<S> TrackedService<S>
 where
     S: Service<Request<Incoming>> + Clone,
 {
@@ -135,7 +135,7 @@ where
             responding.dialect = dialect;
             responding.connect = connect;
             responding.may_be_cut_off = !request.body().is_end_stream();
-            responding.let_go = Some(LetGo::new(self.conn.handle()));
+            responding.let_go = Some(DrainDeadline::new(self.conn.handle()));
             responding.seen = true;
         }
         responding
@@ -147,7 +147,7 @@ where
     fn call_unseen<B>(&self, request: Request<Incoming>) -> Responding<S, B> {
         self.conn.request_began();
         Responding {
-            handler: Answering::of(self.service.clone(), request),
+            handler: ServiceCall::of(self.service.clone(), request),
             in_flight: Some(InFlight::new(self.conn.clone())),
             let_go: None,
             carries: self.carries,
@@ -160,7 +160,7 @@ where
     }
 }
 
-impl<S, B> hyper::service::Service<Request<Incoming>> for Tracked<S>
+impl<S, B> hyper::service::Service<Request<Incoming>> for TrackedService<S>
 where
     S: Service<Request<Incoming>, Response = Response<B>> + Clone,
     S::Error: Into<BoxError>,
@@ -199,9 +199,9 @@ pin_project! {
         S: Service<Request<Incoming>>,
     {
         #[pin]
-        handler: Answering<S>,
+        handler: ServiceCall<S>,
         in_flight: Option<InFlight>,
-        let_go: Option<LetGo>,
+        let_go: Option<DrainDeadline>,
         carries: Carries,
         // Whether somebody has looked at the request, which is in the ledger since then.
         seen: bool,
@@ -253,7 +253,7 @@ where
             let events = events.of(response, in_flight.handle());
             let dialect = *this.dialect;
             let (in_flight, let_go) = (this.in_flight.take(), this.let_go.take());
-            let body = |it| Ending::of(it, events);
+            let body = |it| EventStreamBody::of(it, events);
             let tracked = |it| TrackedBody::of(body(it), in_flight, let_go, dialect, tunnel);
             return polled.map(|it| it.map(|response| response.map(tracked)).map_err(Into::into));
         }
@@ -347,7 +347,7 @@ fn has_no_length<B: Body>(response: &Response<B>) -> bool {
 
 fn internal_error(dialect: Dialect) -> Response<&'static str> {
     if dialect == Dialect::Grpc {
-        return Status::Internal.answer();
+        return GrpcStatus::Internal.answer();
     }
     let mut response = Response::new("internal server error\n");
     *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
@@ -358,7 +358,7 @@ fn internal_error(dialect: Dialect) -> Response<&'static str> {
 fn unavailable(dialect: Dialect) -> (&'static str, Response<&'static str>) {
     if dialect == Dialect::Grpc {
         let why = "not answered in time, so answered UNAVAILABLE";
-        return (why, Status::Unavailable.answer());
+        return (why, GrpcStatus::Unavailable.answer());
     }
     let mut response = Response::new("shutting down, try again\n");
     *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;

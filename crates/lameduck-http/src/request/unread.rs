@@ -14,10 +14,10 @@ use crate::connection::conn::ResponseEnd;
 
 /// The pieces of one response that hyper holds.
 #[derive(Clone, Default)]
-pub(crate) struct Unread(Arc<Mutex<Held>>);
+pub(crate) struct Unread(Arc<Mutex<UnreadState>>);
 
 #[derive(Default)]
-struct Held {
+struct UnreadState {
     pieces: usize,
     /// Whether one was dropped before it was read.
     lost: bool,
@@ -26,14 +26,14 @@ struct Held {
 }
 
 impl Unread {
-    fn held(&self) -> MutexGuard<'_, Held> {
+    fn held(&self) -> MutexGuard<'_, UnreadState> {
         self.0.lock().unwrap_or_else(|e| e.into_inner())
     }
 
     /// One more is given to hyper.
-    pub(crate) fn piece(&self) -> Piece {
+    pub(crate) fn piece(&self) -> UnreadPiece {
         self.held().pieces += 1;
-        Piece {
+        UnreadPiece {
             of: self.clone(),
             read: false,
         }
@@ -54,19 +54,19 @@ impl Unread {
 }
 
 /// One of them.
-pub(crate) struct Piece {
+pub(crate) struct UnreadPiece {
     of: Unread,
     read: bool,
 }
 
-impl Piece {
+impl UnreadPiece {
     /// It has been read to its end.
     pub(crate) fn is_read(&mut self) {
         self.read = true;
     }
 }
 
-impl Drop for Piece {
+impl Drop for UnreadPiece {
     fn drop(&mut self) {
         let mut held = self.of.held();
         held.pieces -= 1;

@@ -9,7 +9,7 @@ use std::time::Duration;
 #[cfg(feature = "rustls")]
 use tokio_rustls::TlsAcceptor;
 
-use super::connection_server::{Server, Settings};
+use super::connection_server::{ConnectionServer, ServerSettings};
 use super::protocol::{self, Http1Settings, Http2Settings};
 use super::service_source::{ServiceSource, SharedService};
 use super::setting_problem::SettingProblem;
@@ -17,7 +17,7 @@ use crate::connection::request_settings::RequestSettings;
 use crate::connection::sweep::Limits;
 use crate::event_stream::events::EventStreams;
 use crate::listen::bind::{Bind, who_has};
-use crate::listen::lossless_listener::Listener;
+use crate::listen::lossless_listener::LosslessListener;
 use crate::opening::preamble::Preamble;
 use crate::probe::Probes;
 #[cfg(feature = "proxy-header")]
@@ -183,8 +183,8 @@ impl<S, Kind> Http<S, Kind> {
         self
     }
 
-    fn settings(&self, handshake: Duration) -> Settings {
-        Settings {
+    fn settings(&self, handshake: Duration) -> ServerSettings {
+        ServerSettings {
             limits: Limits {
                 first_byte: self.first_byte_timeout,
                 head: self.head_timeout,
@@ -302,7 +302,7 @@ where
         }
         let broken = listener.broken();
         let settings = self.settings(before_http.unwrap_or(Duration::MAX));
-        let server = Server::new(handle.clone(), settings, start.lame_duck_min());
+        let server = ConnectionServer::new(handle.clone(), settings, start.lame_duck_min());
         Ok(Box::pin(async move {
             let hyper = protocol::hyper(&self.http1, &self.http2);
             let serving = server.run(listener, preamble, hyper, self.service);
@@ -351,18 +351,18 @@ fn started(tls: Tls) -> Result<(TlsAcceptor, BoxFuture<Infallible>), StartError>
 impl<S, Kind> Http<S, Kind> {
     /// The sockets that the process was started with, or some of our own.
     #[cfg(unix)]
-    fn listener(&self, start: &mut Start<'_>) -> Result<Listener, StartError> {
+    fn listener(&self, start: &mut Start<'_>) -> Result<LosslessListener, StartError> {
         let bad = |e| StartError::bad_configuration(format!("LISTEN_FDS: {e}"));
         let inherited = start.take_sockets(&self.name)?;
         match inherited[..] {
             [] => self.bind(start.handle()),
-            _ => Listener::inherit(inherited).map_err(bad),
+            _ => LosslessListener::inherit(inherited).map_err(bad),
         }
     }
 
     /// Where parts of this process listen already, this server among them.
-    fn others(&self, own: &[Listener], handle: &Handle) -> Vec<(String, String)> {
-        let own = own.iter().flat_map(Listener::local_addrs);
+    fn others(&self, own: &[LosslessListener], handle: &Handle) -> Vec<(String, String)> {
+        let own = own.iter().flat_map(LosslessListener::local_addrs);
         let own = own.map(|at| (self.name.clone(), at));
         handle
             .journal()
@@ -372,14 +372,14 @@ impl<S, Kind> Http<S, Kind> {
             .collect()
     }
 
-    fn bind(&self, handle: &Handle) -> Result<Listener, StartError> {
+    fn bind(&self, handle: &Handle) -> Result<LosslessListener, StartError> {
         let mut all = Vec::new();
         for bind in &self.binds {
-            let listener = Listener::bind(bind, self.socket_mode)
+            let listener = LosslessListener::bind(bind, self.socket_mode)
                 .map_err(|e| who_has(&bind.to_string(), e, &self.others(&all, handle)))?;
             all.push(listener);
         }
-        Ok(Listener::all_of(all))
+        Ok(LosslessListener::all_of(all))
     }
 }
 

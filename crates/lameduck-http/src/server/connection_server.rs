@@ -19,12 +19,12 @@ use tokio::time::Instant;
 use super::connection_task;
 use super::service_source::ServiceSource;
 use crate::connection::conn::{Conn, Order};
-use crate::connection::connection_list::Roster;
-use crate::connection::pauses::Pace;
+use crate::connection::connection_list::ConnectionList;
+use crate::connection::pauses::PeerPauses;
 use crate::connection::request_settings::RequestSettings;
 use crate::connection::sweep::{self, All, Circumstances, Limits, judge};
 use crate::connection::tunnel::Spawner;
-use crate::listen::lossless_listener::Listener;
+use crate::listen::lossless_listener::LosslessListener;
 use crate::listen::socket::Accepted;
 use crate::opening::preamble::Preamble;
 use lameduck_core::Handle;
@@ -32,19 +32,19 @@ use lameduck_core::internal::clock::Millis;
 use lameduck_core::phase::Phase;
 
 /// What the connections of one server share.
-pub(crate) struct Server {
+pub(crate) struct ConnectionServer {
     handle: Handle,
-    settings: Settings,
+    settings: ServerSettings,
     lame_duck_min: Duration,
-    roster: Arc<Roster>,
+    connections: Arc<ConnectionList>,
     /// One for each connection that there may be beside those that there are.
     places: Arc<Semaphore>,
-    pace: Arc<Pace>,
+    pauses: Arc<PeerPauses>,
 }
 
 /// How connections are treated.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Settings {
+pub(crate) struct ServerSettings {
     /// How long a peer may take.
     pub(crate) limits: Limits,
     /// How many connections there may be at a time.
@@ -57,23 +57,27 @@ pub(crate) struct Settings {
 /// How often the sweep looks while something is being shut down.
 const SWEEP_DRAINING: Duration = Duration::from_millis(10);
 
-impl Server {
-    pub(crate) fn new(handle: Handle, settings: Settings, lame_duck_min: Duration) -> Arc<Server> {
+impl ConnectionServer {
+    pub(crate) fn new(
+        handle: Handle,
+        settings: ServerSettings,
+        lame_duck_min: Duration,
+    ) -> Arc<ConnectionServer> {
         let most = settings.most_connections.min(Semaphore::MAX_PERMITS);
-        Arc::new(Server {
+        Arc::new(ConnectionServer {
             handle,
             settings,
             lame_duck_min,
-            roster: Arc::default(),
+            connections: Arc::default(),
             places: Arc::new(Semaphore::new(most)),
-            pace: Arc::default(),
+            pauses: Arc::default(),
         })
     }
 
     /// Serves until the shutdown is over; see the module's doc.
     pub(crate) async fn run<A, Kind: 'static>(
         self: Arc<Self>,
-        listener: Listener,
+        listener: LosslessListener,
         preamble: Preamble,
         protocol: auto::Builder<Spawner>,
         app: A,
@@ -86,15 +90,15 @@ impl Server {
             if let Some(idle) = server.settings.keep_alive {
                 accepted.socket.keep_alive(idle);
             }
-            let look = server.roster.look.clone();
+            let look = server.connections.look.clone();
             let conn = Arc::new(Conn::new(
                 server.handle.clone(),
-                server.pace.clone(),
+                server.pauses.clone(),
                 look,
                 server.settings.of_requests,
             ));
             // Before the task has its first turn, which may be after the drain has found the list empty.
-            let listed = server.roster.enter(conn.clone(), place);
+            let listed = server.connections.enter(conn.clone(), place);
             tokio::spawn(connection_task::serve(
                 accepted,
                 conn,
@@ -125,7 +129,7 @@ impl Server {
 
     async fn accept_until_draining(
         &self,
-        listener: &Listener,
+        listener: &LosslessListener,
         serve: &mut impl FnMut(Accepted, Option<OwnedSemaphorePermit>),
     ) {
         // Whoever uses this server from within the process still connects to it.
@@ -144,7 +148,7 @@ impl Server {
 
     /// The next connection, once there is a place for it. Until then it waits in the kernel's queue.
     /// Cancel safe.
-    async fn next(&self, listener: &Listener) -> (Option<OwnedSemaphorePermit>, Accepted) {
+    async fn next(&self, listener: &LosslessListener) -> (Option<OwnedSemaphorePermit>, Accepted) {
         // Never closed, so there is always one.
         let place = self.places.clone().acquire_owned().await.ok();
         (place, listener.accept().await)
@@ -159,7 +163,7 @@ impl Server {
         let mut told_let_go = false;
         let mut busy_until = None;
         loop {
-            let all_gone = self.roster.empty.notified();
+            let all_gone = self.connections.empty.notified();
             let now = Instant::now();
             if self.handle.phase() >= Phase::LameDuck && lame_duck_since.is_none() {
                 lame_duck_since = Some(now);
@@ -199,7 +203,7 @@ impl Server {
                 _ = &mut let_go, if !told_let_go => {}
                 _ = &mut listening_over, if listening => listening = false,
                 _ = all_gone, if !listening => {}
-                () = self.roster.look.notified() => {}
+                () = self.connections.look.notified() => {}
                 // With nobody to look at it sleeps until somebody comes.
                 () = tokio::time::sleep(pause), if !asleep => {}
             }
@@ -207,14 +211,14 @@ impl Server {
     }
 
     /// One look at every connection.
-    fn look(&self, mut circumstances: Circumstances, cut: bool, wake: bool) -> Looked {
+    fn look(&self, mut circumstances: Circumstances, cut: bool, wake: bool) -> SweepResult {
         if circumstances.asks_for_all() {
             let all = &mut circumstances.all;
-            *all = All::since(self.roster.last_byte_of_gone());
-            self.roster.each(|_, conn| all.add(&conn.snapshot()));
+            *all = All::since(self.connections.last_byte_of_gone());
+            self.connections.each(|_, conn| all.add(&conn.snapshot()));
         }
         let mut due = self.settings.limits.shortest();
-        let connections = self.roster.each(|nth, conn| {
+        let connections = self.connections.each(|nth, conn| {
             let it = conn.snapshot();
             match judge(&it, nth, &circumstances) {
                 _ if cut => conn.give(Order::Cut),
@@ -224,10 +228,10 @@ impl Server {
             due = due.min(sweep::due(&it, circumstances.now, &self.settings.limits));
             // Whoever reads nothing while it answers looks for its peer when it is woken.
             if wake || it.half_closed.is_some() {
-                conn.bell.ring();
+                conn.waker.wake();
             }
         });
-        Looked { connections, due }
+        SweepResult { connections, due }
     }
 
     fn circumstances(&self, lame_duck_for: Duration) -> Circumstances {
@@ -242,8 +246,8 @@ impl Server {
             others_busy: !self.handle.is_waited_for() && !self.handle.ledger().is_empty(),
             busy_until: None,
             in_a_hurry: self.handle.is_letting_go() || self.handle.is_hurried(),
-            turnaround: self.pace.turnaround.longest(),
-            first_byte: self.pace.first_byte.longest(),
+            turnaround: self.pauses.turnaround.longest(),
+            first_byte: self.pauses.first_byte.longest(),
             limits: self.settings.limits,
             all: All::default(),
         }
@@ -251,7 +255,7 @@ impl Server {
 }
 
 /// What a look came to.
-struct Looked {
+struct SweepResult {
     /// How many connections there are.
     connections: usize,
     /// When to look again while the process serves.

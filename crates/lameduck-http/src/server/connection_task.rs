@@ -27,14 +27,14 @@ use tracing::Level;
 use super::service_source::ServiceSource;
 use crate::connection::conn::{Conn, Order};
 use crate::connection::connection_info::ConnectionInfo;
-use crate::connection::connection_list::Listed;
+use crate::connection::connection_list::ListedConnection;
 use crate::connection::linger::linger;
-use crate::connection::observed_stream::Tap;
-use crate::connection::stream::Stream;
+use crate::connection::observed_stream::ObservedStream;
+use crate::connection::stream::ConnectionStream;
 use crate::connection::tunnel::Spawner;
 use crate::listen::socket::Accepted;
 use crate::opening::preamble::Preamble;
-use crate::request::tracked_service::Tracked;
+use crate::request::tracked_service::TrackedService;
 use lameduck_core::BoxError;
 use lameduck_core::internal::redact::without_passwords;
 use lameduck_core::internal::voice;
@@ -44,7 +44,7 @@ use lameduck_core::internal::voice;
 pub(crate) async fn serve<A, Kind>(
     accepted: Accepted,
     conn: Arc<Conn>,
-    _listed: Listed,
+    _listed: ListedConnection,
     protocol: Arc<auto::Builder<Spawner>>,
     preamble: Preamble,
     app: A,
@@ -64,8 +64,8 @@ pub(crate) async fn serve<A, Kind>(
         }
     };
     {
-        let io = TokioIo::new(Tap::new(stream, conn.clone()));
-        let service = Tracked::new(service, conn.clone());
+        let io = TokioIo::new(ObservedStream::new(stream, conn.clone()));
+        let service = TrackedService::new(service, conn.clone());
         drive(
             &conn,
             pin!(protocol.serve_connection_with_upgrades(io, service)),
@@ -81,12 +81,12 @@ pub(crate) async fn serve<A, Kind>(
 
 /// The service for this connection; `None` if there is none, or the connection has to go before there is.
 async fn made<S>(
-    stream: &Stream,
+    stream: &ConnectionStream,
     conn: &Conn,
     mut making: Pin<&mut impl Future<Output = Result<S, BoxError>>>,
 ) -> Option<S> {
     poll_fn(|cx| {
-        conn.bell.hear(cx);
+        conn.waker.register(cx);
         if let Poll::Ready(made) = making.as_mut().poll(cx) {
             return Poll::Ready(made.map_err(|error| cannot_serve(&error)).ok());
         }
@@ -109,7 +109,7 @@ fn cannot_serve(error: &BoxError) {
     });
 }
 
-type Http<'a, S> = auto::UpgradeableConnection<'a, TokioIo<Tap>, S, Spawner>;
+type Http<'a, S> = auto::UpgradeableConnection<'a, TokioIo<ObservedStream>, S, Spawner>;
 
 /// Drives hyper, and obeys the sweep.
 async fn drive<S, B>(conn: &Conn, mut http: Pin<&mut Http<'_, S>>)
@@ -123,7 +123,7 @@ where
 {
     let mut closing = false;
     poll_fn(|cx| {
-        conn.bell.hear(cx);
+        conn.waker.register(cx);
         loop {
             conn.turn_begins();
             if let Poll::Ready(result) = http.as_mut().poll(cx) {

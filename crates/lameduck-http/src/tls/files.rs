@@ -52,7 +52,7 @@ const KEY: &str = "the certificate's private key (PKCS#8, PKCS#1 or SEC1)";
 
 /// Which versions of the files these are: what of them changes when they are replaced or rewritten.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Stamp([Option<FileStamp>; 2]);
+pub(super) struct PairStamp([Option<FileStamp>; 2]);
 
 type FileStamp = (u64, Option<std::time::SystemTime>, (u64, u64, i64));
 
@@ -103,8 +103,8 @@ impl Files {
     }
 
     /// Which versions there are now. Blocks.
-    pub(super) fn stamp(&self) -> Stamp {
-        Stamp([&self.certificate, &self.key].map(|path| {
+    pub(super) fn stamp(&self) -> PairStamp {
+        PairStamp([&self.certificate, &self.key].map(|path| {
             let file = fs::metadata(path).ok()?;
             #[cfg(unix)]
             let id = {

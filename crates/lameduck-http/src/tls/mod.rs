@@ -19,5 +19,5 @@ mod settings;
 
 #[cfg(feature = "tonic")]
 pub(crate) use session::TonicTlsInfo;
-pub(crate) use session::{Session, Wire};
+pub(crate) use session::{RecordSocket, TlsSession};
 pub use settings::Tls;

@@ -16,7 +16,7 @@ use rustls::sign::CertifiedKey;
 
 use tracing::Level;
 
-use super::files::{Bad, Files, Stamp};
+use super::files::{Bad, Files, PairStamp};
 use lameduck_core::internal::voice;
 
 /// How often to see whether the files have changed.
@@ -42,14 +42,14 @@ pub(super) struct Reload {
     files: Files,
     provider: Arc<CryptoProvider>,
     current: Arc<Current>,
-    in_use: Stamp,
+    in_use: PairStamp,
     /// Said once, not at each look.
     said: Option<Bad>,
 }
 
 /// What a look at the files came to.
 #[derive(Debug, PartialEq, Eq)]
-enum Looked {
+enum Reloaded {
     /// Nothing new, or nothing new to say about it.
     Same,
     Replaced,
@@ -95,16 +95,16 @@ impl Reload {
         }
     }
 
-    fn look(&mut self) -> Looked {
+    fn look(&mut self) -> Reloaded {
         let there = self.files.stamp();
         if there == self.in_use {
             self.said = None;
-            return Looked::Same;
+            return Reloaded::Same;
         }
         let loaded = self.files.load(&self.provider);
         if self.files.stamp() != there {
             // Somebody is at it.
-            return Looked::Same;
+            return Reloaded::Same;
         }
         let certificate = self.files.certificate.display();
         match loaded {
@@ -121,9 +121,9 @@ impl Reload {
                 voice::event(Level::INFO, move || {
                     tracing::info!(target: "lameduck", certificate, "the new certificate is in use");
                 });
-                Looked::Replaced
+                Reloaded::Replaced
             }
-            Err(bad) if self.said.as_ref() == Some(&bad) => Looked::Same,
+            Err(bad) if self.said.as_ref() == Some(&bad) => Reloaded::Same,
             Err(bad) => {
                 let (certificate, error) = (certificate.to_string(), bad.to_string());
                 voice::event(Level::WARN, move || {
@@ -131,7 +131,7 @@ impl Reload {
                         "the new certificate cannot be used; the one before stays");
                 });
                 self.said = Some(bad);
-                Looked::Refused
+                Reloaded::Refused
             }
         }
     }
@@ -163,21 +163,21 @@ mod tests {
         let mut reload = Reload::of(files.clone(), provider).unwrap();
         let used = |reload: &Reload| reload.current.0.read().unwrap().cert[0].clone();
         let first = used(&reload);
-        assert_eq!(reload.look(), Looked::Same);
+        assert_eq!(reload.look(), Reloaded::Same);
 
         write(&new.0, &old.1);
-        assert_eq!(reload.look(), Looked::Refused, "not a pair");
-        assert_eq!(reload.look(), Looked::Same, "said once");
+        assert_eq!(reload.look(), Reloaded::Refused, "not a pair");
+        assert_eq!(reload.look(), Reloaded::Same, "said once");
         write(&new.0[..new.0.len() / 2], &new.1);
-        assert_eq!(reload.look(), Looked::Refused, "half a certificate");
+        assert_eq!(reload.look(), Reloaded::Refused, "half a certificate");
         write(&new.0, &new.1);
         std::fs::remove_file(&files.key).unwrap();
-        assert_eq!(reload.look(), Looked::Refused, "no key");
+        assert_eq!(reload.look(), Reloaded::Refused, "no key");
         assert_eq!(used(&reload), first);
 
         write(&new.0, &new.1);
-        assert_eq!(reload.look(), Looked::Replaced);
+        assert_eq!(reload.look(), Reloaded::Replaced);
         assert_ne!(used(&reload), first);
-        assert_eq!(reload.look(), Looked::Same);
+        assert_eq!(reload.look(), Reloaded::Same);
     }
 }

@@ -11,23 +11,26 @@ use tokio_rustls::server::TlsStream;
 use tonic::transport::server::{Connected, TcpConnectInfo};
 
 use super::records::Records;
-use crate::listen::socket::Socket;
+use crate::listen::socket::ClientSocket;
 
 /// What tonic wants to know of a connection over TLS, in its own type.
 #[cfg(feature = "tonic")]
-pub(crate) type TonicTlsInfo = <TlsStream<Wire> as Connected>::ConnectInfo;
+pub(crate) type TonicTlsInfo = <TlsStream<RecordSocket> as Connected>::ConnectInfo;
 
 /// The socket under a session, with an eye on the records that it reads.
-pub(crate) struct Wire {
-    socket: Socket,
+pub(crate) struct RecordSocket {
+    socket: ClientSocket,
     records: Records,
     #[cfg(feature = "tonic")]
     tonic: TcpConnectInfo,
 }
 
-impl Wire {
-    pub(crate) fn new(socket: Socket, #[cfg(feature = "tonic")] tonic: TcpConnectInfo) -> Wire {
-        Wire {
+impl RecordSocket {
+    pub(crate) fn new(
+        socket: ClientSocket,
+        #[cfg(feature = "tonic")] tonic: TcpConnectInfo,
+    ) -> RecordSocket {
+        RecordSocket {
             socket,
             records: Records::default(),
             #[cfg(feature = "tonic")]
@@ -35,12 +38,12 @@ impl Wire {
         }
     }
 
-    pub(crate) fn into_socket(self) -> Socket {
+    pub(crate) fn into_socket(self) -> ClientSocket {
         self.socket
     }
 }
 
-impl AsyncRead for Wire {
+impl AsyncRead for RecordSocket {
     #[inline]
     fn poll_read(
         mut self: Pin<&mut Self>,
@@ -57,7 +60,7 @@ impl AsyncRead for Wire {
     }
 }
 
-impl AsyncWrite for Wire {
+impl AsyncWrite for RecordSocket {
     #[inline]
     fn poll_write(
         mut self: Pin<&mut Self>,
@@ -92,7 +95,7 @@ impl AsyncWrite for Wire {
 }
 
 #[cfg(feature = "tonic")]
-impl Connected for Wire {
+impl Connected for RecordSocket {
     type ConnectInfo = TcpConnectInfo;
 
     fn connect_info(&self) -> Self::ConnectInfo {
@@ -101,11 +104,11 @@ impl Connected for Wire {
 }
 
 /// A TLS session after its handshake. Its end is close_notify, then FIN.
-pub(crate) struct Session(TlsStream<Wire>);
+pub(crate) struct TlsSession(TlsStream<RecordSocket>);
 
-impl Session {
-    pub(crate) fn new(stream: TlsStream<Wire>) -> Session {
-        Session(stream)
+impl TlsSession {
+    pub(crate) fn new(stream: TlsStream<RecordSocket>) -> TlsSession {
+        TlsSession(stream)
     }
 
     /// Whether the peer has sent something that nobody has read yet, or that is not whole yet.
@@ -128,17 +131,17 @@ impl Session {
     }
 
     /// The socket under it.
-    pub(crate) fn socket(&self) -> &Socket {
+    pub(crate) fn socket(&self) -> &ClientSocket {
         &self.0.get_ref().0.socket
     }
 
     /// The socket, without a word to the peer.
-    pub(crate) fn into_socket(self) -> Socket {
+    pub(crate) fn into_socket(self) -> ClientSocket {
         self.0.into_inner().0.into_socket()
     }
 }
 
-impl AsyncRead for Session {
+impl AsyncRead for TlsSession {
     #[inline]
     fn poll_read(
         mut self: Pin<&mut Self>,
@@ -153,7 +156,7 @@ impl AsyncRead for Session {
     }
 }
 
-impl AsyncWrite for Session {
+impl AsyncWrite for TlsSession {
     #[inline]
     fn poll_write(
         mut self: Pin<&mut Self>,

@@ -28,13 +28,13 @@ use super::reload::Reload;
 /// ```
 #[derive(Clone, Debug)]
 pub struct Tls {
-    source: Source,
+    source: CertificateSource,
     clients: Option<ClientAuthorities>,
     pub(crate) handshake_timeout: Duration,
 }
 
 #[derive(Clone, Debug)]
-enum Source {
+enum CertificateSource {
     Files(Files),
     Config(Arc<ServerConfig>),
 }
@@ -54,7 +54,7 @@ impl Tls {
     /// `ring`, with feature `rustls-ring`; else the process does not start (exit 2). Which providers other crates have
     /// rustls built with makes no difference, and none is installed.
     pub fn files(certificate: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Tls {
-        Tls::with(Source::Files(Files {
+        Tls::with(CertificateSource::Files(Files {
             certificate: certificate.into(),
             key: key.into(),
         }))
@@ -64,10 +64,10 @@ impl Tls {
     /// [`alpn_protocols`](ServerConfig::alpn_protocols) say what is spoken: for HTTP/2 there must be `h2` in them, usually
     /// before `http/1.1`; where there are none a client's first bytes decide.
     pub fn config(config: impl Into<Arc<ServerConfig>>) -> Tls {
-        Tls::with(Source::Config(config.into()))
+        Tls::with(CertificateSource::Config(config.into()))
     }
 
-    fn with(source: Source) -> Tls {
+    fn with(source: CertificateSource) -> Tls {
         Tls {
             source,
             clients: None,
@@ -106,11 +106,11 @@ impl Tls {
         self,
     ) -> Result<(TlsAcceptor, impl Future<Output = Infallible> + Send), String> {
         let (config, reload) = match self.source {
-            Source::Config(_) if self.clients.is_some() => {
+            CertificateSource::Config(_) if self.clients.is_some() => {
                 return Err("client certificates: a `ServerConfig` of one's own asks for them itself; expected them in its `with_client_cert_verifier`, or `Tls::files`".to_owned());
             }
-            Source::Config(config) => (config, None),
-            Source::Files(files) => {
+            CertificateSource::Config(config) => (config, None),
+            CertificateSource::Files(files) => {
                 let (config, reload) =
                     configured(files, self.clients).map_err(|bad| bad.to_string())?;
                 (Arc::new(config), Some(reload))

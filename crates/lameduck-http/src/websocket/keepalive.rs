@@ -61,7 +61,7 @@ pub(super) struct Counts {
 
 /// What to do next.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Look {
+pub(super) enum KeepaliveStep {
     Again(Instant),
     Ping,
     Gone,
@@ -69,7 +69,7 @@ pub(super) enum Look {
 }
 
 /// What is known of one peer.
-pub(super) struct Pulse {
+pub(super) struct PeerLiveness {
     keepalive: Keepalive,
     /// When the peer was heard for the last time, and what had gone over the socket until then.
     heard_at: Instant,
@@ -85,11 +85,11 @@ fn later(at: Instant, by: Duration) -> Instant {
     at + by.min(NEVER)
 }
 
-impl Pulse {
+impl PeerLiveness {
     /// `jitter`, in 0..1, keeps those apart that have come together.
-    pub(super) fn new(keepalive: Keepalive, now: Instant, jitter: f64) -> Pulse {
+    pub(super) fn new(keepalive: Keepalive, now: Instant, jitter: f64) -> PeerLiveness {
         let ahead = keepalive.interval.min(NEVER).mul_f64(jitter / 2.0);
-        Pulse {
+        PeerLiveness {
             keepalive,
             heard_at: now.checked_sub(ahead).unwrap_or(now),
             heard: Counts::default(),
@@ -100,7 +100,7 @@ impl Pulse {
         }
     }
 
-    pub(super) fn look(&mut self, now: Instant, counts: Counts) -> Look {
+    pub(super) fn look(&mut self, now: Instant, counts: Counts) -> KeepaliveStep {
         let Keepalive {
             interval,
             timeout,
@@ -121,10 +121,10 @@ impl Pulse {
         };
         let unused = later(self.used_at, unused);
         if now >= unused {
-            return Look::Idle;
+            return KeepaliveStep::Idle;
         }
         if interval.is_zero() {
-            return Look::Again(unused);
+            return KeepaliveStep::Again(unused);
         }
         let next = match self.pinged {
             None => {
@@ -132,7 +132,7 @@ impl Pulse {
                 if now >= next {
                     self.pinged = Some(now);
                     self.taken = counts.written;
-                    return Look::Ping;
+                    return KeepaliveStep::Ping;
                 }
                 next
             }
@@ -146,12 +146,12 @@ impl Pulse {
                 let slow = Duration::from_secs(before / SLOW);
                 let next = later(at, timeout.saturating_add(slow));
                 if now >= next {
-                    return Look::Gone;
+                    return KeepaliveStep::Gone;
                 }
                 next
             }
         };
-        Look::Again(next.min(unused))
+        KeepaliveStep::Again(next.min(unused))
     }
 }
 
@@ -163,14 +163,14 @@ mod tests {
         Duration::from_secs(n)
     }
 
-    fn pulse(interval: u64, timeout: u64, idle: u64) -> (Pulse, Instant) {
+    fn pulse(interval: u64, timeout: u64, idle: u64) -> (PeerLiveness, Instant) {
         let now = Instant::now();
         let keepalive = Keepalive {
             interval: s(interval),
             timeout: s(timeout),
             idle: s(idle),
         };
-        (Pulse::new(keepalive, now, 0.0), now)
+        (PeerLiveness::new(keepalive, now, 0.0), now)
     }
 
     fn counts(read: u64, written: u64) -> Counts {
@@ -184,27 +184,39 @@ mod tests {
     #[test]
     fn a_peer_that_talks_is_not_pinged_and_one_that_answers_stays() {
         let (mut it, t) = pulse(30, 20, 0);
-        assert_eq!(it.look(t, counts(0, 0)), Look::Again(t + s(30)));
-        assert_eq!(it.look(t + s(30), counts(7, 0)), Look::Again(t + s(60)));
-        assert_eq!(it.look(t + s(60), counts(7, 0)), Look::Ping);
-        assert_eq!(it.look(t + s(60), counts(7, 10)), Look::Again(t + s(80)));
-        assert_eq!(it.look(t + s(80), counts(17, 10)), Look::Again(t + s(110)));
-        assert_eq!(it.look(t + s(110), counts(17, 10)), Look::Ping);
-        assert_eq!(it.look(t + s(130), counts(17, 20)), Look::Gone);
+        assert_eq!(it.look(t, counts(0, 0)), KeepaliveStep::Again(t + s(30)));
+        assert_eq!(
+            it.look(t + s(30), counts(7, 0)),
+            KeepaliveStep::Again(t + s(60))
+        );
+        assert_eq!(it.look(t + s(60), counts(7, 0)), KeepaliveStep::Ping);
+        assert_eq!(
+            it.look(t + s(60), counts(7, 10)),
+            KeepaliveStep::Again(t + s(80))
+        );
+        assert_eq!(
+            it.look(t + s(80), counts(17, 10)),
+            KeepaliveStep::Again(t + s(110))
+        );
+        assert_eq!(it.look(t + s(110), counts(17, 10)), KeepaliveStep::Ping);
+        assert_eq!(it.look(t + s(130), counts(17, 20)), KeepaliveStep::Gone);
     }
 
     #[test]
     fn a_slow_peer_has_the_time_for_what_was_sent_before_the_ping() {
         let (mut it, t) = pulse(30, 20, 0);
         let sent = counts(0, 160 * 1024);
-        assert_eq!(it.look(t + s(30), sent), Look::Ping);
-        assert_eq!(it.look(t + s(50), sent), Look::Again(t + s(60)));
-        assert_eq!(it.look(t + s(60), sent), Look::Gone);
+        assert_eq!(it.look(t + s(30), sent), KeepaliveStep::Ping);
+        assert_eq!(it.look(t + s(50), sent), KeepaliveStep::Again(t + s(60)));
+        assert_eq!(it.look(t + s(60), sent), KeepaliveStep::Gone);
         // However much that is, it cannot be more than the kernel holds.
         let (mut it, t) = pulse(30, 20, 0);
         let sent = counts(0, u64::MAX / 2);
-        assert_eq!(it.look(t + s(30), sent), Look::Ping);
-        assert_eq!(it.look(t + s(31), sent), Look::Again(t + s(30 + 20 + 256)));
+        assert_eq!(it.look(t + s(30), sent), KeepaliveStep::Ping);
+        assert_eq!(
+            it.look(t + s(31), sent),
+            KeepaliveStep::Again(t + s(30 + 20 + 256))
+        );
     }
 
     #[test]
@@ -214,10 +226,16 @@ mod tests {
             ping_unsent: true,
             ..counts(0, written)
         };
-        assert_eq!(it.look(t + s(30), counts(0, 100)), Look::Ping);
-        assert_eq!(it.look(t + s(50), unsent(200)), Look::Again(t + s(70)));
-        assert_eq!(it.look(t + s(70), unsent(300)), Look::Again(t + s(90)));
-        assert_eq!(it.look(t + s(90), unsent(300)), Look::Gone);
+        assert_eq!(it.look(t + s(30), counts(0, 100)), KeepaliveStep::Ping);
+        assert_eq!(
+            it.look(t + s(50), unsent(200)),
+            KeepaliveStep::Again(t + s(70))
+        );
+        assert_eq!(
+            it.look(t + s(70), unsent(300)),
+            KeepaliveStep::Again(t + s(90))
+        );
+        assert_eq!(it.look(t + s(90), unsent(300)), KeepaliveStep::Gone);
     }
 
     #[test]
@@ -227,8 +245,11 @@ mod tests {
             messages,
             ..counts(messages, 0)
         };
-        assert_eq!(it.look(t, used(0)), Look::Again(t + s(60)));
-        assert_eq!(it.look(t + s(60), used(1)), Look::Again(t + s(120)));
+        assert_eq!(it.look(t, used(0)), KeepaliveStep::Again(t + s(60)));
+        assert_eq!(
+            it.look(t + s(60), used(1)),
+            KeepaliveStep::Again(t + s(120))
+        );
         // Pongs are no use.
         assert_eq!(
             it.look(
@@ -238,7 +259,7 @@ mod tests {
                     ..used(1)
                 }
             ),
-            Look::Idle
+            KeepaliveStep::Idle
         );
     }
 
@@ -250,7 +271,9 @@ mod tests {
             idle: Duration::MAX,
         };
         let now = Instant::now();
-        let mut it = Pulse::new(keepalive, now, 0.9);
-        assert!(matches!(it.look(now, counts(0, 0)), Look::Again(at) if at > now + s(1 << 25)));
+        let mut it = PeerLiveness::new(keepalive, now, 0.9);
+        assert!(
+            matches!(it.look(now, counts(0, 0)), KeepaliveStep::Again(at) if at > now + s(1 << 25))
+        );
     }
 }

@@ -46,39 +46,39 @@
 //!
 //! The task that runs the handler also waits for the socket's turn, beside the handler and whatever
 //! that is doing; so a handler that waits for something else holds no Close up, and a socket costs
-//! no second task; nor do [pings](WebSockets::ping_interval), whose timer is in the same task (`keepalive.rs`). Both reach the connection through one lock (`line.rs`). The turns are given by
-//! one task for the whole process (`pacer.rs`), by a plan that is plain arithmetic (`pace.rs`).
+//! no second task; nor do [pings](WebSockets::ping_interval), whose timer is in the same task (`keepalive.rs`). Both reach the connection through one lock (`shared_socket.rs`). The turns are given by
+//! one task for the whole process (`pacer.rs`), by a plan that is plain arithmetic (`close_plan.rs`).
 //!
 //! # What is not there
 //!
 //! WebSockets over HTTP/2 (RFC 8441), and extensions such as compression (RFC 7692).
 
 pub mod close_code;
-mod closing;
+mod close_plan;
+mod closing_handshake;
 mod component;
+mod counted_stream;
 mod error;
 #[cfg(feature = "axum")]
-mod extract;
-mod io;
+mod for_axum;
 mod keepalive;
-mod life;
-mod line;
 mod message;
-mod pace;
 mod pacer;
-mod refusal;
 mod settings;
+mod shared_socket;
 mod socket;
+mod socket_task;
 #[cfg(test)]
 mod tests;
 mod upgrade;
+mod upgrade_error;
 
 pub use self::error::WebSocketError;
 pub use self::message::{CloseCode, CloseFrame, Message, Utf8Bytes};
-pub use self::refusal::UpgradeError;
 pub use self::settings::WebSockets;
 pub use self::socket::WebSocket;
 pub use self::upgrade::WebSocketUpgrade;
+pub use self::upgrade_error::UpgradeError;
 
 /// The kind under which a socket is in the ledger.
 pub(crate) const WEBSOCKET: &str = "websocket";

@@ -16,7 +16,7 @@ use slab::Slab;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
-use super::pace::Plan;
+use super::close_plan::ClosePlan;
 use super::settings::WebSockets;
 use lameduck_core::Handle;
 use lameduck_core::internal::Latch;
@@ -63,15 +63,15 @@ impl Turn {
 
 /// All sockets of a process.
 #[derive(Default)]
-pub(super) struct Sockets {
-    list: Mutex<List>,
+pub(super) struct ProcessSockets {
+    list: Mutex<SocketList>,
     /// Told when the list has changed.
     changed: Notify,
 }
 
 #[derive(Default)]
-struct List {
-    entries: Slab<Entry>,
+struct SocketList {
+    entries: Slab<PacedSocket>,
     /// How many are in no plan yet: those that go early, and those that go last.
     unplanned: [usize; 2],
     /// Whether there is a pacer.
@@ -79,7 +79,7 @@ struct List {
     settings: Arc<WebSockets>,
 }
 
-struct Entry {
+struct PacedSocket {
     turn: Arc<Turn>,
     planned: bool,
 }
@@ -102,16 +102,16 @@ enum Next {
 }
 
 /// The sockets of this shutdown.
-pub(super) fn sockets_of(handle: &Handle) -> Arc<Sockets> {
+pub(super) fn sockets_of(handle: &Handle) -> Arc<ProcessSockets> {
     handle.extension(|| {
-        let sockets = Sockets::default();
+        let sockets = ProcessSockets::default();
         sockets.set(WebSockets::new(), handle);
         sockets
     })
 }
 
-impl Sockets {
-    fn list(&self) -> MutexGuard<'_, List> {
+impl ProcessSockets {
+    fn list(&self) -> MutexGuard<'_, SocketList> {
         // Nothing under this lock can panic half way.
         self.list.lock().unwrap_or_else(|e| e.into_inner())
     }
@@ -126,12 +126,12 @@ impl Sockets {
     }
 
     /// Puts a socket on the list for as long as the result lives. To be called on a runtime.
-    pub(super) fn enter(handle: &Handle, last: bool) -> Place {
+    pub(super) fn enter(handle: &Handle, last: bool) -> ListedSocket {
         let turn = Arc::new(Turn::new(last));
         let sockets = sockets_of(handle);
         let mut list = sockets.list();
         list.unplanned[usize::from(last)] += 1;
-        let key = list.entries.insert(Entry {
+        let key = list.entries.insert(PacedSocket {
             turn: turn.clone(),
             planned: false,
         });
@@ -143,7 +143,7 @@ impl Sockets {
             tokio::spawn(async move { pacer.run().await });
         }
         sockets.changed.notify_waiters();
-        Place {
+        ListedSocket {
             turn,
             handle: handle.clone(),
             key,
@@ -178,13 +178,13 @@ impl Sockets {
 }
 
 /// A socket's place on the list.
-pub(super) struct Place {
+pub(super) struct ListedSocket {
     pub(super) turn: Arc<Turn>,
     handle: Handle,
     key: usize,
 }
 
-impl Drop for Place {
+impl Drop for ListedSocket {
     fn drop(&mut self) {
         let sockets = sockets_of(&self.handle);
         let mut list = sockets.list();
@@ -241,7 +241,7 @@ impl Pacer {
     }
 
     async fn send_away(&self, turns: &[Arc<Turn>]) {
-        let plan = Plan::of(turns.len(), &sockets_of(&self.0).settings(), self.left());
+        let plan = ClosePlan::of(turns.len(), &sockets_of(&self.0).settings(), self.left());
         let began = Instant::now();
         for (nth, batch) in turns.chunks(plan.size).enumerate() {
             tokio::select! {

@@ -10,8 +10,8 @@ use futures_util::stream::FusedStream;
 use futures_util::{Sink, SinkExt, Stream, StreamExt};
 use http::HeaderValue;
 
-use super::line::Line;
 use super::pacer::Turn;
+use super::shared_socket::SharedSocket;
 use super::{CloseCode, CloseFrame, Message, Utf8Bytes, WebSocketError, close_code};
 
 /// An open WebSocket: a `Stream` of messages from the peer, and a `Sink` for messages to it. Made by
@@ -27,15 +27,19 @@ use super::{CloseCode, CloseFrame, Message, Utf8Bytes, WebSocketError, close_cod
 /// Purposefully not `Clone`: two readers would each get some of the messages. `split` of
 /// `futures_util::StreamExt` makes a reader and a writer of it.
 pub struct WebSocket {
-    line: Arc<Line>,
+    shared: Arc<SharedSocket>,
     turn: Arc<Turn>,
     protocol: Option<HeaderValue>,
 }
 
 impl WebSocket {
-    pub(super) fn new(line: Arc<Line>, turn: Arc<Turn>, protocol: Option<HeaderValue>) -> Self {
+    pub(super) fn new(
+        shared: Arc<SharedSocket>,
+        turn: Arc<Turn>,
+        protocol: Option<HeaderValue>,
+    ) -> Self {
         WebSocket {
-            line,
+            shared,
             turn,
             protocol,
         }
@@ -84,9 +88,9 @@ impl WebSocket {
         fragment: Message,
         is_last: bool,
     ) -> Result<(), WebSocketError> {
-        poll_fn(|cx| self.line.poll_ready(cx)).await?;
-        self.line.start_fragment(fragment, is_last)?;
-        poll_fn(|cx| self.line.poll_flush(cx)).await
+        poll_fn(|cx| self.shared.poll_ready(cx)).await?;
+        self.shared.start_fragment(fragment, is_last)?;
+        poll_fn(|cx| self.shared.poll_flush(cx)).await
     }
 
     /// Begins the closing handshake with a code and reason of your own. The rest of it, and the end
@@ -151,7 +155,7 @@ impl WebSocket {
 
 impl Drop for WebSocket {
     fn drop(&mut self) {
-        self.line.abandon();
+        self.shared.abandon();
     }
 }
 
@@ -168,13 +172,13 @@ impl Stream for WebSocket {
     type Item = Result<Message, WebSocketError>;
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.line.poll_next(cx)
+        self.shared.poll_next(cx)
     }
 }
 
 impl FusedStream for WebSocket {
     fn is_terminated(&self) -> bool {
-        self.line.is_read_to_its_end()
+        self.shared.is_read_to_its_end()
     }
 }
 
@@ -182,15 +186,15 @@ impl Sink<Message> for WebSocket {
     type Error = WebSocketError;
 
     fn poll_ready(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), WebSocketError>> {
-        self.line.poll_ready(cx)
+        self.shared.poll_ready(cx)
     }
 
     fn start_send(self: Pin<&mut Self>, message: Message) -> Result<(), WebSocketError> {
-        self.line.start_send(message)
+        self.shared.start_send(message)
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), WebSocketError>> {
-        self.line.poll_flush(cx)
+        self.shared.poll_flush(cx)
     }
 
     /// Begins the closing handshake with 1000 unless it has begun. Does not wait for the peer's
@@ -198,8 +202,8 @@ impl Sink<Message> for WebSocket {
     fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), WebSocketError>> {
         let frame = CloseFrame::with_code(close_code::NORMAL);
         // If a Close has been said before, that is what was asked for.
-        let _ = self.line.start_send(Message::Close(Some(frame)));
-        match self.line.poll_flush(cx) {
+        let _ = self.shared.start_send(Message::Close(Some(frame)));
+        match self.shared.poll_flush(cx) {
             Poll::Ready(Err(WebSocketError::Closed)) => Poll::Ready(Ok(())),
             polled => polled,
         }

@@ -12,7 +12,7 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message as PeerMessage;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 
-use super::life::Life;
+use super::socket_task::SocketTask;
 use super::{Message, WEBSOCKET, WebSocket, WebSocketError, WebSockets};
 use lameduck_core::phase::Phase;
 use lameduck_core::{Component, Exit, Handle, Lifecycle};
@@ -46,7 +46,7 @@ where
     F: Future<Output = ()> + Send + 'static,
 {
     let (ours, theirs) = duplex(1024);
-    let life = Life {
+    let life = SocketTask {
         handle: handle.clone(),
         guard: handle.track(WEBSOCKET, "/ws"),
         config: WebSocketConfig::default().read_buffer_size(1024),

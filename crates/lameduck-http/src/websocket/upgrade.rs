@@ -15,8 +15,8 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 
 use super::keepalive::Keepalive;
-use super::life::{Failed, Life};
 use super::pacer::sockets_of;
+use super::socket_task::{Failed, SocketTask};
 use super::{UpgradeError, WEBSOCKET, WebSocket, WebSocketError};
 use crate::request::extension::Accounted;
 use crate::request::extension::handle_of;
@@ -253,7 +253,7 @@ impl<B> WebSocketUpgrade<B> {
             headers.insert(SEC_WEBSOCKET_PROTOCOL, protocol.clone());
         }
         response.extensions_mut().insert(Accounted);
-        let life = Life {
+        let life = SocketTask {
             guard: self.handle.track(WEBSOCKET, self.path),
             handle: self.handle,
             config: self.config,

@@ -18,8 +18,8 @@ use std::sync::MutexGuard;
 use std::sync::atomic::Ordering::Relaxed;
 use std::task::Poll;
 
-use super::{Conn, Event, Framing, Order, State};
-use crate::connection::stream::Stream;
+use super::{Conn, ConnectionEvent, ConnectionState, Order, RequestFraming};
+use crate::connection::stream::ConnectionStream;
 use lameduck_core::inflight::Guard;
 use lameduck_core::inflight::kind::{BROKEN, CLIENT_GONE};
 use lameduck_core::internal::clock::Millis;
@@ -44,7 +44,7 @@ pub(crate) enum ResponseEnd {
 /// What outlives hyper's part in a connection.
 #[derive(Default)]
 pub(super) struct Leftover {
-    stream: Option<Stream>,
+    stream: Option<ConnectionStream>,
     /// Whether the stream has come back: nothing is written any more.
     over: bool,
     upgraded: Option<Guard>,
@@ -66,7 +66,7 @@ impl Conn {
     #[inline]
     pub(crate) fn request_ended(&self, guard: &mut Option<Guard>, end: ResponseEnd) {
         let state = self.state();
-        let plain = end == ResponseEnd::Written && state == State::Busy;
+        let plain = end == ResponseEnd::Written && state == ConnectionState::Busy;
         if plain && !self.held_back.load(Relaxed) && !self.half_closed.is_set() {
             *guard = None;
         } else if let Some(guard) = guard.take() {
@@ -74,16 +74,20 @@ impl Conn {
         }
         let left = self.count_in_flight(-1);
         // A stream of HTTP/2 ends in a task of its own, and moves nothing.
-        if left == 0 && state == State::Busy {
-            let framing = Framing::unpack(self.framing.load(Relaxed));
+        if left == 0 && state == ConnectionState::Busy {
+            let framing = RequestFraming::unpack(self.framing.load(Relaxed));
             let behind = framing.leaves_something();
-            self.happened_in(state, Event::Answered { behind }, self.last_byte());
+            self.happened_in(
+                state,
+                ConnectionEvent::Answered { behind },
+                self.last_byte(),
+            );
         }
     }
 
     /// The same where it is not plain that the last byte is with the kernel.
-    fn ended_in(&self, state: State, guard: Guard, end: ResponseEnd) {
-        let http2 = state == State::Http2;
+    fn ended_in(&self, state: ConnectionState, guard: Guard, end: ResponseEnd) {
+        let http2 = state == ConnectionState::Http2;
         match end {
             ResponseEnd::Broken => guard.end_as(BROKEN),
             ResponseEnd::GivenUp => self.lost(guard),
@@ -102,7 +106,7 @@ impl Conn {
                 if from_stream {
                     leftover.fresh.push(guard);
                     drop(leftover);
-                    self.bell.ring();
+                    self.waker.wake();
                 } else {
                     leftover.ripe.push(guard);
                 }
@@ -173,7 +177,7 @@ impl Conn {
     }
 
     /// hyper, or whoever it gave the connection to, is done with the stream.
-    pub(crate) fn give_back(&self, stream: Stream) {
+    pub(crate) fn give_back(&self, stream: ConnectionStream) {
         self.leaves();
         let mut leftover = self.leftover();
         leftover.stream = Some(stream);
@@ -186,18 +190,18 @@ impl Conn {
         for guard in unwritten {
             self.lost(guard);
         }
-        self.bell.ring();
+        self.waker.wake();
     }
 
     /// What is left is an orderly end.
     pub(crate) fn leaves(&self) {
-        self.happened(Event::GivenBack, Millis::now());
+        self.happened(ConnectionEvent::GivenBack, Millis::now());
     }
 
     /// The stream, once everybody is done with it; `None` if the connection is to be cut first.
-    pub(crate) async fn given_back(&self) -> Option<Stream> {
+    pub(crate) async fn given_back(&self) -> Option<ConnectionStream> {
         poll_fn(|cx| {
-            self.bell.hear(cx);
+            self.waker.register(cx);
             match self.leftover().stream.take() {
                 Some(stream) => Poll::Ready(Some(stream)),
                 None if self.order() == Order::Cut => Poll::Ready(None),
@@ -224,7 +228,7 @@ impl Conn {
         for guard in unconfirmed {
             self.lost(guard);
         }
-        let framing = Framing::unpack(self.framing.load(Relaxed));
+        let framing = RequestFraming::unpack(self.framing.load(Relaxed));
         let more = self.sent_more.load(Relaxed) || framing.leaves_something();
         if more && self.said_close.load(Relaxed) {
             self.handle.journal().behind_close();
@@ -245,7 +249,7 @@ impl Conn {
     /// HTTP/1.x: the connection stops being HTTP; `guard` keeps it in the ledger until it is over, unless
     /// something else does.
     pub(crate) fn upgraded(&self, guard: Option<Guard>) {
-        self.happened(Event::Upgraded, Millis::now());
+        self.happened(ConnectionEvent::Upgraded, Millis::now());
         self.leftover().upgraded = guard;
     }
 

@@ -23,7 +23,7 @@ static BLANK_LINE: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\n
 
 /// How far the request in hand has come. Fits into one word, so that it can live in an atomic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Framing {
+pub(super) enum RequestFraming {
     /// The head is not whole.
     Head { tail: Tail },
     /// The head is whole, and so many bytes have come behind it.
@@ -88,38 +88,38 @@ const KIND: u32 = 61;
 const TAIL: u32 = 59;
 const NUMBER: u64 = (1 << TAIL) - 1;
 
-impl Framing {
+impl RequestFraming {
     /// Before the first byte of a request.
-    pub(super) const START: Framing = Framing::Head { tail: Tail::Text };
+    pub(super) const START: RequestFraming = RequestFraming::Head { tail: Tail::Text };
 
     /// After the bytes of a request that came alone and has no body.
-    pub(super) const ALONE: Framing = Framing::Whole {
+    pub(super) const ALONE: RequestFraming = RequestFraming::Whole {
         after: 0,
         tail: Tail::Blank,
     };
 
     /// Bytes have come.
     #[inline]
-    pub(super) fn read(self, bytes: &[u8]) -> Framing {
+    pub(super) fn read(self, bytes: &[u8]) -> RequestFraming {
         match self {
-            Framing::Head { tail } => match BLANK_LINE.find(bytes) {
-                Some(at) if at + 3 == bytes.len() && tail == Tail::Text => Framing::ALONE,
+            RequestFraming::Head { tail } => match BLANK_LINE.find(bytes) {
+                Some(at) if at + 3 == bytes.len() && tail == Tail::Text => RequestFraming::ALONE,
                 _ => search(tail, bytes, tail.after(bytes)),
             },
-            Framing::Whole { after, tail } => Framing::Whole {
+            RequestFraming::Whole { after, tail } => RequestFraming::Whole {
                 after: (after + bytes.len() as u64).min(NUMBER),
                 tail: tail.after(bytes),
             },
-            Framing::Body { missing } => match missing.checked_sub(bytes.len() as u64) {
-                Some(missing) => Framing::Body { missing },
-                None => Framing::Behind {
+            RequestFraming::Body { missing } => match missing.checked_sub(bytes.len() as u64) {
+                Some(missing) => RequestFraming::Body { missing },
+                None => RequestFraming::Behind {
                     tail: Tail::Text.after(bytes),
                 },
             },
-            Framing::Chunked { tail } => Framing::Chunked {
+            RequestFraming::Chunked { tail } => RequestFraming::Chunked {
                 tail: tail.after(bytes),
             },
-            Framing::Behind { tail } => Framing::Behind {
+            RequestFraming::Behind { tail } => RequestFraming::Behind {
                 tail: tail.after(bytes),
             },
         }
@@ -127,46 +127,46 @@ impl Framing {
 
     /// A request's head is whole. What it says of the rest is not known yet.
     #[inline]
-    pub(super) fn head_is_whole(self) -> Framing {
+    pub(super) fn head_is_whole(self) -> RequestFraming {
         match self {
-            Framing::Whole { .. } => self,
+            RequestFraming::Whole { .. } => self,
             // It was behind another. Where it ends in what has come is not known; if that ends with a
             // blank line, most likely there.
-            Framing::Behind { tail } if tail != Tail::Blank => self,
-            _ => Framing::ALONE,
+            RequestFraming::Behind { tail } if tail != Tail::Blank => self,
+            _ => RequestFraming::ALONE,
         }
     }
 
     /// What the head says of the rest; what of that is still to come.
     #[inline]
-    pub(super) fn asked(self, follows: Follows) -> Framing {
-        let Framing::Whole { after, tail } = self.head_is_whole() else {
+    pub(super) fn asked(self, follows: Follows) -> RequestFraming {
+        let RequestFraming::Whole { after, tail } = self.head_is_whole() else {
             return self;
         };
         match follows {
-            Follows::Nothing if after > 0 => Framing::Behind { tail },
-            Follows::Nothing => Framing::Body { missing: 0 },
+            Follows::Nothing if after > 0 => RequestFraming::Behind { tail },
+            Follows::Nothing => RequestFraming::Body { missing: 0 },
             Follows::Bytes(length) => match length.checked_sub(after) {
-                Some(missing) => Framing::Body {
+                Some(missing) => RequestFraming::Body {
                     missing: missing.min(NUMBER),
                 },
-                None => Framing::Behind { tail },
+                None => RequestFraming::Behind { tail },
             },
-            Follows::Chunks => Framing::Chunked { tail },
+            Follows::Chunks => RequestFraming::Chunked { tail },
         }
     }
 
     /// The request has been answered: whether a part of another has come.
     #[inline]
     pub(super) fn leaves_something(self) -> bool {
-        matches!(self, Framing::Behind { .. })
+        matches!(self, RequestFraming::Behind { .. })
     }
 
     /// Whether a part of the request that is being answered has not come.
     pub(super) fn misses_something(self) -> bool {
         match self {
-            Framing::Body { missing } => missing > 0,
-            Framing::Chunked { tail } => tail != Tail::Blank,
+            RequestFraming::Body { missing } => missing > 0,
+            RequestFraming::Chunked { tail } => tail != Tail::Blank,
             _ => false,
         }
     }
@@ -178,17 +178,17 @@ impl Framing {
             kind << KIND | (tail as u64) << TAIL | number
         }
         match self {
-            Framing::Head { tail } => word(0, tail, 0),
-            Framing::Whole { after, tail } => word(1, tail, after),
-            Framing::Body { missing } => word(2, Tail::Text, missing),
-            Framing::Chunked { tail } => word(3, tail, 0),
-            Framing::Behind { tail } => word(4, tail, 0),
+            RequestFraming::Head { tail } => word(0, tail, 0),
+            RequestFraming::Whole { after, tail } => word(1, tail, after),
+            RequestFraming::Body { missing } => word(2, Tail::Text, missing),
+            RequestFraming::Chunked { tail } => word(3, tail, 0),
+            RequestFraming::Behind { tail } => word(4, tail, 0),
         }
     }
 
     /// From one word.
     #[inline]
-    pub(super) fn unpack(word: u64) -> Framing {
+    pub(super) fn unpack(word: u64) -> RequestFraming {
         let tail = match (word >> TAIL) & 3 {
             0 => Tail::Text,
             1 => Tail::Line,
@@ -197,30 +197,30 @@ impl Framing {
         };
         let number = word & NUMBER;
         match word >> KIND {
-            0 => Framing::Head { tail },
-            1 => Framing::Whole {
+            0 => RequestFraming::Head { tail },
+            1 => RequestFraming::Whole {
                 after: number,
                 tail,
             },
-            2 => Framing::Body { missing: number },
-            3 => Framing::Chunked { tail },
-            _ => Framing::Behind { tail },
+            2 => RequestFraming::Body { missing: number },
+            3 => RequestFraming::Chunked { tail },
+            _ => RequestFraming::Behind { tail },
         }
     }
 }
 
 /// Looks for the blank line that ends a head in bytes that end with `end`.
-fn search(mut tail: Tail, bytes: &[u8], end: Tail) -> Framing {
+fn search(mut tail: Tail, bytes: &[u8], end: Tail) -> RequestFraming {
     for (n, byte) in bytes.iter().enumerate() {
         tail = tail.then(*byte);
         if tail == Tail::Blank {
-            return Framing::Whole {
+            return RequestFraming::Whole {
                 after: (bytes.len() - n - 1) as u64,
                 tail: end,
             };
         }
     }
-    Framing::Head { tail: end }
+    RequestFraming::Head { tail: end }
 }
 
 #[cfg(test)]
@@ -249,11 +249,11 @@ mod tests {
 
     /// Sends `bytes` in pieces that end at `cuts`; hyper asks as soon as the head is whole. When it is known what
     /// follows makes no difference.
-    fn sent(request: &[u8], bytes: &[u8], cuts: &[usize]) -> Framing {
+    fn sent(request: &[u8], bytes: &[u8], cuts: &[usize]) -> RequestFraming {
         let at_once = sent_and_asked(request, bytes, cuts, |framing| {
             framing.asked(follows(request))
         });
-        let late = sent_and_asked(request, bytes, cuts, Framing::head_is_whole);
+        let late = sent_and_asked(request, bytes, cuts, RequestFraming::head_is_whole);
         let late = late.asked(follows(request));
         assert_eq!(
             (late.leaves_something(), late.misses_something()),
@@ -267,18 +267,18 @@ mod tests {
         request: &[u8],
         bytes: &[u8],
         cuts: &[usize],
-        asks: impl Fn(Framing) -> Framing,
-    ) -> Framing {
-        let mut framing = Framing::START;
+        asks: impl Fn(RequestFraming) -> RequestFraming,
+    ) -> RequestFraming {
+        let mut framing = RequestFraming::START;
         let (mut from, mut asked) = (0, false);
         for &cut in cuts.iter().chain([&bytes.len()]) {
             if cut > from {
-                framing = Framing::unpack(framing.read(&bytes[from..cut]).pack());
+                framing = RequestFraming::unpack(framing.read(&bytes[from..cut]).pack());
                 from = cut;
             }
             if !asked && from >= head(request) {
                 asked = true;
-                framing = Framing::unpack(asks(framing).pack());
+                framing = RequestFraming::unpack(asks(framing).pack());
             }
         }
         framing

@@ -5,11 +5,11 @@
 //! | [`state`] | where a connection stands, what moves it, and a picture of it |
 //! | [`framing`] | where the requests of HTTP/1.x end in what the peer sends |
 //! | [`ends`] | how requests end, and what is left when hyper is done |
-//! | [`bell`] | how its task is woken |
+//! | [`task_waker`] | how its task is woken |
 //!
 //! # What must hold
 //!
-//! 1. The connection's own task moves the [`State`], by what [`State::after`] says and nothing else.
+//! 1. The connection's own task moves the [`ConnectionState`], by what [`ConnectionState::after`] says and nothing else.
 //!    Streams of HTTP/2, which are tasks of their own, only count ([`Conn::request_ended`]).
 //! 2. The sweep reads a [`Snapshot`] and only *suggests* ([`Order`]); the task looks again before it
 //!    acts ([`Conn::may_close`]). So the fields need no order among each other, and cost the task no
@@ -21,26 +21,26 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::task::Poll;
 use std::time::Duration;
 
-use self::bell::Bell;
 use self::ends::Leftover;
+use self::task_waker::TaskWaker;
 use tokio::sync::Notify;
 
 pub(crate) use self::ends::ResponseEnd;
 pub(crate) use self::framing::Follows;
-use self::framing::Framing;
-pub(crate) use self::state::{Event, Snapshot, State};
+use self::framing::RequestFraming;
+pub(crate) use self::state::{ConnectionEvent, ConnectionState, Snapshot};
 use crate::connection::facts::ConnectionFacts;
 #[cfg(feature = "rustls")]
 use crate::connection::facts::TlsFacts;
-use crate::connection::pauses::{Pace, counts};
+use crate::connection::pauses::{PeerPauses, counts};
 use crate::connection::request_settings::RequestSettings;
 use lameduck_core::Handle;
 use lameduck_core::internal::clock::Millis;
 
-mod bell;
 mod ends;
 mod framing;
 mod state;
+mod task_waker;
 
 /// How an HTTP/2 connection begins (RFC 9113, 3.4).
 const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -62,9 +62,9 @@ pub(crate) enum Order {
 
 /// A moment that may not have come.
 #[derive(Default)]
-struct Stamp(AtomicU64);
+struct MomentCell(AtomicU64);
 
-impl Stamp {
+impl MomentCell {
     fn get(&self) -> Option<Millis> {
         self.0.load(Relaxed).checked_sub(1).map(Millis)
     }
@@ -100,14 +100,14 @@ pub(crate) struct Conn {
     facts: OnceLock<ConnectionFacts>,
     #[cfg(feature = "rustls")]
     tls_facts: OnceLock<Box<TlsFacts>>,
-    pace: Arc<Pace>,
+    pauses: Arc<PeerPauses>,
     of_requests: RequestSettings,
     connected: Millis,
     state: AtomicU8,
     /// When the state was entered.
     since: AtomicU64,
     last_byte: AtomicU64,
-    /// [`Framing`] as one word.
+    /// [`RequestFraming`] as one word.
     framing: AtomicU64,
     /// How much of the HTTP/2 preface has been seen, or [`NOT_HTTP2`].
     preface: AtomicU8,
@@ -120,13 +120,13 @@ pub(crate) struct Conn {
     /// own).
     held_back: AtomicBool,
     /// When the first part of a TLS record came whose last has not.
-    record: Stamp,
+    record: MomentCell,
     /// When GOAWAY was sent.
-    told: Stamp,
+    told: MomentCell,
     /// Since when nothing of ours is on its way to the peer any more, after our FIN.
-    delivered: Stamp,
+    delivered: MomentCell,
     /// When the peer's FIN was seen behind a request that is being answered.
-    half_closed: Stamp,
+    half_closed: MomentCell,
     /// HTTP/2: whether hyper may hold bytes of a response of which it has taken the last.
     in_codec: AtomicBool,
     /// Whether there are requests whose last bytes are not known to be with the kernel.
@@ -146,7 +146,7 @@ pub(crate) struct Conn {
     /// Whether the last read found the kernel's queue empty.
     nothing_unread: AtomicBool,
     order: AtomicU8,
-    pub(crate) bell: Bell,
+    pub(crate) waker: TaskWaker,
     /// Has the sweep look at all connections.
     look: Arc<Notify>,
     leftover: Mutex<Leftover>,
@@ -155,7 +155,7 @@ pub(crate) struct Conn {
 impl Conn {
     pub(crate) fn new(
         handle: Handle,
-        pace: Arc<Pace>,
+        pauses: Arc<PeerPauses>,
         look: Arc<Notify>,
         of_requests: RequestSettings,
     ) -> Conn {
@@ -165,23 +165,23 @@ impl Conn {
             facts: OnceLock::new(),
             #[cfg(feature = "rustls")]
             tls_facts: OnceLock::new(),
-            pace,
+            pauses,
             of_requests,
             connected: now,
-            state: AtomicU8::new(State::Fresh as u8),
+            state: AtomicU8::new(ConnectionState::Fresh as u8),
             since: AtomicU64::new(now.0),
             last_byte: AtomicU64::new(now.0),
-            framing: AtomicU64::new(Framing::START.pack()),
+            framing: AtomicU64::new(RequestFraming::START.pack()),
             preface: AtomicU8::new(0),
             in_flight: AtomicU32::new(0),
             used: AtomicBool::new(false),
             turnaround: AtomicU32::new(0),
             write_blocked: AtomicBool::new(false),
             held_back: AtomicBool::new(false),
-            record: Stamp::default(),
-            told: Stamp::default(),
-            delivered: Stamp::default(),
-            half_closed: Stamp::default(),
+            record: MomentCell::default(),
+            told: MomentCell::default(),
+            delivered: MomentCell::default(),
+            half_closed: MomentCell::default(),
             in_codec: AtomicBool::new(false),
             unwritten: AtomicBool::new(false),
             until_close: AtomicBool::new(false),
@@ -192,7 +192,7 @@ impl Conn {
             unread: AtomicBool::new(false),
             nothing_unread: AtomicBool::new(false),
             order: AtomicU8::new(Order::Serve as u8),
-            bell: Bell::default(),
+            waker: TaskWaker::default(),
             look,
             leftover: Mutex::default(),
         }
@@ -232,19 +232,19 @@ impl Conn {
     }
 
     #[inline]
-    pub(crate) fn state(&self) -> State {
-        State::from_u8(self.state.load(Relaxed))
+    pub(crate) fn state(&self) -> ConnectionState {
+        ConnectionState::from_u8(self.state.load(Relaxed))
     }
 
     /// Takes an event into account. Only the connection's own task does.
     #[inline]
-    fn happened(&self, event: Event, at: Millis) {
+    fn happened(&self, event: ConnectionEvent, at: Millis) {
         self.happened_in(self.state(), event, at);
     }
 
     /// The same for who has just looked at the state.
     #[inline]
-    fn happened_in(&self, before: State, event: Event, at: Millis) {
+    fn happened_in(&self, before: ConnectionState, event: ConnectionEvent, at: Millis) {
         let after = before.after(event);
         if after != before {
             self.state.store(after as u8, Relaxed);
@@ -291,20 +291,20 @@ impl Conn {
         let before = self.last_byte();
         self.last_byte.store(now.0, Relaxed);
         let framing = match self.state() {
-            State::Http2 => return,
-            state @ (State::Fresh | State::Idle) => {
-                self.happened_in(state, Event::Byte, now);
+            ConnectionState::Http2 => return,
+            state @ (ConnectionState::Fresh | ConnectionState::Idle) => {
+                self.happened_in(state, ConnectionEvent::Byte, now);
                 self.begins_request(before, now);
-                Framing::START
+                RequestFraming::START
             }
-            _ => Framing::unpack(self.framing.load(Relaxed)),
+            _ => RequestFraming::unpack(self.framing.load(Relaxed)),
         };
         self.framing.store(framing.read(bytes).pack(), Relaxed);
         let preface = self.preface.load(Relaxed);
         if (preface as usize) < PREFACE.len() {
             self.preface.store(match_preface(preface, bytes), Relaxed);
             if self.is_http2() {
-                self.happened(Event::Preface, now);
+                self.happened(ConnectionEvent::Preface, now);
             }
         }
     }
@@ -314,13 +314,13 @@ impl Conn {
     fn begins_request(&self, before: Millis, now: Millis) {
         let gap = before.millis_until(now);
         if self.used.load(Relaxed) {
-            self.pace.turnaround.saw(gap, now);
+            self.pauses.turnaround.saw(gap, now);
             if let Some(ms) = counts(gap) {
                 let longest = self.turnaround.load(Relaxed).max(ms);
                 self.turnaround.store(longest, Relaxed);
             }
         } else {
-            self.pace.first_byte.saw(gap, now);
+            self.pauses.first_byte.saw(gap, now);
         }
     }
 
@@ -336,7 +336,7 @@ impl Conn {
 
     #[cold]
     fn notes_early_end(&self) {
-        let framing = Framing::unpack(self.framing.load(Relaxed));
+        let framing = RequestFraming::unpack(self.framing.load(Relaxed));
         self.left_early.store(framing.misses_something(), Relaxed);
     }
 
@@ -358,7 +358,7 @@ impl Conn {
     /// Whether a request is being answered, so that nobody reads from the socket meanwhile.
     #[inline]
     pub(crate) fn is_answering(&self) -> bool {
-        self.state() == State::Busy
+        self.state() == ConnectionState::Busy
     }
 
     #[inline]
@@ -374,18 +374,18 @@ impl Conn {
     /// One of the two is expected.
     #[cfg(any(feature = "rustls", feature = "proxy-header"))]
     pub(crate) fn opens(&self) {
-        self.happened(Event::Opens, self.connected);
+        self.happened(ConnectionEvent::Opens, self.connected);
     }
 
     /// Its first byte has come.
     #[cfg(any(feature = "rustls", feature = "proxy-header"))]
     pub(crate) fn first_of_opening(&self) {
         let now = Millis::now();
-        self.pace
+        self.pauses
             .first_byte
             .saw(self.last_byte().millis_until(now), now);
         self.last_byte.store(now.0, Relaxed);
-        self.happened(Event::Byte, now);
+        self.happened(ConnectionEvent::Byte, now);
     }
 
     /// From here on it is as if the peer had just connected.
@@ -393,7 +393,7 @@ impl Conn {
     pub(crate) fn opened(&self) {
         let now = Millis::now();
         self.last_byte.store(now.0, Relaxed);
-        self.happened(Event::Opened, now);
+        self.happened(ConnectionEvent::Opened, now);
     }
 
     /// Whether what was read last ends within a record.
@@ -417,11 +417,13 @@ impl Conn {
         self.used.store(true, Relaxed);
         let state = self.state();
         // As a rule that is known already.
-        if state != State::Http2 && self.framing.load(Relaxed) != const { Framing::ALONE.pack() } {
-            self.change_framing(Framing::head_is_whole);
+        if state != ConnectionState::Http2
+            && self.framing.load(Relaxed) != const { RequestFraming::ALONE.pack() }
+        {
+            self.change_framing(RequestFraming::head_is_whole);
         }
         self.count_in_flight(1);
-        self.happened_in(state, Event::Asked, self.last_byte());
+        self.happened_in(state, ConnectionEvent::Asked, self.last_byte());
     }
 
     /// What follows the head of the request that began last, some of which may have come since. Returns when its last
@@ -429,10 +431,10 @@ impl Conn {
     #[inline]
     pub(crate) fn request_is(&self, follows: Follows) -> Millis {
         self.unread.store(follows != Follows::Nothing, Relaxed);
-        if self.state() != State::Http2 {
+        if self.state() != ConnectionState::Http2 {
             let framing = self.framing.load(Relaxed);
-            if follows == Follows::Nothing && framing == const { Framing::ALONE.pack() } {
-                let asked = const { Framing::Body { missing: 0 }.pack() };
+            if follows == Follows::Nothing && framing == const { RequestFraming::ALONE.pack() } {
+                let asked = const { RequestFraming::Body { missing: 0 }.pack() };
                 self.framing.store(asked, Relaxed);
             } else {
                 self.change_framing(|framing| framing.asked(follows));
@@ -445,8 +447,8 @@ impl Conn {
     }
 
     #[inline(always)]
-    fn change_framing(&self, change: impl FnOnce(Framing) -> Framing) {
-        let before = Framing::unpack(self.framing.load(Relaxed));
+    fn change_framing(&self, change: impl FnOnce(RequestFraming) -> RequestFraming) {
+        let before = RequestFraming::unpack(self.framing.load(Relaxed));
         self.framing.store(change(before).pack(), Relaxed);
     }
 
@@ -537,7 +539,7 @@ impl Conn {
     /// Completes once the connection is to be cut.
     pub(crate) async fn cut(&self) {
         poll_fn(|cx| {
-            self.bell.hear(cx);
+            self.waker.register(cx);
             match self.order() {
                 Order::Cut => Poll::Ready(()),
                 _ => Poll::Pending,
@@ -560,7 +562,7 @@ impl Conn {
     pub(crate) fn give(&self, order: Order) {
         if self.order() != order {
             self.order.store(order as u8, Relaxed);
-            self.bell.ring();
+            self.waker.wake();
         }
     }
 

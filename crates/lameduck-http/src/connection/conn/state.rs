@@ -13,7 +13,7 @@
 //! 1. A request is under way in `Head` and `Busy`, and in `Http2` while a stream is open. In no other
 //!    state is one, as far as the bytes say that have been read.
 //! 2. `Leaving` is left by nobody: what is over stays over.
-//! 3. Every event is defined in every state ([`State::after`]), so that a late one does no harm.
+//! 3. Every event is defined in every state ([`ConnectionState::after`]), so that a late one does no harm.
 
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ use lameduck_core::internal::clock::Millis;
 /// Where a connection stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
-pub(crate) enum State {
+pub(crate) enum ConnectionState {
     /// The header of a proxy or a TLS handshake is expected, and no byte of it has come.
     Silent = 0,
     /// The header of a proxy or a TLS handshake is under way.
@@ -46,7 +46,7 @@ pub(crate) enum State {
 
 /// What happens to a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Event {
+pub(crate) enum ConnectionEvent {
     /// Something is expected before HTTP: the header of a proxy, a TLS handshake.
     #[cfg_attr(
         not(any(feature = "rustls", feature = "proxy-header")),
@@ -74,39 +74,39 @@ pub(crate) enum Event {
     GivenBack,
 }
 
-impl State {
+impl ConnectionState {
     /// The state after an event.
     #[inline]
-    pub(crate) const fn after(self, event: Event) -> State {
-        use State::{Busy, Fresh, Head, Http2, Idle, Leaving, Opening, Silent, Upgraded};
+    pub(crate) const fn after(self, event: ConnectionEvent) -> ConnectionState {
+        use ConnectionState::{Busy, Fresh, Head, Http2, Idle, Leaving, Opening, Silent, Upgraded};
         match (self, event) {
-            (Leaving, _) | (_, Event::GivenBack) => Leaving,
+            (Leaving, _) | (_, ConnectionEvent::GivenBack) => Leaving,
             (Upgraded, _) => Upgraded,
-            (_, Event::Upgraded) => Upgraded,
+            (_, ConnectionEvent::Upgraded) => Upgraded,
             (Http2, _) => Http2,
-            (Fresh, Event::Opens) => Silent,
-            (Silent | Opening, Event::Opened) => Fresh,
-            (Silent, Event::Byte) => Opening,
-            (Fresh | Idle, Event::Byte) => Head,
-            (Fresh | Head, Event::Preface) => Http2,
-            (Fresh | Head | Idle, Event::Asked) => Busy,
-            (Busy, Event::Answered { behind: true }) => Head,
-            (Busy, Event::Answered { behind: false }) => Idle,
+            (Fresh, ConnectionEvent::Opens) => Silent,
+            (Silent | Opening, ConnectionEvent::Opened) => Fresh,
+            (Silent, ConnectionEvent::Byte) => Opening,
+            (Fresh | Idle, ConnectionEvent::Byte) => Head,
+            (Fresh | Head, ConnectionEvent::Preface) => Http2,
+            (Fresh | Head | Idle, ConnectionEvent::Asked) => Busy,
+            (Busy, ConnectionEvent::Answered { behind: true }) => Head,
+            (Busy, ConnectionEvent::Answered { behind: false }) => Idle,
             (same, _) => same,
         }
     }
 
-    pub(super) const fn from_u8(n: u8) -> State {
+    pub(super) const fn from_u8(n: u8) -> ConnectionState {
         match n {
-            0 => State::Silent,
-            1 => State::Opening,
-            2 => State::Fresh,
-            3 => State::Head,
-            4 => State::Busy,
-            5 => State::Idle,
-            6 => State::Http2,
-            7 => State::Upgraded,
-            _ => State::Leaving,
+            0 => ConnectionState::Silent,
+            1 => ConnectionState::Opening,
+            2 => ConnectionState::Fresh,
+            3 => ConnectionState::Head,
+            4 => ConnectionState::Busy,
+            5 => ConnectionState::Idle,
+            6 => ConnectionState::Http2,
+            7 => ConnectionState::Upgraded,
+            _ => ConnectionState::Leaving,
         }
     }
 }
@@ -114,7 +114,7 @@ impl State {
 /// A picture of a connection: its state, and when what happened.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Snapshot {
-    pub(crate) state: State,
+    pub(crate) state: ConnectionState,
     /// When the state was entered.
     pub(crate) since: Millis,
     /// When the peer connected.
@@ -149,7 +149,7 @@ impl Snapshot {
     /// have a request's first byte in it.
     pub(crate) fn arriving_since(&self) -> Option<Millis> {
         match self.state {
-            State::Head | State::Opening => Some(self.since),
+            ConnectionState::Head | ConnectionState::Opening => Some(self.since),
             _ => self.record,
         }
     }
@@ -157,8 +157,8 @@ impl Snapshot {
     /// Whether nothing is under way, as far as is known: not a request, not the beginning of one.
     pub(crate) fn is_idle(&self) -> bool {
         let nothing = match self.state {
-            State::Silent | State::Fresh | State::Idle => true,
-            State::Http2 => self.in_flight == 0,
+            ConnectionState::Silent | ConnectionState::Fresh | ConnectionState::Idle => true,
+            ConnectionState::Http2 => self.in_flight == 0,
             _ => false,
         };
         nothing && !self.is_busy() && self.record.is_none()
@@ -169,74 +169,107 @@ impl Snapshot {
 mod tests {
     use super::*;
 
-    const STATES: [State; 9] = [
-        State::Silent,
-        State::Opening,
-        State::Fresh,
-        State::Head,
-        State::Busy,
-        State::Idle,
-        State::Http2,
-        State::Upgraded,
-        State::Leaving,
+    const STATES: [ConnectionState; 9] = [
+        ConnectionState::Silent,
+        ConnectionState::Opening,
+        ConnectionState::Fresh,
+        ConnectionState::Head,
+        ConnectionState::Busy,
+        ConnectionState::Idle,
+        ConnectionState::Http2,
+        ConnectionState::Upgraded,
+        ConnectionState::Leaving,
     ];
 
-    const EVENTS: [Event; 9] = [
-        Event::Opens,
-        Event::Opened,
-        Event::Byte,
-        Event::Preface,
-        Event::Asked,
-        Event::Answered { behind: true },
-        Event::Answered { behind: false },
-        Event::Upgraded,
-        Event::GivenBack,
+    const EVENTS: [ConnectionEvent; 9] = [
+        ConnectionEvent::Opens,
+        ConnectionEvent::Opened,
+        ConnectionEvent::Byte,
+        ConnectionEvent::Preface,
+        ConnectionEvent::Asked,
+        ConnectionEvent::Answered { behind: true },
+        ConnectionEvent::Answered { behind: false },
+        ConnectionEvent::Upgraded,
+        ConnectionEvent::GivenBack,
     ];
 
-    fn after(events: &[Event]) -> State {
+    fn after(events: &[ConnectionEvent]) -> ConnectionState {
         events
             .iter()
-            .fold(State::Fresh, |state, event| state.after(*event))
+            .fold(ConnectionState::Fresh, |state, event| state.after(*event))
     }
 
     #[test]
     fn a_state_is_its_number() {
         for state in STATES {
-            assert_eq!(State::from_u8(state as u8), state);
+            assert_eq!(ConnectionState::from_u8(state as u8), state);
         }
     }
 
     #[test]
     fn a_connection_goes_the_way_of_its_requests() {
-        let answered = Event::Answered { behind: false };
-        assert_eq!(after(&[Event::Byte]), State::Head);
-        assert_eq!(after(&[Event::Byte, Event::Byte]), State::Head);
-        assert_eq!(after(&[Event::Byte, Event::Asked]), State::Busy);
+        let answered = ConnectionEvent::Answered { behind: false };
+        assert_eq!(after(&[ConnectionEvent::Byte]), ConnectionState::Head);
         assert_eq!(
-            after(&[Event::Byte, Event::Asked, Event::Byte]),
-            State::Busy
+            after(&[ConnectionEvent::Byte, ConnectionEvent::Byte]),
+            ConnectionState::Head
         );
-        let one = [Event::Byte, Event::Asked, answered];
-        assert_eq!(after(&one), State::Idle);
-        assert_eq!(after(&[&one[..], &one[..]].concat()), State::Idle);
-        let pipelined = [Event::Byte, Event::Asked, Event::Answered { behind: true }];
-        assert_eq!(after(&pipelined), State::Head);
-        let tls = [Event::Opens, Event::Byte, Event::Byte, Event::Opened];
-        assert_eq!(after(&tls[..1]), State::Silent);
-        assert_eq!(after(&tls[..2]), State::Opening);
-        assert_eq!(after(&tls), State::Fresh);
-        let http2 = [Event::Byte, Event::Preface, Event::Asked, answered];
-        assert_eq!(after(&http2), State::Http2);
+        assert_eq!(
+            after(&[ConnectionEvent::Byte, ConnectionEvent::Asked]),
+            ConnectionState::Busy
+        );
+        assert_eq!(
+            after(&[
+                ConnectionEvent::Byte,
+                ConnectionEvent::Asked,
+                ConnectionEvent::Byte
+            ]),
+            ConnectionState::Busy
+        );
+        let one = [ConnectionEvent::Byte, ConnectionEvent::Asked, answered];
+        assert_eq!(after(&one), ConnectionState::Idle);
+        assert_eq!(after(&[&one[..], &one[..]].concat()), ConnectionState::Idle);
+        let pipelined = [
+            ConnectionEvent::Byte,
+            ConnectionEvent::Asked,
+            ConnectionEvent::Answered { behind: true },
+        ];
+        assert_eq!(after(&pipelined), ConnectionState::Head);
+        let tls = [
+            ConnectionEvent::Opens,
+            ConnectionEvent::Byte,
+            ConnectionEvent::Byte,
+            ConnectionEvent::Opened,
+        ];
+        assert_eq!(after(&tls[..1]), ConnectionState::Silent);
+        assert_eq!(after(&tls[..2]), ConnectionState::Opening);
+        assert_eq!(after(&tls), ConnectionState::Fresh);
+        let http2 = [
+            ConnectionEvent::Byte,
+            ConnectionEvent::Preface,
+            ConnectionEvent::Asked,
+            answered,
+        ];
+        assert_eq!(after(&http2), ConnectionState::Http2);
     }
 
     #[test]
     fn what_is_over_stays_over_and_what_is_not_ours_is_left_alone() {
         for state in STATES {
-            assert_eq!(state.after(Event::GivenBack), State::Leaving);
+            assert_eq!(
+                state.after(ConnectionEvent::GivenBack),
+                ConnectionState::Leaving
+            );
             for event in EVENTS {
-                assert_eq!(State::Leaving.after(event), State::Leaving);
-                if event != Event::GivenBack {
-                    assert_eq!(State::Upgraded.after(event), State::Upgraded);
+                assert_eq!(
+                    ConnectionState::Leaving.after(event),
+                    ConnectionState::Leaving
+                );
+                if event != ConnectionEvent::GivenBack {
+                    assert_eq!(
+                        ConnectionState::Upgraded.after(event),
+                        ConnectionState::Upgraded
+                    );
                 }
             }
         }
@@ -246,8 +279,8 @@ mod tests {
     fn only_a_request_that_was_asked_makes_a_connection_busy() {
         for state in STATES {
             for event in EVENTS {
-                let busy = state.after(event) == State::Busy;
-                assert!(!busy || state == State::Busy || event == Event::Asked);
+                let busy = state.after(event) == ConnectionState::Busy;
+                assert!(!busy || state == ConnectionState::Busy || event == ConnectionEvent::Asked);
             }
         }
     }

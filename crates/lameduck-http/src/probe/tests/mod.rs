@@ -64,13 +64,13 @@ fn passing(name: &str) -> Check {
     Check::new(name, LONG, || async { Ok(()) })
 }
 
-struct Reply {
+struct ProbeReply {
     status: u16,
     head: String,
     body: String,
 }
 
-impl Reply {
+impl ProbeReply {
     fn header(&self, name: &str) -> Option<&str> {
         self.head.lines().find_map(|line| {
             let (n, value) = line.split_once(": ")?;
@@ -90,12 +90,12 @@ fn send(addr: SocketAddr, request: &str) -> TcpStream {
     stream
 }
 
-fn ask(addr: SocketAddr, method: &str, target: &str) -> Reply {
+fn ask(addr: SocketAddr, method: &str, target: &str) -> ProbeReply {
     let request = format!("{method} {target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
     let mut text = String::new();
     send(addr, &request).read_to_string(&mut text).unwrap();
     let (head, body) = text.split_once("\r\n\r\n").unwrap();
-    Reply {
+    ProbeReply {
         status: head[9..12].parse().unwrap(),
         head: head.to_owned(),
         body: body.to_owned(),
@@ -103,11 +103,11 @@ fn ask(addr: SocketAddr, method: &str, target: &str) -> Reply {
 }
 
 impl Rig {
-    fn get(&self, target: &str) -> Reply {
+    fn get(&self, target: &str) -> ProbeReply {
         ask(self.probes.addrs()[0], "GET", target)
     }
 
-    fn get_from_afar(&self, target: &'static str) -> thread::JoinHandle<Reply> {
+    fn get_from_afar(&self, target: &'static str) -> thread::JoinHandle<ProbeReply> {
         let addr = self.probes.addrs()[0];
         thread::spawn(move || ask(addr, "GET", target))
     }

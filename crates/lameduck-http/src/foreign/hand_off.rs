@@ -18,7 +18,7 @@ use tokio::sync::mpsc::UnboundedSender;
 
 #[cfg(feature = "proxy-header")]
 use crate::connection::pauses::LINGER;
-use crate::listen::socket::{Accepted, Socket};
+use crate::listen::socket::{Accepted, ClientSocket};
 #[cfg(feature = "proxy-header")]
 use crate::proxy_protocol::header::{BadHeader, read_header};
 #[cfg(feature = "proxy-header")]
@@ -32,11 +32,11 @@ pub(crate) const FIRST_BYTE: Duration = Duration::from_millis(500);
 const HEADER: Duration = Duration::from_secs(2);
 
 /// A connection and its peer's address.
-pub(crate) type HandedOut = (TcpStream, SocketAddr);
+pub(crate) type TcpConnection = (TcpStream, SocketAddr);
 
 /// Hands connections out: at once, or when the header of a proxy has been read.
-pub(crate) struct Giver {
-    each: UnboundedSender<HandedOut>,
+pub(crate) struct HandOff {
+    each: UnboundedSender<TcpConnection>,
     #[cfg(feature = "proxy-header")]
     handle: Handle,
     #[cfg(feature = "proxy-header")]
@@ -46,10 +46,10 @@ pub(crate) struct Giver {
     reading: tokio::task::JoinSet<()>,
 }
 
-impl Giver {
+impl HandOff {
     #[cfg_attr(not(feature = "proxy-header"), expect(unused_variables))]
-    pub(crate) fn new(each: UnboundedSender<HandedOut>, handle: Handle) -> Giver {
-        Giver {
+    pub(crate) fn new(each: UnboundedSender<TcpConnection>, handle: Handle) -> HandOff {
+        HandOff {
             each,
             #[cfg(feature = "proxy-header")]
             handle,
@@ -61,8 +61,8 @@ impl Giver {
     }
 
     /// A connection of which nothing has to be read first. Any other comes later.
-    pub(crate) fn at_once(&mut self, accepted: Accepted) -> Option<HandedOut> {
-        let (Socket::Tcp(stream), Some(peer)) = (accepted.socket, accepted.peer) else {
+    pub(crate) fn at_once(&mut self, accepted: Accepted) -> Option<TcpConnection> {
+        let (ClientSocket::Tcp(stream), Some(peer)) = (accepted.socket, accepted.peer) else {
             // There are no others from a listener of TCP.
             return None;
         };
@@ -82,7 +82,7 @@ impl Giver {
         Some((stream, peer))
     }
 
-    pub(crate) fn give(&mut self, accepted: Accepted) {
+    pub(crate) fn hand_out(&mut self, accepted: Accepted) {
         if let Some(it) = self.at_once(accepted) {
             let _ = self.each.send(it);
         }
@@ -90,7 +90,7 @@ impl Giver {
 
     /// Completes when no header is being read any more. Nobody is given anything after that.
     #[cfg_attr(not(feature = "proxy-header"), expect(clippy::unused_async))]
-    pub(crate) async fn has_given_all(self) {
+    pub(crate) async fn until_complete(self) {
         #[cfg(feature = "proxy-header")]
         {
             let mut reading = self.reading;
@@ -108,13 +108,13 @@ async fn introduced(
     peer: SocketAddr,
     proxy: &ProxyProtocol,
     handle: &Handle,
-) -> Option<HandedOut> {
-    let socket = Socket::Tcp(stream);
+) -> Option<TcpConnection> {
+    let socket = ClientSocket::Tcp(stream);
     let too_late = tokio::time::Instant::now() + proxy.timeout();
     let within = |most| async move {
         let once_drained = async {
-            over(handle).await;
-            wait(handle, most).await;
+            drain_begins(handle).await;
+            wait_at_most(handle, most).await;
         };
         tokio::select! {
             () = tokio::time::sleep_until(too_late) => {}
@@ -131,7 +131,7 @@ async fn introduced(
         () = within(FIRST_BYTE) => Err(BadHeader::Nothing),
     };
     match (read, socket) {
-        (Ok(on_behalf), Socket::Tcp(stream)) => {
+        (Ok(on_behalf), ClientSocket::Tcp(stream)) => {
             Some((stream, on_behalf.map_or(peer, |it| it.peer)))
         }
         (Ok(_), _) => None,
@@ -148,7 +148,7 @@ async fn introduced(
 }
 
 /// Completes after `most`, or when there is no time to wait.
-pub(crate) async fn wait(handle: &Handle, most: Duration) {
+pub(crate) async fn wait_at_most(handle: &Handle, most: Duration) {
     tokio::select! {
         () = tokio::time::sleep(most) => {}
         () = handle.hurried() => {}
@@ -157,7 +157,7 @@ pub(crate) async fn wait(handle: &Handle, most: Duration) {
 }
 
 /// Whoever uses this server from within the process still connects to it.
-pub(crate) async fn over(handle: &Handle) {
+pub(crate) async fn drain_begins(handle: &Handle) {
     handle.draining().await;
     handle.no_longer_used().await;
 }

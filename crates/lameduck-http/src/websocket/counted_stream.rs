@@ -13,15 +13,15 @@ pub(super) trait Bytes: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Bytes for T {}
 
 /// A connection, with a count of what went through it.
-pub(super) struct Counted {
+pub(super) struct CountedStream {
     inner: Box<dyn Bytes>,
     pub(super) read: u64,
     pub(super) written: u64,
 }
 
-impl Counted {
-    pub(super) fn new(inner: impl Bytes + 'static) -> Counted {
-        Counted {
+impl CountedStream {
+    pub(super) fn new(inner: impl Bytes + 'static) -> CountedStream {
+        CountedStream {
             inner: Box::new(inner),
             read: 0,
             written: 0,
@@ -29,7 +29,7 @@ impl Counted {
     }
 }
 
-impl AsyncRead for Counted {
+impl AsyncRead for CountedStream {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -42,7 +42,7 @@ impl AsyncRead for Counted {
     }
 }
 
-impl AsyncWrite for Counted {
+impl AsyncWrite for CountedStream {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,

@@ -13,11 +13,11 @@ use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 
 use tracing::Level;
 
-use super::closing::{Closing, Peer};
-use super::io::{Bytes, Counted};
+use super::closing_handshake::{ClosingHandshake, PeerOutcome};
+use super::counted_stream::{Bytes, CountedStream};
 use super::keepalive::Keepalive;
-use super::line::Line;
-use super::pacer::Sockets;
+use super::pacer::ProcessSockets;
+use super::shared_socket::SharedSocket;
 use super::socket::WebSocket;
 use super::{WEBSOCKET, WebSocketError};
 use lameduck_core::Handle;
@@ -31,7 +31,7 @@ use lameduck_core::internal::voice;
 pub(super) type Failed = Box<dyn FnOnce(WebSocketError) + Send>;
 
 /// What a socket's task needs to know.
-pub(super) struct Life {
+pub(super) struct SocketTask {
     pub(super) handle: Handle,
     /// Has it in the ledger.
     pub(super) guard: Guard,
@@ -42,7 +42,7 @@ pub(super) struct Life {
     pub(super) keepalive: Option<Keepalive>,
 }
 
-impl Life {
+impl SocketTask {
     /// From the upgrade on.
     pub(super) async fn after<F, Fut>(self, upgrade: OnUpgrade, failed: Option<Failed>, handler: F)
     where
@@ -75,34 +75,34 @@ impl Life {
         F: FnOnce(WebSocket) -> Fut,
         Fut: Future<Output = ()>,
     {
-        let io = Counted::new(io);
+        let io = CountedStream::new(io);
         let ws = WebSocketStream::from_raw_socket(io, Role::Server, Some(self.config)).await;
-        let line = Arc::new(Line::new(ws));
-        let place = Sockets::enter(&self.handle, self.last);
-        let socket = WebSocket::new(line.clone(), place.turn.clone(), self.protocol.clone());
-        let closing = Closing {
-            line: &line,
+        let shared = Arc::new(SharedSocket::new(ws));
+        let place = ProcessSockets::enter(&self.handle, self.last);
+        let socket = WebSocket::new(shared.clone(), place.turn.clone(), self.protocol.clone());
+        let closing = ClosingHandshake {
+            shared: &shared,
             turn: &place.turn,
             handle: &self.handle,
             guard: &self.guard,
             keepalive: self.keepalive,
         };
-        let ((), peer) = tokio::join!(self.handle_it(&line, handler, socket), closing.see_off());
+        let ((), peer) = tokio::join!(self.handle_it(&shared, handler, socket), closing.see_off());
         // The handler may have given the socket to somebody else.
-        poll_fn(|cx| line.poll_abandoned(cx)).await;
-        if peer == Peer::Gone {
+        poll_fn(|cx| shared.poll_abandoned(cx)).await;
+        if peer == PeerOutcome::Gone {
             self.guard.end_as(WEBSOCKET_GONE);
         }
     }
 
-    async fn handle_it<F, Fut>(&self, line: &Line, handler: F, socket: WebSocket)
+    async fn handle_it<F, Fut>(&self, shared: &SharedSocket, handler: F, socket: WebSocket)
     where
         F: FnOnce(WebSocket) -> Fut,
         Fut: Future<Output = ()>,
     {
         let mut handling = pin!(async { handler(socket).await });
         if let Err(panic) = catch_panic(handling.as_mut()).await {
-            line.panicked();
+            shared.panicked();
             let name = self.guard.entry().name;
             let text = panic_text(&*panic);
             self.handle.journal().panicked(WEBSOCKET, name, text);

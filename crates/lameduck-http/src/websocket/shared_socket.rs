@@ -20,7 +20,7 @@ use tokio_tungstenite::tungstenite as ts;
 use ts::protocol::frame::Frame;
 use ts::protocol::frame::coding::{Data, OpCode};
 
-use super::io::Counted;
+use super::counted_stream::CountedStream;
 use super::keepalive::Counts;
 use super::{CloseCode, CloseFrame, Message, WebSocketError, close_code};
 
@@ -31,24 +31,24 @@ const PING: &[u8] = b"lameduck";
 const KEPT_MESSAGES: usize = 64;
 const KEPT_BYTES: usize = 256 * 1024;
 
-type Ws = WebSocketStream<Counted>;
+type Ws = WebSocketStream<CountedStream>;
 type PollSink = fn(Pin<&mut Ws>, &mut Context<'_>) -> Poll<Result<(), ts::Error>>;
 
-pub(super) struct Line {
-    state: Mutex<State>,
-    bells: Arc<Bells>,
+pub(super) struct SharedSocket {
+    state: Mutex<SharedState>,
+    bells: Arc<WakeAll>,
     waker: Waker,
 }
 
 /// Who may wait for the connection.
 #[derive(Default)]
-struct Bells {
+struct WakeAll {
     reader: AtomicWaker,
     writer: AtomicWaker,
     closer: AtomicWaker,
 }
 
-impl Wake for Bells {
+impl Wake for WakeAll {
     fn wake(self: Arc<Self>) {
         self.wake_by_ref();
     }
@@ -60,7 +60,7 @@ impl Wake for Bells {
     }
 }
 
-struct State {
+struct SharedState {
     /// Gone once the connection has been taken to be ended.
     ws: Option<Ws>,
     /// Read while the application was not reading.
@@ -97,7 +97,7 @@ pub(super) enum Closed {
     Broken,
 }
 
-impl State {
+impl SharedState {
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Message, WebSocketError>>> {
         loop {
             let Some(ws) = self.ws.as_mut().filter(|_| !self.ended) else {
@@ -198,11 +198,11 @@ impl State {
     }
 }
 
-impl Line {
-    pub(super) fn new(ws: Ws) -> Line {
-        let bells = Arc::<Bells>::default();
-        Line {
-            state: Mutex::new(State {
+impl SharedSocket {
+    pub(super) fn new(ws: Ws) -> SharedSocket {
+        let bells = Arc::<WakeAll>::default();
+        SharedSocket {
+            state: Mutex::new(SharedState {
                 ws: Some(ws),
                 backlog: VecDeque::new(),
                 backlog_bytes: 0,
@@ -224,7 +224,7 @@ impl Line {
         }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, SharedState> {
         // Every field is whole at any time.
         self.state.lock().unwrap_or_else(|e| e.into_inner())
     }
@@ -274,7 +274,7 @@ impl Line {
 
     fn starting(
         &self,
-        start: impl FnOnce(&mut State) -> Result<(), WebSocketError>,
+        start: impl FnOnce(&mut SharedState) -> Result<(), WebSocketError>,
     ) -> Result<(), WebSocketError> {
         let mut state = self.state();
         let sent = start(&mut state);
@@ -354,7 +354,7 @@ impl Line {
     }
 
     /// Gives the peer up.
-    pub(super) fn give_up(&self) -> Option<Counted> {
+    pub(super) fn give_up(&self) -> Option<CountedStream> {
         self.state().keep(Err(WebSocketError::PeerGone));
         self.take()
     }
@@ -388,7 +388,7 @@ impl Line {
         polled
     }
 
-    fn drive(&self, state: &mut State, goodbye: &CloseFrame) -> Poll<Closed> {
+    fn drive(&self, state: &mut SharedState, goodbye: &CloseFrame) -> Poll<Closed> {
         if !state.close_sent && !state.peer_closed && !state.broken {
             // An application that is gone will not end its message.
             if state.within_message && !state.abandoned {
@@ -436,7 +436,7 @@ impl Line {
     }
 
     /// Takes the connection away to be ended; what has been read can still be had.
-    pub(super) fn take(&self) -> Option<Counted> {
+    pub(super) fn take(&self) -> Option<CountedStream> {
         let ws = {
             let mut state = self.state();
             state.ended = true;

@@ -18,16 +18,16 @@ const TICK: Duration = Duration::from_millis(10);
 
 /// How many go at once, and when.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Plan {
+pub(super) struct ClosePlan {
     spread: Duration,
     /// How many go together.
     pub(super) size: usize,
     batches: usize,
 }
 
-impl Plan {
+impl ClosePlan {
     /// A plan for `n` sockets, one at least, with `left` until they must have gone.
-    pub(super) fn of(n: usize, settings: &WebSockets, left: Duration) -> Plan {
+    pub(super) fn of(n: usize, settings: &WebSockets, left: Duration) -> ClosePlan {
         let n = n.max(1);
         let times = |each: Duration| each.saturating_mul(u32::try_from(n).unwrap_or(u32::MAX));
         let slow = settings.window.min(times(SLOWEST));
@@ -38,7 +38,7 @@ impl Plan {
             false => (times(TICK).as_secs_f64() / spread.as_secs_f64()).ceil() as usize,
         };
         let size = settings.batch.max(by_tick).min(n);
-        Plan {
+        ClosePlan {
             spread,
             size,
             batches: n.div_ceil(size),
@@ -64,20 +64,20 @@ mod tests {
         Duration::from_secs(n)
     }
 
-    fn last(plan: &Plan) -> Duration {
+    fn last(plan: &ClosePlan) -> Duration {
         plan.at(plan.batches - 1, 0.999)
     }
 
     #[test]
     fn websocket_paced_ten_thousand_fit_well_within_the_budget() {
-        let plan = Plan::of(10_000, &WebSockets::new(), s(24));
+        let plan = ClosePlan::of(10_000, &WebSockets::new(), s(24));
         assert_eq!((plan.size, plan.batches, plan.spread), (20, 500, s(5)));
         assert!(last(&plan) < s(5));
     }
 
     #[test]
     fn websocket_paced_a_few_do_not_take_the_whole_window() {
-        let plan = |n| Plan::of(n, &WebSockets::new(), s(24));
+        let plan = |n| ClosePlan::of(n, &WebSockets::new(), s(24));
         assert_eq!(last(&plan(1)), Duration::ZERO);
         assert_eq!(plan(10).spread, Duration::from_millis(500));
         assert_eq!(plan(200).spread, s(5));
@@ -86,9 +86,9 @@ mod tests {
     #[test]
     fn websocket_paced_the_rate_stretches_the_window_and_the_budget_bounds_both() {
         let settings = WebSockets::new().at_most_per_second(100);
-        assert_eq!(Plan::of(1000, &settings, s(24)).spread, s(10));
-        assert_eq!(Plan::of(10_000, &settings, s(24)).spread, s(12));
-        let plan = Plan::of(10_000, &settings, Duration::ZERO);
+        assert_eq!(ClosePlan::of(1000, &settings, s(24)).spread, s(10));
+        assert_eq!(ClosePlan::of(10_000, &settings, s(24)).spread, s(12));
+        let plan = ClosePlan::of(10_000, &settings, Duration::ZERO);
         assert_eq!((plan.size, plan.batches), (10_000, 1));
     }
 
@@ -97,7 +97,7 @@ mod tests {
         for n in [1, 2, 7, 99, 1000, 12_345] {
             for batch in [1, 10, 5000] {
                 for left in [Duration::ZERO, Duration::from_millis(3), s(1), s(24)] {
-                    let plan = Plan::of(n, &WebSockets::new().batch(batch), left);
+                    let plan = ClosePlan::of(n, &WebSockets::new().batch(batch), left);
                     assert!(plan.size * plan.batches >= n, "{plan:?}");
                     assert!(plan.size * (plan.batches - 1) < n, "{plan:?}");
                     assert!(plan.size >= batch.min(n), "{plan:?}");

@@ -10,11 +10,11 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use tracing::Level;
 
-use super::keepalive::{Keepalive, Look, Pulse};
-use super::line::{Closed, Line};
+use super::keepalive::{Keepalive, KeepaliveStep, PeerLiveness};
 use super::pacer::Turn;
 use super::pacer::sockets_of;
 use super::settings::WebSockets;
+use super::shared_socket::{Closed, SharedSocket};
 use super::{CloseFrame, Utf8Bytes, close_code};
 use lameduck_core::Handle;
 use lameduck_core::inflight::Guard;
@@ -32,8 +32,8 @@ enum Unneeded {
 }
 
 /// How one socket ends.
-pub(super) struct Closing<'a> {
-    pub(super) line: &'a Line,
+pub(super) struct ClosingHandshake<'a> {
+    pub(super) shared: &'a SharedSocket,
     pub(super) turn: &'a Turn,
     pub(super) handle: &'a Handle,
     /// What has it in the ledger.
@@ -44,16 +44,16 @@ pub(super) struct Closing<'a> {
 
 /// What became of the peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Peer {
+pub(super) enum PeerOutcome {
     SeenOff,
     /// It answered no ping.
     Gone,
 }
 
-impl Closing<'_> {
+impl ClosingHandshake<'_> {
     /// Returns when the connection has ended. Dropped, it leaves the connection as it is.
-    pub(super) async fn see_off(&self) -> Peer {
-        let over = poll_fn(|cx| self.line.poll_over(cx));
+    pub(super) async fn see_off(&self) -> PeerOutcome {
+        let over = poll_fn(|cx| self.shared.poll_over(cx));
         let idle = tokio::select! {
             biased;
             () = over => false,
@@ -62,8 +62,8 @@ impl Closing<'_> {
                 Unneeded::Idle => true,
                 Unneeded::Gone => {
                     // There is nobody to say goodbye to.
-                    drop(self.line.give_up());
-                    return Peer::Gone;
+                    drop(self.shared.give_up());
+                    return PeerOutcome::Gone;
                 }
             },
         };
@@ -73,7 +73,7 @@ impl Closing<'_> {
         let closing = settings.closing.min(left / 4 * 3);
         if self.turn.has_come() && self.turn.is_awaited() {
             // It has something to say first, and is done when it lets go or says Close itself.
-            let over = poll_fn(|cx| self.line.poll_over(cx));
+            let over = poll_fn(|cx| self.shared.poll_over(cx));
             let _ = timeout(closing, over).await;
         }
         match self
@@ -81,9 +81,9 @@ impl Closing<'_> {
             .await
         {
             Some(Closed::Both) => self.end(true).await,
-            Some(Closed::Broken) => drop(self.line.take()),
+            Some(Closed::Broken) => drop(self.shared.take()),
             None => {
-                if self.line.close_is_out() {
+                if self.shared.close_is_out() {
                     // All that is ours to do has been done (RFC 6455, 7.1.1). A phone that sleeps is
                     // no reason for a deploy to fail.
                     voice::event(Level::DEBUG, || {
@@ -98,7 +98,7 @@ impl Closing<'_> {
                 self.end(false).await;
             }
         }
-        Peer::SeenOff
+        PeerOutcome::SeenOff
     }
 
     /// Completes when the socket is of no use to anybody, shutdown or not.
@@ -110,25 +110,25 @@ impl Closing<'_> {
         if keepalive.is_off() {
             return pending().await;
         }
-        let mut pulse = Pulse::new(keepalive, Instant::now(), random());
+        let mut pulse = PeerLiveness::new(keepalive, Instant::now(), random());
         loop {
-            let mut look = pulse.look(Instant::now(), self.line.counts());
-            if look == Look::Gone {
+            let mut look = pulse.look(Instant::now(), self.shared.counts());
+            if look == KeepaliveStep::Gone {
                 // Perhaps it is the application that does not read.
-                self.line.read_ahead();
-                look = pulse.look(Instant::now(), self.line.counts());
+                self.shared.read_ahead();
+                look = pulse.look(Instant::now(), self.shared.counts());
             }
             match look {
-                Look::Again(at) => sleep_until(at).await,
-                Look::Ping => self.line.ping(),
-                Look::Gone => return Unneeded::Gone,
-                Look::Idle => return Unneeded::Idle,
+                KeepaliveStep::Again(at) => sleep_until(at).await,
+                KeepaliveStep::Ping => self.shared.ping(),
+                KeepaliveStep::Gone => return Unneeded::Gone,
+                KeepaliveStep::Idle => return Unneeded::Idle,
             }
         }
     }
 
     fn goodbye(&self, settings: &WebSockets, idle: bool) -> CloseFrame {
-        match self.line.overriding_code() {
+        match self.shared.overriding_code() {
             Some(code) => CloseFrame::with_code(code),
             None if self.turn.has_come() => settings.goodbye(),
             None if idle => CloseFrame {
@@ -148,19 +148,19 @@ impl Closing<'_> {
         until: Instant,
     ) -> Option<Closed> {
         // Our own frame going out is no sign of life.
-        let first = poll_fn(|cx| Poll::Ready(self.line.poll_close(goodbye, cx))).await;
+        let first = poll_fn(|cx| Poll::Ready(self.shared.poll_close(goodbye, cx))).await;
         if let Poll::Ready(closed) = first {
             return Some(closed);
         }
-        let mut before = self.line.signs_of_life();
+        let mut before = self.shared.signs_of_life();
         let mut look = pin!(sleep(closing));
         loop {
             tokio::select! {
                 biased;
-                closed = poll_fn(|cx| self.line.poll_close(goodbye, cx)) => return Some(closed),
+                closed = poll_fn(|cx| self.shared.poll_close(goodbye, cx)) => return Some(closed),
                 () = &mut look => {}
             }
-            let (now, signs) = (Instant::now(), self.line.signs_of_life());
+            let (now, signs) = (Instant::now(), self.shared.signs_of_life());
             if signs == before || now >= until {
                 return None;
             }
@@ -172,7 +172,7 @@ impl Closing<'_> {
     /// The server ends the connection first (RFC 6455, 7.1.1). One whose peer has said Close is read
     /// to the peer's FIN: closing a socket with unread bytes would be a reset.
     async fn end(&self, read: bool) {
-        let Some(mut io) = self.line.take() else {
+        let Some(mut io) = self.shared.take() else {
             return;
         };
         let ended = async {
