@@ -1,7 +1,7 @@
-//! The tap between hyper and the connection's bytes.
+//! The bytes of a connection on their way to and from hyper, and what is noted of them.
 //!
 //! hyper does not say whether a connection is fresh, half way through a request or idle, nor since
-//! when. The tap sees the bytes and writes that down in the connection's [`Conn`]. When hyper is
+//! when. So its bytes are seen here, and that is written down in the connection's [`Conn`]. When hyper is
 //! done it hands the stream back, so that the last word, an orderly end that destroys nothing under
 //! way, is ours.
 

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use self::imports::{Crate, Module};
 
+mod documents;
 mod imports;
 
 /// The crates, from the ground up. Those of one floor do not know each other.

@@ -274,7 +274,7 @@ impl Conn {
         Millis(self.last_byte.load(Relaxed))
     }
 
-    // What the tap sees.
+    // What is seen of its bytes.
 
     /// hyper is about to read. If we are asked to close, find out first whether something waits.
     #[inline]
