@@ -13,7 +13,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::timeout;
 
 use super::metrics::{self, MetricsPage};
-use super::status::{StatusPart, StatusPage};
+use super::status::{StatusPage, StatusPart};
 use lameduck_core::Handle;
 use lameduck_core::internal::CheckOutcome;
 use lameduck_core::internal::Reason;
@@ -236,7 +236,10 @@ impl Routes {
                     let outcomes = readiness.run().await;
                     outcomes.iter().map(|(n, o)| CheckLine::of(n, o)).collect()
                 }
-                None => vec![CheckLine::bad("probes", "too many wait for the checks already")],
+                None => vec![CheckLine::bad(
+                    "probes",
+                    "too many wait for the checks already",
+                )],
             },
             Some(readiness) => {
                 let names = readiness.latest();

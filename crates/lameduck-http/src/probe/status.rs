@@ -110,7 +110,11 @@ fn capped(text: &str) -> String {
 
 impl StatusPage<'_> {
     /// The state as of now.
-    pub fn now<'a>(handle: &Handle, readiness: Option<&'a Readiness>, part: StatusPart) -> StatusPage<'a> {
+    pub fn now<'a>(
+        handle: &Handle,
+        readiness: Option<&'a Readiness>,
+        part: StatusPart,
+    ) -> StatusPage<'a> {
         let page = handle.ledger().page(part.offset, part.limit);
         let unnamed = handle.ledger().len().saturating_sub(page.named);
         let in_flight = page.entries.iter().map(|entry| Item {
