@@ -270,6 +270,7 @@ impl Campaign {
             ok,
             ok_close,
             refused,
+            unanswered,
             reset_before_response,
             eof_before_response,
             truncated,
@@ -277,7 +278,12 @@ impl Campaign {
             status_5xx,
             timeout,
         } = outcome.tally;
-        let lost = reset_before_response + eof_before_response + truncated + changed + timeout;
+        let lost = reset_before_response
+            + eof_before_response
+            + truncated
+            + changed
+            + timeout
+            + unanswered;
         self.requests += ok + ok_close + refused + status_5xx + lost;
         self.lost += lost;
         self.status_5xx += status_5xx;

@@ -35,8 +35,10 @@ pub enum Ending {
     Ok,
     /// A whole response, below 500, that said `Connection: close`.
     OkClose,
-    /// No connection could be made, so nothing was sent. Honest.
+    /// The target said that nobody listens (ECONNREFUSED), so nothing was sent. Honest.
     Refused,
+    /// The connection attempt got no answer in time, neither a connection nor a refusal. Nothing was sent.
+    Unanswered,
     /// HTTP/2: the server said that it did not process the stream (above the last id of its GOAWAY, or
     /// REFUSED_STREAM). Honest: the client may send it again. Counted under `refused`.
     Unprocessed,
@@ -86,6 +88,8 @@ pub struct Exchange {
     pub request: RequestTemplate,
     /// Whether the connection had carried a request before.
     pub reused: bool,
+    /// When it should have begun, for clients that begin at a constant rate; else when it began.
+    pub intended: Instant,
     /// When the client began, with the connection attempt or the first byte.
     pub began: Instant,
     /// When the last byte of the request had been written.
@@ -175,6 +179,8 @@ pub struct Sample {
     pub asked: Instant,
     /// When it was answered or had failed.
     pub answered: Instant,
+    /// It was refused: nobody listens there any more.
+    pub refused: bool,
     /// The status, or what went wrong instead.
     pub status: Result<u16, String>,
 }
@@ -243,6 +249,8 @@ pub struct Round {
     pub connections: Vec<Connection>,
     /// The WebSockets, in the order they ended.
     pub sockets: Vec<Socket>,
+    /// What the prover itself lacked, and how often.
+    pub shortages: Vec<(&'static str, u64)>,
     /// When the prover itself stood still, in a round that needs to know.
     pub stalls: Vec<Stall>,
     /// Looks at the gRPC health service, in order.
@@ -333,7 +341,7 @@ impl Round {
         self.exit.at.saturating_duration_since(self.signalled())
     }
 
-    /// When the first connection attempt began that was refused after the signal: from then on the target no
+    /// When the first connection attempt reached the target that was refused after the signal: from then on it no
     /// longer accepts.
     pub fn first_refusal(&self) -> Option<Instant> {
         self.exchanges
@@ -341,8 +349,17 @@ impl Round {
             .filter(|exchange| {
                 exchange.ending == Ending::Refused && exchange.ended >= self.signalled()
             })
-            .map(|exchange| exchange.began)
+            .map(|exchange| self.turned_away_at(exchange))
             .min()
+    }
+
+    /// When the SYN was sent, as the target sees it, that an attempt's refusal is the answer to. The kernel repeats one
+    /// that gets no answer: Linux after whole seconds (1, 3, 7, or 1, 2, 3; tcp(7), `tcp_syn_linear_timeouts`). The
+    /// refusal itself is there at once.
+    pub(crate) fn turned_away_at(&self, exchange: &Exchange) -> Instant {
+        let took = exchange.ended.saturating_duration_since(exchange.began);
+        let repeated = took.saturating_sub(self.rtt).as_secs();
+        exchange.began + self.rtt / 2 + Duration::from_secs(repeated)
     }
 
     /// When the target stopped taking new work: the first refusal, or its end.
@@ -367,6 +384,8 @@ pub struct Ledger {
     pub grace: Duration,
     /// The signal that was sent.
     pub signal: StopSignal,
+    /// Whether liveness is asked where the target serves.
+    pub live_is_served: bool,
     /// Exit codes that are right when nothing was let go: 128 + n for an end by signal n.
     pub expected_exits: Vec<i32>,
     /// Every round, in order.

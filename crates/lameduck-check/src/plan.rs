@@ -100,7 +100,8 @@ pub struct Clients {
     /// Clients that share pools (default 20): one half a pool that gives away the connection that came back last,
     /// the other one that gives away the one that has been spare for longest.
     pub pooled: u32,
-    /// Connection-per-request clients, in a closed loop (default 10).
+    /// Connection-per-request clients (default 10), each of which begins at a constant rate, whatever is answered: as
+    /// fast as it was answered before the signal, and at most each 20 ms.
     pub per_request: u32,
     /// Slow requests in flight at the signal (default 10).
     pub slow: u32,

@@ -73,6 +73,10 @@ async fn all_rounds(plan: &Plan, observer: &dyn Observer) -> Result<Outcome, Che
     let mut ledger = Ledger {
         grace: plan.grace,
         signal: plan.signal,
+        live_is_served: plan
+            .live
+            .as_ref()
+            .is_some_and(|live| live.address == plan.url.address),
         expected_exits: plan.expect_exit.clone(),
         rounds: Vec::new(),
     };

@@ -193,7 +193,7 @@ pub(crate) struct CheckArgs {
     /// Keep-alive clients; half as many more share pools [default: 40]
     #[arg(long, value_name = "N", help_heading = "Counts")]
     clients: Option<u32>,
-    /// Connection-per-request clients [default: 10]
+    /// Connection-per-request clients, each at a constant rate [default: 10]
     #[arg(long, value_name = "N", help_heading = "Counts")]
     per_request: Option<u32>,
     /// Slow requests in flight at the signal [default: 10]

@@ -58,6 +58,16 @@ pub fn faulty(fault: &str) -> Plan {
     plan
 }
 
+/// Gives the server of [`faulty`] another grace, in seconds.
+#[allow(dead_code, reason = "not every test has a use for it")]
+pub fn with_grace(plan: &mut Plan, seconds: u64) {
+    let mut arguments = plan.command.iter_mut();
+    arguments.find(|argument| *argument == "--grace");
+    let value = arguments.next().expect("a grace was set");
+    *value = seconds.to_string();
+    plan.grace = Duration::from_secs(seconds);
+}
+
 /// Runs it.
 pub async fn outcome(plan: &Plan) -> Outcome {
     run(plan, &Silent)

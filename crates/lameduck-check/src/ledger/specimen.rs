@@ -15,6 +15,7 @@ pub(crate) fn ledger(rounds: Vec<Round>) -> Ledger {
     Ledger {
         grace: Duration::from_secs(30),
         signal: StopSignal::Term,
+        live_is_served: false,
         expected_exits: vec![0],
         rounds,
     }
@@ -42,6 +43,7 @@ pub(crate) fn round(kind: RoundKind) -> Round {
         exchanges: Vec::new(),
         connections: Vec::new(),
         sockets: Vec::new(),
+        shortages: Vec::new(),
         stalls: Vec::new(),
         health: Vec::new(),
         readiness: Vec::new(),
@@ -91,8 +93,10 @@ impl Round {
             number,
             request: RequestTemplate::get("/work"),
             reused,
+            intended: self.moment(sent_ms),
             began: self.moment(sent_ms),
-            written: (ending != Ending::Refused).then(|| self.moment(sent_ms)),
+            written: (!matches!(ending, Ending::Refused | Ending::Unanswered))
+                .then(|| self.moment(sent_ms)),
             answered: is_answered.then(|| self.moment(ended_ms)),
             ended: self.moment(ended_ms),
             ending,
@@ -159,6 +163,7 @@ impl Round {
             asked: self.moment(at_ms),
             answered: self.moment(at_ms + 1.0),
             status: Ok(status),
+            refused: false,
         };
         samples.iter().map(sample).collect()
     }

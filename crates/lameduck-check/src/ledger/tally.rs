@@ -11,6 +11,8 @@ pub struct Tally {
     pub ok_close: u64,
     /// [`Ending::Refused`] and [`Ending::Unprocessed`].
     pub refused: u64,
+    /// [`Ending::Unanswered`].
+    pub unanswered: u64,
     /// [`Ending::ResetBeforeResponse`].
     pub reset_before_response: u64,
     /// [`Ending::EofBeforeResponse`].
@@ -34,6 +36,7 @@ impl Tally {
                 Ending::Ok => &mut tally.ok,
                 Ending::OkClose => &mut tally.ok_close,
                 Ending::Refused | Ending::Unprocessed => &mut tally.refused,
+                Ending::Unanswered => &mut tally.unanswered,
                 Ending::ResetBeforeResponse => &mut tally.reset_before_response,
                 Ending::EofBeforeResponse => &mut tally.eof_before_response,
                 Ending::Truncated => &mut tally.truncated,

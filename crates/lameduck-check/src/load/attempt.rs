@@ -18,6 +18,8 @@ pub(crate) struct Attempt {
     number: u32,
     request: RequestTemplate,
     began: Instant,
+    /// When it should have begun, for one that does not wait for others.
+    pub(crate) intended: Option<Instant>,
     pub(crate) reused: bool,
     pub(crate) written: Option<Instant>,
     pub(crate) answered: Option<Instant>,
@@ -42,6 +44,7 @@ impl Attempt {
             number,
             request: request.clone(),
             began: Instant::now(),
+            intended: None,
             reused: false,
             written: None,
             answered: None,
@@ -57,6 +60,8 @@ impl Attempt {
     pub(crate) fn unconnected(mut self, why: Unconnected) {
         match why {
             Unconnected::Refused(what) => self.end(Ending::Refused, None, what, None),
+            Unconnected::Unanswered(what) => self.end(Ending::Unanswered, None, what, None),
+            Unconnected::GivenUp => self.forget(),
             Unconnected::Cut { established, fault } => {
                 self.written = Some(established);
                 self.fault(fault);
@@ -147,6 +152,7 @@ impl Attempt {
             number: self.number,
             request: self.request.clone(),
             reused: self.reused,
+            intended: self.intended.unwrap_or(self.began),
             began: self.began,
             written: self.written,
             answered: self.answered,

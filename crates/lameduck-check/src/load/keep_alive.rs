@@ -46,7 +46,18 @@ pub(crate) async fn once(
     request: &RequestTemplate,
     kept: Option<Http1>,
 ) -> Option<Http1> {
-    let mut attempt = Attempt::begin(stage.notebook(), client, number, request);
+    let attempt = Attempt::begin(stage.notebook(), client, number, request);
+    send(stage, client, attempt, request, kept).await
+}
+
+/// As [`once`], for a request that has begun.
+pub(super) async fn send(
+    stage: &Stage,
+    client: Client,
+    mut attempt: Attempt,
+    request: &RequestTemplate,
+    kept: Option<Http1>,
+) -> Option<Http1> {
     let mut kept = kept;
     // Reset between the look and the last byte, it was not wholly written, so it is not lost: as a pool does, the
     // client goes on with a new connection.

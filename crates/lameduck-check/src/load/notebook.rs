@@ -1,5 +1,6 @@
 //! Where the clients of a round write what they saw.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::ledger::{Connection, Exchange, Lane, Socket};
@@ -20,6 +21,7 @@ struct Book {
     exchanges: Vec<Exchange>,
     connections: Vec<Connection>,
     sockets: Vec<Socket>,
+    shortages: BTreeMap<&'static str, u64>,
     trouble: Option<String>,
 }
 
@@ -48,6 +50,18 @@ impl Notebook {
     /// Takes what became of the WebSockets.
     pub(crate) fn take_sockets(&self) -> Vec<Socket> {
         std::mem::take(&mut self.book().sockets)
+    }
+
+    /// The prover did less than it should: it lacked something of its own.
+    pub(crate) fn shortage(&self, of: &'static str) {
+        *self.book().shortages.entry(of).or_default() += 1;
+    }
+
+    /// Takes what the prover lacked, and how often.
+    pub(crate) fn take_shortages(&self) -> Vec<(&'static str, u64)> {
+        std::mem::take(&mut self.book().shortages)
+            .into_iter()
+            .collect()
     }
 
     /// The prover itself is in trouble: nothing of this round counts.

@@ -34,13 +34,15 @@ pub(crate) async fn watch(stage: Stage, endpoint: Endpoint) -> Vec<Sample> {
 /// Looks once. Only the status counts.
 pub(crate) async fn look(endpoint: &Endpoint) -> Sample {
     let asked = Instant::now();
-    let status = match tokio::time::timeout(TIMEOUT, ask(endpoint)).await {
-        Ok(status) => status,
-        Err(_) => Err(format!("no answer in {TIMEOUT:?}")),
+    let (status, refused) = match tokio::time::timeout(TIMEOUT, ask(endpoint)).await {
+        Ok(Ok(status)) => (Ok(status), false),
+        Ok(Err(Unheard { what, refused })) => (Err(what), refused),
+        Err(_) => (Err(format!("no answer in {TIMEOUT:?}")), false),
     };
     Sample {
         asked,
         answered: Instant::now(),
+        refused,
         status,
     }
 }
@@ -52,6 +54,7 @@ pub(crate) async fn knock(endpoint: &Endpoint) -> Sample {
     Sample {
         asked,
         answered: Instant::now(),
+        refused: matches!(&connected, Ok(Err(error)) if is_refusal(error)),
         status: match connected {
             Ok(Ok(_)) => Ok(200),
             Ok(Err(error)) => Err(error.to_string()),
@@ -60,36 +63,63 @@ pub(crate) async fn knock(endpoint: &Endpoint) -> Sample {
     }
 }
 
-async fn ask(endpoint: &Endpoint) -> Result<u16, String> {
-    let in_words = |error: std::io::Error| error.to_string();
+/// Why there is no status.
+struct Unheard {
+    what: String,
+    refused: bool,
+}
+
+impl From<std::io::Error> for Unheard {
+    fn from(error: std::io::Error) -> Self {
+        Self {
+            what: error.to_string(),
+            refused: is_refusal(&error),
+        }
+    }
+}
+
+impl From<&str> for Unheard {
+    fn from(what: &str) -> Self {
+        Self {
+            what: what.to_owned(),
+            refused: false,
+        }
+    }
+}
+
+fn is_refusal(error: &std::io::Error) -> bool {
+    error.kind() == std::io::ErrorKind::ConnectionRefused
+}
+
+async fn ask(endpoint: &Endpoint) -> Result<u16, Unheard> {
     let Endpoint {
         authority,
         path,
         address,
         tls,
     } = endpoint;
-    let stream = Wire::default().connect(*address).await.map_err(in_words)?;
+    let stream = Wire::default().connect(*address).await?;
     let mut stream = match tls {
         None => Channel::Clear(stream),
         Some(trust) => {
             let secured = trust.secure(stream, authority, Protocol::Http1).await;
-            Channel::Tls(Box::new(secured.map_err(in_words)?))
+            Channel::Tls(Box::new(secured?))
         }
     };
     let head = format!("GET {path} HTTP/1.1\r\nhost: {authority}\r\nconnection: close\r\n\r\n");
-    stream.write_all(head.as_bytes()).await.map_err(in_words)?;
-    stream.flush().await.map_err(in_words)?;
+    stream.write_all(head.as_bytes()).await?;
+    stream.flush().await?;
     let mut answer = Vec::with_capacity(512);
     let (head_length, head) = loop {
-        let read = stream.read_buf(&mut answer).await.map_err(in_words)?;
+        let read = stream.read_buf(&mut answer).await?;
         match parse_head(&answer, "GET") {
             Ok(Some(head)) => break head,
             Ok(None) if read == 0 && answer.is_empty() => {
-                return Err("closed without an answer".to_owned());
+                return Err("closed without an answer".into());
             }
-            Ok(None) if read == 0 => return Err("closed in the middle of its answer".to_owned()),
+            Ok(None) if read == 0 => return Err("closed in the middle of its answer".into()),
             Ok(None) if answer.len() < LIMIT => {}
-            Ok(None) | Err(_) => return Err("not an HTTP answer".to_owned()),
+            Ok(None) | Err(_) => return Err("not an HTTP answer".into()),
         }
     };
     // Closing with bytes unread would reset the target's connection; what comes of the rest changes nothing.

@@ -11,21 +11,25 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::answer::{Fault, FaultKind};
-use super::connection::{Link, parting};
+use super::connection::{Link, is_reset, parting};
 use super::notebook::{Client, Notebook};
 use crate::endpoint::Endpoint;
 use crate::ledger::{Connection, Parting};
 use crate::wire::{Channel, Protocol, Wire, WireStream};
 
-/// A connection attempt without any answer for this long, and a round trip, counts as refused: a listener that
-/// silently drops handshakes is closed.
+/// A connection attempt without any answer for this long, and a round trip, has failed: that is neither a refusal, which
+/// is an answer, nor a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Why there is no connection to send a request on.
 #[derive(Debug)]
 pub(crate) enum Unconnected {
-    /// None could be made; the refusal in words.
+    /// The target said that nobody listens (ECONNREFUSED), in words.
     Refused(String),
+    /// The target said nothing, in words: the attempt timed out.
+    Unanswered(String),
+    /// The prover stopped trying.
+    GivenUp,
     /// It was established, and ended in the TLS handshake.
     Cut { established: Instant, fault: Fault },
     /// It was established, and the TLS handshake had not ended when the prover stopped waiting.
@@ -95,7 +99,7 @@ impl Stage {
     }
 
     async fn establish(&self, client: Client, protocol: Protocol) -> Result<Link, Unconnected> {
-        let stream = self.reach().await.map_err(Unconnected::Refused)?;
+        let stream = self.reach().await?;
         let established = Instant::now();
         let Some(trust) = &self.0.origin.tls else {
             let channel = Channel::Clear(stream);
@@ -135,8 +139,8 @@ impl Stage {
         }
     }
 
-    /// Connects. `Err` is the refusal in words.
-    async fn reach(&self) -> Result<WireStream, String> {
+    /// Connects.
+    async fn reach(&self) -> Result<WireStream, Unconnected> {
         loop {
             let wire = self.0.wire;
             let limit = CONNECT_TIMEOUT + wire.rtt();
@@ -147,9 +151,10 @@ impl Stage {
                 }
                 Some(Ok(Err(error))) => error,
                 Some(Err(_)) => {
-                    return Err(format!("no answer to the connection attempt in {limit:?}"));
+                    let what = format!("no answer to the connection attempt in {limit:?}");
+                    return Err(Unconnected::Unanswered(what));
                 }
-                None => return Err("no answer to the connection attempt".to_owned()),
+                None => return Err(Unconnected::GivenUp),
             };
             match error
                 .raw_os_error()
@@ -157,18 +162,19 @@ impl Stage {
             {
                 // This machine's shortage, not the target's answer.
                 Some(rustix::io::Errno::ADDRNOTAVAIL) => {
+                    self.notebook().shortage("no free port for a connection");
                     self.sleep(Duration::from_millis(50)).await
                 }
                 Some(rustix::io::Errno::MFILE | rustix::io::Errno::NFILE) => {
                     self.notebook().trouble(format!(
                         "the prover ran out of file descriptors ({error}); raise the limit (`ulimit -n 4096`) or use fewer clients"
                     ));
-                    return Err(error.to_string());
+                    return Err(Unconnected::GivenUp);
                 }
-                _ => return Err(error.to_string()),
+                _ => return Err(unconnected(&error)),
             }
             if self.is_over() {
-                return Err(error.to_string());
+                return Err(Unconnected::GivenUp);
             }
         }
     }
@@ -238,5 +244,41 @@ impl Stage {
         let warm = self.0.warm.lock().unwrap_or_else(PoisonError::into_inner);
         warm.iter()
             .all(|counter| counter.load(Ordering::Relaxed) >= requests)
+    }
+}
+
+/// What a failed connection attempt says. A reset is the end of a connection: it was established, put into the queue of
+/// those to be accepted, and thrown away with it before the client had so much as noticed.
+fn unconnected(error: &std::io::Error) -> Unconnected {
+    match error.kind() {
+        std::io::ErrorKind::ConnectionRefused => Unconnected::Refused(error.to_string()),
+        _ if is_reset(error) => Unconnected::Cut {
+            established: Instant::now(),
+            fault: Fault {
+                kind: FaultKind::Reset,
+                began: false,
+                status: None,
+                what: format!("established, and reset before it was accepted: {error}"),
+            },
+        },
+        _ => Unconnected::Unanswered(error.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustix::io::Errno;
+
+    #[test]
+    fn only_econnrefused_is_a_refusal_and_a_reset_is_a_connection_that_was_thrown_away() {
+        let why = |errno: Errno| unconnected(&errno.into());
+        assert!(matches!(why(Errno::CONNREFUSED), Unconnected::Refused(_)));
+        assert!(matches!(why(Errno::CONNRESET), Unconnected::Cut { .. }));
+        assert!(matches!(why(Errno::TIMEDOUT), Unconnected::Unanswered(_)));
+        assert!(matches!(
+            why(Errno::HOSTUNREACH),
+            Unconnected::Unanswered(_)
+        ));
     }
 }

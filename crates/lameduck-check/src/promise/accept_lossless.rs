@@ -1,6 +1,6 @@
 //! `accept-lossless`: no established connection is reset unserved.
 
-use crate::ledger::{Lane, Ledger};
+use crate::ledger::{Ending, Lane, Ledger};
 use crate::verdict::{Finding, Untried, Verdict};
 
 /// Loads that make connections around the signal.
@@ -23,6 +23,15 @@ pub(super) fn judge(ledger: &Ledger) -> Verdict {
                 && !exchange.reused
                 && exchange.written.is_some_and(|written| written >= queued)
         });
+        // A listener that is there and never accepts: its queue is full, and it says neither yes nor no.
+        let unanswered = round.since_signal().filter(|exchange| {
+            FRESH.contains(&exchange.lane)
+                && exchange.ending == Ending::Unanswered
+                && exchange.ended <= round.exit.at
+        });
+        for exchange in unanswered {
+            finding.broken(round.evidence_of(exchange));
+        }
         for exchange in fresh {
             match exchange.ending.is_lost() && exchange.answered.is_none() {
                 true => finding.broken(round.evidence_of(exchange)),
@@ -32,7 +41,7 @@ pub(super) fn judge(ledger: &Ledger) -> Verdict {
     }
     finding.verdict(
         "every connection that was established was served",
-        "connections were established, then ended unserved",
+        "connections were established, then ended unserved, or attempts got no answer at all",
         match ledger.has_load(FRESH) {
             true => Untried::missed("no connection was made around the signal"),
             false => Untried::unasked("give --get PATH to test it"),

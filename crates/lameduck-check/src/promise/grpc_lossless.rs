@@ -24,7 +24,7 @@ pub(super) fn judge(ledger: &Ledger) -> Verdict {
         is_tried |= round.exchanges.iter().any(is_grpc);
         for call in round.since_signal().filter(|exchange| is_grpc(exchange)) {
             match call.ending {
-                Ending::Refused | Ending::Unprocessed => {}
+                Ending::Refused | Ending::Unanswered | Ending::Unprocessed => {}
                 Ending::Ok | Ending::OkClose => finding.kept(),
                 Ending::Status5xx if is_a_stream_that_had_begun(call) => finding.kept(),
                 _ => finding.broken(round.evidence_of(call)),

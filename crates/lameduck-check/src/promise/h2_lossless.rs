@@ -12,7 +12,7 @@ pub(super) fn judge(ledger: &Ledger) -> Verdict {
             .filter(|exchange| exchange.lane == Lane::H2)
         {
             match stream.ending {
-                Ending::Refused | Ending::Unprocessed => {}
+                Ending::Refused | Ending::Unanswered | Ending::Unprocessed => {}
                 Ending::Ok | Ending::OkClose => finding.kept(),
                 _ => finding.broken(round.evidence_of(stream)),
             }

@@ -13,7 +13,13 @@ pub(super) fn judge(ledger: &Ledger) -> Verdict {
     for round in ledger.load_rounds() {
         finding.of(round);
         let signal = round.signalled();
-        let until = round.closed_at() - TOLERANCE;
+        // Where liveness is asked at the listener itself, a refusal is the end of that.
+        let own = round
+            .liveness
+            .iter()
+            .find(|sample| ledger.live_is_served && sample.refused && sample.asked >= signal);
+        let closed = round.closed_at();
+        let until = own.map_or(closed, |sample| sample.asked.min(closed)) - TOLERANCE;
         for sample in round
             .liveness
             .iter()

@@ -21,9 +21,10 @@ pub(super) fn judge(ledger: &Ledger) -> Verdict {
         let flipped = round
             .readiness
             .iter()
-            .find(|sample| sample.asked >= signal && !sample.is_good());
+            // One that was asked before, and failed after it, has failed.
+            .find(|sample| sample.answered >= signal && !sample.is_good());
         // A target that is gone is not ready either.
-        let flipped_at = flipped.map_or(round.exit.at, |sample| sample.asked);
+        let flipped_at = flipped.map_or(round.exit.at, |sample| sample.asked.max(signal));
         let turned_away = first_turned_away(round);
         let late = round.readiness.iter().find(|sample| {
             sample.is_good()

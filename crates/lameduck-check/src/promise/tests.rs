@@ -157,12 +157,40 @@ fn keepalive_lossless_is_about_reused_connections_after_the_signal() {
 #[test]
 fn close_announced_leaves_the_target_time_to_notice() {
     let round = load()
-        .with(Lane::KeepAlive, true, 45.0, 65.0, Ending::Ok)
-        .with(Lane::KeepAlive, true, 60.0, 80.0, Ending::OkClose)
-        .with(Lane::H2, true, 60.0, 80.0, Ending::Ok);
+        .with(Lane::KeepAlive, true, 145.0, 165.0, Ending::Ok)
+        .with(Lane::KeepAlive, true, 160.0, 180.0, Ending::OkClose)
+        .with(Lane::H2, true, 160.0, 180.0, Ending::Ok);
     assert_eq!(judged("close-announced", round), (Kept, 1, 0));
-    let silent = load().with(Lane::KeepAlive, true, 60.0, 80.0, Ending::Ok);
+    let silent = load().with(Lane::KeepAlive, true, 160.0, 180.0, Ending::Ok);
     assert_eq!(judged("close-announced", silent), (Broken, 1, 1));
+}
+
+#[test]
+fn live_holds_takes_a_refusal_at_the_service_s_own_port_for_its_end() {
+    let mut round = load().with_liveness(&[(5.0, 200), (200.0, 200), (300.0, 200)]);
+    round.liveness[2].status = Err("Connection refused".to_owned());
+    round.liveness[2].refused = true;
+    let mut ledger = ledger(vec![round]);
+    assert_eq!(verdict("live-holds", &ledger).judgement, Broken);
+    ledger.live_is_served = true;
+    assert_eq!(verdict("live-holds", &ledger).judgement, Kept);
+}
+
+#[test]
+fn a_probe_that_hung_since_before_the_signal_has_flipped_when_it_failed() {
+    let mut round = load().with_readiness(&[(-300.0, 200), (-100.0, 200), (900.0, 503)]);
+    round.readiness[1].answered = round.moment(890.0);
+    round.readiness[1].status = Err("no answer in 1s".to_owned());
+    assert_eq!(judged("ready-flips", round).0, Kept);
+}
+
+#[test]
+fn a_refusal_counts_from_the_syn_that_it_answers() {
+    let repeated = load()
+        .with(Lane::PerRequest, false, 100.0, 1101.0, Ending::Refused)
+        .with(Lane::PerRequest, false, 1200.0, 1200.2, Ending::Refused);
+    let refused = repeated.first_refusal().map(|at| repeated.at_ms(at));
+    assert_eq!(refused, Some(1100.0));
 }
 
 #[test]

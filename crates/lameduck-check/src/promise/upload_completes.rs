@@ -12,7 +12,7 @@ pub(super) fn judge(ledger: &Ledger) -> Verdict {
             .filter(|exchange| exchange.lane == Lane::Upload)
         {
             match upload.ending {
-                Ending::Refused => {}
+                Ending::Refused | Ending::Unanswered => {}
                 Ending::Ok | Ending::OkClose if matches!(upload.status, Some(200..=299)) => {
                     finding.kept()
                 }

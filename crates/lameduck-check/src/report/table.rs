@@ -255,6 +255,10 @@ fn requests(outcome: &Outcome, look: Look) -> String {
         (tally.ok, "ok"),
         (tally.ok_close, "ok, then closed as announced"),
         (tally.refused, "refused"),
+        (
+            tally.unanswered,
+            "without an answer to the connection attempt",
+        ),
         (tally.reset_before_response, "reset before a response"),
         (tally.eof_before_response, "closed before a response"),
         (tally.truncated, "cut in the response"),

@@ -191,6 +191,7 @@ impl<'a> Scene<'a> {
             Some(books) => Some(books.close().await?),
             None => None,
         };
+        let shortages = self.stage.notebook().take_shortages();
         let sockets = self.stage.notebook().take_sockets();
         let (exchanges, connections) = self.stage.notebook().take().map_err(CheckError::Local)?;
         let mut round = Round {
@@ -206,6 +207,7 @@ impl<'a> Scene<'a> {
             exchanges,
             connections,
             sockets,
+            shortages,
             stalls,
             health,
             readiness,

@@ -71,6 +71,7 @@ impl Wire {
     pub async fn connect(&self, address: SocketAddr) -> io::Result<WireStream> {
         if self.half.is_zero() {
             let stream = TcpStream::connect(address).await?;
+            not_to_itself(&stream)?;
             stream.set_nodelay(true)?;
             return Ok(WireStream(Inner::Plain(stream)));
         }
@@ -78,11 +79,21 @@ impl Wire {
         let connected = relay::connect_without_last_ack(address).await;
         // The courier starts at once: what the server sends meanwhile is already on its way.
         let connected = connected.and_then(|stream| {
+            not_to_itself(&stream)?;
             stream.set_nodelay(true)?;
             Ok(Delayed::start(stream, self.half))
         });
         tokio::time::sleep(self.half).await;
         connected.map(|delayed| WireStream(Inner::Delayed(delayed)))
+    }
+}
+
+/// Where nobody listens on a port that the system also hands out to clients, a client may be given that very port, and
+/// then TCP connects it to itself (RFC 9293, 3.5, simultaneous open). That is nobody's service: it is refused.
+fn not_to_itself(stream: &TcpStream) -> io::Result<()> {
+    match stream.local_addr()? == stream.peer_addr()? {
+        true => Err(io::ErrorKind::ConnectionRefused.into()),
+        false => Ok(()),
     }
 }
 
@@ -194,5 +205,21 @@ impl AsyncWrite for WireStream {
             Inner::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
             Inner::Delayed(delayed) => delayed.poll_shutdown(cx),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::net::TcpSocket;
+
+    #[tokio::test]
+    async fn a_connection_to_itself_is_a_refusal() {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let own = socket.local_addr().unwrap();
+        let stream = socket.connect(own).await.unwrap();
+        let refused = not_to_itself(&stream).unwrap_err();
+        assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused);
     }
 }

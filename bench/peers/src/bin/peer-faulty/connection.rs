@@ -138,6 +138,9 @@ impl Connection {
             _ => {}
         }
         thread::sleep(Duration::from_millis(takes));
+        if self.state.errs(Fault::Slows) {
+            thread::sleep(Duration::from_millis(800));
+        }
         match self.state.fault {
             Fault::AlwaysErrors => return self.answer("500 Internal Server Error", "broken"),
             _ if !self.state.is_stopping() => {}

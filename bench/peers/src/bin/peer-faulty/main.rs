@@ -49,6 +49,8 @@ struct Args {
 const TICK: Duration = Duration::from_millis(1);
 /// How long it serves on with readiness failing.
 const LAME_DUCK: Duration = Duration::from_millis(300);
+/// Longer than a client waits for an answer to its connection attempt.
+const DEAF_LISTENER: Duration = Duration::from_millis(4500);
 /// Without a new connection for this long the accept queue is empty, and no handshake is on its way to it.
 const QUIET: Duration = Duration::from_millis(150);
 /// Kept back at the end of the grace to tell what is stuck.
@@ -83,8 +85,15 @@ fn main() -> io::Result<()> {
     let listener = TcpListener::bind(args.listen)?;
     listener.set_nonblocking(true)?;
     accept_until(&listener, state, orders, || {
-        state.stopping_for().is_some_and(|since| since >= LAME_DUCK)
+        let lame_duck = match args.fault {
+            Fault::StopsAccepting => Duration::ZERO,
+            _ => LAME_DUCK,
+        };
+        state.stopping_for().is_some_and(|since| since >= lame_duck)
     })?;
+    if args.fault == Fault::StopsAccepting {
+        thread::sleep(DEAF_LISTENER);
+    }
     SockRef::from(&listener).attach_filter(&drop_bare_syns())?;
     let mut arrived = state.accepted.load(Ordering::Relaxed);
     let mut quiet_since = Instant::now();
@@ -96,6 +105,10 @@ fn main() -> io::Result<()> {
         quiet_since.elapsed() >= QUIET
     })?;
     drop(listener);
+    if args.fault == Fault::StaysReady {
+        // Refuses for long enough to be asked meanwhile.
+        thread::sleep(QUIET);
+    }
     let deadline = Duration::from_secs_f64(args.grace).saturating_sub(RESERVE);
     while state.open.load(Ordering::Relaxed) > 0 {
         let is_late = state.stopping_for().is_some_and(|since| since >= deadline);

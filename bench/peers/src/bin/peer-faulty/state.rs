@@ -36,6 +36,10 @@ pub enum Fault {
     ShortUploads,
     /// Answers 500, signalled or not.
     AlwaysErrors,
+    /// Keeps its listener and accepts nobody for a few seconds, once signalled.
+    StopsAccepting,
+    /// Takes 800 ms more for each answer, once signalled.
+    Slows,
     /// Stays ready.
     StaysReady,
     /// Is no longer alive once signalled.
