@@ -45,7 +45,7 @@ pub struct Options {
           value_parser = humantime::parse_duration)]
     rtt: Vec<Duration>,
 
-    /// Which clients, of those that `--list` names; all that can run here unless told
+    /// Which clients, of those that `--list` names; default: all that can run here
     #[arg(long, value_delimiter = ',', value_name = "NAMES")]
     clients: Vec<String>,
 
@@ -61,7 +61,7 @@ pub struct Options {
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=16))]
     jobs: u32,
 
-    /// Where the clients' packages are kept; `clients` in the target folder unless told
+    /// Where the clients' packages are kept; default: `clients` in the target folder
     #[arg(long, value_name = "DIR")]
     cache: Option<PathBuf>,
 

@@ -28,7 +28,7 @@ pub struct Options {
     #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=9000))]
     peers: u32,
 
-    /// Which kinds; all unless told
+    /// Which kinds. Default: all
     #[arg(long, value_enum, value_delimiter = ',')]
     kinds: Vec<Peer>,
 

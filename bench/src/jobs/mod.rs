@@ -42,7 +42,7 @@ pub struct Options {
     #[arg(long, default_value_t = 7)]
     seed: u64,
 
-    /// Where the orders and the jobs are; on each of them, one after the other, unless told
+    /// Where the orders and the jobs are; on each of them, one after the other. Default: all
     #[arg(long, value_enum, value_delimiter = ',')]
     on: Vec<On>,
 

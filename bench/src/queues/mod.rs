@@ -41,7 +41,7 @@ pub struct Options {
     #[arg(long, default_value_t = 7)]
     seed: u64,
 
-    /// Which queues; all unless told
+    /// Which queues. Default: all
     #[arg(long, value_enum, value_delimiter = ',')]
     on: Vec<On>,
 
@@ -88,7 +88,7 @@ trait Bench {
 /// A bare consumer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Neighbour {
-    /// As it is unless told otherwise.
+    /// Default: as it is.
     AsItIs,
     /// Fetches as many at a time as lameduck.
     SameBatches,

@@ -25,10 +25,10 @@ pub fn monitor(
 ) -> impl FnOnce(Handle) -> BoxFuture<Result<(), MonitorError>> + Send + 'static {
     move |handle| {
         let deadline = handle.clone();
-        let monitor = monitor.with_terminator(async move { deadline.let_go().await });
+        let monitor = monitor.with_terminator(async move { deadline.until_drain_deadline().await });
         Box::pin(async move {
             let begun = async {
-                handle.begun().await;
+                handle.until_shutdown().await;
                 Ok(())
             };
             monitor.run_with_signal(begun).await

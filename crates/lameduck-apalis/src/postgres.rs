@@ -80,23 +80,23 @@ impl ApalisPostgres {
         }
     }
 
-    /// How long the jobs of a worker that is not heard of any more stay its own: 15 s unless told,
-    /// at least 3 s, in whole seconds. A heartbeat comes three times as often, on a connection of the
+    /// How long the jobs of a worker that is not heard of any more stay its own, in whole seconds.
+    /// Default: 15 s. At least 3 s. A heartbeat comes three times as often, on a connection of the
     /// worker's own.
     pub fn lease(mut self, lease: Duration) -> Self {
         self.seat.set_lease(lease);
         self
     }
 
-    /// How soon a worker that has found no more jobs looks again without having been notified: after
-    /// 100 ms unless told, and after pauses that double from then on, up to
+    /// How soon a worker that has found no more jobs looks again without having been notified.
+    /// Default: 100 ms. The pauses double from then on, up to
     /// [`poll_at_least_every`](ApalisPostgres::poll_at_least_every).
     pub fn poll_every(mut self, pause: Duration) -> Self {
         self.seat.pace.set_shortest(pause);
         self
     }
 
-    /// The longest pause of an idle worker: 1 s unless told, and not less than
+    /// The longest pause of an idle worker. Default: 1 s. Not less than
     /// [`poll_every`](ApalisPostgres::poll_every). PostgreSQL notifies workers of what is pushed and what
     /// goes back; what has failed elsewhere, becomes due or was left by a worker that is gone may wait that
     /// long, and behind a pooler that passes no notifications on (PgBouncer by transaction) everything may.

@@ -83,8 +83,8 @@ impl ApalisSqlite {
         }
     }
 
-    /// How long the jobs of a worker that is not heard of any more stay its own: 15 s unless told,
-    /// at least 3 s, in whole seconds. A heartbeat comes three times as often, on a connection of the
+    /// How long the jobs of a worker that is not heard of any more stay its own, in whole seconds.
+    /// Default: 15 s. At least 3 s. A heartbeat comes three times as often, on a connection of the
     /// worker's own. SQLite has one writer at a time: whoever keeps that place for longer than a lease, a
     /// handler for example, has every worker lose its jobs.
     pub fn lease(mut self, lease: Duration) -> Self {
@@ -92,15 +92,15 @@ impl ApalisSqlite {
         self
     }
 
-    /// How soon a worker that has found no more jobs looks again: after 100 ms unless told, and after
-    /// pauses that double from then on, up to [`poll_at_least_every`](ApalisSqlite::poll_at_least_every).
+    /// How soon a worker that has found no more jobs looks again. Default: 100 ms. The pauses
+    /// double from then on, up to [`poll_at_least_every`](ApalisSqlite::poll_at_least_every).
     /// A push in the same process is noticed after this time, however long the worker has been idle.
     pub fn poll_every(mut self, pause: Duration) -> Self {
         self.seat.pace.set_shortest(pause);
         self
     }
 
-    /// The longest pause of an idle worker: 500 ms unless told, and not less than
+    /// The longest pause of an idle worker. Default: 500 ms. Not less than
     /// [`poll_every`](ApalisSqlite::poll_every). Jobs that another process pushes or gives back may wait
     /// that long.
     pub fn poll_at_least_every(mut self, pause: Duration) -> Self {

@@ -68,7 +68,7 @@ fn a_waiter_for_a_phase_that_gives_up_leaves_nothing_behind() {
 #[test]
 fn a_waiter_for_empty_that_gives_up_leaves_nothing_behind() {
     let ledger = Ledger::new();
-    let _token = ledger.count();
+    let _token = ledger.track_unnamed();
     let waiters = (0..10).map(|_| ledger.empty());
     assert_eq!(wakers_held(waiters), (10, 0));
 }
@@ -148,7 +148,7 @@ fn a_guard_knows_its_own_entry() {
 #[tokio::test]
 async fn empty_waits_for_the_last_of_both_sorts() {
     let ledger = Ledger::new();
-    let (token, guard) = (ledger.count(), ledger.track("job", "receipt 1"));
+    let (token, guard) = (ledger.track_unnamed(), ledger.track("job", "receipt 1"));
     let waiter = tokio::spawn({
         let ledger = ledger.clone();
         async move { ledger.empty().await }

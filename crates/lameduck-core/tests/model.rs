@@ -280,7 +280,7 @@ fn a_waiter_for_a_latch_that_gives_up_leaves_the_other_in_place() {
 fn who_waits_for_empty_is_woken_after_the_last_end() {
     explore(Some(3), || {
         let ledger = Ledger::with_shards(2);
-        let token = ledger.count();
+        let token = ledger.track_unnamed();
         be_thread(1);
         let guard = ledger.track("job", "receipt");
         let enders = [
@@ -306,7 +306,7 @@ fn a_mark_that_is_taken_off_wakes_who_set_it() {
                 if named {
                     Box::new(ledger.track("job", "receipt"))
                 } else {
-                    Box::new(ledger.count())
+                    Box::new(ledger.track_unnamed())
                 }
             };
             let (first, second) = (begin(first_named), begin(second_named));
@@ -325,7 +325,7 @@ fn a_mark_that_is_taken_off_wakes_who_set_it() {
 fn everybody_who_waits_for_empty_is_woken() {
     explore(Some(2), || {
         let ledger = Ledger::with_shards(1);
-        let (token, guard) = (ledger.count(), ledger.track("job", "receipt"));
+        let (token, guard) = (ledger.track_unnamed(), ledger.track("job", "receipt"));
         let other = ledger.clone();
         let waiter = thread::spawn(move || block_on(other.empty()));
         let ender = thread::spawn(move || {
@@ -355,7 +355,7 @@ fn a_hand_over_never_looks_like_nothing() {
                 if named {
                     Box::new(ledger.track("job", "step"))
                 } else {
-                    Box::new(ledger.count())
+                    Box::new(ledger.track_unnamed())
                 }
             };
             let first = begin(&ledger, named[0]);
@@ -383,7 +383,7 @@ fn empty_waits_for_the_successor() {
     explore(Some(4), || {
         let ledger = Ledger::with_shards(2);
         let done = loom::sync::Arc::new(AtomicBool::new(false));
-        let first = ledger.count();
+        let first = ledger.track_unnamed();
         let (working, finished) = (ledger.clone(), done.clone());
         let worker = thread::spawn(move || {
             be_thread(1);
@@ -404,7 +404,7 @@ fn empty_waits_for_the_successor() {
 fn a_waiter_for_empty_that_gives_up_leaves_the_other_in_place() {
     explore(Some(4), || {
         let ledger = Ledger::with_shards(1);
-        let (first, second) = (ledger.count(), ledger.count());
+        let (first, second) = (ledger.track_unnamed(), ledger.track_unnamed());
         let ender = thread::spawn(move || {
             drop(first);
             drop(second);

@@ -38,11 +38,11 @@ async fn get(stream: &mut TcpStream) -> String {
 async fn idle_exits_although_what_the_server_uses_is_still_at_work() {
     let life = Lifecycle::embedded()
         .task("relay", |handle: Handle| async move {
-            handle.no_longer_used().await;
+            handle.until_unused().await;
             Never::Ok(())
         })
         .component(Http::new("api", "127.0.0.1:0", Hello))
-        .uses("api", "relay");
+        .depends_on("api", "relay");
     let handle = life.handle();
     let running = tokio::spawn(life.run());
     let mut idle = TcpStream::connect(address(&handle).await).await.unwrap();
@@ -64,13 +64,13 @@ async fn a_server_that_is_used_accepts_until_its_user_has_ended() {
     let life = life
         .component(Http::new("api", "127.0.0.1:0", Hello))
         .task("importer", |handle: Handle| async move {
-            handle.draining().await;
+            handle.until_draining().await;
             let mut stream = TcpStream::connect(address(&server).await).await?;
             let answer = get(&mut stream).await;
             assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
             Never::Ok(())
         })
-        .uses("importer", "api");
+        .depends_on("importer", "api");
     let running = tokio::spawn(life.run());
     address(&handle).await;
     handle.shutdown("test");

@@ -13,7 +13,7 @@ use std::net::{Ipv4Addr, TcpListener, UdpSocket};
 /// Below this, ports belong to well-known services.
 const LOWEST: u16 = 10_000;
 
-/// What Linux picks outgoing ports from unless told otherwise begins here.
+/// Linux picks outgoing ports from here on, by default.
 const USUAL_EPHEMERAL: u16 = 32_768;
 
 #[derive(Debug)]

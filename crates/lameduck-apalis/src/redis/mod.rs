@@ -81,7 +81,7 @@ where
         }
     }
 
-    /// How long the jobs of a worker that is not heard of any more stay its own: 15 s unless told,
+    /// How long the jobs of a worker that is not heard of any more stay its own. Default: 15 s,
     /// at least 3 s. A heartbeat comes three times as often. All workers of the queue should have
     /// the same, those of `apalis` too (`heartbeat_interval` times `missed_heartbeats`).
     pub fn lease(mut self, lease: Duration) -> Self {
@@ -91,15 +91,15 @@ where
         self
     }
 
-    /// How soon a worker that has found no more jobs looks again: after 100 ms unless told, and after
-    /// pauses that double from then on, up to [`poll_at_least_every`](ApalisRedis::poll_at_least_every).
+    /// How soon a worker that has found no more jobs looks again. Default: 100 ms. The pauses
+    /// double from then on, up to [`poll_at_least_every`](ApalisRedis::poll_at_least_every).
     /// A push in the same process is noticed after this time, however long the worker has been idle.
     pub fn poll_every(mut self, pause: Duration) -> Self {
         self.pace.set_shortest(pause);
         self
     }
 
-    /// The longest pause of an idle worker: 500 ms unless told, and not less than
+    /// The longest pause of an idle worker. Default: 500 ms. Not less than
     /// [`poll_every`](ApalisRedis::poll_every). Jobs that another process pushes or gives back may wait
     /// that long.
     pub fn poll_at_least_every(mut self, pause: Duration) -> Self {

@@ -35,10 +35,10 @@ pub type Running = BoxFuture<Result<(), BoxError>>;
 /// It starts in two steps, so that nothing works before everything has what it needs: [`start`](Component::start)
 /// takes ports and the like, and the future that it returns does the work. That future
 ///
-/// 1. stops taking new work at [`Handle::no_longer_used`], which is when the shutdown begins unless
-///    other components use this one; or at [`Handle::draining`], if peers need time to go elsewhere;
+/// 1. stops taking new work at [`Handle::until_unused`], which is when the shutdown begins unless
+///    other components use this one; or at [`Handle::until_draining`], if peers need time to go elsewhere;
 /// 2. keeps what is in flight in the ledger ([`Handle::track`]), so that it is waited for and named;
-/// 3. ends when nothing is left, or soon after [`Handle::let_go`]. One that does not is dropped at the end of the
+/// 3. ends when nothing is left, or soon after [`Handle::until_drain_deadline`]. One that does not is dropped at the end of the
 ///    drain, and named in the report.
 ///
 /// An error, a panic, and the end of the system's patience with a socket are failures: the process
@@ -68,7 +68,7 @@ pub type Running = BoxFuture<Result<(), BoxError>>;
 ///             let mut datagram = [0; 1500];
 ///             loop {
 ///                 tokio::select! {
-///                     () = handle.draining() => return Ok(()),
+///                     () = handle.until_draining() => return Ok(()),
 ///                     received = socket.recv_from(&mut datagram) => {
 ///                         let (n, peer) = received?;
 ///                         let _guard = handle.track("datagram", peer.to_string());
@@ -81,7 +81,7 @@ pub type Running = BoxFuture<Result<(), BoxError>>;
 /// }
 /// ```
 pub trait Component: Send + 'static {
-    /// What it is called, in the report and in [`Lifecycle::uses`](crate::Lifecycle::uses).
+    /// What it is called, in the report and in [`Lifecycle::depends_on`](crate::Lifecycle::depends_on).
     fn name(&self) -> &str;
 
     /// Whether it listens on sockets that connections come to. Then no other that listens may have its name, and it
@@ -125,7 +125,7 @@ pub struct Start<'a> {
 }
 
 impl Start<'_> {
-    /// The shutdown as this component sees it: with its own [`Handle::no_longer_used`].
+    /// The shutdown as this component sees it: with its own [`Handle::until_unused`].
     pub fn handle(&self) -> &Handle {
         self.handle
     }

@@ -278,7 +278,7 @@ mod tests {
     fn a_kind_that_was_told_is_told_again_however_it_ended() {
         let handle = Handle::new(Driver::new().phases());
         let request = handle.track(REQUEST, "GET /");
-        let _counted = handle.count();
+        let _counted = handle.track_unnamed();
         assert_eq!(value(Metric::InFlight, &handle, REQUEST), Some(1.0));
         assert_eq!(value(Metric::InFlight, &handle, UNNAMED), Some(1.0));
         request.end_as(CLIENT_GONE);

@@ -38,7 +38,7 @@ use crate::shutdown::traffic::Traffic;
 /// The process's shutdown, as its parts see it. Cheap to clone; all clones are one.
 ///
 /// The handle that a component is given knows by whom the component is used as well, and so do its
-/// clones ([`no_longer_used`](Handle::no_longer_used)).
+/// clones ([`until_unused`](Handle::until_unused)).
 #[derive(Clone)]
 pub struct Handle {
     shared: Arc<Shared>,
@@ -48,7 +48,7 @@ pub struct Handle {
 /// How the component that a handle was made for depends on others.
 #[derive(Clone, Default)]
 struct Ties {
-    users: Dependents,
+    dependents: Dependents,
     /// Whether it uses another, which then waits for its end.
     waited_for: bool,
 }
@@ -120,12 +120,15 @@ impl Handle {
         }
     }
 
-    /// The handle for a component that `users` use, and for which others wait if it is
+    /// The handle for a component that `dependents` use, and for which others wait if it is
     /// `waited_for`.
-    pub(crate) fn of_component(&self, users: Dependents, waited_for: bool) -> Handle {
+    pub(crate) fn of_component(&self, dependents: Dependents, waited_for: bool) -> Handle {
         Handle {
             shared: self.shared.clone(),
-            ties: Ties { users, waited_for },
+            ties: Ties {
+                dependents,
+                waited_for,
+            },
         }
     }
 
@@ -163,7 +166,7 @@ impl Handle {
     /// # Cancel safety
     ///
     /// Cancel safe.
-    pub async fn lame_duck(&self) {
+    pub async fn until_lame_duck(&self) {
         self.shared.phases.reached(Phase::LameDuck).await;
     }
 
@@ -172,28 +175,28 @@ impl Handle {
     /// # Cancel safety
     ///
     /// Cancel safe.
-    pub async fn draining(&self) {
+    pub async fn until_draining(&self) {
         self.shared.phases.reached(Phase::Draining).await;
     }
 
     /// Completes when the component that was given this handle may stop: the shutdown has begun, and
-    /// everything that uses it ([`Lifecycle::uses`](crate::Lifecycle::uses)) has ended. At once
-    /// after [`lame_duck`](Handle::lame_duck) if nothing does, and on every handle that was not
+    /// everything that uses it ([`Lifecycle::depends_on`](crate::Lifecycle::depends_on)) has ended. At once
+    /// after [`until_lame_duck`](Handle::until_lame_duck) if nothing does, and on every handle that was not
     /// given to a component.
     ///
     /// Should the users not end before the time for draining is over, it completes then, with
-    /// [`let_go`](Handle::let_go): all are let go together, and there is a fifth of the
+    /// [`until_drain_deadline`](Handle::until_drain_deadline): all are let go together, and there is a fifth of the
     /// [reserve](Budget::reserve) (1 s of 30 s) left to finish.
     ///
     /// # Cancel safety
     ///
     /// Cancel safe.
-    pub async fn no_longer_used(&self) {
-        self.lame_duck().await;
+    pub async fn until_unused(&self) {
+        self.until_lame_duck().await;
         tokio::select! {
             biased;
-            () = self.ties.users.gone() => {}
-            () = self.let_go() => {}
+            () = self.ties.dependents.gone() => {}
+            () = self.until_drain_deadline() => {}
         }
     }
 
@@ -209,13 +212,13 @@ impl Handle {
     /// # Cancel safety
     ///
     /// Cancel safe.
-    pub async fn let_go(&self) {
+    pub async fn until_drain_deadline(&self) {
         self.shared.let_go.until_set().await;
     }
 
     /// Whether the time for draining is over.
     #[inline]
-    pub fn is_letting_go(&self) -> bool {
+    pub fn is_past_drain_deadline(&self) -> bool {
         self.shared.let_go.is_set()
     }
 
@@ -223,7 +226,7 @@ impl Handle {
     /// and names it if it has to be let go.
     ///
     /// Beside `tokio_util::task::TaskTracker`, which counts tasks: this knows their kind, name and
-    /// age as well, and is not tied to a task. Where a count is enough, [`count`](Handle::count)
+    /// age as well, and is not tied to a task. Where a count is enough, [`track_unnamed`](Handle::track_unnamed)
     /// is cheaper.
     ///
     /// ```
@@ -244,8 +247,8 @@ impl Handle {
 
     /// Counts a piece of work as in flight until the token is dropped. The shutdown waits for it
     /// but cannot name it.
-    pub fn count(&self) -> Token {
-        self.shared.ledger.count()
+    pub fn track_unnamed(&self) -> Token {
+        self.shared.ledger.track_unnamed()
     }
 
     /// Everything in flight.
@@ -287,7 +290,7 @@ impl Handle {
 
     /// Plans the end by force, if the shutdown has begun.
     fn plan_the_end(&self) {
-        if let (Some(ending), true) = (self.ending(), self.has_begun()) {
+        if let (Some(ending), true) = (self.ending(), self.is_shutting_down()) {
             let budget = self.budget();
             let patience = budget.patience();
             let from_now = self.left_until(budget.forced_at());
@@ -346,7 +349,7 @@ impl Handle {
     /// Whether the shutdown has begun. True from the signal on, a moment before the phase changes,
     /// which takes the application's runtime.
     #[inline]
-    pub fn has_begun(&self) -> bool {
+    pub fn is_shutting_down(&self) -> bool {
         self.shared.begun.get().is_some()
     }
 
@@ -355,9 +358,13 @@ impl Handle {
         self.shared.begun.get().map(|begun| &begun.reason)
     }
 
-    /// Completes once somebody has begun the shutdown. Cancel safe.
-    #[doc(hidden)]
-    pub async fn begun(&self) {
+    /// Completes once the shutdown has begun, by a signal or by a call: the moment at which
+    /// [`is_shutting_down`](Handle::is_shutting_down) turns true.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe.
+    pub async fn until_shutdown(&self) {
         self.shared.asked.until_set().await;
     }
 
@@ -383,7 +390,7 @@ impl Handle {
 
     /// Completes once a second signal has come. Cancel safe.
     #[doc(hidden)]
-    pub async fn hurried(&self) {
+    pub async fn until_hurried(&self) {
         self.shared.hurried.until_set().await;
     }
 

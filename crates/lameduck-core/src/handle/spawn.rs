@@ -66,7 +66,7 @@ impl Handle {
                         resume_unwind(panic)
                     }
                 },
-                () = handle.let_go() => None,
+                () = handle.until_drain_deadline() => None,
             }
         })
     }

@@ -45,7 +45,7 @@ impl Tokens {
 
 #[cfg(feature = "tokio-util")]
 impl Handle {
-    /// A token that is cancelled when the shutdown begins, as [`has_begun`](Handle::has_begun) says: the moment to
+    /// A token that is cancelled when the shutdown begins, as [`is_shutting_down`](Handle::is_shutting_down) says: the moment to
     /// stop taking new work. Feature `tokio-util`.
     ///
     /// Each call makes a child of one token: to cancel it cancels no other, and begins no shutdown. One for that:
@@ -89,7 +89,7 @@ impl Handle {
         tokio::spawn(async move {
             tokio::select! {
                 () = token.cancelled() => handle.shutdown(reason),
-                () = handle.begun() => {}
+                () = handle.until_shutdown() => {}
             }
         });
     }

@@ -30,7 +30,7 @@
 //! # Why the shards live for ever
 //!
 //! An entry must reach its shard when it ends, however late that is. A counted pointer would do,
-//! but counting it is half of all that [`Ledger::count`] does (`lameduck-bench track`). So shards
+//! but counting it is half of all that [`Ledger::track_unnamed`] does (`lameduck-bench track`). So shards
 //! are `'static`: a ledger that is gone leaves its shards, a few hundred bytes each, to the next
 //! one. A process has one ledger; a test that makes thousands re-uses the same few.
 
@@ -259,7 +259,7 @@ impl Ledger {
     /// Counts one piece of work as in flight until the token is dropped. The cheapest form: no
     /// name, no age, and so no line in the report.
     #[inline]
-    pub fn count(&self) -> Token {
+    pub fn track_unnamed(&self) -> Token {
         let shard = self.shard();
         shard.started.fetch_add(1, Ordering::AcqRel);
         Token { shard }
@@ -425,7 +425,7 @@ impl fmt::Debug for Ledger {
     }
 }
 
-/// One piece of work counted as in flight; made by [`Ledger::count`]. May end on any thread.
+/// One piece of work counted as in flight; made by [`Ledger::track_unnamed`]. May end on any thread.
 #[must_use = "work is only counted while the token lives: keep it, `let _token = …`"]
 pub struct Token {
     shard: &'static Shard,

@@ -16,8 +16,8 @@ use std::time::Duration;
 
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
+use super::dependencies::Ties;
 use super::started::Started;
-use super::uses::Ties;
 use crate::component::{Component, Start, StartError};
 #[cfg(unix)]
 use crate::environment::inherited::Sockets;
@@ -109,7 +109,7 @@ impl Additions {
     ) -> Result<T, NotStarted> {
         match &mut *self.state() {
             State::NotYet => Err(NotStarted::NotRunning),
-            State::Open(open) if !handle.has_begun() => does(open),
+            State::Open(open) if !handle.is_shutting_down() => does(open),
             State::Open(_) | State::Over => Err(NotStarted::ShuttingDown),
         }
     }

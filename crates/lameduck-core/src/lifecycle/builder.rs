@@ -4,9 +4,9 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::dependencies::Edge;
 use super::signal_hooks::SignalPlan;
 use super::task::Task;
-use super::uses::Edge;
 use crate::base::BoxError;
 use crate::component::Component;
 use crate::component::admin_port::{AdminPort, OpenAdminPort};
@@ -35,7 +35,7 @@ use crate::voice;
 /// async fn main() -> lameduck_core::Exit {
 ///     Lifecycle::new()
 ///         .task("cache", |handle| async move {
-///             handle.lame_duck().await; // refresh it until the shutdown begins
+///             handle.until_lame_duck().await; // refresh it until the shutdown begins
 ///             Ok::<_, std::io::Error>(())
 ///         })
 ///         .close_with("cache file", || async { std::fs::remove_file("cache") })
@@ -231,7 +231,7 @@ impl Lifecycle {
         self
     }
 
-    /// Runs a task in the background. It should end soon after [`Handle::lame_duck`]; the drain
+    /// Runs a task in the background. It should end soon after [`Handle::until_lame_duck`]; the drain
     /// waits for it. One that ends early with `Ok` is done; an error or a panic is a failure, and
     /// shuts the process down with exit code 1.
     pub fn task<F, E>(
@@ -288,7 +288,7 @@ impl Lifecycle {
     }
 
     /// Closes a pool or client once everything in flight has ended. Closers run in the order in
-    /// which they are named here unless [`uses`](Lifecycle::uses) says otherwise, each within a
+    /// which they are named here unless [`depends_on`](Lifecycle::depends_on) says otherwise, each within a
     /// fair share of the time left, and at most the reserve for closing ([`Budget::reserve`]: 5 s of 30 s).
     pub fn close(mut self, name: impl Into<String>, it: impl Close) -> Self {
         self.closers.push(Closer::new(name.into(), it));
@@ -332,8 +332,8 @@ impl Lifecycle {
         self
     }
 
-    /// Says that `user` uses `used`, both by name: `used` then ends, or is closed, after `user` has
-    /// ended. Only needed where the order of things does not say so already: closers run after all
+    /// Says that `dependent` uses `dependency`, both by name: `dependency` then ends, or is closed,
+    /// after `dependent` has ended. Only needed where the order of things does not say so already: closers run after all
     /// components, flushers after all closers, and within their stage in the order in which they
     /// are named.
     ///
@@ -345,24 +345,24 @@ impl Lifecycle {
     /// # async fn start() -> lameduck_core::Exit {
     /// Lifecycle::new()
     ///     .task("importer", |handle| async move {
-    ///         handle.lame_duck().await; // until then it feeds the relay
+    ///         handle.until_lame_duck().await; // until then it feeds the relay
     ///         Never::Ok(())
     ///     })
     ///     .task("relay", |handle| async move {
-    ///         handle.no_longer_used().await; // and not `lame_duck`: the importer has ended as well
+    ///         handle.until_unused().await; // and not `lame_duck`: the importer has ended as well
     ///         Never::Ok(())
     ///     })
     ///     .close_with("database", || async { Never::Ok(()) })
     ///     .close_with("cache", || async { Never::Ok(()) }) // writes back to the database
-    ///     .uses("importer", "relay")
-    ///     .uses("cache", "database")
+    ///     .depends_on("importer", "relay")
+    ///     .depends_on("cache", "database")
     ///     .run()
     ///     .await
     /// # }
     /// ```
     ///
-    /// A component that is used should stop at [`Handle::no_longer_used`] instead of
-    /// [`Handle::lame_duck`]; servers do. Until then the others are served as before. Job workers
+    /// A component that is used should stop at [`Handle::until_unused`] instead of
+    /// [`Handle::until_lame_duck`]; servers do. Until then the others are served as before. Job workers
     /// stop taking jobs when the shutdown begins, whoever uses them: what is enqueued after that
     /// waits in its queue. If the users have not ended when the time for draining is over,
     /// everybody is let go at the same time.
@@ -370,10 +370,14 @@ impl Lifecycle {
     /// A name that nobody has or that two have, a circle, and a closer or flusher that uses what is
     /// gone before it are bad configuration: [`run`](Lifecycle::run) says so before anything is
     /// started, and ends with exit code 2.
-    pub fn uses(mut self, user: impl Into<String>, used: impl Into<String>) -> Self {
+    pub fn depends_on(
+        mut self,
+        dependent: impl Into<String>,
+        dependency: impl Into<String>,
+    ) -> Self {
         self.edges.push(Edge {
-            user: user.into(),
-            used: used.into(),
+            dependent: dependent.into(),
+            dependency: dependency.into(),
         });
         self
     }

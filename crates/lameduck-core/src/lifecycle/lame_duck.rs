@@ -24,7 +24,7 @@ pub(super) async fn over(handle: &Handle, window: Window) {
     };
     tokio::select! {
         () = waited => {}
-        () = handle.hurried() => {}
+        () = handle.until_hurried() => {}
     }
 }
 

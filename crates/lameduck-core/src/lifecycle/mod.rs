@@ -19,6 +19,7 @@
 mod additions;
 mod admin;
 mod builder;
+mod dependencies;
 mod lame_duck;
 mod process;
 mod run;
@@ -30,7 +31,6 @@ mod starting;
 mod task;
 #[cfg(test)]
 mod tests;
-mod uses;
 
 pub use additions::NotStarted;
 pub use builder::Lifecycle;

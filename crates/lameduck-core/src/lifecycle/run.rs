@@ -18,12 +18,12 @@ use tracing::level_filters::LevelFilter;
 
 use super::additions::Additions;
 use super::builder::Lifecycle;
+use super::dependencies::{self, EndOrder, Names, arranged};
 use super::lame_duck;
 use super::process;
 use super::running_components::RunningComponents;
 use super::signal_hooks::spawn_hooks;
 use super::started::start_all;
-use super::uses::{self, Names, Plan, arranged};
 use crate::component::StartError;
 use crate::component::announce::{self, systemd};
 use crate::component::close::{Closer, close_all};
@@ -222,9 +222,9 @@ impl Lifecycle {
     }
 
     /// Who ends after whom; `None` if what was said of that cannot be.
-    fn order(&mut self) -> Option<Plan> {
+    fn order(&mut self) -> Option<EndOrder> {
         // What was to come is not there if the start-up was given up.
-        if self.handle.has_begun() {
+        if self.handle.is_shutting_down() {
             self.forget_edges_of_missing_parts();
         }
         let names = Names {
@@ -232,13 +232,13 @@ impl Lifecycle {
             closers: self.closers.iter().map(Closer::name).collect(),
             flushers: self.flushers.iter().map(Closer::name).collect(),
         };
-        match uses::plan(&names, &self.edges) {
-            Ok(plan) => {
+        match dependencies::end_order(&names, &self.edges) {
+            Ok(order) => {
                 let closers = std::mem::take(&mut self.closers);
-                self.closers = arranged(closers, &plan.closers);
+                self.closers = arranged(closers, &order.closers);
                 let flushers = std::mem::take(&mut self.flushers);
-                self.flushers = arranged(flushers, &plan.flushers);
-                Some(plan)
+                self.flushers = arranged(flushers, &order.flushers);
+                Some(order)
             }
             Err(bad) => {
                 self.bad.extend(bad.iter().map(ToString::to_string));
@@ -253,7 +253,7 @@ impl Lifecycle {
         let known: HashSet<&str> = components.chain(closers).collect();
         let is_known = |it: &str| known.contains(it);
         self.edges
-            .retain(|it| is_known(&it.user) && is_known(&it.used));
+            .retain(|it| is_known(&it.dependent) && is_known(&it.dependency));
     }
 
     /// What components say of their own settings.

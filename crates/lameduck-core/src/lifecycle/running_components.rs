@@ -42,13 +42,13 @@ type Ended = Result<(Id, Result<(), BoxError>), JoinError>;
 impl RunningComponents {
     pub(super) fn spawn_all(&mut self, components: Vec<Started>) {
         for it in components {
-            if it.ties.users.any() {
-                self.used.push((it.name.clone(), it.ties.users));
+            if it.ties.dependents.any() {
+                self.used.push((it.name.clone(), it.ties.dependents));
             }
-            let (running, uses) = (it.running, it.ties.uses);
+            let (running, dependencies) = (it.running, it.ties.dependencies);
             let work = async move {
                 let result = running.await;
-                drop(uses);
+                drop(dependencies);
                 result
             };
             let id = self.running.spawn(work).id();
@@ -58,7 +58,7 @@ impl RunningComponents {
 
     /// Whether it could not end because a component that uses it has not.
     fn is_still_used(&self, it: &Unnamed, ledger: &Ledger) -> bool {
-        let mut used = self.used.iter().filter(|(_, users)| users.any());
+        let mut used = self.used.iter().filter(|(_, dependents)| dependents.any());
         let named = || ledger.named(it).map(|it| it.name.to_string());
         it.kind == TASK && used.any(|(used, _)| named().as_ref() == Some(used))
     }
@@ -73,7 +73,7 @@ impl RunningComponents {
         loop {
             tokio::select! {
                 biased;
-                () = handle.begun() => break,
+                () = handle.until_shutdown() => break,
                 Some(ended) = self.running.join_next_with_id() => {
                     let (name, problem) = self.ended(ended, handle);
                     if problem.is_some() {

@@ -56,7 +56,7 @@ async fn serve(hook: SignalHook, handle: Handle) {
     loop {
         tokio::select! {
             biased;
-            () = handle.draining() => return,
+            () = handle.until_draining() => return,
             changed = count.changed() => if changed.is_err() { return },
         }
         let name = signal_name(hook.signal);
@@ -69,7 +69,7 @@ async fn serve(hook: SignalHook, handle: Handle) {
                 let _ends_with_us = AbortOnDrop(run.abort_handle());
                 tokio::select! {
                     biased;
-                    () = handle.let_go() => return,
+                    () = handle.until_drain_deadline() => return,
                     ended = run => ended.map_err(|lost| match lost.try_into_panic() {
                         Ok(panic) => panic_text(&*panic).to_owned(),
                         Err(lost) => lost.to_string(),

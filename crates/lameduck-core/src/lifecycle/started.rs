@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use super::uses::Ties;
+use super::dependencies::Ties;
 use crate::component::{Component, Running, Start, StartError};
 #[cfg(unix)]
 use crate::environment::inherited::Sockets;
@@ -26,7 +26,8 @@ pub(super) fn start_all(
         .map(|(component, ties)| {
             let name = component.name().to_owned();
             let start = Start {
-                handle: &handle.of_component(ties.users.clone(), !ties.uses.is_empty()),
+                handle: &handle
+                    .of_component(ties.dependents.clone(), !ties.dependencies.is_empty()),
                 lame_duck_min,
                 #[cfg(unix)]
                 sockets: &mut sockets,

@@ -91,7 +91,7 @@ impl Lifecycle {
         let guard = self.handle.track("start-up", name.to_owned());
         tokio::select! {
             biased;
-            () = self.handle.begun() => {
+            () = self.handle.until_shutdown() => {
                 let journal = self.handle.journal();
                 journal.given_up(&guard.entry(), "the shutdown began");
                 None

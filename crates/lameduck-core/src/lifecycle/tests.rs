@@ -13,10 +13,10 @@ use crate::{Exit, Handle};
 
 mod additions;
 mod close;
+mod dependencies;
 mod reports;
 mod settings;
 mod starting;
-mod uses;
 mod work;
 
 type Never = Result<(), std::io::Error>;
@@ -66,7 +66,7 @@ async fn exits_zero_when_everything_ends_and_closes_in_order() {
     let life = Lifecycle::embedded()
         .flush_with("telemetry", log.close("telemetry"))
         .task("importer", |handle: Handle| async move {
-            handle.lame_duck().await;
+            handle.until_lame_duck().await;
             sleep(s(2)).await;
             noted.note("importer");
             Never::Ok(())
@@ -115,7 +115,7 @@ async fn work_that_gives_up_when_told_costs_no_time_but_is_named() {
     let handle = life.handle();
     let guard = handle.track("import", "customers.csv");
     tokio::spawn(async move {
-        handle.let_go().await;
+        handle.until_drain_deadline().await;
         drop(guard);
     });
     let (exit, report, took) = shut_down(life).await;

@@ -30,10 +30,10 @@ impl Dependents {
             _given_back_when_dropped: sender,
         };
         let shares = vec![sender; count].into_iter().map(share).collect();
-        let users = Dependents {
+        let dependents = Dependents {
             shares: Some(receiver),
         };
-        (shares, users)
+        (shares, dependents)
     }
 
     /// Whether anybody still uses it.

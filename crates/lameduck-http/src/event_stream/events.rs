@@ -53,8 +53,8 @@ impl EventStreams {
         EventStreams::default()
     }
 
-    /// When clients should come back, in whole milliseconds: 1 s to 3 s unless told, at random for
-    /// each stream, so that they do not all come at once. An end before its start counts as its
+    /// When clients should come back, in whole milliseconds, at random for each stream, so that
+    /// they do not all come at once. Default: 1 s to 3 s. An end before its start counts as its
     /// start.
     pub fn retry(mut self, between: Range<Duration>) -> Self {
         let ms = |it: Duration| u64::try_from(it.as_millis()).unwrap_or(u64::MAX);

@@ -151,13 +151,13 @@ async fn introduced(
 pub(crate) async fn wait_at_most(handle: &Handle, most: Duration) {
     tokio::select! {
         () = tokio::time::sleep(most) => {}
-        () = handle.hurried() => {}
-        () = handle.let_go() => {}
+        () = handle.until_hurried() => {}
+        () = handle.until_drain_deadline() => {}
     }
 }
 
 /// Whoever uses this server from within the process still connects to it.
 pub(crate) async fn drain_begins(handle: &Handle) {
-    handle.draining().await;
-    handle.no_longer_used().await;
+    handle.until_draining().await;
+    handle.until_unused().await;
 }

@@ -223,7 +223,7 @@ where
             }
         };
         let switches = response.status() == StatusCode::SWITCHING_PROTOCOLS;
-        if this.dialect.is_http1() && !switches && this.handle.has_begun() {
+        if this.dialect.is_http1() && !switches && this.handle.is_shutting_down() {
             response
                 .headers_mut()
                 .insert(CONNECTION, HeaderValue::from_static("close"));

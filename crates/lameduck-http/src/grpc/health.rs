@@ -95,7 +95,7 @@ impl Health for GrpcHealth {
 
 /// Whether there should be traffic, by checks that ran no longer than `age` ago.
 async fn status(handle: &Handle, age: Duration) -> ServingStatus {
-    let serves = || handle.phase() == Phase::Ready && !handle.has_begun();
+    let serves = || handle.phase() == Phase::Ready && !handle.is_shutting_down();
     // Where the answer is known, pools should not be asked to work.
     if serves()
         && let Some(readiness) = handle.readiness()

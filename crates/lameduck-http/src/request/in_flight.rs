@@ -80,7 +80,7 @@ pub(crate) struct DrainDeadline(Pin<Box<dyn Future<Output = ()> + Send>>);
 impl DrainDeadline {
     pub(crate) fn new(handle: &Handle) -> DrainDeadline {
         let handle = handle.clone();
-        DrainDeadline(Box::pin(async move { handle.let_go().await }))
+        DrainDeadline(Box::pin(async move { handle.until_drain_deadline().await }))
     }
 }
 
@@ -95,5 +95,5 @@ pub(crate) fn time_is_over(
     {
         *let_go = None;
     }
-    handle.is_letting_go()
+    handle.is_past_drain_deadline()
 }

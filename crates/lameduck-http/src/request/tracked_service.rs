@@ -325,7 +325,7 @@ fn answered<B: Body>(
 
 /// Once the shutdown has begun, tells an HTTP/1.x peer that this connection has no future.
 fn say_close<B>(response: &mut Response<B>, dialect: Dialect, in_flight: &InFlight) {
-    if dialect.is_http1() && in_flight.handle().has_begun() {
+    if dialect.is_http1() && in_flight.handle().is_shutting_down() {
         in_flight.conn.says_close();
         response
             .headers_mut()

@@ -134,8 +134,8 @@ impl ConnectionServer {
     ) {
         // Whoever uses this server from within the process still connects to it.
         let mut over = pin!(async {
-            self.handle.draining().await;
-            self.handle.no_longer_used().await;
+            self.handle.until_draining().await;
+            self.handle.until_unused().await;
         });
         loop {
             tokio::select! {
@@ -158,8 +158,8 @@ impl ConnectionServer {
     async fn sweep(&self, mut listening_over: tokio::sync::oneshot::Receiver<()>) {
         let mut lame_duck_since = None;
         let mut listening = true;
-        let mut lame_duck = pin!(self.handle.lame_duck());
-        let mut let_go = pin!(self.handle.let_go());
+        let mut lame_duck = pin!(self.handle.until_lame_duck());
+        let mut let_go = pin!(self.handle.until_drain_deadline());
         let mut told_let_go = false;
         let mut busy_until = None;
         loop {
@@ -169,7 +169,7 @@ impl ConnectionServer {
                 lame_duck_since = Some(now);
             }
             // Asked once: whoever is not told in this look is told in the next.
-            let letting_go = self.handle.is_letting_go();
+            let letting_go = self.handle.is_past_drain_deadline();
             // Never in the look that tells them: however late this is, each has a turn to answer.
             let over = told_let_go
                 && self
@@ -245,7 +245,7 @@ impl ConnectionServer {
             // If something waits for this server to end, then it must not wait for that.
             others_busy: !self.handle.is_waited_for() && !self.handle.ledger().is_empty(),
             busy_until: None,
-            in_a_hurry: self.handle.is_letting_go() || self.handle.is_hurried(),
+            in_a_hurry: self.handle.is_past_drain_deadline() || self.handle.is_hurried(),
             turnaround: self.pauses.turnaround.longest(),
             first_byte: self.pauses.first_byte.longest(),
             limits: self.settings.limits,

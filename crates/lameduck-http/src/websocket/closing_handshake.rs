@@ -89,7 +89,7 @@ impl ClosingHandshake<'_> {
                     voice::event(Level::DEBUG, || {
                         tracing::debug!(target: "lameduck", "a WebSocket did not answer the Close frame");
                     });
-                } else if self.handle.has_begun() {
+                } else if self.handle.is_shutting_down() {
                     let why = format!(
                         "did not take what was sent to it, nor a Close frame, in {closing:?}"
                     );

@@ -197,7 +197,7 @@ impl Drop for ListedSocket {
     }
 }
 
-/// The task that gives the turns. When it ends, whyever, the next socket brings a new one.
+/// The task that gives the turns. However it ends, the next socket brings a new one.
 struct Pacer(Handle);
 
 impl Drop for Pacer {
@@ -210,7 +210,7 @@ impl Pacer {
     async fn run(&self) {
         let Pacer(handle) = self;
         let sockets = sockets_of(handle);
-        handle.draining().await;
+        handle.until_draining().await;
         let mut others_until = Instant::now();
         loop {
             let mut changed = pin!(sockets.changed.notified());
@@ -246,8 +246,8 @@ impl Pacer {
         for (nth, batch) in turns.chunks(plan.size).enumerate() {
             tokio::select! {
                 biased;
-                () = self.0.hurried() => {}
-                () = self.0.let_go() => {}
+                () = self.0.until_hurried() => {}
+                () = self.0.until_drain_deadline() => {}
                 () = sleep_until(began + plan.at(nth, random())) => {}
             }
             for turn in batch {

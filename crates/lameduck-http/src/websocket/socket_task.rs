@@ -65,7 +65,7 @@ impl SocketTask {
         tokio::select! {
             biased;
             () = life => {}
-            () = handle.let_go() => {}
+            () = handle.until_drain_deadline() => {}
         }
     }
 

@@ -58,7 +58,7 @@ where
     tokio::spawn(async move {
         tokio::select! {
             () = life.over(ours, handler) => {}
-            () = let_go.let_go() => {}
+            () = let_go.until_drain_deadline() => {}
         }
     });
     theirs
@@ -143,7 +143,7 @@ async fn websocket_closed_also_for_one_that_opens_during_the_drain() {
     let (handle, running) = serving(WebSockets::new()).await;
     let _upload = Some(handle.track("request", "POST /upload"));
     handle.shutdown("test");
-    handle.draining().await;
+    handle.until_draining().await;
     for _ in 0..3 {
         let since = Instant::now();
         let told = all_told(vec![opened(&handle, false, echo)]);
@@ -285,7 +285,7 @@ async fn websocket_closed_while_the_application_does_not_read_what_still_comes()
     let (handle, running) = serving(WebSockets::new()).await;
     let mut peer = peer(opened(&handle, false, late)).await;
     handle.shutdown("test");
-    handle.draining().await;
+    handle.until_draining().await;
     for n in 0..50 {
         peer.send(PeerMessage::text(n.to_string())).await.unwrap();
     }

@@ -76,7 +76,7 @@ impl Job {
     /// async fn import(_file: String, job: Job) -> Result<Outcome, std::io::Error> {
     ///     loop {
     ///         tokio::select! {
-    ///             () = job.draining() => return Ok(Outcome::GiveBack),
+    ///             () = job.until_shutdown() => return Ok(Outcome::GiveBack),
     ///             () = next_page() => {}
     ///         }
     ///     }
@@ -86,13 +86,13 @@ impl Job {
     /// # Cancel safety
     ///
     /// Cancel safe.
-    pub async fn draining(&self) {
-        self.shared.handle.begun().await;
+    pub async fn until_shutdown(&self) {
+        self.shared.handle.until_shutdown().await;
     }
 
     /// Whether the shutdown has begun.
-    pub fn is_draining(&self) -> bool {
-        self.shared.handle.has_begun()
+    pub fn is_shutting_down(&self) -> bool {
+        self.shared.handle.is_shutting_down()
     }
 
     /// When the job will be cancelled and given back: the end of the time for draining. `None`
@@ -106,7 +106,7 @@ impl Job {
     pub fn time_left(&self) -> Option<Duration> {
         let handle = &self.shared.handle;
         handle
-            .has_begun()
+            .is_shutting_down()
             .then(|| handle.left_until(handle.budget().drain_until()))
     }
 

@@ -92,7 +92,7 @@ impl<L> WaitingJobs<L> {
     pub(crate) async fn next(&self) -> Option<Arc<HeldJob<L>>> {
         self.jobs.acquire().await.ok()?.forget();
         let mut state = self.state();
-        if self.handle.has_begun() {
+        if self.handle.is_shutting_down() {
             return None;
         }
         state.free -= 1;
@@ -145,7 +145,7 @@ impl<L> Feeder<L> {
         let mut state = self.0.state();
         state.jobs.extend(jobs);
         // From the beginning of the shutdown on somebody waits for what is to be given back.
-        let tell = state.want() || self.0.handle.has_begun();
+        let tell = state.want() || self.0.handle.is_shutting_down();
         drop(state);
         self.0.jobs.add_permits(n);
         if tell {

@@ -104,8 +104,8 @@ pub trait Queue: Send + Sync + 'static {
         None
     }
 
-    /// How often [`keep`](Queue::keep) is called: a third of the [`lease`](Queue::lease), unless told,
-    /// and never without one.
+    /// How often [`keep`](Queue::keep) is called, never without a
+    /// [`lease`](Queue::lease). Default: a third of it.
     fn keep_every(&self) -> Option<Duration> {
         self.lease().map(|lease| lease / 3)
     }

@@ -96,7 +96,7 @@ async fn a_long_job_checkpoints_when_the_shutdown_begins() {
     let memory_queue = MemoryQueue::with(1);
     let jobs = Jobs::raw("test", memory_queue.clone(), |_, job: Job| async move {
         assert_eq!(job.deadline(), None);
-        job.draining().await;
+        job.until_shutdown().await;
         assert_eq!(job.time_left(), Some(Duration::from_secs(24)));
         Ok::<_, BoxError>(Outcome::GiveBack)
     });

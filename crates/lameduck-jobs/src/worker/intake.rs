@@ -48,7 +48,7 @@ impl<Q: Queue> Intake<Q> {
     /// receiver's to give back.
     pub(crate) async fn run(self) {
         let mut pause = Backoff::new();
-        while !self.settlement.handle.has_begun() {
+        while !self.settlement.handle.is_shutting_down() {
             let Err(error) = self.subscribe_and_take(&mut pause).await else {
                 break;
             };
@@ -82,7 +82,7 @@ impl<Q: Queue> Intake<Q> {
                     None => return Ok(()),
                 }
             }
-            if self.settlement.handle.has_begun() {
+            if self.settlement.handle.is_shutting_down() {
                 return Ok(());
             }
             more = self.take(room).await?;
@@ -100,7 +100,7 @@ impl<Q: Queue> Intake<Q> {
         loop {
             tokio::select! {
                 biased;
-                () = self.settlement.handle.begun() => return Ok(None),
+                () = self.settlement.handle.until_shutdown() => return Ok(None),
                 () = self.settlement.reconcile.until_raised() => {}
                 () = sleep_until(*look), if self.lease.is_some() => {}
                 done = &mut future => return Ok(Some(done)),
@@ -139,7 +139,7 @@ impl<Q: Queue> Intake<Q> {
             let mut taking = pin!(self.answer(settlement.queue.take(asked)));
             tokio::select! {
                 taken = &mut taking => taken?,
-                () = settlement.handle.begun() => {
+                () = settlement.handle.until_shutdown() => {
                     let _guard = settlement.handle.track(INTAKE, settlement.name.to_string());
                     taking.await?
                 }
@@ -199,7 +199,7 @@ impl<Q: Queue> Intake<Q> {
     async fn unless_begun<T>(&self, future: impl Future<Output = T>) -> Option<T> {
         tokio::select! {
             biased;
-            () = self.settlement.handle.begun() => None,
+            () = self.settlement.handle.until_shutdown() => None,
             done = future => Some(done),
         }
     }

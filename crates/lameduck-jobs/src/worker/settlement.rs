@@ -256,7 +256,9 @@ impl<Q: Queue> Settlement<Q> {
         if let Some(why) = why {
             self.reconcile.raise();
             match it.entry() {
-                Some(entry) if self.handle.has_begun() => self.handle.journal().cut(&entry, &why),
+                Some(entry) if self.handle.is_shutting_down() => {
+                    self.handle.journal().cut(&entry, &why)
+                }
                 _ => {
                     let (worker, job) = (self.name.clone(), it.job.clone());
                     voice::event(Level::WARN, move || {
@@ -299,7 +301,7 @@ impl<Q: Queue> Settlement<Q> {
 
     /// Completes shortly before the components are abandoned.
     pub(crate) async fn too_late(&self) {
-        self.handle.let_go().await;
+        self.handle.until_drain_deadline().await;
         tokio::time::sleep(self.left_to_give_back() * 4 / 5).await;
     }
 

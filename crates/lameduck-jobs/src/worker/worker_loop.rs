@@ -89,7 +89,7 @@ impl<Q: Queue> WorkerLoop<Q> {
         };
         tokio::select! {
             biased;
-            () = self.handle.begun() => {}
+            () = self.handle.until_shutdown() => {}
             () = start_runners => {}
         }
 
@@ -117,7 +117,7 @@ impl<Q: Queue> WorkerLoop<Q> {
             }
         };
         let let_go = async {
-            self.handle.let_go().await;
+            self.handle.until_drain_deadline().await;
             settlement.let_go().await;
         };
         tokio::pin!(settled);

@@ -55,7 +55,7 @@ const GOODBYE: Duration = Duration::from_secs(2);
 ///   [`dead_letter_failed`](RabbitMq::dead_letter_failed) leaves failed jobs to it at once.
 /// - **Lease.** A job is ours while the connection lives, and comes to another worker when it does
 ///   not. But RabbitMQ ends the channel of a consumer that does not acknowledge for its
-///   `consumer_timeout`, 30 minutes unless told: a job that takes longer needs a longer one.
+///   `consumer_timeout` (RabbitMQ's default: 30 minutes): a job that takes longer needs a longer one.
 /// - **A broker that goes away** takes back all jobs; their handlers are cancelled. The worker
 ///   connects again by itself.
 /// - **TLS** needs one of `lapin`'s features for it, which this crate does not turn on.
@@ -110,7 +110,7 @@ impl RabbitMq {
         }
     }
 
-    /// How long a failed job is held before it goes back to the queue: 1 s unless told. Meanwhile it
+    /// How long a failed job is held before it goes back to the queue. Default: 1 s. Meanwhile it
     /// takes up room like one that runs. During a shutdown it goes back at once.
     pub fn retry_after(mut self, pause: Duration) -> Self {
         self.pause = pause;

@@ -40,7 +40,7 @@ async fn connection(stream: TcpStream, app: TowerToHyperService<Router>, handle:
     let mut served = pin!(server.serve_connection_with_upgrades(TokioIo::new(stream), app));
     tokio::select! {
         _ = served.as_mut() => return,
-        () = handle.draining() => served.as_mut().graceful_shutdown(),
+        () = handle.until_draining() => served.as_mut().graceful_shutdown(),
     }
     let _ = served.await;
 }

@@ -40,7 +40,7 @@ where
             let listener = TcpListener::from_std(listener)?;
             loop {
                 tokio::select! {
-                    () = handle.draining() => return std::io::Result::Ok(()),
+                    () = handle.until_draining() => return std::io::Result::Ok(()),
                     accepted = listener.accept() => {
                         let io = TokioIo::new(accepted?.0);
                         let connection = http1::Builder::new()

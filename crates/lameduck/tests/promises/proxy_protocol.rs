@@ -60,7 +60,7 @@ fn of_axum(protocol: ProxyProtocol) -> Server {
             let served = axum::serve(listener.tap_io(|_| ()), app).with_graceful_shutdown(closed);
             tokio::select! {
                 ended = served => ended,
-                () = handle.let_go() => Ok(()),
+                () = handle.until_drain_deadline() => Ok(()),
             }
         })
     })

@@ -114,7 +114,7 @@ async fn run(
         }
         Takes::TwoAttempts => {}
         Takes::UntilDraining => {
-            job.draining().await;
+            job.until_shutdown().await;
             page.end(What::GivenBack);
             return Ok(Outcome::GiveBack);
         }

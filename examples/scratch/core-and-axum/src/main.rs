@@ -15,10 +15,10 @@ async fn main() -> Exit {
             let app = Router::new().route("/", get(|| async { "hello" }));
             let draining = handle.clone();
             let served = axum::serve(listener, app)
-                .with_graceful_shutdown(async move { draining.draining().await });
+                .with_graceful_shutdown(async move { draining.until_draining().await });
             tokio::select! {
                 ended = served.into_future() => ended,
-                () = handle.let_go() => Ok(()), // it would wait without end
+                () = handle.until_drain_deadline() => Ok(()), // it would wait without end
             }
         })
         .close_with("database", || async { Ok::<_, std::io::Error>(()) })

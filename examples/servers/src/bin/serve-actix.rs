@@ -63,11 +63,11 @@ async fn serve(server: Server, handle: Handle) -> io::Result<()> {
     let served = tokio::spawn(server);
     tokio::select! {
         ended = served => return ended?,
-        () = handle.draining() => {}
+        () = handle.until_draining() => {}
     }
     tokio::select! {
         () = control.stop(true) => {}
-        () = handle.let_go() => control.stop(false).await,
+        () = handle.until_drain_deadline() => control.stop(false).await,
     }
     Ok(())
 }
@@ -88,7 +88,7 @@ where
     let (handle, response) = (handle.clone(), service.call(request));
     async move {
         let response = response.await?;
-        let closing = http1 && handle.has_begun();
+        let closing = http1 && handle.is_shutting_down();
         Ok(response.map_body(|head, body| {
             if closing {
                 head.set_connection_type(ConnectionType::Close);

@@ -39,7 +39,7 @@ async fn serve(listener: Listener, app: Router, handle: Handle) -> io::Result<()
     tokio::select! {
         ended = served => ended,
         // It would wait for its connections without end.
-        () = handle.let_go() => Ok(()),
+        () = handle.until_drain_deadline() => Ok(()),
     }
 }
 

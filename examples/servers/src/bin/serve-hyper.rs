@@ -54,7 +54,7 @@ async fn serve(mut listener: Listener, app: axum::Router, handle: Handle) -> io:
     tokio::select! {
         () = graceful.shutdown() => {}
         // It would wait for its connections without end.
-        () = handle.let_go() => {}
+        () = handle.until_drain_deadline() => {}
     }
     Ok(())
 }

@@ -45,7 +45,7 @@ async fn serve(listener: Listener, routes: Routes, handle: Handle) -> Result<(),
     tokio::select! {
         ended = served => Ok(ended?),
         // It would wait for its connections without end.
-        () = handle.let_go() => Ok(()),
+        () = handle.until_drain_deadline() => Ok(()),
     }
 }
 

@@ -105,7 +105,7 @@ impl Watch {
                     return Ok(None);
                 }
                 tokio::select! {
-                    () = self.shop.handle.draining() => {}
+                    () = self.shop.handle.until_draining() => {}
                     () = tokio::time::sleep(LOOK) => {}
                 }
             }

@@ -36,7 +36,7 @@ pub(super) fn router(handle: Handle) -> Router {
 /// question, and whoever answers would wait for it.
 async fn ask_no_more(State(handle): State<Handle>, request: Request) -> Request {
     request.map(|questions| {
-        let draining = async move { handle.draining().await };
+        let draining = async move { handle.until_draining().await };
         Body::from_stream(questions.into_data_stream().take_until(draining))
     })
 }

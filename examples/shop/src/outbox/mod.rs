@@ -40,7 +40,7 @@ impl Relay {
         loop {
             let last = tokio::select! {
                 biased;
-                () = handle.no_longer_used() => true,
+                () = handle.until_unused() => true,
                 () = self.committed.notified() => false,
                 () = tokio::time::sleep(LOOK) => false,
             };
@@ -48,14 +48,14 @@ impl Relay {
                 Ok(()) if last => return Ok(()),
                 Ok(()) => {}
                 // What is left stays in its table, for this shop's next try or for another shop.
-                Err(error) if handle.is_letting_go() => {
+                Err(error) if handle.is_past_drain_deadline() => {
                     tracing::warn!(%error, "jobs are left in the outbox");
                     return Ok(());
                 }
                 Err(error) => {
                     tracing::warn!(%error, "cannot publish what is in the outbox");
                     tokio::select! {
-                        () = handle.let_go() => {}
+                        () = handle.until_drain_deadline() => {}
                         () = tokio::time::sleep(Duration::from_millis(200)) => {}
                     }
                 }

@@ -199,7 +199,7 @@ impl Jobs {
                 it.serve(life, work, handler)
                     .task("outbox", |handle| relay.run(handle))
                     // A request in flight may still put something into it.
-                    .uses("http", "outbox")
+                    .depends_on("http", "outbox")
             }
         }
     }

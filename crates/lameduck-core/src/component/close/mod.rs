@@ -4,7 +4,7 @@
 //!
 //! 1. No closer starts before what is in flight has ended or was let go.
 //! 2. Closers run one after the other, in the order in which they were named unless edges say
-//!    otherwise ([`Lifecycle::uses`](crate::Lifecycle::uses)). One that hangs gets a fair share of
+//!    otherwise ([`Lifecycle::depends_on`](crate::Lifecycle::depends_on)). One that hangs gets a fair share of
 //!    the time that is left and at most the reserve (5 s of 30 s), never the time of those after
 //!    it; telemetry, which is flushed last, has a reserve of its own ([`budget`](crate::shutdown::budget)).
 //! 3. What a closer was still waiting for when its time was over is in the report, with what was

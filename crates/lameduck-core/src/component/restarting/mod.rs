@@ -162,7 +162,7 @@ impl<C: Component, F: FnMut() -> C + Send + 'static> Restarts<F> {
         mut ran: Duration,
     ) -> Result<Option<Running>, BoxError> {
         loop {
-            if self.handle.has_begun() {
+            if self.handle.is_shutting_down() {
                 return Err(error);
             }
             let Some(pause) = self.backoff.failed(ran, jitter::random()) else {
@@ -178,7 +178,7 @@ impl<C: Component, F: FnMut() -> C + Send + 'static> Restarts<F> {
             journal.restarts(&self.name, with_causes(&*error), pause);
             tokio::select! {
                 biased;
-                () = self.handle.begun() => return Ok(None),
+                () = self.handle.until_shutdown() => return Ok(None),
                 () = tokio::time::sleep(pause) => {}
             }
             let started = catch_panic(async { self.start() }).await;

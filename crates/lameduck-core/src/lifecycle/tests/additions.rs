@@ -35,7 +35,7 @@ impl Part {
     /// One that ends when the shutdown begins.
     fn content(name: &'static str) -> Part {
         Part::new(name, |handle| async move {
-            handle.lame_duck().await;
+            handle.until_lame_duck().await;
             Ok(())
         })
     }
@@ -89,7 +89,7 @@ async fn what_is_added_is_drained_like_what_was_there_from_the_start() {
         ready(Lifecycle::embedded().close_with("pool", log.close("pool"))).await;
     let noted = log.clone();
     let part = Part::new("tenant", |handle| async move {
-        handle.lame_duck().await;
+        handle.until_lame_duck().await;
         sleep(s(2)).await;
         noted.note("tenant");
         Ok(())
@@ -223,7 +223,7 @@ fn whatever_the_moment_an_addition_is_refused_or_drained() {
                     loop {
                         let ended = ended.clone();
                         let part = Part::new("tenant", |handle| async move {
-                            handle.draining().await;
+                            handle.until_draining().await;
                             ended.fetch_add(1, Ordering::SeqCst);
                             Ok(())
                         });
@@ -258,7 +258,7 @@ fn fails(times: u32) -> (impl FnMut() -> Part + Send + 'static, Arc<AtomicU32>) 
                 true if nth == 1 => panic!("a bug"),
                 true => Err("the broker hung up".into()),
                 false => {
-                    handle.lame_duck().await;
+                    handle.until_lame_duck().await;
                     Ok(())
                 }
             }
@@ -317,7 +317,7 @@ async fn one_that_is_steady_in_between_never_fails_for_good() {
         Part::new("prices", |handle| async move {
             tokio::select! {
                 () = sleep(s(60)) => Err("the broker hung up".into()),
-                () = handle.lame_duck() => Ok(()),
+                () = handle.until_lame_duck() => Ok(()),
             }
         })
     };
@@ -350,7 +350,7 @@ async fn nothing_is_restarted_once_the_shutdown_has_begun() {
     let make = move || {
         counts.fetch_add(1, Ordering::SeqCst);
         Part::new("prices", |handle| async move {
-            handle.lame_duck().await;
+            handle.until_lame_duck().await;
             Err("the broker hung up".into())
         })
     };

@@ -16,7 +16,7 @@ struct Outer<E: std::error::Error + 'static>(#[source] E);
 async fn a_step_that_fails_closes_what_is_open_and_is_told_with_its_cause() {
     let log = Log::default();
     let mut life = Lifecycle::embedded()
-        .uses("api", "database")
+        .depends_on("api", "database")
         .close_with("queue", log.close("queue"));
     let step = life.starting("database", async { Err::<(), _>(Outer(refused())) });
     assert_eq!(step.await, None);

@@ -147,7 +147,7 @@ async fn a_token_that_is_given_out_is_its_owners_alone() {
     let handle = life.handle();
     let (mine, yours) = (handle.shutdown_token(), handle.shutdown_token());
     mine.cancel();
-    assert!(!yours.is_cancelled() && !handle.has_begun());
+    assert!(!yours.is_cancelled() && !handle.is_shutting_down());
     assert!(!handle.shutdown_token().is_cancelled());
     drop(life);
 }
@@ -161,7 +161,7 @@ async fn a_token_of_the_applications_begins_the_shutdown() {
     let running = tokio::spawn(life.run());
     handle.phases().reached(crate::Phase::Ready).await;
     sleep(s(60)).await;
-    assert!(!handle.has_begun());
+    assert!(!handle.is_shutting_down());
     token.cancel();
     assert_eq!(running.await.unwrap(), Exit::CLEAN);
     assert_eq!(handle.report("", None).reason, "the admin asked");

@@ -45,7 +45,7 @@ fn status_tells_phase_reason_time_and_work() {
     let driver = driver.ready();
     drop(rig.handle.track("request", "GET /a"));
     let _job = rig.handle.track("job", "receipt 17");
-    let _token = rig.handle.count();
+    let _token = rig.handle.track_unnamed();
     let status = rig.get("/status").json();
     assert_eq!(status["phase"], "ready");
     assert_eq!(status["reason"], Value::Null);

@@ -13,7 +13,7 @@ fn relay(log: &Log) -> impl FnOnce(Handle) -> BoxFuture<Never> + use<> {
     let log = log.clone();
     |handle: Handle| {
         Box::pin(async move {
-            handle.no_longer_used().await;
+            handle.until_unused().await;
             log.note("relay");
             Ok(())
         })
@@ -27,14 +27,14 @@ async fn what_is_used_is_told_to_stop_after_its_users_have_ended() {
     let life = Lifecycle::embedded()
         .task("relay", relay(&log))
         .task("importer", |handle: Handle| async move {
-            handle.lame_duck().await;
+            handle.until_lame_duck().await;
             sleep(s(3)).await;
             noted.note("importer");
             Never::Ok(())
         })
         .close_with("database", log.close("database"))
-        .uses("importer", "relay")
-        .uses("relay", "database");
+        .depends_on("importer", "relay")
+        .depends_on("relay", "database");
     let (exit, _, took) = shut_down(life).await;
     assert_eq!((exit, took.as_secs()), (Exit::CLEAN, 3));
     assert_eq!(log.all(), ["importer", "relay", "database"]);
@@ -46,7 +46,7 @@ async fn what_nobody_uses_is_told_to_stop_at_once() {
     let life = Lifecycle::embedded()
         .task("relay", relay(&log))
         .task("importer", relay(&log))
-        .uses("importer", "relay");
+        .depends_on("importer", "relay");
     let (exit, _, took) = shut_down(life).await;
     assert_eq!((exit, took.as_millis()), (Exit::CLEAN, 0));
 }
@@ -57,13 +57,13 @@ async fn a_user_that_panics_holds_nobody_up() {
     let life = Lifecycle::embedded()
         .task("relay", relay(&log))
         .task("importer", |handle: Handle| async move {
-            handle.lame_duck().await;
+            handle.until_lame_duck().await;
             if true {
                 panic!("no such file");
             }
             Never::Ok(())
         })
-        .uses("importer", "relay");
+        .depends_on("importer", "relay");
     let (exit, report, took) = shut_down(life).await;
     assert_eq!((exit, took.as_millis()), (Exit::FAILED, 0));
     assert_eq!((log.all(), report.failed.len()), (vec!["relay"], 1));
@@ -75,7 +75,7 @@ async fn a_user_that_never_ends_is_let_go_with_what_it_uses_and_alone_is_named()
     let life = Lifecycle::embedded()
         .task("relay", relay(&log))
         .task("importer", |_| pending::<Never>())
-        .uses("importer", "relay");
+        .depends_on("importer", "relay");
     let (exit, report, took) = shut_down(life).await;
     assert_eq!((exit, took.as_secs()), (Exit::LET_GO, 25));
     assert_eq!(log.all(), ["relay"], "it was told, and ended");
@@ -88,7 +88,7 @@ async fn what_is_used_and_does_not_react_to_being_let_go_is_named_too() {
     let life = Lifecycle::embedded()
         .task("relay", |_| pending::<Never>())
         .task("importer", |_| pending::<Never>())
-        .uses("importer", "relay");
+        .depends_on("importer", "relay");
     let (_, report, took) = shut_down(life).await;
     let mut named: Vec<_> = report.let_go.iter().map(|it| &*it.name).collect();
     named.sort_unstable();
@@ -104,8 +104,8 @@ async fn closers_and_flushers_run_after_those_that_use_them() {
         .close_with("cache", log.close("cache"))
         .flush_with("log", log.close("log"))
         .flush_with("traces", log.close("traces"))
-        .uses("cache", "database")
-        .uses("traces", "log");
+        .depends_on("cache", "database")
+        .depends_on("traces", "log");
     let (exit, _, _) = shut_down(life).await;
     assert_eq!(exit, Exit::CLEAN);
     assert_eq!(
@@ -126,7 +126,7 @@ async fn an_edge_that_cannot_be_is_refused_before_anything_starts() {
                 Never::Ok(())
             })
             .close_with("database", log.close("database"))
-            .uses(user, used);
+            .depends_on(user, used);
         assert_eq!(life.run().await, Exit::BAD_CONFIGURATION);
         assert_eq!(log.all(), ["database"], "what was open is closed");
     }

@@ -14,15 +14,15 @@
 //! A component waits only for those that use it directly, and there is no circle, so one that waits
 //! for nobody is always left. One that never ends holds up those that it uses until the time for
 //! draining is over; then everybody is let go together, which ends every wait
-//! ([`Handle::no_longer_used`](crate::Handle::no_longer_used)).
+//! ([`Handle::until_unused`](crate::Handle::until_unused)).
 
 use crate::shutdown::dependents::{Dependency, Dependents};
 
 /// That one part uses another, as declared.
 #[derive(Clone, Debug)]
 pub(super) struct Edge {
-    pub(super) user: String,
-    pub(super) used: String,
+    pub(super) dependent: String,
+    pub(super) dependency: String,
 }
 
 /// When a part ends, compared with parts of another sort.
@@ -43,9 +43,9 @@ pub(super) struct Names<'a> {
 
 /// What follows from the edges.
 #[derive(Debug)]
-pub(super) struct Plan {
+pub(super) struct EndOrder {
     /// For each component, the components that use it.
-    users: Vec<Vec<usize>>,
+    dependents: Vec<Vec<usize>>,
     /// In which order the closers run.
     pub(super) closers: Vec<usize>,
     /// In which order the flushers run.
@@ -56,9 +56,9 @@ pub(super) struct Plan {
 #[derive(Default)]
 pub(super) struct Ties {
     /// Those that use it.
-    pub(super) users: Dependents,
+    pub(super) dependents: Dependents,
     /// Its own share in those that it uses, until it has ended.
-    pub(super) uses: Vec<Dependency>,
+    pub(super) dependencies: Vec<Dependency>,
 }
 
 /// An edge that cannot be.
@@ -77,20 +77,20 @@ pub(super) enum BadEdge {
         times: usize,
     },
     #[error(
-        "{edge}: {used} is gone before {user} is: components end first, then closers close, then \
-         telemetry is flushed; declare {used} in the same stage as {user} or a later one"
+        "{edge}: {dependency} is gone before {dependent} is: components end first, then closers close, then \
+         telemetry is flushed; declare {dependency} in the same stage as {dependent} or a later one"
     )]
     AgainstTheStages {
         edge: String,
-        user: String,
-        used: String,
+        dependent: String,
+        dependency: String,
     },
-    #[error("uses: {} is a circle, so none of it could be the first to end; take one edge out", .0.join(" → "))]
+    #[error("depends_on: {} is a circle, so none of it could be the first to end; take one edge out", .0.join(" → "))]
     Circle(Vec<String>),
 }
 
 /// Checks the edges and works out what follows.
-pub(super) fn plan(names: &Names<'_>, edges: &[Edge]) -> Result<Plan, Vec<BadEdge>> {
+pub(super) fn end_order(names: &Names<'_>, edges: &[Edge]) -> Result<EndOrder, Vec<BadEdge>> {
     let parts: Vec<(Stage, &str)> = [
         (Stage::Component, &names.components),
         (Stage::Closer, &names.closers),
@@ -100,17 +100,19 @@ pub(super) fn plan(names: &Names<'_>, edges: &[Edge]) -> Result<Plan, Vec<BadEdg
     .flat_map(|(stage, names)| names.iter().map(move |name| (stage, *name)))
     .collect();
 
-    let mut users = vec![Vec::new(); parts.len()];
+    let mut dependents = vec![Vec::new(); parts.len()];
     let mut bad = Vec::new();
     for edge in edges {
         match resolve(edge, &parts) {
-            Ok((user, used)) if !users[used].contains(&user) => users[used].push(user),
+            Ok((dependent, dependency)) if !dependents[dependency].contains(&dependent) => {
+                dependents[dependency].push(dependent)
+            }
             Ok(_) => {}
             Err(problem) => bad.push(problem),
         }
     }
     if bad.is_empty()
-        && let Some(circle) = circle(&users)
+        && let Some(circle) = circle(&dependents)
     {
         let names = circle.iter().map(|&i| parts[i].1.to_owned());
         bad.push(BadEdge::Circle(names.collect()));
@@ -120,15 +122,15 @@ pub(super) fn plan(names: &Names<'_>, edges: &[Edge]) -> Result<Plan, Vec<BadEdg
     }
     let first_closer = names.components.len();
     let first_flusher = first_closer + names.closers.len();
-    Ok(Plan {
-        closers: in_order(&users, first_closer..first_flusher),
-        flushers: in_order(&users, first_flusher..parts.len()),
-        users: users.drain(..first_closer).collect(),
+    Ok(EndOrder {
+        closers: in_order(&dependents, first_closer..first_flusher),
+        flushers: in_order(&dependents, first_flusher..parts.len()),
+        dependents: dependents.drain(..first_closer).collect(),
     })
 }
 
 fn resolve(edge: &Edge, parts: &[(Stage, &str)]) -> Result<(usize, usize), BadEdge> {
-    let said = || format!("uses({:?}, {:?})", edge.user, edge.used);
+    let said = || format!("depends_on({:?}, {:?})", edge.dependent, edge.dependency);
     let find = |name: &str| {
         let mut found = (0..parts.len()).filter(|&i| parts[i].1 == name);
         match (found.next(), found.count()) {
@@ -145,26 +147,26 @@ fn resolve(edge: &Edge, parts: &[(Stage, &str)]) -> Result<(usize, usize), BadEd
             }),
         }
     };
-    let (user, used) = (find(&edge.user)?, find(&edge.used)?);
-    if parts[user].0 > parts[used].0 {
+    let (dependent, dependency) = (find(&edge.dependent)?, find(&edge.dependency)?);
+    if parts[dependent].0 > parts[dependency].0 {
         return Err(BadEdge::AgainstTheStages {
             edge: said(),
-            user: edge.user.clone(),
-            used: edge.used.clone(),
+            dependent: edge.dependent.clone(),
+            dependency: edge.dependency.clone(),
         });
     }
-    Ok((user, used))
+    Ok((dependent, dependency))
 }
 
-/// A circle if there is one, from user to used, its first part repeated at its end.
-fn circle(users: &[Vec<usize>]) -> Option<Vec<usize>> {
-    let ended = endable(users, 0..users.len());
-    // Each part that can never end has a user that can never end: going from one to the next comes
+/// A circle if there is one, from dependent to dependency, its first part repeated at its end.
+fn circle(dependents: &[Vec<usize>]) -> Option<Vec<usize>> {
+    let ended = endable(dependents, 0..dependents.len());
+    // Each part that can never end has a dependent that can never end: going from one to the next comes
     // back to where it has been.
     let stuck = |i: &usize| !ended.contains(i);
-    let mut path: Vec<usize> = vec![(0..users.len()).find(stuck)?];
+    let mut path: Vec<usize> = vec![(0..dependents.len()).find(stuck)?];
     loop {
-        let next = *users[*path.last()?].iter().find(|i| stuck(i))?;
+        let next = *dependents[*path.last()?].iter().find(|i| stuck(i))?;
         if let Some(from) = path.iter().position(|&i| i == next) {
             path.drain(..from);
             path.push(next);
@@ -175,13 +177,13 @@ fn circle(users: &[Vec<usize>]) -> Option<Vec<usize>> {
     }
 }
 
-/// The order in which the parts in `stage` can end: always the first declared of those whose users
+/// The order in which the parts in `stage` can end: always the first declared of those whose dependents
 /// in this stage have ended. Without those that never can.
-fn endable(users: &[Vec<usize>], stage: std::ops::Range<usize>) -> Vec<usize> {
+fn endable(dependents: &[Vec<usize>], stage: std::ops::Range<usize>) -> Vec<usize> {
     let mut ended: Vec<usize> = Vec::with_capacity(stage.len());
     let free = |i: usize, ended: &[usize]| {
-        let done = |user: &usize| !stage.contains(user) || ended.contains(user);
-        !ended.contains(&i) && users[i].iter().all(done)
+        let done = |dependent: &usize| !stage.contains(dependent) || ended.contains(dependent);
+        !ended.contains(&i) && dependents[i].iter().all(done)
     };
     while let Some(next) = stage.clone().find(|&i| free(i, &ended)) {
         ended.push(next);
@@ -189,23 +191,23 @@ fn endable(users: &[Vec<usize>], stage: std::ops::Range<usize>) -> Vec<usize> {
     ended
 }
 
-fn in_order(users: &[Vec<usize>], stage: std::ops::Range<usize>) -> Vec<usize> {
+fn in_order(dependents: &[Vec<usize>], stage: std::ops::Range<usize>) -> Vec<usize> {
     let first = stage.start;
-    endable(users, stage)
+    endable(dependents, stage)
         .into_iter()
         .map(|i| i - first)
         .collect()
 }
 
-impl Plan {
+impl EndOrder {
     /// Ties the components together, in the order in which they were declared.
     pub(super) fn tie(&self) -> Vec<Ties> {
-        let mut ties: Vec<Ties> = self.users.iter().map(|_| Ties::default()).collect();
-        for (used, users) in self.users.iter().enumerate() {
-            let (shares, all) = Dependents::new(users.len());
-            ties[used].users = all;
-            for (&user, share) in users.iter().zip(shares) {
-                ties[user].uses.push(share);
+        let mut ties: Vec<Ties> = self.dependents.iter().map(|_| Ties::default()).collect();
+        for (dependency, dependents) in self.dependents.iter().enumerate() {
+            let (shares, all) = Dependents::new(dependents.len());
+            ties[dependency].dependents = all;
+            for (&dependent, share) in dependents.iter().zip(shares) {
+                ties[dependent].dependencies.push(share);
             }
         }
         ties
@@ -248,13 +250,13 @@ fn distance(a: &str, b: &str) -> usize {
 mod tests {
     use super::*;
 
-    fn planned(names: &Names<'_>, edges: &[(&str, &str)]) -> Result<Plan, Vec<BadEdge>> {
-        let edge = |&(user, used): &(&str, &str)| Edge {
-            user: user.to_owned(),
-            used: used.to_owned(),
+    fn planned(names: &Names<'_>, edges: &[(&str, &str)]) -> Result<EndOrder, Vec<BadEdge>> {
+        let edge = |&(dependent, dependency): &(&str, &str)| Edge {
+            dependent: dependent.to_owned(),
+            dependency: dependency.to_owned(),
         };
         let edges: Vec<Edge> = edges.iter().map(edge).collect();
-        plan(names, &edges)
+        end_order(names, &edges)
     }
 
     fn refused(names: &Names<'_>, edges: &[(&str, &str)]) -> String {
@@ -302,7 +304,7 @@ mod tests {
     fn an_unknown_name_is_refused_with_the_nearest_and_all_that_are_known() {
         assert_eq!(
             refused(&shop(), &[("api", "postgers")]),
-            "uses(\"api\", \"postgers\"): nothing is called postgers; did you mean postgres?; \
+            "depends_on(\"api\", \"postgers\"): nothing is called postgers; did you mean postgres?; \
              there is api, receipts, relay, postgres, broker, traces"
         );
         let far = refused(&shop(), &[("frontend", "postgres")]);
@@ -356,10 +358,10 @@ mod tests {
         let plan = planned(&shop(), &[("api", "relay"), ("receipts", "relay")]).unwrap();
         let mut ties = plan.tie();
         let relay = ties.remove(2);
-        assert!(relay.users.any() && !ties[0].users.any());
+        assert!(relay.dependents.any() && !ties[0].dependents.any());
         ties.remove(0);
-        assert!(relay.users.any());
+        assert!(relay.dependents.any());
         ties.remove(0);
-        assert!(!relay.users.any());
+        assert!(!relay.dependents.any());
     }
 }
