@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::ValueEnum;
-use real_servers::{Nats, NotHere, Postgres, RabbitMq, Redis};
+use real_servers::{Nats, NotHere, Postgres, RabbitMqServer, Redis};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection, PgConnection};
 
@@ -45,7 +45,7 @@ enum Server {
     None,
     Postgres(Postgres),
     Redis(Redis),
-    RabbitMq(RabbitMq),
+    RabbitMq(RabbitMqServer),
     Nats(Nats),
 }
 
@@ -59,7 +59,7 @@ impl Place {
             On::Sqlite => Some(Server::None),
             On::Postgres | On::PostgresQueue => started(Postgres::start(), Server::Postgres),
             On::Redis => started(Redis::start(), Server::Redis),
-            On::Rabbitmq => started(RabbitMq::start(), Server::RabbitMq),
+            On::Rabbitmq => started(RabbitMqServer::start(), Server::RabbitMq),
             On::Nats => started(Nats::start(), Server::Nats),
         };
         let folder = folder.join("orders");

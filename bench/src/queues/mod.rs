@@ -138,7 +138,7 @@ async fn measure(on: On, options: &Options) -> anyhow::Result<Vec<Row>> {
             }
             None => Ok(Vec::new()),
         },
-        On::Rabbitmq => match real_servers::or_skip(real_servers::RabbitMq::start()) {
+        On::Rabbitmq => match real_servers::or_skip(real_servers::RabbitMqServer::start()) {
             Some(server) => {
                 let bench = rabbitmq::RabbitMq::open(&server.url()).await?;
                 pairs("rabbitmq", bench, options).await

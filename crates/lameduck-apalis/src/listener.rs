@@ -27,16 +27,16 @@ const AGAIN: Duration = Duration::from_secs(10);
 const GATHER: Duration = Duration::from_millis(10);
 
 /// Listens as long as it lives and `pool` is open.
-pub(super) struct Listener {
+pub(super) struct NotificationListener {
     heard: Arc<Notify>,
     running: JoinHandle<()>,
 }
 
-impl Listener {
-    pub(super) fn start(pool: &PgPool, queue: &str) -> Listener {
+impl NotificationListener {
+    pub(super) fn start(pool: &PgPool, queue: &str) -> NotificationListener {
         let heard = Arc::new(Notify::new());
         let listening = listen(pool.clone(), queue.to_owned(), heard.clone());
-        Listener {
+        NotificationListener {
             heard,
             running: tokio::spawn(listening),
         }
@@ -49,7 +49,7 @@ impl Listener {
     }
 }
 
-impl Drop for Listener {
+impl Drop for NotificationListener {
     fn drop(&mut self) {
         self.running.abort();
     }

@@ -10,9 +10,9 @@ use apalis_postgres::{Config, PostgresStorage, queries};
 use serde::Serialize;
 use sqlx::{PgConnection, PgPool, Postgres};
 
-use crate::listener::Listener;
-use crate::seat::{self, Ended, Fetched, Seat};
-use crate::session::{Own, Session, within};
+use crate::listener::NotificationListener;
+use crate::seat::{self, EndedAttempt, Fetched, Seat};
+use crate::session::{Own, StorageSession, within};
 use lameduck_core::BoxError;
 use lameduck_jobs::adapter::answers;
 use lameduck_jobs::adapter::polling;
@@ -24,7 +24,7 @@ use lameduck_jobs::{Lost, Queue, Settled, Taken};
 /// the task says otherwise); then they stay in the table as `Failed`.
 pub struct ApalisPostgres {
     own: Own<Postgres>,
-    listener: Mutex<Option<Arc<Listener>>>,
+    listener: Mutex<Option<Arc<NotificationListener>>>,
     seat: Seat,
 }
 
@@ -133,7 +133,7 @@ impl ApalisPostgres {
     /// cancelled, by whomever, in a transaction, and has it go back to the pool like that (sqlx#4385):
     /// what is written there is seen by nobody, and gone when the session ends. It is committed here, since
     /// whoever has written there since was told that it is.
-    async fn session(&self) -> Result<Session<Postgres>, BoxError> {
+    async fn session(&self) -> Result<StorageSession<Postgres>, BoxError> {
         let mut session = self.own.either(self.seat.answer()).await?;
         // One round trip, and without a transaction no warning in the server's log either.
         if sqlx::raw_sql("BEGIN; COMMIT")
@@ -155,7 +155,7 @@ impl ApalisPostgres {
     }
 
     /// Writes the results of many jobs at once.
-    async fn write(&self, results: Vec<Ended<'_>>) -> Result<Vec<Settled>, BoxError> {
+    async fn write(&self, results: Vec<EndedAttempt<'_>>) -> Result<Vec<Settled>, BoxError> {
         let _turn = self.seat.turn.lock().await;
         // No transaction: one statement is one already, and its two extra round trips would
         // be most of the time that an acknowledgement takes.
@@ -199,7 +199,7 @@ impl ApalisPostgres {
         Ok(session.answered(usize::try_from(given)?))
     }
 
-    fn listener(&self) -> MutexGuard<'_, Option<Arc<Listener>>> {
+    fn listener(&self) -> MutexGuard<'_, Option<Arc<NotificationListener>>> {
         self.listener.lock().unwrap_or_else(|e| e.into_inner())
     }
 }
@@ -238,7 +238,7 @@ impl Queue for ApalisPostgres {
         };
         within(self.seat.lease, opened).await?;
         self.listener()
-            .get_or_insert_with(|| Arc::new(Listener::start(self.own.pool(), queue)));
+            .get_or_insert_with(|| Arc::new(NotificationListener::start(self.own.pool(), queue)));
         Ok(())
     }
 
@@ -261,12 +261,12 @@ impl Queue for ApalisPostgres {
     }
 
     async fn done(&self, them: &[&Fetched]) -> Vec<Result<Settled, BoxError>> {
-        let results = them.iter().map(|it| Ended::done(it)).collect();
+        let results = them.iter().map(|it| EndedAttempt::done(it)).collect();
         answers(them.len(), self.write(results).await)
     }
 
     async fn failed(&self, it: &Fetched, why: &str) -> Result<Settled, BoxError> {
-        let settled = self.write(vec![Ended::failed(it, why)]).await?;
+        let settled = self.write(vec![EndedAttempt::failed(it, why)]).await?;
         polling::tell(&self.seat.queue);
         Ok(settled.into_iter().next().unwrap_or(Settled::NotOurs))
     }

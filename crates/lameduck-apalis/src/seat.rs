@@ -73,24 +73,24 @@ impl Fetched {
 }
 
 /// How a job has ended, as the storages write it down.
-pub(super) struct Ended<'a> {
+pub(super) struct EndedAttempt<'a> {
     pub(super) it: &'a Fetched,
     pub(super) status: &'static str,
     /// In JSON.
     pub(super) result: String,
 }
 
-impl<'a> Ended<'a> {
-    pub(super) fn done(it: &'a Fetched) -> Ended<'a> {
-        Ended {
+impl<'a> EndedAttempt<'a> {
+    pub(super) fn done(it: &'a Fetched) -> EndedAttempt<'a> {
+        EndedAttempt {
             it,
             status: "Done",
             result: r#"{"Ok": null}"#.to_owned(),
         }
     }
 
-    pub(super) fn failed(it: &'a Fetched, why: &str) -> Ended<'a> {
-        Ended {
+    pub(super) fn failed(it: &'a Fetched, why: &str) -> EndedAttempt<'a> {
+        EndedAttempt {
             it,
             status: "Failed",
             result: serde_json::json!({ "Err": why }).to_string(),

@@ -63,16 +63,16 @@ impl<DB: Database> Own<DB> {
 
     /// A session of the application's, or one of our own if it does not have one within `limit`: it may have
     /// used up its pool, or have connections in it that do not answer.
-    pub(super) async fn either(&self, limit: Duration) -> Result<Session<DB>, BoxError> {
-        match Session::of(&self.application, limit).await {
-            Err(_) if self.possible => Session::of(self.pool(), limit).await,
+    pub(super) async fn either(&self, limit: Duration) -> Result<StorageSession<DB>, BoxError> {
+        match StorageSession::of(&self.application, limit).await {
+            Err(_) if self.possible => StorageSession::of(self.pool(), limit).await,
             session => session,
         }
     }
 
     /// A session that nobody else has.
-    pub(super) async fn session(&self, limit: Duration) -> Result<Session<DB>, BoxError> {
-        Session::of(self.pool(), limit).await
+    pub(super) async fn session(&self, limit: Duration) -> Result<StorageSession<DB>, BoxError> {
+        StorageSession::of(self.pool(), limit).await
     }
 
     /// Says goodbye on each of them. Nothing can be asked afterwards.
@@ -87,19 +87,22 @@ impl<DB: Database> Own<DB> {
 const GOODBYE: Duration = Duration::from_secs(1);
 
 /// A connection that is asked something. It goes back to its pool only when the answer has come.
-pub(super) struct Session<DB: Database> {
+pub(super) struct StorageSession<DB: Database> {
     connection: Option<PoolConnection<DB>>,
     answered: bool,
 }
 
-impl<DB: Database> Session<DB> {
+impl<DB: Database> StorageSession<DB> {
     /// One of `pool`, if there is one within `limit`.
-    pub(super) async fn of(pool: &Pool<DB>, limit: Duration) -> Result<Session<DB>, BoxError> {
+    pub(super) async fn of(
+        pool: &Pool<DB>,
+        limit: Duration,
+    ) -> Result<StorageSession<DB>, BoxError> {
         let connection = match timeout(limit, pool.acquire()).await {
             Ok(connection) => connection?,
             Err(_) => return Err(format!("the pool had no connection within {limit:?}").into()),
         };
-        Ok(Session {
+        Ok(StorageSession {
             connection: Some(connection),
             answered: false,
         })
@@ -112,7 +115,7 @@ impl<DB: Database> Session<DB> {
     }
 }
 
-impl<DB: Database> Deref for Session<DB> {
+impl<DB: Database> Deref for StorageSession<DB> {
     type Target = DB::Connection;
 
     fn deref(&self) -> &DB::Connection {
@@ -120,13 +123,13 @@ impl<DB: Database> Deref for Session<DB> {
     }
 }
 
-impl<DB: Database> DerefMut for Session<DB> {
+impl<DB: Database> DerefMut for StorageSession<DB> {
     fn deref_mut(&mut self) -> &mut DB::Connection {
         self.connection.as_mut().expect("it is taken on drop alone")
     }
 }
 
-impl<DB: Database> Drop for Session<DB> {
+impl<DB: Database> Drop for StorageSession<DB> {
     fn drop(&mut self) {
         if let Some(connection) = self.connection.take()
             && !self.answered

@@ -11,7 +11,7 @@ use apalis_sqlite::{Config, SqliteStorage, queries};
 use serde::Serialize;
 use sqlx::{Connection, Sqlite, SqliteConnection, SqlitePool};
 
-use crate::seat::{self, Ended, Fetched, Seat};
+use crate::seat::{self, EndedAttempt, Fetched, Seat};
 use crate::session::{Own, within};
 use lameduck_core::BoxError;
 use lameduck_jobs::adapter::answers;
@@ -153,7 +153,7 @@ impl ApalisSqlite {
     }
 
     /// Writes the results of many jobs at once.
-    async fn write(&self, results: Vec<Ended<'_>>) -> Result<Vec<Settled>, BoxError> {
+    async fn write(&self, results: Vec<EndedAttempt<'_>>) -> Result<Vec<Settled>, BoxError> {
         let _turn = self.seat.turn.lock().await;
         let mut session = self.own.either(self.seat.answer()).await?;
         let mut tx = session.begin_with("BEGIN IMMEDIATE").await?;
@@ -241,12 +241,12 @@ impl Queue for ApalisSqlite {
     }
 
     async fn done(&self, them: &[&Fetched]) -> Vec<Result<Settled, BoxError>> {
-        let results = them.iter().map(|it| Ended::done(it)).collect();
+        let results = them.iter().map(|it| EndedAttempt::done(it)).collect();
         answers(them.len(), self.write(results).await)
     }
 
     async fn failed(&self, it: &Fetched, why: &str) -> Result<Settled, BoxError> {
-        let settled = self.write(vec![Ended::failed(it, why)]).await?;
+        let settled = self.write(vec![EndedAttempt::failed(it, why)]).await?;
         polling::tell(&self.seat.queue);
         Ok(settled.into_iter().next().unwrap_or(Settled::NotOurs))
     }

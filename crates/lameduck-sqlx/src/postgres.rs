@@ -34,7 +34,7 @@ pub(crate) async fn sessions<DB: Database>(pool: &Pool<DB>, in_use: usize) -> Op
     tell(&sessions, in_use)
 }
 
-fn tell(sessions: &[Session], in_use: usize) -> Option<String> {
+fn tell(sessions: &[ServerSession], in_use: usize) -> Option<String> {
     let details = details::are_told();
     let told: Vec<String> = sessions.iter().map(|it| it.tell(details)).collect();
     match told.len() {
@@ -45,7 +45,7 @@ fn tell(sessions: &[Session], in_use: usize) -> Option<String> {
     }
 }
 
-async fn ask(options: &PgConnectOptions) -> Result<Vec<Session>, sqlx::Error> {
+async fn ask(options: &PgConnectOptions) -> Result<Vec<ServerSession>, sqlx::Error> {
     let mut connection = options.connect().await?;
     // Other processes on this machine may have sessions of the same user: by the port of the socket
     // they can be told apart, unless it is a Unix socket or there is a proxy in between.
@@ -66,7 +66,7 @@ async fn ask(options: &PgConnectOptions) -> Result<Vec<Session>, sqlx::Error> {
     .await?;
     connection.close().await?;
     let session = |row: &PgRow| {
-        Ok(Session {
+        Ok(ServerSession {
             pid: row.try_get("pid")?,
             state: row.try_get("state")?,
             query: row.try_get("query")?,
@@ -76,14 +76,14 @@ async fn ask(options: &PgConnectOptions) -> Result<Vec<Session>, sqlx::Error> {
     rows.iter().map(session).collect()
 }
 
-struct Session {
+struct ServerSession {
     pid: i32,
     state: Option<String>,
     query: Option<String>,
     seconds: Option<f64>,
 }
 
-impl Session {
+impl ServerSession {
     /// Without the values in its statement, unless `details` are asked for.
     fn tell(&self, details: bool) -> String {
         let mut told = format!("session {}", self.pid);
@@ -121,8 +121,8 @@ mod tests {
         new(state, query).tell(false)
     }
 
-    fn new(state: &str, query: &str) -> Session {
-        Session {
+    fn new(state: &str, query: &str) -> ServerSession {
+        ServerSession {
             pid: 4711,
             state: Some(state.to_owned()),
             query: Some(query.to_owned()),

@@ -34,17 +34,17 @@ pub(crate) struct Daemon {
     folder: PathBuf,
     /// What makes it end at once and leave nothing behind.
     end: Signal,
-    running: Option<Running>,
+    running: Option<RunningDaemon>,
 }
 
 #[derive(Debug)]
-struct Running {
+struct RunningDaemon {
     server: Child,
     leash: Child,
 }
 
 /// How to see that a server is ready.
-pub(crate) struct Ready {
+pub(crate) struct ReadyWhen {
     /// What it writes then.
     pub(crate) says: &'static str,
     /// Where it listens then.
@@ -66,7 +66,7 @@ impl Daemon {
     ///
     /// # Panics
     /// If it ends or is not ready in time, with its output; if it is running already.
-    pub(crate) fn start(&mut self, mut command: Command, ready: Option<Ready>) {
+    pub(crate) fn start(&mut self, mut command: Command, ready: Option<ReadyWhen>) {
         assert!(self.running.is_none(), "{} is running already", self.name);
         let said_before = self.output_len();
         let output = OpenOptions::new()
@@ -100,13 +100,13 @@ impl Daemon {
             .process_group(0)
             .spawn()
             .unwrap_or_else(|error| panic!("/bin/sh: {error}"));
-        self.running = Some(Running { server, leash });
+        self.running = Some(RunningDaemon { server, leash });
         if let Some(ready) = ready {
             self.wait_until(&ready, said_before);
         }
     }
 
-    fn wait_until(&mut self, ready: &Ready, said_before: u64) {
+    fn wait_until(&mut self, ready: &ReadyWhen, said_before: u64) {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, ready.port));
         let deadline = Instant::now() + START_LIMIT;
         loop {
@@ -210,7 +210,7 @@ impl Drop for Daemon {
     }
 }
 
-impl Running {
+impl RunningDaemon {
     /// Before the server is waited for: its number may then belong to somebody else.
     fn unleash(&mut self) {
         let _ = self.leash.kill();

@@ -36,12 +36,12 @@ mod skip;
 
 use std::fmt;
 
-pub use browser::{Browser, Page};
+pub use browser::{Browser, BrowserPage};
 pub use client::{python, runs};
 pub use mariadb::MariaDb;
 pub use nats::Nats;
 pub use postgres::Postgres;
-pub use rabbitmq::RabbitMq;
+pub use rabbitmq::RabbitMqServer;
 pub use redis::Redis;
 pub use skip::{REQUIRED, Run, Skipped, skip};
 

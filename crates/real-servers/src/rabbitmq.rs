@@ -7,7 +7,7 @@ use rustix::process::Signal;
 use tempfile::TempDir;
 
 use crate::NotHere;
-use crate::daemon::{Daemon, Ready};
+use crate::daemon::{Daemon, ReadyWhen};
 use crate::port::Port;
 use crate::program;
 
@@ -17,7 +17,7 @@ use crate::program;
 /// Left to itself, RabbitMQ would start an epmd in the background that outlives it. Here it runs in the
 /// foreground, started first, and ends with the broker.
 #[derive(Debug)]
-pub struct RabbitMq {
+pub struct RabbitMqServer {
     // Ended before their folder goes.
     broker: Daemon,
     names: Daemon,
@@ -29,7 +29,7 @@ pub struct RabbitMq {
     names_program: PathBuf,
 }
 
-impl RabbitMq {
+impl RabbitMqServer {
     /// A new, empty broker, ready for connections: about 8 s.
     ///
     /// # Errors
@@ -38,7 +38,7 @@ impl RabbitMq {
     ///
     /// # Panics
     /// If it does not start, with its output.
-    pub fn start() -> Result<RabbitMq, NotHere> {
+    pub fn start() -> Result<RabbitMqServer, NotHere> {
         let not_here = || NotHere::new("rabbitmq-server", "apt-get install rabbitmq-server");
         // The script itself rather than Debian's wrapper in PATH, which would change the user.
         let script = PathBuf::from("/usr/lib/rabbitmq/bin/rabbitmq-server");
@@ -57,7 +57,7 @@ impl RabbitMq {
             .prefix("real-rabbitmq-")
             .tempdir()
             .unwrap_or_else(|error| panic!("no temporary folder: {error}"));
-        let mut rabbitmq = RabbitMq {
+        let mut rabbitmq = RabbitMqServer {
             broker: Daemon::new("rabbitmq", folder.path(), Signal::KILL),
             names: Daemon::new("epmd", folder.path(), Signal::KILL),
             folder,
@@ -76,7 +76,7 @@ impl RabbitMq {
         format!("amqp://guest:guest@127.0.0.1:{}/%2f", self.port.number())
     }
 
-    /// The broker's log so far, that of runs before [`start_again`](RabbitMq::start_again) included.
+    /// The broker's log so far, that of runs before [`start_again`](RabbitMqServer::start_again) included.
     pub fn log(&self) -> String {
         self.broker.output()
     }
@@ -124,14 +124,14 @@ impl RabbitMq {
             .env("RABBITMQ_PID_FILE", folder.join("pid"))
             .env("ERL_EPMD_ADDRESS", "127.0.0.1")
             .env("ERL_EPMD_PORT", self.names_port.number().to_string());
-        let ready = Ready {
+        let ready = ReadyWhen {
             says: "Server startup complete",
             port: self.port.number(),
         };
         self.broker.start(broker, Some(ready));
     }
 
-    /// The numbers of its processes at this moment; none after [`kill`](RabbitMq::kill).
+    /// The numbers of its processes at this moment; none after [`kill`](RabbitMqServer::kill).
     pub fn processes(&self) -> Vec<u32> {
         let mut processes = self.broker.processes();
         processes.extend(self.names.processes());

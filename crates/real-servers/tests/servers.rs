@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use real_servers::{Browser, MariaDb, Nats, Postgres, RabbitMq, Redis, or_skip};
+use real_servers::{Browser, MariaDb, Nats, Postgres, RabbitMqServer, Redis, or_skip};
 
 /// Says in the environment of a copy of this test that it is the one to be killed.
 const VICTIM: &str = "REAL_SERVERS_TEST_VICTIM";
@@ -188,7 +188,7 @@ fn nats_comes_back_with_its_streams_and_leaves_no_process() {
 
 #[test]
 fn rabbitmq_comes_back_and_leaves_no_process() {
-    let Some(mut rabbitmq) = or_skip(RabbitMq::start()) else {
+    let Some(mut rabbitmq) = or_skip(RabbitMqServer::start()) else {
         return;
     };
     let url = rabbitmq.url();
@@ -273,7 +273,7 @@ fn no_orphans_when_the_test_process_is_killed() {
 fn die_with_servers_running() -> ! {
     let redis = or_skip(Redis::start());
     let postgres = or_skip(Postgres::start());
-    let rabbitmq = or_skip(RabbitMq::start());
+    let rabbitmq = or_skip(RabbitMqServer::start());
     let mut pids = redis.as_ref().map(Redis::processes).unwrap_or_default();
     pids.extend(
         postgres
@@ -284,7 +284,7 @@ fn die_with_servers_running() -> ! {
     pids.extend(
         rabbitmq
             .as_ref()
-            .map(RabbitMq::processes)
+            .map(RabbitMqServer::processes)
             .unwrap_or_default(),
     );
     for pid in pids {

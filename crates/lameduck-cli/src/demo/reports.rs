@@ -13,12 +13,12 @@ use crate::progress::Progress;
 
 /// As much of a report as the timeline needs.
 #[derive(Deserialize)]
-struct Report {
-    phases: Vec<PhaseTime>,
+struct DemoReport {
+    phases: Vec<DemoPhase>,
 }
 
 #[derive(Deserialize)]
-struct PhaseTime {
+struct DemoPhase {
     phase: String,
     ms: f64,
 }
@@ -54,8 +54,8 @@ impl Reports {
         let text = std::fs::read_to_string(&self.file).ok()?;
         // Else the next round could take it for its own.
         std::fs::remove_file(&self.file).ok()?;
-        let report: Report = serde_json::from_str(&text).ok()?;
-        let phase = |it: PhaseTime| {
+        let report: DemoReport = serde_json::from_str(&text).ok()?;
+        let phase = |it: DemoPhase| {
             Some(Phase {
                 name: it.phase,
                 lasted: Duration::try_from_secs_f64(it.ms / 1e3).ok()?,

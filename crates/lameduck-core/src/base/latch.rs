@@ -17,7 +17,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use crate::base::sync::{AtomicU8, Ordering};
-use crate::base::waiters::{Place, Waiters};
+use crate::base::waiters::{WaiterPlace, Waiters};
 
 /// A switch that is thrown once, and that many may wait for.
 pub struct Latch {
@@ -68,7 +68,7 @@ impl Latch {
 #[must_use = "a latch is only waited for when this is awaited"]
 pub struct UntilSet<'a> {
     latch: &'a Latch,
-    place: Option<Place>,
+    place: Option<WaiterPlace>,
 }
 
 impl Future for UntilSet<'_> {

@@ -1,5 +1,6 @@
 //! The ground: what knows nothing of a shutdown. Clocks, one-way switches, those who wait.
 
+pub(crate) mod abort_on_drop;
 mod bad_configuration;
 pub mod bounded;
 pub mod clock;

@@ -16,17 +16,17 @@ use slab::Slab;
 use crate::base::sync::{Mutex, MutexGuard};
 
 pub(crate) struct Waiters {
-    list: Mutex<List>,
+    list: Mutex<WaiterList>,
 }
 
-struct List {
+struct WaiterList {
     wakers: Slab<Waker>,
     /// How often everybody was woken. A place from an earlier turn is void.
     turn: usize,
 }
 
 /// A place on the list. To be given up with [`Waiters::leave`].
-pub(crate) struct Place {
+pub(crate) struct WaiterPlace {
     key: usize,
     turn: usize,
 }
@@ -34,20 +34,20 @@ pub(crate) struct Place {
 impl Waiters {
     pub(crate) fn new() -> Self {
         Waiters {
-            list: Mutex::new(List {
+            list: Mutex::new(WaiterList {
                 wakers: Slab::new(),
                 turn: 0,
             }),
         }
     }
 
-    fn list(&self) -> MutexGuard<'_, List> {
+    fn list(&self) -> MutexGuard<'_, WaiterList> {
         // Nothing under this lock can panic half way, so a poisoned list is still a whole list.
         self.list.lock().unwrap_or_else(|e| e.into_inner())
     }
 
     /// Puts `waker` on the list, in the place it already has if it has one.
-    pub(crate) fn enrol(&self, place: &mut Option<Place>, waker: &Waker) {
+    pub(crate) fn enrol(&self, place: &mut Option<WaiterPlace>, waker: &Waker) {
         let mut list = self.list();
         match place {
             Some(p) if p.turn == list.turn => list.wakers[p.key].clone_from(waker),
@@ -56,7 +56,7 @@ impl Waiters {
                 if list.wakers.capacity() == 0 {
                     list.wakers.reserve_exact(1);
                 }
-                *place = Some(Place {
+                *place = Some(WaiterPlace {
                     key: list.wakers.insert(waker.clone()),
                     turn: list.turn,
                 })
@@ -65,7 +65,7 @@ impl Waiters {
     }
 
     /// Gives the place up.
-    pub(crate) fn leave(&self, place: &mut Option<Place>) {
+    pub(crate) fn leave(&self, place: &mut Option<WaiterPlace>) {
         if let Some(p) = place.take() {
             let mut list = self.list();
             if p.turn == list.turn {

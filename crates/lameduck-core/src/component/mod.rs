@@ -20,7 +20,7 @@ use std::time::Duration;
 use crate::base::text::with_causes;
 use crate::base::{BadConfiguration, BoxError, BoxFuture};
 #[cfg(unix)]
-use crate::environment::inherited::Sockets;
+use crate::environment::inherited::InheritedSockets;
 use crate::handle::Handle;
 use crate::shutdown::reason::Reason;
 
@@ -121,7 +121,7 @@ pub struct Start<'a> {
     pub(crate) lame_duck_min: Duration,
     /// What the process was started with.
     #[cfg(unix)]
-    pub(crate) sockets: &'a mut Sockets,
+    pub(crate) sockets: &'a mut InheritedSockets,
 }
 
 impl Start<'_> {

@@ -28,13 +28,13 @@ const UNKNOWN: &str = "unknown";
 
 /// The sockets not yet taken by a server.
 #[derive(Debug, Default)]
-pub(crate) struct Sockets {
-    left: Vec<Socket>,
+pub(crate) struct InheritedSockets {
+    left: Vec<InheritedSocket>,
     count: i32,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Socket {
+struct InheritedSocket {
     number: i32,
     name: String,
     /// The server that takes it, once that is known.
@@ -66,9 +66,9 @@ struct Me {
     pid_fd_id: Option<u64>,
 }
 
-impl Sockets {
+impl InheritedSockets {
     /// Reads the environment. Sockets meant for another process are none of ours.
-    pub(crate) fn from_env() -> Result<Sockets, BadListenFds> {
+    pub(crate) fn from_env() -> Result<InheritedSockets, BadListenFds> {
         // A variable set to nothing is a variable not set.
         let var = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
         let variables = Variables {
@@ -81,20 +81,20 @@ impl Sockets {
             pid: std::process::id(),
             pid_fd_id: own_pid_fd_id(),
         };
-        Sockets::parse(variables, &me)
+        InheritedSockets::parse(variables, &me)
     }
 
-    fn parse(variables: Variables, me: &Me) -> Result<Sockets, BadListenFds> {
+    fn parse(variables: Variables, me: &Me) -> Result<InheritedSockets, BadListenFds> {
         let bad = |variable, value, problem: &str| BadListenFds {
             variable,
             value,
             problem: problem.to_owned(),
         };
         let Some(fds) = variables.fds else {
-            return Ok(Sockets::default());
+            return Ok(InheritedSockets::default());
         };
         let count = match fds.parse() {
-            Ok(0) => return Ok(Sockets::default()),
+            Ok(0) => return Ok(InheritedSockets::default()),
             Ok(n @ 1..=MOST) => n,
             _ => {
                 return Err(bad(
@@ -113,7 +113,7 @@ impl Sockets {
         };
         match pid.parse::<u32>() {
             Ok(pid) if pid == me.pid => {}
-            Ok(_) => return Ok(Sockets::default()),
+            Ok(_) => return Ok(InheritedSockets::default()),
             Err(_) => {
                 return Err(bad(
                     "LISTEN_PID",
@@ -124,7 +124,7 @@ impl Sockets {
         }
         if let Some(id) = variables.pid_fd_id {
             match (id.parse::<u64>(), me.pid_fd_id) {
-                (Ok(id), Some(mine)) if id != mine => return Ok(Sockets::default()),
+                (Ok(id), Some(mine)) if id != mine => return Ok(InheritedSockets::default()),
                 (Ok(_), _) => {}
                 (Err(_), _) => {
                     let problem = "expected the inode number of a pidfd, for example 4711";
@@ -146,12 +146,12 @@ impl Sockets {
                 all
             }
         };
-        let socket = |(number, name)| Socket {
+        let socket = |(number, name)| InheritedSocket {
             number,
             name,
             server: None,
         };
-        Ok(Sockets {
+        Ok(InheritedSockets {
             left: (FIRST..).zip(names).map(socket).collect(),
             count,
         })
@@ -209,19 +209,19 @@ impl Sockets {
         Ok(())
     }
 
-    /// Whether there are any for a server, after [`assign`](Sockets::assign).
+    /// Whether there are any for a server, after [`assign`](InheritedSockets::assign).
     pub(crate) fn has_for(&self, server: &str) -> bool {
         let mut left = self.left.iter();
         left.any(|it| it.server.as_deref() == Some(server))
     }
 
-    /// The sockets of a server, after [`assign`](Sockets::assign).
+    /// The sockets of a server, after [`assign`](InheritedSockets::assign).
     ///
     /// # Errors
     ///
     /// If one was closed or taken by somebody else meanwhile.
     pub(crate) fn take(&mut self, server: &str) -> io::Result<Vec<OwnedFd>> {
-        let is_its = |socket: &mut Socket| socket.server.as_deref() == Some(server);
+        let is_its = |socket: &mut InheritedSocket| socket.server.as_deref() == Some(server);
         // One lifecycle at a time looks and takes.
         static TAKING: Mutex<()> = Mutex::new(());
         let _taking = TAKING.lock().unwrap_or_else(|e| e.into_inner());
@@ -236,7 +236,7 @@ impl Sockets {
 }
 
 /// `3 (http)`.
-struct Named<'a>(&'a Socket);
+struct Named<'a>(&'a InheritedSocket);
 
 impl fmt::Display for Named<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -308,7 +308,7 @@ mod tests {
             fds: var("FDS"),
             names: var("FDNAMES"),
         };
-        match Sockets::parse(variables, &ME) {
+        match InheritedSockets::parse(variables, &ME) {
             Ok(sockets) => Ok(sockets
                 .left
                 .into_iter()
@@ -368,13 +368,13 @@ mod tests {
         }
     }
 
-    fn sockets(names: &[&str]) -> Sockets {
-        let socket = |(number, name): (i32, &&str)| Socket {
+    fn sockets(names: &[&str]) -> InheritedSockets {
+        let socket = |(number, name): (i32, &&str)| InheritedSocket {
             number,
             name: (*name).to_owned(),
             server: None,
         };
-        Sockets {
+        InheritedSockets {
             left: (FIRST..).zip(names).map(socket).collect(),
             count: names.len() as i32,
         }

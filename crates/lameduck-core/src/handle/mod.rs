@@ -30,7 +30,7 @@ use crate::report::hooks::ReportHooks;
 use crate::report::journal::{Facts, Journal};
 use crate::shutdown::budget::Budget;
 use crate::shutdown::dependents::Dependents;
-use crate::shutdown::ending::{Cause, Ending};
+use crate::shutdown::forced_end::{Cause, ForcedEnd};
 use crate::shutdown::phase::{Phase, Phases};
 use crate::shutdown::reason::Reason;
 use crate::shutdown::traffic::Traffic;
@@ -41,19 +41,19 @@ use crate::shutdown::traffic::Traffic;
 /// clones ([`until_unused`](Handle::until_unused)).
 #[derive(Clone)]
 pub struct Handle {
-    shared: Arc<Shared>,
-    ties: Ties,
+    shared: Arc<SharedHandle>,
+    ties: HandleTies,
 }
 
 /// How the component that a handle was made for depends on others.
 #[derive(Clone, Default)]
-struct Ties {
+struct HandleTies {
     dependents: Dependents,
     /// Whether it uses another, which then waits for its end.
     waited_for: bool,
 }
 
-struct Shared {
+struct SharedHandle {
     made: Instant,
     phases: Phases,
     ledger: Ledger,
@@ -68,7 +68,7 @@ struct Shared {
     journal: Journal,
     report_hooks: ReportHooks,
     /// When the process is ended by force; not in one that somebody else owns.
-    ending: OnceLock<Arc<Ending>>,
+    forced_end: OnceLock<Arc<ForcedEnd>>,
     /// Whether the report is written to standard error.
     tells_in_lines: AtomicBool,
     /// Whether what the environment says is meant for it.
@@ -95,7 +95,7 @@ impl Handle {
     #[doc(hidden)]
     pub fn new(phases: Phases) -> Handle {
         Handle {
-            shared: Arc::new(Shared {
+            shared: Arc::new(SharedHandle {
                 made: now(),
                 phases,
                 ledger: Ledger::new(),
@@ -109,14 +109,14 @@ impl Handle {
                 tokens: Tokens::default(),
                 journal: Journal::default(),
                 report_hooks: ReportHooks::default(),
-                ending: OnceLock::new(),
+                forced_end: OnceLock::new(),
                 tells_in_lines: AtomicBool::new(true),
                 reads_environment: AtomicBool::new(true),
                 told: Mutex::new(None),
                 extensions: Mutex::default(),
                 readiness: OnceLock::new(),
             }),
-            ties: Ties::default(),
+            ties: HandleTies::default(),
         }
     }
 
@@ -125,7 +125,7 @@ impl Handle {
     pub(crate) fn of_component(&self, dependents: Dependents, waited_for: bool) -> Handle {
         Handle {
             shared: self.shared.clone(),
-            ties: Ties {
+            ties: HandleTies {
                 dependents,
                 waited_for,
             },
@@ -277,24 +277,24 @@ impl Handle {
         self.plan_the_end();
     }
 
-    /// From now on `ending` says when the process is ended by force.
-    pub(crate) fn ends_by(&self, ending: Arc<Ending>) {
-        let _ = self.shared.ending.set(ending);
+    /// From now on `forced_end` says when the process is ended by force.
+    pub(crate) fn ends_by(&self, forced_end: Arc<ForcedEnd>) {
+        let _ = self.shared.forced_end.set(forced_end);
         self.plan_the_end();
     }
 
     /// When the process is ended by force. `None` in one that somebody else owns.
-    pub(crate) fn ending(&self) -> Option<&Arc<Ending>> {
-        self.shared.ending.get()
+    pub(crate) fn forced_end(&self) -> Option<&Arc<ForcedEnd>> {
+        self.shared.forced_end.get()
     }
 
     /// Plans the end by force, if the shutdown has begun.
     fn plan_the_end(&self) {
-        if let (Some(ending), true) = (self.ending(), self.is_shutting_down()) {
+        if let (Some(forced_end), true) = (self.forced_end(), self.is_shutting_down()) {
             let budget = self.budget();
             let patience = budget.patience();
             let from_now = self.left_until(budget.forced_at());
-            ending.plan(from_now, patience, Cause::Deadline, 124);
+            forced_end.plan(from_now, patience, Cause::Deadline, 124);
         }
     }
 

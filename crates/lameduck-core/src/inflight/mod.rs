@@ -40,10 +40,10 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 pub(crate) use self::table::add;
-use self::table::{Book, Line};
+use self::table::{EntryTable, TableLine};
 use crate::base::clock::Millis;
 use crate::base::sync::{Arc, AtomicUsize, Mutex, MutexGuard, Ordering, thread_number};
-use crate::base::waiters::{Place, Waiters};
+use crate::base::waiters::{WaiterPlace, Waiters};
 
 pub use self::name::Name;
 pub use self::table::Ended;
@@ -97,7 +97,7 @@ pub struct Page {
 }
 
 impl EntryId {
-    fn of(shard: &'static Shard, line: &Line) -> EntryId {
+    fn of(shard: &'static Shard, line: &TableLine) -> EntryId {
         EntryId {
             shard: std::ptr::from_ref(shard).addr(),
             nth: line.nth(),
@@ -106,7 +106,7 @@ impl EntryId {
 }
 
 impl Entry {
-    fn of(shard: &'static Shard, line: &Line, now: Millis) -> Entry {
+    fn of(shard: &'static Shard, line: &TableLine, now: Millis) -> Entry {
         Entry {
             id: EntryId::of(shard, line),
             kind: line.kind,
@@ -119,19 +119,19 @@ impl Entry {
 /// The ledger. Cheap to clone; all clones are one ledger.
 #[derive(Clone)]
 pub struct Ledger {
-    parts: Parts,
+    parts: LedgerParts,
     _lease: Arc<Lease>,
 }
 
 /// What a ledger is made of. Lives for ever, but not in vain: see [`Lease`].
 #[derive(Clone, Copy)]
-struct Parts {
+struct LedgerParts {
     shards: &'static [Shard],
     waiters: &'static Waiters,
 }
 
 /// Leaves the parts to a later ledger when the last clone of this one is gone.
-struct Lease(Parts);
+struct Lease(LedgerParts);
 
 /// A part of the ledger, on cache lines of its own.
 #[repr(align(128))]
@@ -141,7 +141,7 @@ struct Shard {
     /// Twice the number that ended, plus one if the shard is watched.
     ended: AtomicUsize,
     /// Those that have a name.
-    book: Mutex<Book>,
+    book: Mutex<EntryTable>,
     waiters: &'static Waiters,
 }
 
@@ -150,7 +150,7 @@ const ONE: usize = 2;
 
 impl Shard {
     #[inline]
-    fn book(&self) -> MutexGuard<'_, Book> {
+    fn book(&self) -> MutexGuard<'_, EntryTable> {
         // Nothing under this lock can panic half way, so a poisoned book is still a whole book.
         self.book.lock().unwrap_or_else(|e| e.into_inner())
     }
@@ -181,27 +181,27 @@ impl Shard {
     }
 }
 
-impl Parts {
-    fn new(shards: usize) -> Parts {
+impl LedgerParts {
+    fn new(shards: usize) -> LedgerParts {
         let waiters: &'static Waiters = Box::leak(Box::new(Waiters::new()));
         let shards: Vec<Shard> = (0..shards)
             .map(|_| Shard {
                 started: AtomicUsize::new(0),
                 ended: AtomicUsize::new(0),
-                book: Mutex::new(Book::new()),
+                book: Mutex::new(EntryTable::new()),
                 waiters,
             })
             .collect();
-        Parts {
+        LedgerParts {
             shards: Box::leak(shards.into_boxed_slice()),
             waiters,
         }
     }
 
     /// The parts of a ledger that is gone and whose entries have all ended.
-    fn spare(shards: usize) -> Option<Parts> {
+    fn spare(shards: usize) -> Option<LedgerParts> {
         let mut spare = SPARE.lock().unwrap_or_else(|e| e.into_inner());
-        let fit = |p: &Parts| p.shards.len() == shards && p.in_flight() == 0;
+        let fit = |p: &LedgerParts| p.shards.len() == shards && p.in_flight() == 0;
         let parts = spare.iter().position(fit).map(|i| spare.swap_remove(i))?;
         for shard in parts.shards {
             shard.book().renew();
@@ -217,7 +217,7 @@ impl Parts {
     }
 }
 
-static SPARE: std::sync::Mutex<Vec<Parts>> = std::sync::Mutex::new(Vec::new());
+static SPARE: std::sync::Mutex<Vec<LedgerParts>> = std::sync::Mutex::new(Vec::new());
 
 impl Drop for Lease {
     fn drop(&mut self) {
@@ -231,7 +231,7 @@ impl Ledger {
         let threads = std::thread::available_parallelism().map_or(4, |n| n.get());
         // Twice as many as processors, so that a blocking or probe thread seldom shares one.
         let shards = (2 * threads).next_power_of_two().min(64);
-        match Parts::spare(shards) {
+        match LedgerParts::spare(shards) {
             Some(parts) => Ledger::of(parts),
             None => Ledger::with_shards(shards),
         }
@@ -240,10 +240,10 @@ impl Ledger {
     /// A ledger of new shards; their number must be a power of two.
     pub(crate) fn with_shards(shards: usize) -> Ledger {
         debug_assert!(shards.is_power_of_two());
-        Ledger::of(Parts::new(shards))
+        Ledger::of(LedgerParts::new(shards))
     }
 
-    fn of(parts: Parts) -> Ledger {
+    fn of(parts: LedgerParts) -> Ledger {
         Ledger {
             parts,
             _lease: Arc::new(Lease(parts)),
@@ -296,7 +296,7 @@ impl Ledger {
     ///
     /// Cancel safe: dropping the future loses nothing.
     pub async fn empty(&self) {
-        struct Enrolled<'a>(&'a Waiters, Option<Place>);
+        struct Enrolled<'a>(&'a Waiters, Option<WaiterPlace>);
         impl Drop for Enrolled<'_> {
             fn drop(&mut self) {
                 self.0.leave(&mut self.1);
@@ -306,7 +306,7 @@ impl Ledger {
         poll_fn(|cx| self.poll_empty(&mut enrolled.1, cx)).await
     }
 
-    fn poll_empty(&self, place: &mut Option<Place>, cx: &mut Context<'_>) -> Poll<()> {
+    fn poll_empty(&self, place: &mut Option<WaiterPlace>, cx: &mut Context<'_>) -> Poll<()> {
         self.parts.waiters.enrol(place, cx.waker());
         for shard in self.parts.shards {
             shard.watch();
@@ -482,7 +482,7 @@ impl Drop for Guard {
 impl Guard {
     /// The rest of an end after which there is something to free, or somebody to wake.
     #[inline(never)]
-    fn ended(&self, mut book: MutexGuard<'_, Book>) {
+    fn ended(&self, mut book: MutexGuard<'_, EntryTable>) {
         let name = book.take_name(self.key);
         let watched = std::mem::take(&mut book.watched);
         drop(book);

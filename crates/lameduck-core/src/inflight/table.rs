@@ -17,8 +17,8 @@ pub struct Ended {
 }
 
 /// Entries that are open, and how many have ended.
-pub(crate) struct Book {
-    lines: Vec<Line>,
+pub(crate) struct EntryTable {
+    lines: Vec<TableLine>,
     /// Head of the chain of free lines; `NONE` if there is none.
     free: usize,
     /// How many are open.
@@ -32,7 +32,7 @@ pub(crate) struct Book {
 }
 
 /// One entry.
-pub(crate) struct Line {
+pub(crate) struct TableLine {
     pub kind: &'static str,
     pub name: Name,
     pub since: Millis,
@@ -43,7 +43,7 @@ pub(crate) struct Line {
 const NONE: usize = OPEN - 1;
 const OPEN: usize = 1 << (usize::BITS - 1);
 
-impl Line {
+impl TableLine {
     fn is_open(&self) -> bool {
         self.next & OPEN != 0
     }
@@ -54,10 +54,10 @@ impl Line {
     }
 }
 
-impl Book {
+impl EntryTable {
     /// Empty.
-    pub(crate) const fn new() -> Book {
-        Book {
+    pub(crate) const fn new() -> EntryTable {
+        EntryTable {
             lines: Vec::new(),
             free: NONE,
             open: 0,
@@ -70,9 +70,9 @@ impl Book {
     /// As new, but for how many have ended, which only ever grows.
     pub(crate) fn renew(&mut self) {
         let ended = self.ended;
-        *self = Book {
+        *self = EntryTable {
             ended,
-            ..Book::new()
+            ..EntryTable::new()
         };
     }
 
@@ -92,7 +92,7 @@ impl Book {
                 key
             }
             None => {
-                self.lines.push(Line {
+                self.lines.push(TableLine {
                     kind,
                     name,
                     since,
@@ -104,7 +104,7 @@ impl Book {
     }
 
     /// Strikes the line out. Says whether its name keeps something alive: such a one is to be
-    /// [taken](Book::take_name), and freed outside the lock; any other stays until the line is used again.
+    /// [taken](EntryTable::take_name), and freed outside the lock; any other stays until the line is used again.
     #[inline]
     pub(crate) fn end(&mut self, key: usize) -> bool {
         let line = &mut self.lines[key];
@@ -123,28 +123,28 @@ impl Book {
     }
 
     /// The line of a key that has begun and not ended.
-    pub(crate) fn line(&self, key: usize) -> &Line {
+    pub(crate) fn line(&self, key: usize) -> &TableLine {
         &self.lines[key]
     }
 
     /// The same, to change it.
-    pub(crate) fn line_mut(&mut self, key: usize) -> &mut Line {
+    pub(crate) fn line_mut(&mut self, key: usize) -> &mut TableLine {
         &mut self.lines[key]
     }
 
     /// The line of a key that may have ended since.
-    pub(crate) fn open_line(&self, key: usize) -> Option<&Line> {
+    pub(crate) fn open_line(&self, key: usize) -> Option<&TableLine> {
         self.lines.get(key).filter(|line| line.is_open())
     }
 
     /// The lines that are open, with their keys.
-    pub(crate) fn open_lines_by_key(&self) -> impl Iterator<Item = (usize, &Line)> {
+    pub(crate) fn open_lines_by_key(&self) -> impl Iterator<Item = (usize, &TableLine)> {
         let all = self.lines.iter().enumerate();
         all.filter(|(_, line)| line.is_open())
     }
 
     /// The lines that are open.
-    pub(crate) fn open_lines(&self) -> impl Iterator<Item = &Line> {
+    pub(crate) fn open_lines(&self) -> impl Iterator<Item = &TableLine> {
         self.lines.iter().filter(|line| line.is_open())
     }
 }

@@ -16,11 +16,11 @@ use std::time::Duration;
 
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-use super::dependencies::Ties;
+use super::dependencies::ComponentTies;
 use super::started::Started;
 use crate::component::{Component, Start, StartError};
 #[cfg(unix)]
-use crate::environment::inherited::Sockets;
+use crate::environment::inherited::InheritedSockets;
 use crate::handle::Handle;
 use crate::shutdown::dependents::Dependents;
 
@@ -44,14 +44,14 @@ pub enum NotStarted {
 
 /// What can be added at the moment.
 #[derive(Default)]
-enum State {
+enum AdditionsState {
     #[default]
     NotYet,
-    Open(Open),
+    Open(OpenAdditions),
     Over,
 }
 
-struct Open {
+struct OpenAdditions {
     to: UnboundedSender<Started>,
     lame_duck_min: Duration,
     /// The names of the servers that run.
@@ -61,7 +61,7 @@ struct Open {
 /// One for each lifecycle.
 #[derive(Default)]
 pub(super) struct Additions {
-    state: Mutex<State>,
+    state: Mutex<AdditionsState>,
 }
 
 impl Additions {
@@ -70,7 +70,7 @@ impl Additions {
     }
 
     /// Held for a look, an entry or a push.
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, AdditionsState> {
         self.state.lock().unwrap_or_else(|e| e.into_inner())
     }
 
@@ -81,7 +81,7 @@ impl Additions {
         listening: HashSet<String>,
     ) -> UnboundedReceiver<Started> {
         let (to, added) = unbounded_channel();
-        *self.state() = State::Open(Open {
+        *self.state() = AdditionsState::Open(OpenAdditions {
             to,
             lame_duck_min,
             listening,
@@ -91,12 +91,12 @@ impl Additions {
 
     /// From now on none can. What was added before is in the channel.
     pub(super) fn close(&self) {
-        *self.state() = State::Over;
+        *self.state() = AdditionsState::Over;
     }
 
     /// One has ended: its name is free.
     pub(super) fn has_ended(&self, name: &str) {
-        if let State::Open(open) = &mut *self.state() {
+        if let AdditionsState::Open(open) = &mut *self.state() {
             open.listening.remove(name);
         }
     }
@@ -105,12 +105,12 @@ impl Additions {
     fn with_open<T>(
         &self,
         handle: &Handle,
-        does: impl FnOnce(&mut Open) -> Result<T, NotStarted>,
+        does: impl FnOnce(&mut OpenAdditions) -> Result<T, NotStarted>,
     ) -> Result<T, NotStarted> {
         match &mut *self.state() {
-            State::NotYet => Err(NotStarted::NotRunning),
-            State::Open(open) if !handle.is_shutting_down() => does(open),
-            State::Open(_) | State::Over => Err(NotStarted::ShuttingDown),
+            AdditionsState::NotYet => Err(NotStarted::NotRunning),
+            AdditionsState::Open(open) if !handle.is_shutting_down() => does(open),
+            AdditionsState::Open(_) | AdditionsState::Over => Err(NotStarted::ShuttingDown),
         }
     }
 }
@@ -177,9 +177,9 @@ impl Handle {
             handle: &self.of_component(Dependents::default(), false),
             lame_duck_min,
             #[cfg(unix)]
-            sockets: &mut Sockets::default(),
+            sockets: &mut InheritedSockets::default(),
         })?;
-        let started = Started::new(name, running, Ties::default());
+        let started = Started::new(name, running, ComponentTies::default());
         additions.with_open(self, |open| {
             // Whoever takes it is there for as long as this is open.
             open.to.send(started).map_err(|_| NotStarted::ShuttingDown)

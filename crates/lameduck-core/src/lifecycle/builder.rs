@@ -13,7 +13,7 @@ use crate::component::admin_port::{AdminPort, OpenAdminPort};
 use crate::component::announce::{self, Announce, Announcement};
 use crate::component::close::{Close, Closer};
 #[cfg(unix)]
-use crate::environment::inherited::Sockets;
+use crate::environment::inherited::InheritedSockets;
 use crate::environment::{Environment, LameDuck};
 use crate::handle::Handle;
 use crate::readiness::{Check, Readiness};
@@ -46,7 +46,7 @@ use crate::voice;
 #[must_use = "a lifecycle does nothing until it is run: `.run().await`"]
 pub struct Lifecycle {
     pub(super) handle: Handle,
-    pub(super) driver: Driver<at::Starting>,
+    pub(super) driver: Driver<at::StartingPhase>,
     pub(super) signals: SignalPlan,
     pub(super) environment: Environment,
     /// What was wrong with the environment or the builder's arguments.
@@ -122,7 +122,7 @@ impl Lifecycle {
         #[cfg_attr(not(unix), expect(unused_mut))]
         let mut bad: Vec<_> = bad.iter().map(ToString::to_string).collect();
         #[cfg(unix)]
-        bad.extend(Sockets::from_env().err().map(|e| e.to_string()));
+        bad.extend(InheritedSockets::from_env().err().map(|e| e.to_string()));
         Lifecycle::made_by(environment, bad)
     }
 

@@ -27,7 +27,7 @@ pub(super) struct Edge {
 
 /// When a part ends, compared with parts of another sort.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Stage {
+pub(super) enum EndStage {
     Component,
     Closer,
     Flusher,
@@ -54,7 +54,7 @@ pub(super) struct EndOrder {
 
 /// What ties a component to the others while it runs.
 #[derive(Default)]
-pub(super) struct Ties {
+pub(super) struct ComponentTies {
     /// Those that use it.
     pub(super) dependents: Dependents,
     /// Its own share in those that it uses, until it has ended.
@@ -91,10 +91,10 @@ pub(super) enum BadEdge {
 
 /// Checks the edges and works out what follows.
 pub(super) fn end_order(names: &Names<'_>, edges: &[Edge]) -> Result<EndOrder, Vec<BadEdge>> {
-    let parts: Vec<(Stage, &str)> = [
-        (Stage::Component, &names.components),
-        (Stage::Closer, &names.closers),
-        (Stage::Flusher, &names.flushers),
+    let parts: Vec<(EndStage, &str)> = [
+        (EndStage::Component, &names.components),
+        (EndStage::Closer, &names.closers),
+        (EndStage::Flusher, &names.flushers),
     ]
     .into_iter()
     .flat_map(|(stage, names)| names.iter().map(move |name| (stage, *name)))
@@ -129,7 +129,7 @@ pub(super) fn end_order(names: &Names<'_>, edges: &[Edge]) -> Result<EndOrder, V
     })
 }
 
-fn resolve(edge: &Edge, parts: &[(Stage, &str)]) -> Result<(usize, usize), BadEdge> {
+fn resolve(edge: &Edge, parts: &[(EndStage, &str)]) -> Result<(usize, usize), BadEdge> {
     let said = || format!("depends_on({:?}, {:?})", edge.dependent, edge.dependency);
     let find = |name: &str| {
         let mut found = (0..parts.len()).filter(|&i| parts[i].1 == name);
@@ -201,8 +201,12 @@ fn in_order(dependents: &[Vec<usize>], stage: std::ops::Range<usize>) -> Vec<usi
 
 impl EndOrder {
     /// Ties the components together, in the order in which they were declared.
-    pub(super) fn tie(&self) -> Vec<Ties> {
-        let mut ties: Vec<Ties> = self.dependents.iter().map(|_| Ties::default()).collect();
+    pub(super) fn tie(&self) -> Vec<ComponentTies> {
+        let mut ties: Vec<ComponentTies> = self
+            .dependents
+            .iter()
+            .map(|_| ComponentTies::default())
+            .collect();
         for (dependency, dependents) in self.dependents.iter().enumerate() {
             let (shares, all) = Dependents::new(dependents.len());
             ties[dependency].dependents = all;

@@ -16,8 +16,8 @@ use std::time::Duration;
 use super::builder::Lifecycle;
 use crate::handle::Handle;
 use crate::process::{final_report, watchdog};
-use crate::shutdown::ending::{Cause, Ending};
 use crate::shutdown::exit::Exit;
+use crate::shutdown::forced_end::{Cause, ForcedEnd};
 
 /// How long before the end of the grace the process is gone at the latest: 200 ms, or a twentieth of it.
 const MARGIN: Duration = Duration::from_millis(200);
@@ -25,30 +25,30 @@ const MARGIN: Duration = Duration::from_millis(200);
 impl Lifecycle {
     /// Begins to listen to signals, and to watch over the end.
     pub(super) fn own_the_process(&mut self) -> io::Result<()> {
-        let ending = Arc::new(Ending::new());
-        let watchdog = watchdog::start(ending.clone())?;
-        let scribe = final_report::start(self.handle.clone(), ending.clone())?;
-        ending.wakes(watchdog, scribe);
-        self.handle.ends_by(ending);
+        let forced_end = Arc::new(ForcedEnd::new());
+        let watchdog = watchdog::start(forced_end.clone())?;
+        let scribe = final_report::start(self.handle.clone(), forced_end.clone())?;
+        forced_end.wakes(watchdog, scribe);
+        self.handle.ends_by(forced_end);
         self.handle.owns_the_process();
-        self.open_ear()
+        self.listen_to_signals()
     }
 }
 
 /// The lifecycle is over, and the process about to leave with `exit`.
 pub(super) fn over(handle: &Handle, exit: Exit) {
-    let Some(ending) = handle.ending() else {
+    let Some(forced_end) = handle.forced_end() else {
         return;
     };
     if is_a_test_harness() {
-        ending.leave_alone();
+        forced_end.leave_alone();
     } else {
         let grace = handle.budget().grace();
         let margin = MARGIN.min(grace / 20);
         let left = handle.left_until(grace - 2 * margin);
-        ending.plan(left, margin, Cause::StillThere, exit.code());
+        forced_end.plan(left, margin, Cause::StillThere, exit.code());
     }
-    ending.wait_if_it_has_come();
+    forced_end.wait_if_it_has_come();
 }
 
 /// Whether this is a test harness: then `run()` returns to a test, and the process has others to run.

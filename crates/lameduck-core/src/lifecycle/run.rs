@@ -28,7 +28,7 @@ use crate::component::StartError;
 use crate::component::announce::{self, systemd};
 use crate::component::close::{Closer, close_all};
 #[cfg(unix)]
-use crate::environment::inherited::Sockets;
+use crate::environment::inherited::InheritedSockets;
 use crate::environment::{LameDuck, Window};
 use crate::process::{final_report, terminal};
 use crate::report::Report;
@@ -206,12 +206,12 @@ impl Lifecycle {
 
     /// The sockets that the process was started with, and which server gets them.
     #[cfg(unix)]
-    fn inherited(&mut self) -> Sockets {
+    fn inherited(&mut self) -> InheritedSockets {
         // Read anew: the application may have taken them itself since. What is wrong with the
         // variables has been told by then.
         let mut sockets = match self.environment.read {
-            true => Sockets::from_env().unwrap_or_default(),
-            false => Sockets::default(),
+            true => InheritedSockets::from_env().unwrap_or_default(),
+            false => InheritedSockets::default(),
         };
         let listens = self.components.iter().filter(|it| it.listens());
         let servers: Vec<&str> = listens.map(|it| it.name()).collect();

@@ -6,14 +6,15 @@
 //! goes on; a hook at work when the shutdown begins is waited for like any other work.
 
 use tokio::sync::watch;
-use tokio::task::{AbortHandle, JoinSet};
+use tokio::task::JoinSet;
 
 use tracing::Level;
 
+use crate::base::abort_on_drop::AbortOnDrop;
 use crate::base::text::panic_text;
 use crate::base::{BoxError, BoxFuture};
 use crate::handle::Handle;
-use crate::process::signal::Ear;
+use crate::process::signal::SignalListener;
 use crate::report::redact::without_passwords;
 use crate::system::signal_set::{SignalSet, signal_name};
 use crate::voice;
@@ -25,7 +26,7 @@ const SIGNAL_HOOK: &str = "signal hook";
 #[derive(Default)]
 pub(super) struct SignalPlan {
     /// `None` in a process that somebody else owns.
-    pub(super) ear: Option<Ear>,
+    pub(super) listener: Option<SignalListener>,
     /// The process that listens. Another one is a fork of it, without any of its threads.
     pub(super) process: Option<u32>,
     /// Those that somebody else handled before.
@@ -65,12 +66,11 @@ async fn serve(hook: SignalHook, handle: Handle) {
         let made = std::panic::catch_unwind(run);
         let ended = match made {
             Ok(run) => {
-                let run = tokio::spawn(run);
-                let _ends_with_us = AbortOnDrop(run.abort_handle());
+                let mut run = AbortOnDrop(tokio::spawn(run));
                 tokio::select! {
                     biased;
                     () = handle.until_drain_deadline() => return,
-                    ended = run => ended.map_err(|lost| match lost.try_into_panic() {
+                    ended = &mut run.0 => ended.map_err(|lost| match lost.try_into_panic() {
                         Ok(panic) => panic_text(&*panic).to_owned(),
                         Err(lost) => lost.to_string(),
                     }),
@@ -92,13 +92,5 @@ async fn serve(hook: SignalHook, handle: Handle) {
                 tracing::error!(target: "lameduck", signal = name, panic, "hook panicked");
             }),
         }
-    }
-}
-
-struct AbortOnDrop(AbortHandle);
-
-impl Drop for AbortOnDrop {
-    fn drop(&mut self) {
-        self.0.abort();
     }
 }

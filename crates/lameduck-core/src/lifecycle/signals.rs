@@ -12,7 +12,7 @@ use std::io;
 use super::builder::Lifecycle;
 use super::signal_hooks::SignalHook;
 use crate::base::BoxError;
-use crate::process::signal::Ear;
+use crate::process::signal::SignalListener;
 use crate::system::signal_set::{SIGTERM, SignalSet, number, signal_name};
 
 impl Lifecycle {
@@ -74,7 +74,12 @@ impl Lifecycle {
                 return self;
             }
         };
-        let count = match self.signals.ear.as_ref().map(|ear| ear.hook(signal)) {
+        let count = match self
+            .signals
+            .listener
+            .as_ref()
+            .map(|listener| listener.hook(signal))
+        {
             None => None,
             Some(Ok(count)) => Some(count),
             Some(Err(e)) => {
@@ -97,10 +102,11 @@ impl Lifecycle {
     }
 
     /// Begins to listen.
-    pub(super) fn open_ear(&mut self) -> io::Result<()> {
-        self.signals.foreign = Ear::foreign();
-        let ear = Ear::open(self.handle.clone(), self.stops(), self.signals.foreign)?;
-        self.signals.ear = Some(ear);
+    pub(super) fn listen_to_signals(&mut self) -> io::Result<()> {
+        self.signals.foreign = SignalListener::foreign();
+        let listener =
+            SignalListener::open(self.handle.clone(), self.stops(), self.signals.foreign)?;
+        self.signals.listener = Some(listener);
         self.signals.process = Some(std::process::id());
         Ok(())
     }
@@ -122,7 +128,11 @@ impl Lifecycle {
 
     fn listen_anew(&mut self) {
         let stops = self.stops();
-        let done = self.signals.ear.as_ref().map(|ear| ear.stop_at(stops));
+        let done = self
+            .signals
+            .listener
+            .as_ref()
+            .map(|listener| listener.stop_at(stops));
         if let Some(Err(e)) = done {
             self.bad.push(format!("cannot listen to {stops}: {e}"));
         }

@@ -6,18 +6,18 @@
 
 use std::time::Duration;
 
-use super::dependencies::Ties;
+use super::dependencies::ComponentTies;
 use crate::component::{Component, Running, Start, StartError};
 #[cfg(unix)]
-use crate::environment::inherited::Sockets;
+use crate::environment::inherited::InheritedSockets;
 use crate::handle::Handle;
 
 /// Starts every component or none.
 pub(super) fn start_all(
     components: Vec<Box<dyn Component>>,
-    ties: Vec<Ties>,
+    ties: Vec<ComponentTies>,
     lame_duck_min: Duration,
-    #[cfg(unix)] mut sockets: Sockets,
+    #[cfg(unix)] mut sockets: InheritedSockets,
     handle: &Handle,
 ) -> Result<Vec<Started>, (String, StartError)> {
     components
@@ -44,11 +44,11 @@ pub(super) fn start_all(
 pub(super) struct Started {
     pub(super) name: String,
     pub(super) running: Running,
-    pub(super) ties: Ties,
+    pub(super) ties: ComponentTies,
 }
 
 impl Started {
-    pub(super) fn new(name: String, running: Running, ties: Ties) -> Started {
+    pub(super) fn new(name: String, running: Running, ties: ComponentTies) -> Started {
         Started {
             name,
             running,

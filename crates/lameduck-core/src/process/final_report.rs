@@ -22,7 +22,7 @@ use crate::handle::Handle;
 use crate::report::file as report_file;
 use crate::report::{LetGo, Report};
 use crate::shutdown::budget;
-use crate::shutdown::ending::{Cause, Ending};
+use crate::shutdown::forced_end::{Cause, ForcedEnd};
 use crate::shutdown::phase::Phase;
 use crate::voice::{self, stderr};
 
@@ -31,11 +31,11 @@ use crate::voice::{self, stderr};
 const PATIENCE_IN_TIME: Duration = Duration::from_secs(1);
 
 /// Starts the scribe. It sleeps until the time of a plan has come, and says then what is stuck.
-pub(crate) fn start(handle: Handle, ending: Arc<Ending>) -> io::Result<Thread> {
+pub(crate) fn start(handle: Handle, forced_end: Arc<ForcedEnd>) -> io::Result<Thread> {
     let started = thread::Builder::new()
         .name("lameduck-scribe".into())
         .spawn(move || {
-            let plan = ending.until_it_has_come();
+            let plan = forced_end.until_it_has_come();
             // It formats what the application says, which may panic.
             let _ = catch_unwind(AssertUnwindSafe(|| {
                 tell_by_force(&handle, plan.cause, plan.code);
@@ -43,7 +43,7 @@ pub(crate) fn start(handle: Handle, ending: Arc<Ending>) -> io::Result<Thread> {
             let until = Instant::now() + plan.patience();
             voice::said_within(plan.patience());
             handle.report_hooks().done_by(until);
-            ending.said();
+            forced_end.said();
         })?;
     Ok(started.thread().clone())
 }
@@ -103,9 +103,9 @@ fn final_report(handle: &Handle, told: Option<&Report>, cause: Cause, code: u8) 
 
 /// Ends the process with `code`, soon: within the [`patience`](budget::Budget::patience) of the budget, in which all that is in flight is named.
 pub(crate) fn end(handle: &Handle, code: u8) {
-    if let Some(ending) = handle.ending() {
+    if let Some(forced_end) = handle.forced_end() {
         let patience = handle.budget().patience();
-        ending.plan(Duration::ZERO, patience, Cause::Signal, code);
+        forced_end.plan(Duration::ZERO, patience, Cause::Signal, code);
     }
 }
 
@@ -126,7 +126,10 @@ pub(crate) fn trace(report: Report, handle: &Handle) -> Traced {
 /// Not if the process is being ended by force: who does that has more to say.
 pub(crate) fn tell(report: Arc<Report>, traced: Option<Traced>, handle: &Handle) {
     let mut told = handle.told();
-    if handle.ending().is_some_and(|it| it.has_come().is_some()) {
+    if handle
+        .forced_end()
+        .is_some_and(|it| it.has_come().is_some())
+    {
         return;
     }
     *told = Some(report.clone());

@@ -29,7 +29,7 @@ pub(crate) const HELD: Duration = Duration::from_millis(50);
 
 /// Where a signal comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Origin {
+pub(crate) enum SignalOrigin {
     /// A process, or nobody knows.
     Process,
     /// A key of the terminal.
@@ -49,16 +49,16 @@ pub(crate) struct Repeats {
 
 impl Repeats {
     /// Whether the signal that comes `at` counts.
-    pub(crate) fn counts(&mut self, origin: Origin, at: Instant) -> bool {
+    pub(crate) fn counts(&mut self, origin: SignalOrigin, at: Instant) -> bool {
         let within = |since: Option<Instant>, bound| {
             since.is_some_and(|it| at.saturating_duration_since(it) < bound)
         };
         let repeat = match origin {
-            Origin::Process => within(self.last, REPEAT),
-            Origin::Key => within(self.key, HELD) || within(self.counted, HELD),
+            SignalOrigin::Process => within(self.last, REPEAT),
+            SignalOrigin::Key => within(self.key, HELD) || within(self.counted, HELD),
         };
         self.last = Some(at);
-        if origin == Origin::Key {
+        if origin == SignalOrigin::Key {
             self.key = Some(at);
         }
         if !repeat {
@@ -71,10 +71,10 @@ impl Repeats {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use Origin::{Key, Process};
+    use SignalOrigin::{Key, Process};
 
     /// How many of the signals count that come after so many milliseconds.
-    fn counted(signals: &[(Origin, u64)]) -> usize {
+    fn counted(signals: &[(SignalOrigin, u64)]) -> usize {
         let began = Instant::now();
         let mut repeats = Repeats::default();
         signals

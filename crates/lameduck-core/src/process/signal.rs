@@ -19,14 +19,14 @@
 use tracing::Level;
 
 use crate::handle::Handle;
-use crate::process::repeats::{Origin, Repeats};
+use crate::process::repeats::{Repeats, SignalOrigin};
 use crate::process::{final_report, terminal};
 use crate::shutdown::phase::Phase;
 use crate::system::signal_set::signal_name;
 use crate::voice;
 
 /// Takes one signal that means a shutdown into account.
-fn stop(handle: &Handle, signal: i32, origin: Origin) {
+fn stop(handle: &Handle, signal: i32, origin: SignalOrigin) {
     let signal_name = signal_name(signal);
     voice::event(Level::INFO, move || {
         tracing::info!(target: "lameduck", signal = signal_name, "received");
@@ -34,8 +34,8 @@ fn stop(handle: &Handle, signal: i32, origin: Origin) {
     // Looked at before: the one that begins it may be what a process with nothing to do ends by.
     let is_over = handle.phase() == Phase::Stopped;
     let nth = match origin {
-        Origin::Process => handle.signalled(signal),
-        Origin::Key => handle.pressed(signal),
+        SignalOrigin::Process => handle.signalled(signal),
+        SignalOrigin::Key => handle.pressed(signal),
     };
     if nth >= 3 || is_over {
         final_report::end(handle, 128 + u8::try_from(signal).unwrap_or(127));
@@ -44,9 +44,9 @@ fn stop(handle: &Handle, signal: i32, origin: Origin) {
 }
 
 #[cfg(unix)]
-pub(crate) use unix::Ear;
+pub(crate) use unix::SignalListener;
 #[cfg(windows)]
-pub(crate) use windows::Ear;
+pub(crate) use windows::SignalListener;
 
 #[cfg(unix)]
 mod unix {
@@ -62,19 +62,19 @@ mod unix {
     use signal_hook::iterator::exfiltrator::raw::WithRawSiginfo;
     use tokio::sync::watch;
 
-    use super::{Handle, Origin, Repeats, stop};
+    use super::{Handle, Repeats, SignalOrigin, stop};
     use crate::system::signal_set::{SIGINT, SIGQUIT, SIGTERM, SignalSet};
     use crate::system::sys::{self, Disposition};
 
     /// What is done about signals.
-    pub(crate) struct Ear {
-        shared: Arc<Shared>,
+    pub(crate) struct SignalListener {
+        shared: Arc<ListenerState>,
         registry: backend::Handle,
         /// A byte here wakes the thread.
         wake: UnixStream,
     }
 
-    struct Shared {
+    struct ListenerState {
         /// Those that mean a shutdown.
         stops: AtomicU64,
         /// Those that have a handler, and are to be unblocked.
@@ -83,7 +83,7 @@ mod unix {
         hooks: [OnceLock<watch::Sender<u64>>; 64],
     }
 
-    impl Ear {
+    impl SignalListener {
         /// Of those that mean a shutdown by default, what somebody in this process handles already: who does
         /// that with SIGHUP has another use for it.
         pub(crate) fn foreign() -> SignalSet {
@@ -97,13 +97,13 @@ mod unix {
             handle: Handle,
             stops: SignalSet,
             foreign: SignalSet,
-        ) -> io::Result<Ear> {
+        ) -> io::Result<SignalListener> {
             let (read, write) = UnixStream::pair()?;
             let wake = write.try_clone()?;
             let none: [i32; 0] = [];
             let delivery = SignalDelivery::with_pipe(read, write, WithRawSiginfo, none)?;
-            let ear = Ear {
-                shared: Arc::new(Shared {
+            let ear = SignalListener {
+                shared: Arc::new(ListenerState {
                     stops: AtomicU64::new(0),
                     caught: AtomicU64::new(0),
                     hooks: [const { OnceLock::new() }; 64],
@@ -164,7 +164,7 @@ mod unix {
     /// The thread.
     fn listen(
         mut signals: SignalDelivery<UnixStream, WithRawSiginfo>,
-        shared: &Shared,
+        shared: &ListenerState,
         handle: &Handle,
     ) {
         let mut repeats = Repeats::default();
@@ -198,7 +198,7 @@ mod unix {
         }
     }
 
-    fn heard(info: &siginfo_t, repeats: &mut Repeats, shared: &Shared, handle: &Handle) {
+    fn heard(info: &siginfo_t, repeats: &mut Repeats, shared: &ListenerState, handle: &Handle) {
         let signal = info.si_signo;
         if SignalSet(shared.stops.load(Ordering::Acquire)).has(signal) {
             let origin = origin(info);
@@ -213,13 +213,13 @@ mod unix {
     }
 
     /// A terminal's key has the kernel send the signal, and nobody else sends these in its name.
-    fn origin(info: &siginfo_t) -> Origin {
+    fn origin(info: &siginfo_t) -> SignalOrigin {
         #[cfg(target_os = "linux")]
         if info.si_code == libc::SI_KERNEL && matches!(info.si_signo, SIGINT | SIGQUIT) {
-            return Origin::Key;
+            return SignalOrigin::Key;
         }
         let _ = (info, SIGINT, SIGQUIT);
-        Origin::Process
+        SignalOrigin::Process
     }
 }
 
@@ -231,20 +231,24 @@ mod windows {
 
     use tokio::sync::watch;
 
-    use super::{Handle, Origin, Repeats, stop};
+    use super::{Handle, Repeats, SignalOrigin, stop};
     use crate::system::signal_set::{SIGINT, SignalSet};
 
     /// What is done about Ctrl-C.
-    pub(crate) struct Ear(());
+    pub(crate) struct SignalListener(());
 
-    impl Ear {
+    impl SignalListener {
         /// Nothing.
         pub(crate) fn foreign() -> SignalSet {
             SignalSet::EMPTY
         }
 
         /// Begins to listen. From here on Ctrl-C no longer kills the process.
-        pub(crate) fn open(handle: Handle, _: SignalSet, _: SignalSet) -> io::Result<Ear> {
+        pub(crate) fn open(
+            handle: Handle,
+            _: SignalSet,
+            _: SignalSet,
+        ) -> io::Result<SignalListener> {
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()
                 .build()?;
@@ -254,13 +258,13 @@ mod windows {
                     let mut repeats = Repeats::default();
                     runtime.block_on(async {
                         while tokio::signal::ctrl_c().await.is_ok() {
-                            if repeats.counts(Origin::Key, Instant::now()) {
-                                stop(&handle, SIGINT, Origin::Key);
+                            if repeats.counts(SignalOrigin::Key, Instant::now()) {
+                                stop(&handle, SIGINT, SignalOrigin::Key);
                             }
                         }
                     })
                 })?;
-            Ok(Ear(()))
+            Ok(SignalListener(()))
         }
 
         /// There is but the one.

@@ -7,18 +7,18 @@
 //!    ([`final_report`](crate::process::final_report)), who were started with it and have until then.
 //! 2. It sleeps until a shutdown begins: an idle service is not woken.
 //!
-//! When that is, [`Ending`] knows.
+//! When that is, [`ForcedEnd`] knows.
 
 use std::io;
 use std::sync::Arc;
 use std::thread::{self, Thread};
 
-use crate::shutdown::ending::Ending;
+use crate::shutdown::forced_end::ForcedEnd;
 
 /// Starts the thread. It sleeps until something is planned.
-pub(crate) fn start(ending: Arc<Ending>) -> io::Result<Thread> {
+pub(crate) fn start(forced_end: Arc<ForcedEnd>) -> io::Result<Thread> {
     let started = thread::Builder::new()
         .name("lameduck-watchdog".into())
-        .spawn(move || crate::system::sys::exit_now(ending.until_the_end()))?;
+        .spawn(move || crate::system::sys::exit_now(forced_end.until_the_end()))?;
     Ok(started.thread().clone())
 }

@@ -20,10 +20,11 @@ use std::time::Duration;
 
 use tokio::runtime;
 use tokio::sync::{Semaphore, watch};
-use tokio::task::{JoinError, JoinHandle};
+use tokio::task::JoinError;
 use tokio::time::{Instant, timeout_at};
 
 use crate::base::BoxError;
+use crate::base::abort_on_drop::AbortOnDrop;
 use crate::base::text::{panicked, short, with_causes};
 use crate::report::details;
 use crate::report::redact::without_passwords;
@@ -266,14 +267,6 @@ impl CheckRunner {
             Ok(Err(e)) => Err(lost(e)),
             Err(_) => Err(late()),
         }
-    }
-}
-
-struct AbortOnDrop<T>(JoinHandle<T>);
-
-impl<T> Drop for AbortOnDrop<T> {
-    fn drop(&mut self) {
-        self.0.abort();
     }
 }
 

@@ -18,7 +18,7 @@ fn readiness(
     check: Check,
     main: runtime::Handle,
     clock: &runtime::Handle,
-) -> (Readiness, Driver<at::Ready>) {
+) -> (Readiness, Driver<at::ReadyPhase>) {
     let driver = Driver::new().ready();
     let readiness = Readiness::new(main, driver.phases());
     readiness.depend_on(vec![check], clock);
@@ -26,7 +26,7 @@ fn readiness(
 }
 
 /// Where everything is on the runtime of the test.
-fn here(check: Check) -> (Readiness, Driver<at::Ready>) {
+fn here(check: Check) -> (Readiness, Driver<at::ReadyPhase>) {
     let here = runtime::Handle::current();
     readiness(check, here.clone(), &here)
 }
@@ -77,8 +77,8 @@ async fn all_who_ask_at_once_share_one_run() {
 
 #[tokio::test(start_paused = true)]
 async fn a_check_without_an_answer_fails_at_its_time_out_and_is_cancelled() {
-    struct Told(Arc<AtomicUsize>);
-    impl Drop for Told {
+    struct CountsTold(Arc<AtomicUsize>);
+    impl Drop for CountsTold {
         fn drop(&mut self) {
             self.0.fetch_add(1, Ordering::SeqCst);
         }
@@ -87,7 +87,7 @@ async fn a_check_without_an_answer_fails_at_its_time_out_and_is_cancelled() {
     let check = {
         let dropped = dropped.clone();
         Check::new("db", Duration::from_secs(1), move || {
-            let told = Told(dropped.clone());
+            let told = CountsTold(dropped.clone());
             async move {
                 let _told = told;
                 pending().await

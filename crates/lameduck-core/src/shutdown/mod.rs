@@ -2,8 +2,8 @@
 
 pub mod budget;
 pub(crate) mod dependents;
-pub(crate) mod ending;
 pub(crate) mod exit;
+pub(crate) mod forced_end;
 pub mod phase;
 pub mod reason;
 pub mod traffic;

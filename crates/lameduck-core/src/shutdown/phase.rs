@@ -23,7 +23,7 @@ use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
 use crate::base::sync::{Arc, AtomicU8, Ordering};
-use crate::base::waiters::{Place, Waiters};
+use crate::base::waiters::{WaiterPlace, Waiters};
 
 /// Where a process stands between its start and its end. Phases only move forward.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -86,12 +86,12 @@ impl fmt::Display for Phase {
     }
 }
 
-struct Shared {
+struct SharedPhase {
     now: AtomicU8,
     waiters: Waiters,
 }
 
-impl Shared {
+impl SharedPhase {
     fn now(&self) -> Phase {
         Phase::from_u8(self.now.load(Ordering::Acquire))
     }
@@ -106,7 +106,7 @@ impl Shared {
 /// one.
 #[derive(Clone)]
 pub struct Phases {
-    shared: Arc<Shared>,
+    shared: Arc<SharedPhase>,
 }
 
 impl Phases {
@@ -163,9 +163,9 @@ impl fmt::Debug for Phases {
 /// be a later one.
 #[must_use = "a phase is only waited for when this is awaited"]
 pub struct Reached {
-    shared: Arc<Shared>,
+    shared: Arc<SharedPhase>,
     phase: Phase,
-    place: Option<Place>,
+    place: Option<WaiterPlace>,
 }
 
 impl Future for Reached {
@@ -205,7 +205,7 @@ impl fmt::Debug for Reached {
 /// written. Purposefully not `Clone`: two drivers could disagree.
 #[must_use = "dropping the driver freezes the phase for ever"]
 pub struct Driver<P> {
-    shared: Arc<Shared>,
+    shared: Arc<SharedPhase>,
     at: PhantomData<P>,
 }
 
@@ -213,19 +213,19 @@ pub struct Driver<P> {
 pub mod at {
     /// Type of the driver in [`Phase::Starting`](super::Phase::Starting).
     #[derive(Debug)]
-    pub enum Starting {}
+    pub enum StartingPhase {}
     /// Type of the driver in [`Phase::Ready`](super::Phase::Ready).
     #[derive(Debug)]
-    pub enum Ready {}
+    pub enum ReadyPhase {}
     /// Type of the driver in [`Phase::LameDuck`](super::Phase::LameDuck).
     #[derive(Debug)]
-    pub enum LameDuck {}
+    pub enum LameDuckPhase {}
     /// Type of the driver in [`Phase::Draining`](super::Phase::Draining).
     #[derive(Debug)]
-    pub enum Draining {}
+    pub enum DrainingPhase {}
     /// Type of the driver in [`Phase::Closing`](super::Phase::Closing).
     #[derive(Debug)]
-    pub enum Closing {}
+    pub enum ClosingPhase {}
 }
 
 impl<P> Driver<P> {
@@ -251,11 +251,11 @@ impl<P> fmt::Debug for Driver<P> {
     }
 }
 
-impl Driver<at::Starting> {
+impl Driver<at::StartingPhase> {
     /// A new process, in [`Phase::Starting`].
     pub fn new() -> Self {
         Driver {
-            shared: Arc::new(Shared {
+            shared: Arc::new(SharedPhase {
                 now: AtomicU8::new(Phase::Starting as u8),
                 waiters: Waiters::new(),
             }),
@@ -264,44 +264,44 @@ impl Driver<at::Starting> {
     }
 
     /// Start-up is over; the process serves.
-    pub fn ready(self) -> Driver<at::Ready> {
+    pub fn ready(self) -> Driver<at::ReadyPhase> {
         self.to(Phase::Ready)
     }
 
     /// A signal came before the process was ready: nothing to announce, straight to the drain.
-    pub fn drain(self) -> Driver<at::Draining> {
+    pub fn drain(self) -> Driver<at::DrainingPhase> {
         self.to(Phase::Draining)
     }
 }
 
-impl Default for Driver<at::Starting> {
+impl Default for Driver<at::StartingPhase> {
     fn default() -> Self {
         Driver::new()
     }
 }
 
-impl Driver<at::Ready> {
+impl Driver<at::ReadyPhase> {
     /// The shutdown begins: still serving, but readiness fails.
-    pub fn lame_duck(self) -> Driver<at::LameDuck> {
+    pub fn lame_duck(self) -> Driver<at::LameDuckPhase> {
         self.to(Phase::LameDuck)
     }
 }
 
-impl Driver<at::LameDuck> {
+impl Driver<at::LameDuckPhase> {
     /// Traffic has moved away, or had its time to.
-    pub fn drain(self) -> Driver<at::Draining> {
+    pub fn drain(self) -> Driver<at::DrainingPhase> {
         self.to(Phase::Draining)
     }
 }
 
-impl Driver<at::Draining> {
+impl Driver<at::DrainingPhase> {
     /// What was in flight has ended or was let go.
-    pub fn close(self) -> Driver<at::Closing> {
+    pub fn close(self) -> Driver<at::ClosingPhase> {
         self.to(Phase::Closing)
     }
 }
 
-impl Driver<at::Closing> {
+impl Driver<at::ClosingPhase> {
     /// Everything is closed. The last step; the driver is used up.
     pub fn stop(self) {
         self.shared.advance(Phase::Stopped);

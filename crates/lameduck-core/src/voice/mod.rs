@@ -36,12 +36,12 @@ type Word = Box<dyn FnOnce() + Send>;
 
 /// A thread that says one thing after the other.
 pub(crate) struct Speaker {
-    shared: Arc<Shared>,
+    shared: Arc<SpeakerState>,
 }
 
 #[derive(Default)]
-struct Shared {
-    queue: Mutex<Queue>,
+struct SpeakerState {
+    queue: Mutex<SpeechQueue>,
     /// There is something to say.
     more: Condvar,
     /// Something has been said.
@@ -49,7 +49,7 @@ struct Shared {
 }
 
 #[derive(Default)]
-struct Queue {
+struct SpeechQueue {
     words: VecDeque<Word>,
     /// How many were handed over, and how many of these have been said.
     handed_over: u64,
@@ -60,9 +60,9 @@ struct Queue {
     closed: bool,
 }
 
-impl Shared {
+impl SpeakerState {
     /// Held for a push or a pop.
-    fn queue(&self) -> MutexGuard<'_, Queue> {
+    fn queue(&self) -> MutexGuard<'_, SpeechQueue> {
         self.queue.lock().unwrap_or_else(|e| e.into_inner())
     }
 }
@@ -70,7 +70,7 @@ impl Shared {
 impl Speaker {
     /// Starts the thread. `apologize` says how many were left unsaid.
     pub fn start(name: &str, apologize: fn(u64)) -> io::Result<Speaker> {
-        let shared = Arc::new(Shared::default());
+        let shared = Arc::new(SpeakerState::default());
         let its = shared.clone();
         thread::Builder::new().name(name.into()).spawn(move || {
             // A file that may not grow (`RLIMIT_FSIZE`, setrlimit(2)) is an error like a full disk, and no reason to
@@ -114,7 +114,7 @@ impl Drop for Speaker {
 
 /// What had been handed to a speaker at some moment.
 pub(crate) struct SoFar {
-    shared: Arc<Shared>,
+    shared: Arc<SpeakerState>,
     upto: u64,
 }
 
@@ -134,7 +134,7 @@ impl SoFar {
     }
 }
 
-fn speak(shared: &Shared, apologize: fn(u64)) {
+fn speak(shared: &SpeakerState, apologize: fn(u64)) {
     let mut queue = shared.queue();
     loop {
         let Some(word) = queue.words.pop_front() else {

@@ -275,7 +275,7 @@ mod tests {
         ]
     }
 
-    fn stream(settings: EventStreams) -> (EventStreamState, Driver<at::LameDuck>) {
+    fn stream(settings: EventStreams) -> (EventStreamState, Driver<at::LameDuckPhase>) {
         let driver = Driver::new();
         let handle = Handle::new(driver.phases());
         let mut response = Response::new(unending());
@@ -295,7 +295,7 @@ mod tests {
         let mut out = Vec::new();
         for (nth, piece) in STREAM.as_bytes().chunks(size).enumerate() {
             if nth * size >= begins {
-                drain = drain.or_else(|| driver.take().map(Driver::<at::LameDuck>::drain));
+                drain = drain.or_else(|| driver.take().map(Driver::<at::LameDuckPhase>::drain));
             }
             if let Some(last) = stream.end(&mut cx) {
                 out.extend(last);

@@ -27,7 +27,7 @@ use tower_service::Service;
 use crate::connection::conn::ResponseEnd;
 use crate::event_stream::body::{Chunk, EventStreamBody};
 use crate::event_stream::events::EventStreams;
-use crate::grpc::status::{Dialect, GrpcStatus};
+use crate::grpc::status::{Dialect, ServerStatus};
 use crate::request::body_fault::{BodyFault, guarded};
 use crate::request::probers::is_of_a_prober;
 use crate::request::request_name::name_of;
@@ -322,7 +322,7 @@ where
                     }
                 }
                 return Poll::Ready(Some(match this.dialect {
-                    Dialect::Grpc => Ok(Frame::trailers(GrpcStatus::Internal.trailers())),
+                    Dialect::Grpc => Ok(Frame::trailers(ServerStatus::Internal.trailers())),
                     _ => Err(TrackBodyError(fault)),
                 }));
             }

@@ -52,7 +52,7 @@ fn is_grpc(headers: &HeaderMap) -> bool {
 
 /// A status that the server itself may give to a call.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum GrpcStatus {
+pub(crate) enum ServerStatus {
     /// 13: the handler panicked or failed.
     Internal,
     /// 14: not done in time. Says when to come back, as `Retry-After` does.
@@ -63,7 +63,7 @@ const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
 const PUSHBACK: HeaderName = HeaderName::from_static("grpc-retry-pushback-ms");
 
-impl GrpcStatus {
+impl ServerStatus {
     /// The whole answer to a call that has none yet.
     pub(crate) fn answer(self) -> Response<&'static str> {
         let mut response = Response::new("");
@@ -77,13 +77,13 @@ impl GrpcStatus {
     /// The end of an answer that has begun.
     pub(crate) fn trailers(self) -> HeaderMap {
         let (code, message) = match self {
-            GrpcStatus::Internal => ("13", "internal server error"),
-            GrpcStatus::Unavailable => ("14", "the server is shutting down"),
+            ServerStatus::Internal => ("13", "internal server error"),
+            ServerStatus::Unavailable => ("14", "the server is shutting down"),
         };
         let mut trailers = HeaderMap::with_capacity(4);
         trailers.insert(GRPC_STATUS, HeaderValue::from_static(code));
         trailers.insert(GRPC_MESSAGE, HeaderValue::from_static(message));
-        if matches!(self, GrpcStatus::Unavailable) {
+        if matches!(self, ServerStatus::Unavailable) {
             trailers.insert(PUSHBACK, HeaderValue::from_static("1000"));
         }
         trailers

@@ -20,7 +20,7 @@ use super::unread::{Unread, UnreadPiece};
 use crate::connection::conn::ResponseEnd;
 use crate::connection::tunnel;
 use crate::event_stream::body::{BodyPoll, Chunk, EventStreamBody};
-use crate::grpc::status::{Dialect, GrpcStatus};
+use crate::grpc::status::{Dialect, ServerStatus};
 use lameduck_core::BoxError;
 
 pin_project! {
@@ -152,7 +152,7 @@ impl<B: Body> TrackedBody<B> {
         if *this.dialect == Dialect::Grpc {
             it.let_go("ended as UNAVAILABLE in the middle of its response");
             this.inner.set(BodySource::Text { text: "" });
-            let trailers = GrpcStatus::Unavailable.trailers();
+            let trailers = ServerStatus::Unavailable.trailers();
             return Poll::Ready(Some(Ok(Frame::trailers(trailers))));
         }
         it.let_go("cut in the middle of its response");
@@ -169,7 +169,7 @@ impl<B: Body> TrackedBody<B> {
             it.conn.breaks_off();
         }
         if *this.dialect == Dialect::Grpc {
-            let trailers = GrpcStatus::Internal.trailers();
+            let trailers = ServerStatus::Internal.trailers();
             return Poll::Ready(Some(Ok(Frame::trailers(trailers))));
         }
         Poll::Ready(Some(Err(fault.into())))

@@ -42,7 +42,7 @@ use crate::connection::for_axum;
 use crate::connection::for_tonic;
 use crate::connection::tunnel::Tunnel;
 use crate::event_stream::body::EventStreamBody;
-use crate::grpc::status::{Dialect, GrpcStatus};
+use crate::grpc::status::{Dialect, ServerStatus};
 use lameduck_core::BoxError;
 use lameduck_core::inflight::kind::REQUEST;
 use lameduck_core::internal::panic_text;
@@ -347,7 +347,7 @@ fn has_no_length<B: Body>(response: &Response<B>) -> bool {
 
 fn internal_error(dialect: Dialect) -> Response<&'static str> {
     if dialect == Dialect::Grpc {
-        return GrpcStatus::Internal.answer();
+        return ServerStatus::Internal.answer();
     }
     let mut response = Response::new("internal server error\n");
     *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
@@ -358,7 +358,7 @@ fn internal_error(dialect: Dialect) -> Response<&'static str> {
 fn unavailable(dialect: Dialect) -> (&'static str, Response<&'static str>) {
     if dialect == Dialect::Grpc {
         let why = "not answered in time, so answered UNAVAILABLE";
-        return (why, GrpcStatus::Unavailable.answer());
+        return (why, ServerStatus::Unavailable.answer());
     }
     let mut response = Response::new("shutting down, try again\n");
     *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;

@@ -12,10 +12,10 @@ use lameduck_core::inflight::Name;
 /// A job at work, as its handler sees it. Cheap to clone; all clones are one.
 #[derive(Clone)]
 pub struct Job {
-    shared: Arc<Shared>,
+    shared: Arc<SharedJob>,
 }
 
-struct Shared {
+struct SharedJob {
     queue: Arc<str>,
     id: String,
     attempt: u32,
@@ -32,7 +32,7 @@ impl Job {
         handle: Handle,
     ) -> Job {
         Job {
-            shared: Arc::new(Shared {
+            shared: Arc::new(SharedJob {
                 queue,
                 id,
                 attempt,
@@ -116,7 +116,7 @@ impl Job {
     }
 }
 
-impl fmt::Display for Shared {
+impl fmt::Display for SharedJob {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.queue, self.id)
     }

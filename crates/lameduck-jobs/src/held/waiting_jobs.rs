@@ -21,14 +21,14 @@ use lameduck_core::Handle;
 /// The jobs of one worker that wait for a runner.
 pub(crate) struct WaitingJobs<L> {
     handle: Handle,
-    state: Mutex<State<L>>,
+    state: Mutex<WaitingState<L>>,
     /// A permit for each job that waits.
     jobs: Semaphore,
     /// Runners are wanted; or something is to be given back, or nothing more will come.
     changed: Notify,
 }
 
-struct State<L> {
+struct WaitingState<L> {
     jobs: VecDeque<Arc<HeldJob<L>>>,
     /// How many runners there are, those that are wanted included.
     runners: usize,
@@ -42,7 +42,7 @@ struct State<L> {
     complete: bool,
 }
 
-impl<L> State<L> {
+impl<L> WaitingState<L> {
     /// Wants as many more runners as there are jobs that no free one is there for.
     fn want(&mut self) -> bool {
         let unserved = self.jobs.len().saturating_sub(self.free);
@@ -59,7 +59,7 @@ impl<L> WaitingJobs<L> {
     pub(crate) fn new(handle: Handle, most: usize) -> WaitingJobs<L> {
         WaitingJobs {
             handle,
-            state: Mutex::new(State {
+            state: Mutex::new(WaitingState {
                 jobs: VecDeque::new(),
                 runners: 0,
                 most,
@@ -72,7 +72,7 @@ impl<L> WaitingJobs<L> {
         }
     }
 
-    fn state(&self) -> MutexGuard<'_, State<L>> {
+    fn state(&self) -> MutexGuard<'_, WaitingState<L>> {
         // Each change of it is whole before anything that could panic.
         self.state.lock().unwrap_or_else(|e| e.into_inner())
     }

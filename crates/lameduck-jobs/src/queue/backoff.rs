@@ -10,16 +10,16 @@ use lameduck_core::internal::voice;
 
 /// A pause that doubles with each failure in a row, and what is logged about them: the first
 /// failure and the recovery, not each try.
-pub(crate) struct Backoff {
+pub(crate) struct QueueBackoff {
     failures: u32,
 }
 
-impl Backoff {
+impl QueueBackoff {
     const FIRST: Duration = Duration::from_millis(50);
     const LONGEST: Duration = Duration::from_secs(2);
 
-    pub(crate) fn new() -> Backoff {
-        Backoff { failures: 0 }
+    pub(crate) fn new() -> QueueBackoff {
+        QueueBackoff { failures: 0 }
     }
 
     /// It has failed: how long to wait before the next try.

@@ -18,10 +18,10 @@ pub struct PollInterval {
     shortest: Duration,
     longest: Duration,
     news: Arc<News>,
-    state: Mutex<State>,
+    state: Mutex<PollState>,
 }
 
-struct State {
+struct PollState {
     next: Duration,
     seen: u64,
 }
@@ -64,7 +64,7 @@ impl PollInterval {
             shortest: PollInterval::SHORTEST,
             longest,
             news: news(queue),
-            state: Mutex::new(State {
+            state: Mutex::new(PollState {
                 next: PollInterval::SHORTEST,
                 seen: 0,
             }),
@@ -83,7 +83,7 @@ impl PollInterval {
         self.longest = pause.max(self.shortest);
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, PollState> {
         self.state.lock().unwrap_or_else(|e| e.into_inner())
     }
 

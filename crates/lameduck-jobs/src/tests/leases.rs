@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::time::{Instant, sleep};
 
-use super::memory_queue::{MemoryQueue, Told};
+use super::memory_queue::{MemoryQueue, QueueTold};
 use super::{for_seconds, shut_down};
 use crate::held::lease_clock::tests::ASLEEP;
 use lameduck_core::BoxError;
@@ -63,8 +63,12 @@ async fn a_lease_is_lost_on_time_while_the_queue_does_not_answer() {
     // Taken again, they have leases of their own.
     let times = [OURS, OURS, OURS * 2, OURS * 2];
     assert_eq!(cancelled.times(), times);
-    assert_eq!(memory_queue.times(Told::Unknown), times, "back at once");
-    assert_eq!(memory_queue.told(Told::Failed), NONE);
+    assert_eq!(
+        memory_queue.times(QueueTold::Unknown),
+        times,
+        "back at once"
+    );
+    assert_eq!(memory_queue.told(QueueTold::Failed), NONE);
     assert_eq!(exit.code(), 124);
 }
 
@@ -119,7 +123,7 @@ async fn a_lease_that_was_renewed_in_time_is_kept() {
     let (exit, _) = shut_down(jobs, deafen).await;
     assert_eq!(exit, Exit::CLEAN);
     assert!(cancelled.times().is_empty());
-    assert_eq!(memory_queue.told(Told::Done), [0]);
+    assert_eq!(memory_queue.told(QueueTold::Done), [0]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -161,7 +165,7 @@ async fn a_handler_that_was_stopped_for_longer_than_its_lease_does_not_go_on() {
     let (exit, _) = shut_down(jobs, stop).await;
     assert_eq!(exit, Exit::CLEAN);
     assert_eq!(steps.load(Ordering::Relaxed), 150);
-    assert_eq!(memory_queue.told(Told::Done), [0]);
+    assert_eq!(memory_queue.told(QueueTold::Done), [0]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -182,9 +186,9 @@ async fn jobs_accounted_when_the_answer_to_a_fetch_is_lost() {
     let jobs = Jobs::raw("test", memory_queue.clone(), |_, job| for_seconds(1, job));
     let (exit, _) = shut_down(jobs, async |_| sleep(Duration::from_secs(2)).await).await;
     assert_eq!(exit, Exit::CLEAN);
-    assert_eq!(memory_queue.told(Told::Unknown), [0, 1, 2, 3]);
-    assert_eq!(memory_queue.told(Told::Done), [0, 1, 2, 3]);
-    assert_eq!(memory_queue.told(Told::Ended), [0]);
+    assert_eq!(memory_queue.told(QueueTold::Unknown), [0, 1, 2, 3]);
+    assert_eq!(memory_queue.told(QueueTold::Done), [0, 1, 2, 3]);
+    assert_eq!(memory_queue.told(QueueTold::Ended), [0]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -196,8 +200,8 @@ async fn jobs_accounted_when_the_answer_to_the_last_fetch_is_lost() {
     let (exit, took) = shut_down(jobs, async |_| sleep(Duration::from_secs(1)).await).await;
     assert_eq!(exit, Exit::CLEAN);
     assert_eq!(took, Duration::from_secs(1));
-    assert_eq!(memory_queue.told(Told::Unknown), [0, 1, 2, 3]);
-    assert_eq!(memory_queue.told(Told::Taken), NONE);
+    assert_eq!(memory_queue.told(QueueTold::Unknown), [0, 1, 2, 3]);
+    assert_eq!(memory_queue.told(QueueTold::Taken), NONE);
 }
 
 #[tokio::test(start_paused = true)]
@@ -213,10 +217,10 @@ async fn jobs_accounted_when_a_fetch_is_never_answered() {
     };
     let (exit, _) = shut_down(jobs, heal).await;
     assert_eq!(exit, Exit::CLEAN);
-    assert_eq!(memory_queue.told(Told::Done), [0, 1, 2, 3]);
+    assert_eq!(memory_queue.told(QueueTold::Done), [0, 1, 2, 3]);
     // The lease, and the pause after an error.
     let back = OURS + Duration::from_millis(50);
-    assert_eq!(memory_queue.times(Told::Unknown), [back; 4]);
+    assert_eq!(memory_queue.times(QueueTold::Unknown), [back; 4]);
 }
 
 /// What nobody knows of is looked for without any sign of it too.
@@ -227,8 +231,8 @@ async fn what_the_queue_believes_to_be_ours_is_looked_for_from_time_to_time() {
     let jobs = Jobs::raw("test", memory_queue.clone(), |_, job| for_seconds(1, job));
     let (exit, _) = shut_down(jobs, async |_| sleep(Duration::from_secs(14)).await).await;
     assert_eq!(exit, Exit::CLEAN);
-    assert_eq!(memory_queue.times(Told::Unknown), [OURS * 4]);
-    assert_eq!(memory_queue.told(Told::Done), [7]);
+    assert_eq!(memory_queue.times(QueueTold::Unknown), [OURS * 4]);
+    assert_eq!(memory_queue.told(QueueTold::Done), [7]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -239,7 +243,7 @@ async fn what_the_queue_believes_to_be_ours_goes_back_in_a_shutdown() {
     let (exit, took) = shut_down(jobs, async |_| sleep(Duration::from_secs(1)).await).await;
     assert_eq!(exit, Exit::CLEAN);
     assert_eq!(took, Duration::ZERO);
-    assert_eq!(memory_queue.told(Told::Unknown), [7]);
+    assert_eq!(memory_queue.told(QueueTold::Unknown), [7]);
 }
 
 /// The first attempt fails, the queue notes that and its answer is lost; so the second attempt runs while
@@ -256,8 +260,12 @@ async fn a_failure_whose_answer_was_lost_does_not_fail_the_next_attempt() {
     });
     let (exit, _) = shut_down(jobs, async |_| sleep(Duration::from_secs(1)).await).await;
     assert_eq!(exit, Exit::CLEAN);
-    assert_eq!(memory_queue.told(Told::Failed), [0], "it is not told again");
-    assert_eq!(memory_queue.told(Told::Done), [0]);
+    assert_eq!(
+        memory_queue.told(QueueTold::Failed),
+        [0],
+        "it is not told again"
+    );
+    assert_eq!(memory_queue.told(QueueTold::Done), [0]);
 }
 
 /// The queue hands out a job that is still running here: so it is not ours any more.
@@ -275,7 +283,7 @@ async fn an_attempt_whose_job_is_handed_out_again_is_cancelled() {
     let (exit, _) = shut_down(jobs, again).await;
     assert_eq!(exit, Exit::CLEAN);
     assert_eq!(cancelled.times(), [Duration::from_millis(1_500)]);
-    assert_eq!(memory_queue.told(Told::Done), [0]);
+    assert_eq!(memory_queue.told(QueueTold::Done), [0]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -298,7 +306,7 @@ async fn a_job_that_could_not_be_acknowledged_is_tried_again_by_a_busy_worker() 
     let (exit, _) = shut_down(jobs, relent).await;
     assert_eq!(exit, Exit::CLEAN);
     let log = memory_queue.inner.log.lock().unwrap();
-    let first = log.iter().find(|it| it.0 == Told::Done && it.1 == 0);
+    let first = log.iter().find(|it| it.0 == QueueTold::Done && it.1 == 0);
     let at = first.expect("it is told in the end").2;
     // The first pause is 50 ms.
     assert!(at < Duration::from_millis(150), "{at:?}");

@@ -16,11 +16,11 @@ use crate::{Lost, Queue, Settled, Taken};
 /// What the queue has been told, and what it is to answer.
 #[derive(Clone, Default)]
 pub(super) struct MemoryQueue {
-    pub(super) inner: Arc<Inner>,
+    pub(super) inner: Arc<MemoryQueueState>,
 }
 
 #[derive(Default)]
-pub(super) struct Inner {
+pub(super) struct MemoryQueueState {
     pub(super) waiting: Mutex<VecDeque<usize>>,
     /// Which attempt each job is at, if not the first, and whose it is.
     attempts: Mutex<HashMap<usize, u32>>,
@@ -33,7 +33,7 @@ pub(super) struct Inner {
     pub(super) deaf: Mutex<bool>,
     /// How long ago the lease of what is taken was renewed.
     pub(super) lease_age: Mutex<Duration>,
-    pub(super) log: Mutex<Vec<(Told, usize, Duration)>>,
+    pub(super) log: Mutex<Vec<(QueueTold, usize, Duration)>>,
     pub(super) arrived: Notify,
     pub(super) begun: Mutex<Option<Instant>>,
     pub(super) most_held: AtomicUsize,
@@ -58,7 +58,7 @@ pub(super) struct Inner {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Told {
+pub(super) enum QueueTold {
     Taken,
     Done,
     Failed,
@@ -74,7 +74,7 @@ pub(super) enum Told {
 
 /// An attempt at a job.
 #[derive(Debug)]
-pub(super) struct Attempt {
+pub(super) struct QueuedAttempt {
     job: usize,
     attempt: u32,
 }
@@ -109,24 +109,24 @@ impl MemoryQueue {
         self.inner.settled.load(Ordering::Relaxed)
     }
 
-    fn tell(&self, what: Told, job: usize) {
+    fn tell(&self, what: QueueTold, job: usize) {
         let since = self.inner.begun.lock().unwrap().unwrap().elapsed();
         self.inner.log.lock().unwrap().push((what, job, since));
     }
 
-    pub(super) fn told(&self, what: Told) -> Vec<usize> {
+    pub(super) fn told(&self, what: QueueTold) -> Vec<usize> {
         let log = self.inner.log.lock().unwrap();
         let mut jobs: Vec<usize> = log.iter().filter(|l| l.0 == what).map(|l| l.1).collect();
         jobs.sort_unstable();
         jobs
     }
 
-    pub(super) fn times(&self, what: Told) -> Vec<Duration> {
+    pub(super) fn times(&self, what: QueueTold) -> Vec<Duration> {
         let log = self.inner.log.lock().unwrap();
         log.iter().filter(|l| l.0 == what).map(|l| l.2).collect()
     }
 
-    fn settle(&self, what: Told, it: &Attempt) -> Result<Settled, BoxError> {
+    fn settle(&self, what: QueueTold, it: &QueuedAttempt) -> Result<Settled, BoxError> {
         if *self.inner.away.lock().unwrap() {
             return Err("the queue is away".into());
         }
@@ -154,7 +154,7 @@ impl MemoryQueue {
 }
 
 impl Queue for MemoryQueue {
-    type Lease = Attempt;
+    type Lease = QueuedAttempt;
 
     async fn ready(&self, _most: usize) -> Result<(), BoxError> {
         loop {
@@ -166,7 +166,7 @@ impl Queue for MemoryQueue {
         }
     }
 
-    async fn take(&self, most: usize) -> Result<Vec<Taken<Attempt>>, BoxError> {
+    async fn take(&self, most: usize) -> Result<Vec<Taken<QueuedAttempt>>, BoxError> {
         let taken: Vec<usize> = {
             let mut waiting = self.inner.waiting.lock().unwrap();
             let n = most.min(waiting.len());
@@ -181,14 +181,14 @@ impl Queue for MemoryQueue {
         let held = self.inner.held.fetch_add(taken.len(), Ordering::Relaxed) + taken.len();
         self.inner.most_held.fetch_max(held, Ordering::Relaxed);
         for job in &taken {
-            self.tell(Told::Taken, *job);
+            self.tell(QueueTold::Taken, *job);
         }
         let lease_age = *self.inner.lease_age.lock().unwrap();
         let taken = taken.into_iter().map(|job| Taken {
             id: job.to_string(),
             attempt: self.attempt(job),
             payload: Bytes::from(job.to_string()),
-            lease: Attempt {
+            lease: QueuedAttempt {
                 job,
                 attempt: self.attempt(job),
             },
@@ -198,11 +198,11 @@ impl Queue for MemoryQueue {
     }
 
     async fn close(&self) -> Result<(), BoxError> {
-        self.tell(Told::Closed, 0);
+        self.tell(QueueTold::Closed, 0);
         Ok(())
     }
 
-    async fn done(&self, jobs: &[&Attempt]) -> Vec<Result<Settled, BoxError>> {
+    async fn done(&self, jobs: &[&QueuedAttempt]) -> Vec<Result<Settled, BoxError>> {
         self.inner.told_at_once.lock().unwrap().push(jobs.len());
         let slow = *self.inner.slow_settle.lock().unwrap();
         sleep(slow).await;
@@ -214,17 +214,17 @@ impl Queue for MemoryQueue {
             }
         }
         let refused = self.inner.refused.lock().unwrap().clone();
-        let settled = |it: &&Attempt| match refused.contains(&it.job) {
+        let settled = |it: &&QueuedAttempt| match refused.contains(&it.job) {
             true => Err("not this one".into()),
-            false => self.settle(Told::Done, it),
+            false => self.settle(QueueTold::Done, it),
         };
         jobs.iter().map(settled).collect()
     }
 
-    async fn failed(&self, it: &Attempt, _why: &str) -> Result<Settled, BoxError> {
+    async fn failed(&self, it: &QueuedAttempt, _why: &str) -> Result<Settled, BoxError> {
         let slow = *self.inner.slow_settle.lock().unwrap();
         sleep(slow).await;
-        let settled = self.settle(Told::Failed, it)?;
+        let settled = self.settle(QueueTold::Failed, it)?;
         if once(&self.inner.lost_failures) {
             self.again(it.job);
             return Err("the answer is lost".into());
@@ -232,26 +232,26 @@ impl Queue for MemoryQueue {
         Ok(settled)
     }
 
-    async fn give_back(&self, jobs: &[&Attempt]) -> Result<(), BoxError> {
+    async fn give_back(&self, jobs: &[&QueuedAttempt]) -> Result<(), BoxError> {
         sleep(Duration::from_millis(10)).await;
         jobs.iter()
-            .try_for_each(|it| self.settle(Told::Back, it).map(drop))
+            .try_for_each(|it| self.settle(QueueTold::Back, it).map(drop))
     }
 
     fn lease(&self) -> Option<Duration> {
         Some(Duration::from_secs(3))
     }
 
-    async fn keep(&self, jobs: &[&Attempt]) -> Result<Lost, BoxError> {
+    async fn keep(&self, jobs: &[&QueuedAttempt]) -> Result<Lost, BoxError> {
         if *self.inner.deaf.lock().unwrap() {
             return Err("the queue is deaf".into());
         }
         for it in jobs {
-            self.tell(Told::Kept, it.job);
+            self.tell(QueueTold::Kept, it.job);
         }
         let slow = *self.inner.slow_keep.lock().unwrap();
         sleep(slow).await;
-        self.tell(Told::KeepAnswered, jobs.len());
+        self.tell(QueueTold::KeepAnswered, jobs.len());
         let lost = self.inner.lost.lock().unwrap();
         let theirs = |job: &usize| !lost.contains(job);
         self.inner.ours.lock().unwrap().retain(theirs);
@@ -262,11 +262,11 @@ impl Queue for MemoryQueue {
         Ok(Lost(lost.map(|(at, _)| at).collect()))
     }
 
-    fn same_job(&self, one: &Attempt, other: &Attempt) -> bool {
+    fn same_job(&self, one: &QueuedAttempt, other: &QueuedAttempt) -> bool {
         one.job == other.job
     }
 
-    async fn give_back_unknown(&self, known: &[&Attempt]) -> Result<usize, BoxError> {
+    async fn give_back_unknown(&self, known: &[&QueuedAttempt]) -> Result<usize, BoxError> {
         let unknown: Vec<usize> = {
             let ours = self.inner.ours.lock().unwrap();
             let known = |job| known.iter().any(|it| it.job == job);
@@ -274,14 +274,14 @@ impl Queue for MemoryQueue {
         };
         for job in &unknown {
             self.inner.ours.lock().unwrap().remove(job);
-            self.tell(Told::Unknown, *job);
+            self.tell(QueueTold::Unknown, *job);
             self.again(*job);
         }
         Ok(unknown.len())
     }
 
     async fn end(&self) {
-        self.tell(Told::Ended, 0);
+        self.tell(QueueTold::Ended, 0);
     }
 }
 

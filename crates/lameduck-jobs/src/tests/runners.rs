@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::time::{sleep, timeout};
 
-use super::memory_queue::{MemoryQueue, Told};
+use super::memory_queue::{MemoryQueue, QueueTold};
 use super::{for_seconds, shut_down};
 use lameduck_core::BoxError;
 
@@ -30,7 +30,10 @@ async fn as_many_run_as_may_however_they_come() {
     };
     let (exit, _) = shut_down(jobs, ledger).await;
     assert_eq!(exit.code(), 124);
-    assert_eq!(memory_queue.told(Told::Back), (0..8).collect::<Vec<_>>());
+    assert_eq!(
+        memory_queue.told(QueueTold::Back),
+        (0..8).collect::<Vec<_>>()
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -56,9 +59,12 @@ async fn the_place_of_a_cancelled_job_is_free_for_the_next() {
     };
     let (exit, _) = shut_down(jobs, lose).await;
     assert_eq!(exit, Exit::CLEAN);
-    assert_eq!(memory_queue.told(Told::Done), [1]);
-    assert_eq!(memory_queue.times(Told::Done), [Duration::from_secs(3)]);
-    assert_eq!(memory_queue.told(Told::Back), [] as [usize; 0]);
+    assert_eq!(memory_queue.told(QueueTold::Done), [1]);
+    assert_eq!(
+        memory_queue.times(QueueTold::Done),
+        [Duration::from_secs(3)]
+    );
+    assert_eq!(memory_queue.told(QueueTold::Back), [] as [usize; 0]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -82,13 +88,19 @@ async fn a_job_that_is_not_done_takes_no_place_while_its_queue_is_told() {
     .prefetch(3);
     let (exit, _) = shut_down(jobs, async |_| sleep(Duration::from_secs(11)).await).await;
     assert_eq!(exit, Exit::CLEAN);
-    assert_eq!(memory_queue.told(Told::Failed), [0, 1]);
+    assert_eq!(memory_queue.told(QueueTold::Failed), [0, 1]);
     assert_eq!(
-        memory_queue.times(Told::Failed),
+        memory_queue.times(QueueTold::Failed),
         [Duration::from_secs(10); 2]
     );
-    assert_eq!(memory_queue.times(Told::Back), [Duration::from_millis(10)]);
-    assert_eq!(memory_queue.times(Told::Done), [Duration::from_secs(10)]);
+    assert_eq!(
+        memory_queue.times(QueueTold::Back),
+        [Duration::from_millis(10)]
+    );
+    assert_eq!(
+        memory_queue.times(QueueTold::Done),
+        [Duration::from_secs(10)]
+    );
 }
 
 /// Panics when it is dropped.
@@ -126,9 +138,12 @@ async fn a_handler_that_panics_wherever_it_can_has_failed_and_the_worker_goes_on
     };
     let (exit, _) = shut_down(jobs, lose).await;
     assert_eq!(exit, Exit::CLEAN);
-    assert_eq!(memory_queue.told(Told::Failed), [0, 1]);
-    assert_eq!(memory_queue.told(Told::Done), [3]);
-    assert_eq!(memory_queue.times(Told::Done), [Duration::from_secs(4)]);
+    assert_eq!(memory_queue.told(QueueTold::Failed), [0, 1]);
+    assert_eq!(memory_queue.told(QueueTold::Done), [3]);
+    assert_eq!(
+        memory_queue.times(QueueTold::Done),
+        [Duration::from_secs(4)]
+    );
 }
 
 /// Whichever way runners and jobs meet: each job runs once, and none is left lying while a runner has

@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::time::{sleep, timeout};
 
-use super::memory_queue::{MemoryQueue, Told};
+use super::memory_queue::{MemoryQueue, QueueTold};
 use super::{for_seconds, shut_down};
 use lameduck_core::BoxError;
 
@@ -23,15 +23,18 @@ async fn jobs_accounted_when_all_finish_in_time() {
     let (exit, took) = shut_down(jobs, async |_| sleep(Duration::from_secs(12)).await).await;
     assert_eq!(exit, Exit::CLEAN);
     assert_eq!(took, Duration::from_secs(3));
-    assert_eq!(memory_queue.told(Told::Done), (0..30).collect::<Vec<_>>());
     assert_eq!(
-        memory_queue.told(Told::Back),
+        memory_queue.told(QueueTold::Done),
+        (0..30).collect::<Vec<_>>()
+    );
+    assert_eq!(
+        memory_queue.told(QueueTold::Back),
         (30..35).collect::<Vec<_>>(),
         "fetched ahead"
     );
-    assert_eq!(memory_queue.told(Told::Closed), [0]);
+    assert_eq!(memory_queue.told(QueueTold::Closed), [0]);
     assert_eq!(
-        memory_queue.times(Told::Back),
+        memory_queue.times(QueueTold::Back),
         [Duration::from_millis(12_010); 5],
         "at once"
     );
@@ -51,16 +54,16 @@ async fn jobs_accounted_when_they_are_let_go() {
     );
     let (exit, took) = shut_down(jobs, async |_| sleep(Duration::from_secs(1)).await).await;
     assert_eq!(exit.code(), 124);
-    assert_eq!(memory_queue.told(Told::Done), [1]);
-    assert_eq!(memory_queue.told(Told::Back), [0, 2]);
+    assert_eq!(memory_queue.told(QueueTold::Done), [1]);
+    assert_eq!(memory_queue.told(QueueTold::Back), [0, 2]);
     assert_eq!(
-        memory_queue.times(Told::Back),
+        memory_queue.times(QueueTold::Back),
         [Duration::from_millis(25_010); 2],
         "at the end of the drain"
     );
     assert!(took < Duration::from_secs(25), "{took:?}");
     assert!(
-        memory_queue.told(Told::Kept).len() > 60,
+        memory_queue.told(QueueTold::Kept).len() > 60,
         "leases are kept throughout the drain"
     );
 }
@@ -72,8 +75,8 @@ async fn jobs_accounted_that_were_being_taken_when_the_shutdown_began() {
     let jobs = Jobs::raw("test", memory_queue.clone(), |_, job| for_seconds(1, job));
     let (exit, _) = shut_down(jobs, async |_| sleep(Duration::from_secs(1)).await).await;
     assert_eq!(exit, Exit::CLEAN);
-    assert_eq!(memory_queue.told(Told::Taken), [0, 1, 2, 3]);
-    assert_eq!(memory_queue.told(Told::Back), [0, 1, 2, 3]);
+    assert_eq!(memory_queue.told(QueueTold::Taken), [0, 1, 2, 3]);
+    assert_eq!(memory_queue.told(QueueTold::Back), [0, 1, 2, 3]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -87,8 +90,8 @@ async fn no_job_starts_after_the_one_that_began_the_shutdown() {
     .prefetch(2);
     let (exit, _) = shut_down(jobs, async |_| sleep(Duration::from_secs(1)).await).await;
     assert_eq!(exit, Exit::CLEAN);
-    assert_eq!(memory_queue.told(Told::Done), [0]);
-    assert_eq!(memory_queue.told(Told::Back), [1, 2]);
+    assert_eq!(memory_queue.told(QueueTold::Done), [0]);
+    assert_eq!(memory_queue.told(QueueTold::Back), [1, 2]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -103,7 +106,7 @@ async fn a_long_job_checkpoints_when_the_shutdown_begins() {
     let (exit, took) = shut_down(jobs, async |_| sleep(Duration::from_secs(1)).await).await;
     assert_eq!(exit, Exit::CLEAN);
     assert_eq!(took, Duration::from_millis(10));
-    assert_eq!(memory_queue.told(Told::Back), [0]);
+    assert_eq!(memory_queue.told(QueueTold::Back), [0]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -118,8 +121,8 @@ async fn failures_panics_and_payloads_that_cannot_be_read_are_the_queues_to_retr
     });
     let (exit, _) = shut_down(jobs, async |_| sleep(Duration::from_secs(1)).await).await;
     assert_eq!(exit, Exit::CLEAN);
-    assert_eq!(memory_queue.told(Told::Failed), [0, 1]);
-    assert_eq!(memory_queue.told(Told::Done), [2]);
+    assert_eq!(memory_queue.told(QueueTold::Failed), [0, 1]);
+    assert_eq!(memory_queue.told(QueueTold::Done), [2]);
 
     let memory_queue = MemoryQueue::with(1);
     let jobs = Jobs::new("test", memory_queue.clone(), |_: String, _| async {
@@ -127,7 +130,7 @@ async fn failures_panics_and_payloads_that_cannot_be_read_are_the_queues_to_retr
     });
     let (exit, _) = shut_down(jobs, async |_| sleep(Duration::from_secs(1)).await).await;
     assert_eq!(exit, Exit::CLEAN);
-    assert_eq!(memory_queue.told(Told::Failed), [0]);
+    assert_eq!(memory_queue.told(QueueTold::Failed), [0]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -141,8 +144,8 @@ async fn a_job_whose_lease_is_lost_is_cancelled_and_left_to_its_new_owner() {
     };
     let (exit, _) = shut_down(jobs, lose).await;
     assert_eq!(exit.code(), 124, "a lease lost during the shutdown is told");
-    assert_eq!(memory_queue.told(Told::Done), [0]);
-    assert_eq!(memory_queue.told(Told::Back), [] as [usize; 0]);
+    assert_eq!(memory_queue.told(QueueTold::Done), [0]);
+    assert_eq!(memory_queue.told(QueueTold::Back), [] as [usize; 0]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -155,9 +158,9 @@ async fn db_closed_after_the_lease_that_is_being_kept() {
     });
     let (exit, took) = shut_down(jobs, async |_| sleep(Duration::from_millis(1_100)).await).await;
     assert_eq!(exit, Exit::CLEAN);
-    assert_eq!(memory_queue.told(Told::Kept), [0]);
+    assert_eq!(memory_queue.told(QueueTold::Kept), [0]);
     assert_eq!(
-        memory_queue.told(Told::KeepAnswered),
+        memory_queue.told(QueueTold::KeepAnswered),
         [1],
         "it was not broken off"
     );
@@ -175,7 +178,7 @@ async fn a_queue_that_does_not_answer_about_leases_holds_nobody_up() {
     let (exit, took) = shut_down(jobs, async |_| sleep(Duration::from_millis(1_100)).await).await;
     assert_eq!(exit, Exit::CLEAN);
     assert_eq!(took, Duration::from_millis(1_100));
-    assert_eq!(memory_queue.told(Told::Done), [0]);
+    assert_eq!(memory_queue.told(QueueTold::Done), [0]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -190,7 +193,7 @@ async fn stuck_told_when_the_queue_never_comes_back() {
     let (exit, took) = shut_down(jobs, away).await;
     assert_eq!(exit.code(), 124);
     assert!(took <= Duration::from_secs(25), "{took:?}");
-    assert_eq!(memory_queue.told(Told::Done), [] as [usize; 0]);
+    assert_eq!(memory_queue.told(QueueTold::Done), [] as [usize; 0]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -209,7 +212,7 @@ async fn jobs_accounted_when_the_queue_comes_back_during_the_drain() {
     let (exit, took) = shut_down(jobs, away).await;
     assert_eq!(exit, Exit::CLEAN);
     assert!(took < Duration::from_secs(13), "{took:?}");
-    assert_eq!(memory_queue.told(Told::Done), [0, 1]);
+    assert_eq!(memory_queue.told(QueueTold::Done), [0, 1]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -231,7 +234,7 @@ async fn jobs_accounted_when_one_ignores_its_cancellation() {
         .component(jobs);
     let handle = life.handle();
     let ended = tokio::spawn(life.run());
-    while memory_queue.told(Told::Done) != [1] {
+    while memory_queue.told(QueueTold::Done) != [1] {
         tokio::task::yield_now().await;
     }
     handle.shutdown("test");
@@ -240,6 +243,6 @@ async fn jobs_accounted_when_one_ignores_its_cancellation() {
         .unwrap()
         .unwrap();
     assert_eq!(exit.code(), 124);
-    assert_eq!(memory_queue.told(Told::Back), [0]);
+    assert_eq!(memory_queue.told(QueueTold::Back), [0]);
     drop(release);
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
-use super::memory_queue::{MemoryQueue, Told};
+use super::memory_queue::{MemoryQueue, QueueTold};
 use super::{for_seconds, shut_down};
 use lameduck_core::BoxError;
 use lameduck_core::Exit;
@@ -26,7 +26,7 @@ async fn what_ends_while_the_queue_is_told_is_told_together() {
     let (first, second) = (Duration::from_millis(100), Duration::from_millis(200));
     let mut times = vec![first];
     times.extend([second; 9]);
-    assert_eq!(memory_queue.times(Told::Done), times);
+    assert_eq!(memory_queue.times(QueueTold::Done), times);
 }
 
 #[tokio::test(start_paused = true)]
@@ -45,9 +45,12 @@ async fn a_job_that_the_queue_refuses_holds_up_no_other() {
     };
     let (exit, _) = shut_down(jobs, relent).await;
     assert_eq!(exit, Exit::CLEAN);
-    assert_eq!(memory_queue.told(Told::Done), (0..12).collect::<Vec<_>>());
+    assert_eq!(
+        memory_queue.told(QueueTold::Done),
+        (0..12).collect::<Vec<_>>()
+    );
     let log = memory_queue.inner.log.lock().unwrap();
-    for (what, job, at) in log.iter().filter(|it| it.0 == Told::Done) {
+    for (what, job, at) in log.iter().filter(|it| it.0 == QueueTold::Done) {
         match job {
             // The longest pause is 2 s.
             0 => assert!(at.as_millis() > 11_500 && at.as_millis() < 13_600, "{at:?}"),
@@ -64,7 +67,7 @@ async fn stuck_told_when_the_queue_refuses_one_job_to_the_end() {
     let (exit, took) = shut_down(jobs, async |_| sleep(Duration::from_secs(1)).await).await;
     assert_eq!(exit.code(), 124);
     assert!(took < Duration::from_secs(25), "{took:?}");
-    assert_eq!(memory_queue.told(Told::Done), [0, 2]);
+    assert_eq!(memory_queue.told(QueueTold::Done), [0, 2]);
 }
 
 /// A queue that says less than it was asked is asked again.
@@ -76,5 +79,5 @@ async fn what_a_queue_does_not_answer_is_not_taken_for_settled() {
     let (exit, _) = shut_down(jobs, async |_| sleep(Duration::from_secs(4)).await).await;
     assert_eq!(exit, Exit::CLEAN);
     assert_eq!(*memory_queue.inner.told_at_once.lock().unwrap(), [2, 2]);
-    assert_eq!(memory_queue.told(Told::Done), [0, 1]);
+    assert_eq!(memory_queue.told(QueueTold::Done), [0, 1]);
 }

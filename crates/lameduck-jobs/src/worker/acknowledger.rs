@@ -18,7 +18,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::settlement::Settlement;
 use crate::held::held_jobs::HeldJob;
-use crate::queue::backoff::Backoff;
+use crate::queue::backoff::QueueBackoff;
 use crate::queue::contract::{Queue, Settled};
 use lameduck_core::BoxError;
 
@@ -31,7 +31,7 @@ pub(crate) struct Acknowledger<Q: Queue> {
     /// What the queue could not be told, and when to try again.
     again: Vec<Arc<HeldJob<Q::Lease>>>,
     due: Instant,
-    pause: Backoff,
+    pause: QueueBackoff,
     /// Why not.
     why: String,
 }
@@ -42,7 +42,7 @@ impl<Q: Queue> Acknowledger<Q> {
             settlement,
             again: Vec::new(),
             due: Instant::now(),
-            pause: Backoff::new(),
+            pause: QueueBackoff::new(),
             why: "the queue does not answer".to_owned(),
         }
     }

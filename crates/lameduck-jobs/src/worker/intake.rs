@@ -19,7 +19,7 @@ use super::settlement::Settlement;
 use crate::handler::job::Job;
 use crate::held::lease_clock::{LeaseClock, Moment};
 use crate::held::waiting_jobs::Feeder;
-use crate::queue::backoff::Backoff;
+use crate::queue::backoff::QueueBackoff;
 use crate::queue::contract::Queue;
 use lameduck_core::BoxError;
 use lameduck_core::inflight::kind::INTAKE;
@@ -47,7 +47,7 @@ impl<Q: Queue> Intake<Q> {
     /// Runs until the shutdown begins. What has been taken by then, and not been started, is the
     /// receiver's to give back.
     pub(crate) async fn run(self) {
-        let mut pause = Backoff::new();
+        let mut pause = QueueBackoff::new();
         while !self.settlement.handle.is_shutting_down() {
             let Err(error) = self.subscribe_and_take(&mut pause).await else {
                 break;
@@ -60,7 +60,7 @@ impl<Q: Queue> Intake<Q> {
     }
 
     /// Takes until the shutdown begins or something goes wrong.
-    async fn subscribe_and_take(&self, pause: &mut Backoff) -> Result<(), BoxError> {
+    async fn subscribe_and_take(&self, pause: &mut QueueBackoff) -> Result<(), BoxError> {
         let Some(opened) = self
             .unless_begun(self.settlement.queue.open(self.most))
             .await

@@ -18,7 +18,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use super::settlement::Settlement;
 use crate::held::held_jobs::HeldJob;
 use crate::held::lease_clock::Moment;
-use crate::queue::backoff::Backoff;
+use crate::queue::backoff::QueueBackoff;
 use crate::queue::contract::{Lost, Queue};
 use lameduck_core::BoxError;
 use lameduck_core::internal::BoxFuture;
@@ -63,11 +63,11 @@ impl Drop for LeaseRenewer {
 
 async fn run<Q: Queue>(every: Duration, settlement: Arc<Settlement<Q>>, end: Arc<Notify>) {
     let every = every.max(Duration::from_millis(1));
-    let mut pause = Backoff::new();
+    let mut pause = QueueBackoff::new();
     // Not at once: there is nothing to keep yet, and the queue may not know the worker before it is
     // open.
     let mut next = Instant::now() + every;
-    let mut asking: Option<BoxFuture<Answer<Q::Lease>>> = None;
+    let mut asking: Option<BoxFuture<RenewalAnswer<Q::Lease>>> = None;
     let mut ending = false;
     while !ending || asking.is_some() {
         settlement.lose_what_is_over();
@@ -102,14 +102,14 @@ async fn run<Q: Queue>(every: Duration, settlement: Arc<Settlement<Q>>, end: Arc
 }
 
 /// What the queue has said about the leases of jobs that it was asked about.
-struct Answer<L> {
+struct RenewalAnswer<L> {
     held: Vec<Arc<HeldJob<L>>>,
     asked: Moment,
     lost: Result<Lost, BoxError>,
 }
 
 /// Asks about everything that is still ours.
-async fn ask<Q: Queue>(settlement: Arc<Settlement<Q>>) -> Answer<Q::Lease> {
+async fn ask<Q: Queue>(settlement: Arc<Settlement<Q>>) -> RenewalAnswer<Q::Lease> {
     let mut held = settlement.held_jobs.all();
     held.retain(|it| it.is_ours());
     let asked = Moment::now();
@@ -117,11 +117,11 @@ async fn ask<Q: Queue>(settlement: Arc<Settlement<Q>>) -> Answer<Q::Lease> {
         let leases: Vec<&Q::Lease> = held.iter().map(|it| &it.lease).collect();
         settlement.queue.keep(&leases).await
     };
-    Answer { held, asked, lost }
+    RenewalAnswer { held, asked, lost }
 }
 
 /// Cancel safe; never completes if nothing is asked.
-async fn until_answered<L>(asking: &mut Option<BoxFuture<Answer<L>>>) -> Answer<L> {
+async fn until_answered<L>(asking: &mut Option<BoxFuture<RenewalAnswer<L>>>) -> RenewalAnswer<L> {
     match asking {
         Some(asking) => asking.await,
         None => std::future::pending().await,

@@ -20,7 +20,7 @@ use tracing::Level;
 use crate::handler::job::Outcome;
 use crate::held::held_jobs::{HeldJob, HeldJobs};
 use crate::held::reconcile_flag::ReconcileFlag;
-use crate::queue::backoff::Backoff;
+use crate::queue::backoff::QueueBackoff;
 use crate::queue::contract::{Queue, Settled};
 use lameduck_core::BoxError;
 use lameduck_core::Handle;
@@ -275,7 +275,7 @@ impl<Q: Queue> Settlement<Q> {
     where
         F: Future<Output = Result<T, BoxError>>,
     {
-        let mut pause = Backoff::new();
+        let mut pause = QueueBackoff::new();
         let mut last = "the queue does not answer".to_owned();
         let trying = async {
             loop {

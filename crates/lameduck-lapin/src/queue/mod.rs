@@ -33,7 +33,7 @@ use lapin::types::FieldTable;
 use lapin::{Connection, ConnectionProperties};
 
 use self::lease::RabbitMqLease;
-use self::subscription::{State, Subscription};
+use self::subscription::{Subscription, SubscriptionState};
 use lameduck_core::BoxError;
 use lameduck_core::internal::BoxFuture;
 use lameduck_core::internal::Latch;
@@ -64,7 +64,7 @@ pub struct RabbitMq {
     queue: String,
     pause: Duration,
     dead_letter: bool,
-    state: Mutex<State>,
+    state: Mutex<SubscriptionState>,
     /// Jobs taken and not settled.
     held: Arc<AtomicUsize>,
     /// The shutdown has begun.
@@ -124,7 +124,7 @@ impl RabbitMq {
         self
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, SubscriptionState> {
         // Every change of it is complete before anything that could panic.
         self.state.lock().unwrap_or_else(|e| e.into_inner())
     }

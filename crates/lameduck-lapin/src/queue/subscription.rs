@@ -12,7 +12,7 @@ use lapin::{Channel, Connection, Consumer};
 use lameduck_core::BoxError;
 
 #[derive(Default)]
-pub(super) struct State {
+pub(super) struct SubscriptionState {
     pub(super) connection: Option<Arc<Connection>>,
     /// The channel of the subscription that has ended.
     pub(super) last_channel: Option<Channel>,
@@ -26,7 +26,7 @@ pub(super) struct Subscription {
     pub(super) consumer: Consumer,
 }
 
-impl State {
+impl SubscriptionState {
     /// Moves what has arrived into the buffer, up to `most` in all. Pending if nothing more is there.
     pub(super) fn collect(
         &mut self,

@@ -26,7 +26,7 @@ const PULL: Duration = Duration::from_secs(2);
 const LATE: Duration = Duration::from_secs(1);
 
 #[derive(Default)]
-pub(super) struct State {
+pub(super) struct InboxState {
     pub(super) inbox: Option<Inbox>,
     /// What has come and has not been taken yet. Its lease runs, and is kept, from here on.
     pub(super) arrived: VecDeque<Taken<JetStreamLease>>,
@@ -50,7 +50,7 @@ struct Pull {
     connection: u64,
 }
 
-impl State {
+impl InboxState {
     /// Where the server listens for what becomes of what has come.
     pub(super) fn acks(&self) -> Vec<Subject> {
         let arrived = self.arrived.iter();
@@ -104,7 +104,11 @@ impl JetStream {
     }
 
     /// Moves what has arrived into the buffer, until there is nothing more for the moment.
-    pub(super) fn collect(&self, state: &mut State, cx: &mut Context<'_>) -> Result<(), BoxError> {
+    pub(super) fn collect(
+        &self,
+        state: &mut InboxState,
+        cx: &mut Context<'_>,
+    ) -> Result<(), BoxError> {
         let inbox = state.inbox.as_mut().ok_or("not subscribed")?;
         let now = Moment::now();
         while let Poll::Ready(message) = inbox.subscriber.poll_next_unpin(cx) {

@@ -29,7 +29,7 @@ use async_nats::jetstream::consumer::{AckPolicy, PullConsumer};
 use futures_util::StreamExt;
 use futures_util::future::join;
 
-use self::inbox::{Inbox, State};
+use self::inbox::{Inbox, InboxState};
 use self::lease::{JetStreamLease, acks};
 use lameduck_core::BoxError;
 use lameduck_jobs::adapter::Moment;
@@ -60,7 +60,7 @@ pub struct JetStream {
     consumer: PullConsumer,
     lease: Duration,
     retry: Duration,
-    state: Mutex<State>,
+    state: Mutex<InboxState>,
 }
 
 impl JetStream {
@@ -93,7 +93,7 @@ impl JetStream {
         self
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, InboxState> {
         // Every change of it is complete before anything that could panic.
         self.state.lock().unwrap_or_else(|e| e.into_inner())
     }

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use lameduck::{Exit, Lifecycle};
 use lapin::{Connection, ConnectionProperties};
-use real_servers::{RabbitMq, or_skip};
+use real_servers::{RabbitMqServer, or_skip};
 
 use crate::frozen::Frozen;
 use crate::life::{end, within};
 
-async fn connection(server: &RabbitMq) -> Connection {
+async fn connection(server: &RabbitMqServer) -> Connection {
     let options = ConnectionProperties::default();
     Connection::connect(&server.url(), options).await.unwrap()
 }
@@ -17,7 +17,7 @@ async fn connection(server: &RabbitMq) -> Connection {
 /// One test, since the broker takes its time to start.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_broker_sees_a_closing_handshake_and_is_named_when_it_is_gone() {
-    let Some(mut server) = or_skip(RabbitMq::start()) else {
+    let Some(mut server) = or_skip(RabbitMqServer::start()) else {
         return;
     };
     for round in 1..=5 {

@@ -2,12 +2,12 @@
 
 use std::io::Cursor;
 
-use real_servers::{Browser, Page, or_skip};
+use real_servers::{Browser, BrowserPage, or_skip};
 
 use crate::service::{Start, until};
 
 /// Waits, without loading anything anew, until the element with this id shows `text`.
-fn shows(page: &Page<'_>, id: &str, text: &str) {
+fn shows(page: &BrowserPage<'_>, id: &str, text: &str) {
     let script = "return document.getElementById(arguments[0]).innerText";
     until(&format!("{text:?} in #{id}"), || {
         let shown = page.run(script, &[id]);
@@ -17,7 +17,7 @@ fn shows(page: &Page<'_>, id: &str, text: &str) {
 
 /// Asserts that this colour is really seen: the bar of a phase alone has hundreds of such points, and a
 /// page that did not render has none.
-fn has(page: &Page<'_>, colour: [u8; 3]) {
+fn has(page: &BrowserPage<'_>, colour: [u8; 3]) {
     let picture = png::Decoder::new(Cursor::new(page.picture()));
     let mut picture = picture.read_info().unwrap();
     let mut points = vec![0; picture.output_buffer_size().unwrap()];

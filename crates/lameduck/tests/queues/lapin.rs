@@ -19,7 +19,7 @@ use crate::server::{Addressed, Mortal, Server};
 use crate::worker::{Takes, Worker};
 
 /// One broker for all tests that let it live: it takes 8 s to start. It ends with this process.
-static SHARED: OnceLock<Result<real_servers::RabbitMq, NotHere>> = OnceLock::new();
+static SHARED: OnceLock<Result<real_servers::RabbitMqServer, NotHere>> = OnceLock::new();
 
 /// Each test has a queue of its own.
 static QUEUES: AtomicUsize = AtomicUsize::new(0);
@@ -27,11 +27,11 @@ static QUEUES: AtomicUsize = AtomicUsize::new(0);
 struct Orders {
     url: String,
     queue: String,
-    alone: Option<real_servers::RabbitMq>,
+    alone: Option<real_servers::RabbitMqServer>,
 }
 
 impl Orders {
-    async fn on(url: String, alone: Option<real_servers::RabbitMq>) -> Orders {
+    async fn on(url: String, alone: Option<real_servers::RabbitMqServer>) -> Orders {
         let number = QUEUES.fetch_add(1, Ordering::Relaxed);
         let orders = Orders {
             url,
@@ -44,7 +44,7 @@ impl Orders {
 
     /// On a broker that no other test uses, so that its log is about this one.
     async fn alone() -> Option<Orders> {
-        let server = or_skip(real_servers::RabbitMq::start())?;
+        let server = or_skip(real_servers::RabbitMqServer::start())?;
         Some(Orders::on(server.url(), Some(server)).await)
     }
 
@@ -98,7 +98,7 @@ impl Server for Orders {
     const GIVES_BACK_UNKNOWN: bool = false;
 
     async fn start() -> Option<Orders> {
-        let shared = SHARED.get_or_init(real_servers::RabbitMq::start);
+        let shared = SHARED.get_or_init(real_servers::RabbitMqServer::start);
         // Each test tells its own skip.
         let server = or_skip(shared.as_ref().map_err(NotHere::clone))?;
         Some(Orders::on(server.url(), None).await)

@@ -8,9 +8,9 @@ use std::process::Command;
 use rustix::process::Signal;
 use tempfile::TempDir;
 
-pub use self::page::Page;
+pub use self::page::BrowserPage;
 use crate::NotHere;
-use crate::daemon::{Daemon, Ready};
+use crate::daemon::{Daemon, ReadyWhen};
 use crate::port::Port;
 use crate::program;
 
@@ -65,7 +65,7 @@ impl Browser {
             .env("TMPDIR", folder.path())
             .env("HOME", folder.path())
             .current_dir(folder.path());
-        let ready = Ready {
+        let ready = ReadyWhen {
             says: "started successfully",
             port: port.number(),
         };

@@ -17,7 +17,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A page in a Chromium of its own. Everything panics that goes wrong with the browser.
 #[derive(Debug)]
-pub struct Page<'a> {
+pub struct BrowserPage<'a> {
     browser: &'a Browser,
     session: String,
 }
@@ -27,8 +27,8 @@ impl Browser {
     ///
     /// # Panics
     /// If Chromium does not start, or the page does not load.
-    pub fn open(&self, url: &str) -> Page<'_> {
-        let mut page = Page {
+    pub fn open(&self, url: &str) -> BrowserPage<'_> {
+        let mut page = BrowserPage {
             browser: self,
             session: "/session".to_owned(),
         };
@@ -48,7 +48,7 @@ impl Browser {
     }
 }
 
-impl Page<'_> {
+impl BrowserPage<'_> {
     /// What a script returns: the body of a function, which finds `arguments` there.
     ///
     /// # Panics
@@ -102,7 +102,7 @@ impl Page<'_> {
     }
 }
 
-impl Drop for Page<'_> {
+impl Drop for BrowserPage<'_> {
     fn drop(&mut self) {
         // Its Chromium ends, which leaves some of its processes to themselves for a moment. If the
         // driver does not answer, it ends with the driver.

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use real_servers::{Nats, Postgres, RabbitMq, Redis, or_skip};
+use real_servers::{Nats, Postgres, RabbitMqServer, Redis, or_skip};
 use rustix::process::Signal;
 use serde_json::json;
 
@@ -117,7 +117,7 @@ fn jobs_accounted_from_sqlite_through_the_outbox_to_redis() {
 
 #[test]
 fn jobs_accounted_from_sqlite_through_the_outbox_to_rabbitmq() {
-    if let Some(rabbitmq) = or_skip(RabbitMq::start()) {
+    if let Some(rabbitmq) = or_skip(RabbitMqServer::start()) {
         through_the_outbox(&rabbitmq.url());
     }
 }

@@ -38,7 +38,7 @@ mod linux {
     const QUEUE: usize = 4;
 
     /// What is to be sent, and who waits for that.
-    struct Message {
+    struct NotifyMessage {
         state: String,
         sent: oneshot::Sender<()>,
     }
@@ -96,21 +96,21 @@ mod linux {
 
     /// Gives it to the thread that sends; completes when it is sent. `None` if nobody is to be told.
     fn hand_over(state: &str) -> Option<oneshot::Receiver<()>> {
-        static SENDER: OnceLock<Option<SyncSender<Message>>> = OnceLock::new();
+        static SENDER: OnceLock<Option<SyncSender<NotifyMessage>>> = OnceLock::new();
         let (sent, is_sent) = oneshot::channel();
         let state = state.to_owned();
         let sender = SENDER.get_or_init(start_sender).as_ref()?;
-        sender.try_send(Message { state, sent }).ok()?;
+        sender.try_send(NotifyMessage { state, sent }).ok()?;
         Some(is_sent)
     }
 
-    fn start_sender() -> Option<SyncSender<Message>> {
+    fn start_sender() -> Option<SyncSender<NotifyMessage>> {
         std::env::var_os("NOTIFY_SOCKET")?;
-        let (sender, messages) = sync_channel::<Message>(QUEUE);
+        let (sender, messages) = sync_channel::<NotifyMessage>(QUEUE);
         let started = thread::Builder::new()
             .name("lameduck-notify".into())
             .spawn(move || {
-                for Message { state, sent } in messages {
+                for NotifyMessage { state, sent } in messages {
                     let told = sd_notify::notify(&[NotifyState::Custom(&state)]);
                     // Nobody may wait any more.
                     let _ = sent.send(());

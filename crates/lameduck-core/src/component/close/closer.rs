@@ -28,11 +28,11 @@ const NAMED: usize = 5;
 /// One thing to close, by name.
 pub(crate) struct Closer {
     name: String,
-    run: Box<dyn FnOnce(Duration) -> BoxFuture<Result<(), Open>> + Send>,
+    run: Box<dyn FnOnce(Duration) -> BoxFuture<Result<(), StillOpen>> + Send>,
 }
 
 /// Why something is still open.
-struct Open {
+struct StillOpen {
     error: String,
     /// Whether its time was over.
     late: bool,
@@ -71,16 +71,16 @@ impl Closer {
 async fn within(
     time: Duration,
     closed: impl Future<Output = Result<(), BoxError>> + Send,
-) -> Result<(), Open> {
+) -> Result<(), StillOpen> {
     let began = now();
-    bounded(time, closed).await.map_err(|error| Open {
+    bounded(time, closed).await.map_err(|error| StillOpen {
         error,
         late: now().saturating_duration_since(began) >= time,
         in_use: false,
     })
 }
 
-async fn close<C: Close>(mut it: C, share: Duration) -> Result<(), Open> {
+async fn close<C: Close>(mut it: C, share: Duration) -> Result<(), StillOpen> {
     let began = now();
     let asking = ASKING.min(share / 4);
     let mut closed = within(share - asking, it.close()).await;
@@ -112,12 +112,12 @@ pub(crate) async fn close_all(closers: Vec<Closer>, until: Duration, handle: &Ha
         let closed = tokio::spawn((closer.run)(share));
         let closed = match tokio::time::timeout(share + overrun(share), closed).await {
             Ok(Ok(closed)) => closed,
-            Ok(Err(lost)) => Err(Open {
+            Ok(Err(lost)) => Err(StillOpen {
                 error: lost.to_string(),
                 late: false,
                 in_use: false,
             }),
-            Err(_) => Err(Open {
+            Err(_) => Err(StillOpen {
                 error: "blocks its thread".to_owned(),
                 late: true,
                 in_use: false,

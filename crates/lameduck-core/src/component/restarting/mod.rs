@@ -21,7 +21,7 @@ use crate::base::{BadConfiguration, BoxError, jitter};
 use crate::component::admin_port::AdminPort;
 use crate::component::{Component, Running, Start, StartError};
 #[cfg(unix)]
-use crate::environment::inherited::Sockets;
+use crate::environment::inherited::InheritedSockets;
 use crate::handle::Handle;
 
 use self::backoff::Backoff;
@@ -198,7 +198,7 @@ impl<C: Component, F: FnMut() -> C + Send + 'static> Restarts<F> {
             handle: &self.handle,
             lame_duck_min: self.lame_duck_min,
             #[cfg(unix)]
-            sockets: &mut Sockets::default(),
+            sockets: &mut InheritedSockets::default(),
         })
     }
 }

@@ -10,7 +10,7 @@ use crate::{BadConfiguration, NotStarted, Phase, Restarting};
 type Work = Box<dyn FnOnce(Handle) -> Running + Send>;
 
 /// A component that does this.
-struct Part {
+struct TestComponent {
     name: &'static str,
     listens: bool,
     check: Result<(), BadConfiguration>,
@@ -18,12 +18,12 @@ struct Part {
     work: Work,
 }
 
-impl Part {
-    fn new<F>(name: &'static str, work: impl FnOnce(Handle) -> F + Send + 'static) -> Part
+impl TestComponent {
+    fn new<F>(name: &'static str, work: impl FnOnce(Handle) -> F + Send + 'static) -> TestComponent
     where
         F: Future<Output = Result<(), BoxError>> + Send + 'static,
     {
-        Part {
+        TestComponent {
             name,
             listens: false,
             check: Ok(()),
@@ -33,15 +33,15 @@ impl Part {
     }
 
     /// One that ends when the shutdown begins.
-    fn content(name: &'static str) -> Part {
-        Part::new(name, |handle| async move {
+    fn content(name: &'static str) -> TestComponent {
+        TestComponent::new(name, |handle| async move {
             handle.until_lame_duck().await;
             Ok(())
         })
     }
 }
 
-impl Component for Part {
+impl Component for TestComponent {
     fn name(&self) -> &str {
         self.name
     }
@@ -88,7 +88,7 @@ async fn what_is_added_is_drained_like_what_was_there_from_the_start() {
     let (handle, running) =
         ready(Lifecycle::embedded().close_with("pool", log.close("pool"))).await;
     let noted = log.clone();
-    let part = Part::new("tenant", |handle| async move {
+    let part = TestComponent::new("tenant", |handle| async move {
         handle.until_lame_duck().await;
         sleep(s(2)).await;
         noted.note("tenant");
@@ -105,7 +105,10 @@ async fn what_is_added_is_drained_like_what_was_there_from_the_start() {
 #[tokio::test(start_paused = true)]
 async fn what_is_added_and_never_ends_is_named_and_bounded() {
     let (handle, running) = ready(Lifecycle::embedded()).await;
-    assert_eq!(handle.start(Part::new("tenant", |_| pending())), Ok(()));
+    assert_eq!(
+        handle.start(TestComponent::new("tenant", |_| pending())),
+        Ok(())
+    );
     let began = Instant::now();
     handle.shutdown("test");
     let (exit, report) = running.await.unwrap();
@@ -118,7 +121,7 @@ async fn what_is_added_and_never_ends_is_named_and_bounded() {
 
 #[tokio::test(start_paused = true)]
 async fn a_component_that_is_in_no_ledger_and_never_ends_is_named() {
-    let life = Lifecycle::embedded().component(Part::new("feed", |_| pending()));
+    let life = Lifecycle::embedded().component(TestComponent::new("feed", |_| pending()));
     let (exit, report, _) = shut_down(life).await;
     assert_eq!((exit, report.let_go.len()), (Exit::LET_GO, 1));
     assert_eq!(&*report.let_go[0].name, "feed");
@@ -127,7 +130,7 @@ async fn a_component_that_is_in_no_ledger_and_never_ends_is_named() {
 #[tokio::test(start_paused = true)]
 async fn the_failure_of_what_is_added_shuts_the_process_down() {
     let (handle, running) = ready(Lifecycle::embedded()).await;
-    let part = Part::new("tenant", |_| async { Err("no such tenant".into()) });
+    let part = TestComponent::new("tenant", |_| async { Err("no such tenant".into()) });
     assert_eq!(handle.start(part), Ok(()));
     let (exit, report) = running.await.unwrap();
     assert_eq!(
@@ -135,7 +138,7 @@ async fn the_failure_of_what_is_added_shuts_the_process_down() {
         (Exit::FAILED, "the failure of tenant")
     );
     assert_eq!(
-        handle.start(Part::content("late")),
+        handle.start(TestComponent::content("late")),
         Err(NotStarted::ShuttingDown)
     );
 }
@@ -145,19 +148,19 @@ async fn what_comes_before_the_start_or_after_the_end_is_refused() {
     let life = Lifecycle::embedded();
     let handle = life.handle();
     assert_eq!(
-        handle.start(Part::content("early")),
+        handle.start(TestComponent::content("early")),
         Err(NotStarted::NotRunning)
     );
     let (handle, running) = ready(life).await;
     handle.shutdown("test");
     // At once, before anybody else has had a turn.
     assert_eq!(
-        handle.start(Part::content("late")),
+        handle.start(TestComponent::content("late")),
         Err(NotStarted::ShuttingDown)
     );
     assert_eq!(running.await.unwrap().0, Exit::CLEAN);
     assert_eq!(
-        handle.start(Part::content("late")),
+        handle.start(TestComponent::content("late")),
         Err(NotStarted::ShuttingDown)
     );
 }
@@ -166,14 +169,14 @@ async fn what_comes_before_the_start_or_after_the_end_is_refused() {
 async fn what_does_not_start_changes_nothing() {
     let (handle, running) = ready(Lifecycle::embedded()).await;
     let bad = BadConfiguration::new("a tenant without a name");
-    let mut part = Part::content("tenant");
+    let mut part = TestComponent::content("tenant");
     part.check = Err(bad.clone());
     assert_eq!(handle.start(part), Err(NotStarted::Refused(bad.into())));
     let gone = StartError::failed("no such broker");
-    let mut part = Part::content("tenant");
+    let mut part = TestComponent::content("tenant");
     (part.start, part.listens) = (Err(gone.clone()), true);
     assert_eq!(handle.start(part), Err(NotStarted::Refused(gone)));
-    let mut part = Part::content("tenant");
+    let mut part = TestComponent::content("tenant");
     part.listens = true;
     assert_eq!(handle.start(part), Ok(()), "its name is free");
     handle.shutdown("test");
@@ -182,16 +185,19 @@ async fn what_does_not_start_changes_nothing() {
 
 #[tokio::test(start_paused = true)]
 async fn a_server_has_its_name_and_address_for_as_long_as_it_runs() {
-    let server = |work: Part| Part {
+    let server = |work: TestComponent| TestComponent {
         listens: true,
         ..work
     };
-    let life = Lifecycle::embedded().component(server(Part::content("api")));
+    let life = Lifecycle::embedded().component(server(TestComponent::content("api")));
     let (handle, running) = ready(life).await;
     let taken = NotStarted::NameTaken("api".to_owned());
-    assert_eq!(handle.start(server(Part::content("api"))), Err(taken));
+    assert_eq!(
+        handle.start(server(TestComponent::content("api"))),
+        Err(taken)
+    );
     let (end, is_to_end) = tokio::sync::oneshot::channel::<()>();
-    let short = Part::new("extra", |_| async move {
+    let short = TestComponent::new("extra", |_| async move {
         let _ = is_to_end.await;
         Ok(())
     });
@@ -199,7 +205,10 @@ async fn a_server_has_its_name_and_address_for_as_long_as_it_runs() {
     assert!(handle.address("extra").is_some());
     drop(end);
     until(|| handle.address("extra").is_none()).await;
-    assert_eq!(handle.start(server(Part::content("extra"))), Ok(()));
+    assert_eq!(
+        handle.start(server(TestComponent::content("extra"))),
+        Ok(())
+    );
     handle.shutdown("test");
     assert_eq!(running.await.unwrap().0, Exit::CLEAN);
 }
@@ -222,7 +231,7 @@ fn whatever_the_moment_an_addition_is_refused_or_drained() {
                     let mut accepted = 0;
                     loop {
                         let ended = ended.clone();
-                        let part = Part::new("tenant", |handle| async move {
+                        let part = TestComponent::new("tenant", |handle| async move {
                             handle.until_draining().await;
                             ended.fetch_add(1, Ordering::SeqCst);
                             Ok(())
@@ -248,12 +257,17 @@ fn whatever_the_moment_an_addition_is_refused_or_drained() {
 }
 
 /// One that fails at once for so often, and is content after that.
-fn fails(times: u32) -> (impl FnMut() -> Part + Send + 'static, Arc<AtomicU32>) {
+fn fails(
+    times: u32,
+) -> (
+    impl FnMut() -> TestComponent + Send + 'static,
+    Arc<AtomicU32>,
+) {
     let made = Arc::new(AtomicU32::new(0));
     let counts = made.clone();
     let make = move || {
         let nth = counts.fetch_add(1, Ordering::SeqCst);
-        Part::new("prices", move |handle| async move {
+        TestComponent::new("prices", move |handle| async move {
             match nth < times {
                 true if nth == 1 => panic!("a bug"),
                 true => Err("the broker hung up".into()),
@@ -314,7 +328,7 @@ async fn one_that_is_steady_in_between_never_fails_for_good() {
     let counts = made.clone();
     let make = move || {
         counts.fetch_add(1, Ordering::SeqCst);
-        Part::new("prices", |handle| async move {
+        TestComponent::new("prices", |handle| async move {
             tokio::select! {
                 () = sleep(s(60)) => Err("the broker hung up".into()),
                 () = handle.until_lame_duck() => Ok(()),
@@ -349,7 +363,7 @@ async fn nothing_is_restarted_once_the_shutdown_has_begun() {
     let counts = made.clone();
     let make = move || {
         counts.fetch_add(1, Ordering::SeqCst);
-        Part::new("prices", |handle| async move {
+        TestComponent::new("prices", |handle| async move {
             handle.until_lame_duck().await;
             Err("the broker hung up".into())
         })
@@ -365,7 +379,7 @@ async fn the_first_start_is_no_restart_and_later_ones_are() {
     let mut nth = 0;
     let make = move || {
         nth += 1;
-        let mut part = Part::new("prices", |_| async { Err("the broker hung up".into()) });
+        let mut part = TestComponent::new("prices", |_| async { Err("the broker hung up".into()) });
         part.start = match nth {
             1 => Ok(()),
             _ => Err(StartError::failed("no route to host")),
@@ -380,9 +394,9 @@ async fn the_first_start_is_no_restart_and_later_ones_are() {
         "{report}"
     );
 
-    let make = || Part {
+    let make = || TestComponent {
         start: Err(StartError::failed("no route to host")),
-        ..Part::content("prices")
+        ..TestComponent::content("prices")
     };
     let life = Lifecycle::embedded().component(Restarting::new(make));
     let (exit, report) = life.run_with_report().await;

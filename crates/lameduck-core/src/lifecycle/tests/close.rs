@@ -10,11 +10,11 @@ use crate::base::BoxError;
 use crate::{Close, Exit, Lifecycle};
 
 /// Never closes, and says so unless that hangs too.
-struct Held {
+struct HeldOpen {
     says: bool,
 }
 
-impl Close for Held {
+impl Close for HeldOpen {
     async fn close(&mut self) -> Result<(), BoxError> {
         pending().await
     }
@@ -31,7 +31,7 @@ impl Close for Held {
 async fn stuck_told_names_what_a_closer_waits_for_and_who_may_hold_it() {
     let log = Log::default();
     let life = Lifecycle::embedded()
-        .close("cache", Held { says: true })
+        .close("cache", HeldOpen { says: true })
         .close_with("pool", log.close("pool"));
     let handle = life.handle();
     let guards: Vec<_> = (1..=7)
@@ -50,7 +50,7 @@ async fn stuck_told_names_what_a_closer_waits_for_and_who_may_hold_it() {
 
 #[tokio::test(start_paused = true)]
 async fn a_closer_that_cannot_even_say_what_it_waits_for_costs_its_share_and_no_more() {
-    let life = Lifecycle::embedded().close("cache", Held { says: false });
+    let life = Lifecycle::embedded().close("cache", HeldOpen { says: false });
     let (exit, report, took) = shut_down(life).await;
     assert_eq!((exit, took.as_secs()), (Exit::LET_GO, 5));
     let error = report.closed[0].error.as_deref().unwrap();
@@ -58,12 +58,12 @@ async fn a_closer_that_cannot_even_say_what_it_waits_for_costs_its_share_and_no_
 }
 
 /// Takes its time to be dropped.
-struct Guard {
+struct HeldGuard {
     drop_takes: Duration,
     dropped: Arc<AtomicBool>,
 }
 
-impl Close for Guard {
+impl Close for HeldGuard {
     const DROP_BLOCKS: bool = true;
 
     async fn close(&mut self) -> Result<(), BoxError> {
@@ -71,7 +71,7 @@ impl Close for Guard {
     }
 }
 
-impl Drop for Guard {
+impl Drop for HeldGuard {
     fn drop(&mut self) {
         std::thread::sleep(self.drop_takes);
         // Whatever is dropped may spawn.
@@ -83,7 +83,7 @@ impl Drop for Guard {
 #[tokio::test]
 async fn what_blocks_when_it_is_dropped_is_waited_for() {
     let dropped = Arc::new(AtomicBool::new(false));
-    let guard = Guard {
+    let guard = HeldGuard {
         drop_takes: Duration::from_millis(50),
         dropped: dropped.clone(),
     };
@@ -94,7 +94,7 @@ async fn what_blocks_when_it_is_dropped_is_waited_for() {
 
 #[tokio::test]
 async fn within_grace_although_a_drop_blocks_for_longer() {
-    let guard = Guard {
+    let guard = HeldGuard {
         drop_takes: s(10),
         dropped: Arc::default(),
     };

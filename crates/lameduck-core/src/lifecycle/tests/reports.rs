@@ -90,9 +90,9 @@ async fn the_thread_of_a_hook_ends_with_its_lifecycle() {
 }
 
 /// A port for probes that nobody asks.
-struct Port(Log);
+struct FakeAdminPort(Log);
 
-impl crate::AdminPort for Port {
+impl crate::AdminPort for FakeAdminPort {
     fn open(
         self: Box<Self>,
         _: crate::Opening<'_>,
@@ -102,7 +102,7 @@ impl crate::AdminPort for Port {
     }
 }
 
-impl crate::OpenAdminPort for Port {
+impl crate::OpenAdminPort for FakeAdminPort {
     fn addresses(&self) -> Vec<String> {
         Vec::new()
     }
@@ -121,7 +121,7 @@ impl crate::OpenAdminPort for Port {
 #[tokio::test(start_paused = true)]
 async fn what_is_set_wrongly_when_the_probes_answer_is_refused_and_they_are_stopped() {
     let log = Log::default();
-    let mut life = Lifecycle::embedded().probes(Port(log.clone()));
+    let mut life = Lifecycle::embedded().probes(FakeAdminPort(log.clone()));
     assert_eq!(
         life.starting_infallible("cache", async { 1 }).await,
         Some(1)

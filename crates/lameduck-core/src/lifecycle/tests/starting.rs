@@ -10,7 +10,7 @@ fn refused() -> std::io::Error {
 /// An error with a cause.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot open the shop")]
-struct Outer<E: std::error::Error + 'static>(#[source] E);
+struct OuterError<E: std::error::Error + 'static>(#[source] E);
 
 #[tokio::test(start_paused = true)]
 async fn a_step_that_fails_closes_what_is_open_and_is_told_with_its_cause() {
@@ -18,7 +18,7 @@ async fn a_step_that_fails_closes_what_is_open_and_is_told_with_its_cause() {
     let mut life = Lifecycle::embedded()
         .depends_on("api", "database")
         .close_with("queue", log.close("queue"));
-    let step = life.starting("database", async { Err::<(), _>(Outer(refused())) });
+    let step = life.starting("database", async { Err::<(), _>(OuterError(refused())) });
     assert_eq!(step.await, None);
     let next = life.starting("catalogue", async { Never::Ok(()) });
     assert_eq!(next.await, None, "nothing begins after that");
@@ -69,7 +69,7 @@ async fn a_step_can_say_that_the_configuration_is_at_fault() {
     let steps: [crate::BoxError; 3] = [
         bad().into(),
         StartError::from(bad()).into(),
-        Outer(bad()).into(),
+        OuterError(bad()).into(),
     ];
     for error in steps {
         let log = Log::default();

@@ -24,37 +24,42 @@ impl Drop for LooksAtItsEnd {
 #[tokio::test]
 async fn a_tracked_future_is_in_the_ledger_from_the_call_until_it_is_gone() {
     #[derive(Clone, Copy, Debug)]
-    enum End {
+    enum WorkEnd {
         Ready,
         NeverPolled,
         Dropped,
         Panicked,
     }
-    for end in [End::Ready, End::NeverPolled, End::Dropped, End::Panicked] {
+    for end in [
+        WorkEnd::Ready,
+        WorkEnd::NeverPolled,
+        WorkEnd::Dropped,
+        WorkEnd::Panicked,
+    ] {
         let handle = handle();
         let seen = Arc::default();
         let looks = LooksAtItsEnd(handle.clone(), Arc::clone(&seen));
         let future = async move {
             let _looks = looks;
             match end {
-                End::Ready => 17,
-                End::Panicked => panic!("a bug"),
-                End::NeverPolled | End::Dropped => pending().await,
+                WorkEnd::Ready => 17,
+                WorkEnd::Panicked => panic!("a bug"),
+                WorkEnd::NeverPolled | WorkEnd::Dropped => pending().await,
             }
         };
         let mut tracked = Box::pin(handle.track_future("mail", "receipt", future));
         assert_eq!(handle.ledger().len(), 1, "{end:?}: from the call on");
         match end {
-            End::Ready => {
+            WorkEnd::Ready => {
                 assert_eq!(tracked.as_mut().await, 17);
                 assert_eq!(handle.ledger().len(), 0, "not only when it is dropped");
             }
-            End::Dropped => assert!(futures_poll(tracked.as_mut()).is_pending()),
-            End::Panicked => {
+            WorkEnd::Dropped => assert!(futures_poll(tracked.as_mut()).is_pending()),
+            WorkEnd::Panicked => {
                 let polled = AssertUnwindSafe(|| futures_poll(tracked.as_mut()));
                 assert!(std::panic::catch_unwind(polled).is_err());
             }
-            End::NeverPolled => {}
+            WorkEnd::NeverPolled => {}
         }
         drop(tracked);
         assert_eq!(handle.ledger().len(), 0, "{end:?}");

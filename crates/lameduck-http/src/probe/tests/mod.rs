@@ -32,7 +32,7 @@ struct Rig {
     _readiness: Arc<Readiness>,
 }
 
-fn rig(checks: Vec<Check>, drain_route: bool) -> (Rig, Driver<at::Starting>) {
+fn rig(checks: Vec<Check>, drain_route: bool) -> (Rig, Driver<at::StartingPhase>) {
     let driver = Driver::new();
     let main = Builder::new_multi_thread()
         .worker_threads(1)

@@ -6,7 +6,7 @@
 //! 1. Looking at the plan, waiting for its time and ending the process take no lock, allocate nothing and start
 //!    nothing.
 //! 2. A plan whose time has come stays: the process ends by it.
-//! 3. The process is gone [`patience`](Plan::patience) after the plan's time has come, or as soon as all has been
+//! 3. The process is gone [`patience`](PlannedEnd::patience) after the plan's time has come, or as soon as all has been
 //!    said.
 //! 4. No end by force has the code 0.
 
@@ -28,7 +28,7 @@ pub(crate) enum Cause {
 
 /// What is going to happen unless it is planned otherwise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Plan {
+pub(crate) struct PlannedEnd {
     /// When, in milliseconds since the beginning.
     at: u64,
     /// How long may be spoken, in milliseconds.
@@ -41,7 +41,7 @@ pub(crate) struct Plan {
 /// The exit code of an end by force where the report says 0.
 const FORCED: u8 = 124;
 
-impl Plan {
+impl PlannedEnd {
     const NONE: u64 = 0;
 
     /// One word: 44 bits, 10, 2, 8.
@@ -54,14 +54,14 @@ impl Plan {
         self.at << 20 | u64::from(self.patience) << 10 | cause << 8 | u64::from(self.code)
     }
 
-    fn unpack(word: u64) -> Option<Plan> {
+    fn unpack(word: u64) -> Option<PlannedEnd> {
         let cause = match word >> 8 & 3 {
             1 => Cause::Deadline,
             2 => Cause::Signal,
             3 => Cause::StillThere,
             _ => return None,
         };
-        Some(Plan {
+        Some(PlannedEnd {
             at: word >> 20,
             patience: (word >> 10 & 0x3ff) as u16,
             cause,
@@ -76,7 +76,7 @@ impl Plan {
 }
 
 /// The plan for the end of the process.
-pub(crate) struct Ending {
+pub(crate) struct ForcedEnd {
     beginning: Instant,
     plan: AtomicU64,
     said: AtomicBool,
@@ -84,11 +84,11 @@ pub(crate) struct Ending {
     sleepers: OnceLock<[Thread; 2]>,
 }
 
-impl Ending {
-    pub(crate) fn new() -> Ending {
-        Ending {
+impl ForcedEnd {
+    pub(crate) fn new() -> ForcedEnd {
+        ForcedEnd {
             beginning: Instant::now(),
-            plan: AtomicU64::new(Plan::NONE),
+            plan: AtomicU64::new(PlannedEnd::NONE),
             said: AtomicBool::new(false),
             sleepers: OnceLock::new(),
         }
@@ -120,7 +120,7 @@ impl Ending {
         code: u8,
     ) -> bool {
         let now = self.now();
-        let plan = Plan {
+        let plan = PlannedEnd {
             at: now
                 .saturating_add(from_now.as_millis() as u64)
                 .min((1 << 44) - 1),
@@ -133,11 +133,11 @@ impl Ending {
 
     /// There is nothing to force any more, unless the time of the plan has come.
     pub(crate) fn leave_alone(&self) {
-        self.replace(self.now(), Plan::NONE);
+        self.replace(self.now(), PlannedEnd::NONE);
     }
 
     fn replace(&self, now: u64, new: u64) -> bool {
-        let stays = |word| Plan::unpack(word).is_some_and(|it| it.at <= now);
+        let stays = |word| PlannedEnd::unpack(word).is_some_and(|it| it.at <= now);
         let done = self
             .plan
             .fetch_update(Ordering::AcqRel, Ordering::Acquire, |word| {
@@ -147,17 +147,17 @@ impl Ending {
         done.is_ok()
     }
 
-    fn planned(&self) -> Option<Plan> {
-        Plan::unpack(self.plan.load(Ordering::Acquire))
+    fn planned(&self) -> Option<PlannedEnd> {
+        PlannedEnd::unpack(self.plan.load(Ordering::Acquire))
     }
 
     /// The plan, if its time has come.
-    pub(crate) fn has_come(&self) -> Option<Plan> {
+    pub(crate) fn has_come(&self) -> Option<PlannedEnd> {
         self.planned().filter(|it| it.at <= self.now())
     }
 
     /// Sleeps until the time of a plan has come.
-    pub(crate) fn until_it_has_come(&self) -> Plan {
+    pub(crate) fn until_it_has_come(&self) -> PlannedEnd {
         loop {
             let now = self.now();
             match self.planned() {
@@ -206,20 +206,20 @@ mod tests {
     #[test]
     fn a_plan_is_one_word_and_comes_out_of_it_as_it_went_in() {
         for cause in [Cause::Deadline, Cause::Signal, Cause::StillThere] {
-            let plan = Plan {
+            let plan = PlannedEnd {
                 at: (1 << 44) - 1,
                 patience: 300,
                 cause,
                 code: 143,
             };
-            assert_eq!(Plan::unpack(plan.pack()), Some(plan));
+            assert_eq!(PlannedEnd::unpack(plan.pack()), Some(plan));
         }
-        assert_eq!(Plan::unpack(Plan::NONE), None);
+        assert_eq!(PlannedEnd::unpack(PlannedEnd::NONE), None);
     }
 
     #[test]
     fn what_is_planned_may_be_planned_anew_until_its_time_has_come() {
-        let ending = Ending::new();
+        let ending = ForcedEnd::new();
         assert!(ending.plan(SOON, ZERO, Cause::Deadline, 124));
         assert_eq!(ending.has_come(), None);
         assert!(ending.plan(ZERO, ZERO, Cause::Signal, 143));
@@ -232,7 +232,7 @@ mod tests {
 
     #[test]
     fn nothing_comes_of_what_is_left_alone() {
-        let ending = Ending::new();
+        let ending = ForcedEnd::new();
         assert!(ending.plan(SOON, ZERO, Cause::StillThere, 0));
         ending.leave_alone();
         assert_eq!(ending.planned(), None);
@@ -240,14 +240,14 @@ mod tests {
 
     #[test]
     fn no_end_by_force_has_the_code_zero() {
-        let ending = Ending::new();
+        let ending = ForcedEnd::new();
         ending.plan(ZERO, ZERO, Cause::StillThere, 0);
         assert_eq!(ending.until_the_end(), 124);
     }
 
     #[test]
     fn the_end_is_as_soon_as_all_has_been_said() {
-        let ending = std::sync::Arc::new(Ending::new());
+        let ending = std::sync::Arc::new(ForcedEnd::new());
         ending.plan(ZERO, Duration::from_millis(1000), Cause::Deadline, 124);
         let began = Instant::now();
         ending.said();
