@@ -95,6 +95,19 @@ async fn no_reset_is_broken_by_a_reset_and_the_request_counts_as_lost() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn no_reset_is_broken_by_resets_at_the_end_of_connections_that_were_said_to_be_closed() {
+    let outcome = breaks(faulty("resets-at-exit"), "no-reset").await;
+    // Each of its requests was answered whole.
+    let kept = outcome.verdict("keepalive-lossless");
+    assert_eq!(
+        kept.map(|it| it.judgement),
+        Some(Judgement::Kept),
+        "{}",
+        told(&outcome)
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn keepalive_lossless_is_broken_by_a_close_instead_of_a_response() {
     let outcome = breaks(faulty("closes"), "keepalive-lossless").await;
     assert!(outcome.tally.eof_before_response > 0, "{}", told(&outcome));

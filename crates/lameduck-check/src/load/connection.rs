@@ -34,27 +34,24 @@ impl Link {
     /// Whether it may carry another request, as far as a client can know: neither FIN nor RST has arrived, nor
     /// any byte that nobody asked for.
     pub(crate) fn is_open(&mut self) -> bool {
-        match self.stream.look() {
-            Look::Open => self.end.is_none(),
-            Look::Data => false,
-            Look::Fin => {
-                self.ended(Parting::Fin);
-                false
-            }
-            Look::Torn => {
-                self.ended(Parting::Torn);
-                false
-            }
-            Look::Reset => {
-                self.ended(Parting::Reset);
-                false
-            }
+        self.look() == Look::Open && self.end.is_none()
+    }
+
+    /// Looks, and notes the end if it has come: the kernel tells of a reset only once.
+    fn look(&mut self) -> Look {
+        let look = self.stream.look();
+        match look {
+            Look::Open | Look::Data => {}
+            Look::Fin => self.ended(Parting::Fin),
+            Look::Torn => self.ended(Parting::Torn),
+            Look::Reset => self.ended(Parting::Reset),
         }
+        look
     }
 
     /// Whether bytes have arrived that nobody has read.
     pub(super) fn has_data(&mut self) -> bool {
-        self.stream.look() == Look::Data
+        self.look() == Look::Data
     }
 
     /// How it ended, as far as the client has seen.
@@ -138,6 +135,10 @@ impl AsyncWrite for Link {
 
 impl Drop for Link {
     fn drop(&mut self) {
+        // What has arrived and was not looked at is the server's end all the same.
+        if self.end.is_none() {
+            self.is_open();
+        }
         let (ended, mut parting) = self.end.unwrap_or((Instant::now(), Parting::Client));
         if parting == Parting::Fin && self.stream.was_reset_after_its_end() {
             parting = Parting::Reset;
@@ -149,5 +150,46 @@ impl Drop for Link {
             ended,
             parting,
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::ledger::Lane;
+    use crate::wire::Wire;
+
+    #[tokio::test]
+    async fn an_end_that_nobody_looked_at_is_the_server_s_own() {
+        for rtt in [0, 40].map(Duration::from_millis) {
+            for (linger, parting) in [(true, Parting::Reset), (false, Parting::Fin)] {
+                let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+                let address = listener.local_addr().unwrap();
+                let wire = Wire::new(rtt);
+                let (stream, accepted) = tokio::join!(wire.connect(address), listener.accept());
+                let notebook = Notebook::default();
+                let client = Client {
+                    lane: Lane::KeepAlive,
+                    number: 1,
+                };
+                let mut link = Link::new(Channel::Clear(stream.unwrap()), client, notebook.clone());
+                let (server, _) = accepted.unwrap();
+                if linger {
+                    let none = Some(Duration::ZERO);
+                    rustix::net::sockopt::set_socket_linger(&server, none).unwrap();
+                }
+                drop(server);
+                let limit = Instant::now() + Duration::from_secs(5);
+                // Over the loopback it is there at once, and a look would take it away.
+                while !rtt.is_zero() && link.stream.look() == Look::Open && Instant::now() < limit {
+                    tokio::time::sleep(Duration::from_millis(1)).await;
+                }
+                drop(link);
+                let (_, connections) = notebook.take().unwrap();
+                assert_eq!(connections[0].parting, parting, "{rtt:?}");
+            }
+        }
     }
 }

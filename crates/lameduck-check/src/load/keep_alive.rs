@@ -67,7 +67,7 @@ pub(super) async fn send(
     {
         let connection = kept.take()?;
         attempt.reused = true;
-        return follow(connection, attempt, request).await;
+        return follow(stage, connection, attempt, request).await;
     }
     drop(kept);
     let mut connection = match stage.connect(client).await {
@@ -79,7 +79,7 @@ pub(super) async fn send(
     };
     // On a fresh connection even a failed write is followed up: established, it was to be served.
     write(&mut connection, request, stage.authority()).await;
-    follow(connection, attempt, request).await
+    follow(stage, connection, attempt, request).await
 }
 
 async fn write(connection: &mut Http1, request: &RequestTemplate, authority: &str) -> bool {
@@ -89,6 +89,7 @@ async fn write(connection: &mut Http1, request: &RequestTemplate, authority: &st
 }
 
 async fn follow(
+    stage: &Stage,
     mut connection: Http1,
     mut attempt: Attempt,
     request: &RequestTemplate,
@@ -99,5 +100,9 @@ async fn follow(
         .await;
     let goes_on = result.as_ref().is_ok_and(|answer| !answer.close);
     attempt.finish(result);
-    goes_on.then_some(connection)
+    if goes_on {
+        return Some(connection);
+    }
+    stage.see_off(connection);
+    None
 }

@@ -9,9 +9,11 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use super::answer::{Fault, FaultKind};
 use super::connection::{Link, is_reset, parting};
+use super::http1::Http1;
 use super::notebook::{Client, Notebook};
 use crate::endpoint::Endpoint;
 use crate::ledger::{Connection, Parting};
@@ -47,6 +49,7 @@ struct Shared {
     notebook: Notebook,
     signal: watch::Sender<Option<Instant>>,
     stop: CancellationToken,
+    seeing_off: TaskTracker,
     warm: Mutex<Vec<Arc<AtomicU32>>>,
 }
 
@@ -59,6 +62,7 @@ impl Stage {
             notebook: Notebook::default(),
             signal: watch::Sender::new(None),
             stop: CancellationToken::new(),
+            seeing_off: TaskTracker::new(),
             warm: Mutex::default(),
         }))
     }
@@ -177,6 +181,26 @@ impl Stage {
                 return Err(Unconnected::GivenUp);
             }
         }
+    }
+
+    /// After the signal a connection that carries no more is held until the server has ended it, to see how. One that
+    /// is not ended is closed by its client, as real clients do, a little later.
+    pub(crate) fn see_off(&self, mut connection: Http1) {
+        const HELD: Duration = Duration::from_secs(1);
+        if !self.is_signalled() || self.is_over() {
+            return;
+        }
+        let stage = self.clone();
+        self.0.seeing_off.spawn(async move {
+            let watched = tokio::time::timeout(HELD, connection.watch());
+            stage.unless_over(watched).await;
+        });
+    }
+
+    /// Waits until all connections that are being seen off have ended, once the loads are over.
+    pub(crate) async fn seen_off(&self) {
+        self.0.seeing_off.close();
+        self.0.seeing_off.wait().await;
     }
 
     /// Ends the loads: no client begins anything new.

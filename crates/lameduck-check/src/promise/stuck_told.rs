@@ -9,9 +9,10 @@ pub(super) fn judge(ledger: &Ledger) -> Verdict {
     for round in ledger.of(RoundKind::Stuck) {
         finding.of(round);
         let path = round.stuck_path.as_deref().unwrap_or("/");
-        let names = round
-            .said_after_signal
-            .contains(path.split('?').next().unwrap_or(path));
+        let names = is_named(
+            &round.said_after_signal,
+            path.split('?').next().unwrap_or(path),
+        );
         let place = format!("target, with {STUCK}");
         let complaint = match round.exit.code {
             _ if round.exit.killed => {
@@ -37,4 +38,33 @@ pub(super) fn judge(ledger: &Ledger) -> Verdict {
         "a request that never ended was not told of, or held the target too long",
         Untried::unasked("give --upload PATH to test it"),
     )
+}
+
+/// Whether a text names a request by its path: as a whole, not as the beginning of another one. What is at `/` is only
+/// named with its method, for there is a slash in every text.
+fn is_named(text: &str, path: &str) -> bool {
+    let name = match path {
+        "/" => "POST /",
+        path => path,
+    };
+    text.match_indices(name).any(|(at, _)| {
+        let next = text[at + name.len()..].chars().next();
+        next.is_none_or(|next| !next.is_alphanumeric() && !"/-_.~%".contains(next))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_named;
+
+    #[test]
+    fn a_name_is_a_whole_path_and_no_slash_of_any_kind() {
+        assert!(is_named("let go: request POST /upload, 3 s old", "/upload"));
+        assert!(is_named("killed http://127.0.0.1:1/upload?x=1", "/upload"));
+        assert!(!is_named("GET /uploads/7 is done", "/upload"));
+        assert!(!is_named("see https://example.com/", "/"));
+        assert!(!is_named("wrote /var/run/x.pid 1/2", "/"));
+        assert!(is_named("let go: POST / 3 s old", "/"));
+        assert!(!is_named("POST /orders", "/"));
+    }
 }

@@ -217,7 +217,7 @@ fn no_reset_is_about_well_behaved_clients_after_the_signal() {
         .with_connection(Lane::Loris, 10.0, Parting::Reset)
         .with_connection(Lane::KeepAlive, 10.0, Parting::Fin)
         .with_connection(Lane::Idle, 10.0, Parting::Client);
-    assert_eq!(judged("no-reset", round), (Kept, 2, 0));
+    assert_eq!(judged("no-reset", round), (Kept, 1, 0));
     let reset = load().with_connection(Lane::Idle, 10.0, Parting::Reset);
     assert_eq!(judged("no-reset", reset), (Broken, 1, 1));
 }

@@ -170,6 +170,8 @@ impl<'a> Scene<'a> {
             let ended = async { while self.clients.join_next().await.is_some() {} };
             drop(tokio::time::timeout(Duration::from_secs(4) + self.plan.rtt * 2, ended).await);
         }
+        self.stage.stop();
+        self.stage.seen_off().await;
         // Whoever still waits for a response is told that none comes, before the killing can look like a reset.
         self.clients.shutdown().await;
         // Killing the group also ends what the target may have left behind.

@@ -179,6 +179,11 @@ impl Connection {
         let (close, goes_on) = self.farewell();
         let text = format!("HTTP/1.1 {status}\r\ncontent-length: {length}\r\n{close}\r\n{body}");
         self.stream.write_all(text.as_bytes()).map_err(|_| Over)?;
+        if self.state.errs(Fault::ResetsAtExit) {
+            let _ = SockRef::from(&self.stream).set_linger(Some(Duration::ZERO));
+            // The process ends before.
+            thread::sleep(Duration::from_secs(10));
+        }
         goes_on
     }
 

@@ -112,6 +112,13 @@ fn main() -> io::Result<()> {
     let deadline = Duration::from_secs_f64(args.grace).saturating_sub(RESERVE);
     while state.open.load(Ordering::Relaxed) > 0 {
         let is_late = state.stopping_for().is_some_and(|since| since >= deadline);
+        if state.fault == Fault::ResetsAtExit
+            && state
+                .stopping_for()
+                .is_some_and(|since| since >= 2 * LAME_DUCK)
+        {
+            break;
+        }
         if is_late && state.fault != Fault::Hostage {
             let_go(state);
         }

@@ -40,6 +40,8 @@ pub enum Fault {
     StopsAccepting,
     /// Takes 800 ms more for each answer, once signalled.
     Slows,
+    /// Says that it closes, does not, and resets what is open at its end.
+    ResetsAtExit,
     /// Stays ready.
     StaysReady,
     /// Is no longer alive once signalled.
