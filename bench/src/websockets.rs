@@ -102,7 +102,7 @@ pub fn run(options: &Options) -> anyhow::Result<ExitCode> {
             it.print();
         }
     }
-    // Told and not judged: the bare crate has no HTTP and no ledger.
+    // Told and not judged: pages tell of the allocator too. `websocket_memory.rs` of lameduck-http judges, by bytes.
     let row = Row::ratio("memory for a WebSocket", "KiB", &weights, None);
     let light = conclude("tungstenite", &[row], options.json)?;
     Ok(if kept { light } else { ExitCode::FAILURE })

@@ -41,18 +41,45 @@ use lameduck_core::internal::voice;
 
 /// Serves one connection from the first byte to the last. The task of the connection, which has been on
 /// the list since before its first turn.
-pub(crate) async fn serve<A, Kind>(
+pub(crate) fn serve<A, Kind>(
     accepted: Accepted,
     conn: Arc<Conn>,
-    _listed: ListedConnection,
+    listed: ListedConnection,
     protocol: Arc<auto::Builder<Spawner>>,
     preamble: Preamble,
     app: A,
-) where
+) -> impl Future<Output = ()>
+where
+    A: ServiceSource<Kind>,
+{
+    // Apart from the task: an upgraded connection keeps that, and has no use for the room that HTTP needs.
+    let http = Box::pin(speak(accepted, conn.clone(), protocol, preamble, app));
+    async move {
+        let _listed = listed;
+        if !http.await {
+            return;
+        }
+        // An upgraded connection comes back when its new owner is done with it.
+        if let Some(stream) = conn.given_back().await {
+            Box::pin(linger(stream, &conn)).await;
+        }
+        conn.is_gone();
+    }
+}
+
+/// Speaks HTTP. Whether it came to that: if not, the connection has ended.
+async fn speak<A, Kind>(
+    accepted: Accepted,
+    conn: Arc<Conn>,
+    protocol: Arc<auto::Builder<Spawner>>,
+    preamble: Preamble,
+    app: A,
+) -> bool
+where
     A: ServiceSource<Kind>,
 {
     let Some(stream) = preamble.open(accepted, &conn).await else {
-        return;
+        return false;
     };
     let connection = || ConnectionInfo(conn.clone());
     let making = app.service_for(connection);
@@ -60,23 +87,17 @@ pub(crate) async fn serve<A, Kind>(
         Some(service) => service,
         None => {
             linger(stream, &conn).await;
-            return;
+            return false;
         }
     };
-    {
-        let io = TokioIo::new(ObservedStream::new(stream, conn.clone()));
-        let service = TrackedService::new(service, conn.clone());
-        drive(
-            &conn,
-            pin!(protocol.serve_connection_with_upgrades(io, service)),
-        )
-        .await
-    };
-    // An upgraded connection comes back when its new owner is done with it.
-    if let Some(stream) = conn.given_back().await {
-        linger(stream, &conn).await;
-    }
-    conn.is_gone();
+    let io = TokioIo::new(ObservedStream::new(stream, conn.clone()));
+    let service = TrackedService::new(service, conn.clone());
+    drive(
+        &conn,
+        pin!(protocol.serve_connection_with_upgrades(io, service)),
+    )
+    .await;
+    true
 }
 
 /// The service for this connection; `None` if there is none, or the connection has to go before there is.

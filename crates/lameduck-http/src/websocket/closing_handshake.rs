@@ -67,6 +67,13 @@ impl ClosingHandshake<'_> {
                 }
             },
         };
+        // Apart, so that a socket that is open does not have the room for its end.
+        Box::pin(self.close(idle)).await;
+        PeerOutcome::SeenOff
+    }
+
+    /// Says goodbye, hears the peer's, ends the connection.
+    async fn close(&self, idle: bool) {
         let settings = sockets_of(self.handle).settings();
         let left = self.handle.left_until(self.handle.budget().drain_until());
         let until = Instant::now() + left / 4 * 3;
@@ -98,7 +105,6 @@ impl ClosingHandshake<'_> {
                 self.end(false).await;
             }
         }
-        PeerOutcome::SeenOff
     }
 
     /// Completes when the socket is of no use to anybody, shutdown or not.

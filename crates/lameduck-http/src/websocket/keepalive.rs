@@ -73,7 +73,8 @@ pub(super) struct PeerLiveness {
     keepalive: Keepalive,
     /// When the peer was heard for the last time, and what had gone over the socket until then.
     heard_at: Instant,
-    heard: Counts,
+    read: u64,
+    written: u64,
     pinged: Option<Instant>,
     /// What it had taken when somebody looked while the ping was not out.
     taken: u64,
@@ -92,7 +93,8 @@ impl PeerLiveness {
         PeerLiveness {
             keepalive,
             heard_at: now.checked_sub(ahead).unwrap_or(now),
-            heard: Counts::default(),
+            read: 0,
+            written: 0,
             pinged: None,
             taken: 0,
             messages: 0,
@@ -106,8 +108,8 @@ impl PeerLiveness {
             timeout,
             idle,
         } = self.keepalive;
-        if counts.read != self.heard.read || counts.unheard {
-            self.heard = counts;
+        if counts.read != self.read || counts.unheard {
+            (self.read, self.written) = (counts.read, counts.written);
             self.heard_at = now;
             self.pinged = None;
         }
@@ -142,7 +144,7 @@ impl PeerLiveness {
                 later(now, timeout)
             }
             Some(at) => {
-                let before = (counts.written - self.heard.written).min(IN_KERNEL);
+                let before = (counts.written - self.written).min(IN_KERNEL);
                 let slow = Duration::from_secs(before / SLOW);
                 let next = later(at, timeout.saturating_add(slow));
                 if now >= next {

@@ -14,7 +14,7 @@ use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 use tracing::Level;
 
 use super::closing_handshake::{ClosingHandshake, PeerOutcome};
-use super::counted_stream::{Bytes, CountedStream};
+use super::counted_stream::CountedStream;
 use super::keepalive::Keepalive;
 use super::pacer::ProcessSockets;
 use super::shared_socket::SharedSocket;
@@ -30,7 +30,7 @@ use lameduck_core::internal::voice;
 /// What the application does if there is no socket after all.
 pub(super) type Failed = Box<dyn FnOnce(WebSocketError) + Send>;
 
-/// What a socket's task needs to know.
+/// What a socket's task needs to know. In a box, since each future through which it goes has room for it.
 pub(super) struct SocketTask {
     pub(super) handle: Handle,
     /// Has it in the ledger.
@@ -44,15 +44,22 @@ pub(super) struct SocketTask {
 
 impl SocketTask {
     /// From the upgrade on.
-    pub(super) async fn after<F, Fut>(self, upgrade: OnUpgrade, failed: Option<Failed>, handler: F)
-    where
+    pub(super) async fn after<F, Fut>(
+        self: Box<Self>,
+        upgrade: OnUpgrade,
+        failed: Option<Failed>,
+        handler: F,
+    ) where
         F: FnOnce(WebSocket) -> Fut,
         Fut: Future<Output = ()>,
     {
         let handle = self.handle.clone();
         let life = async {
             match upgrade.await {
-                Ok(upgraded) => self.over(TokioIo::new(upgraded), handler).await,
+                Ok(upgraded) => {
+                    self.over(CountedStream::new(TokioIo::new(upgraded)), handler)
+                        .await
+                }
                 Err(error) => match failed {
                     Some(failed) => failed(WebSocketError::Io(io::Error::other(error))),
                     None => voice::event(Level::DEBUG, move || {
@@ -70,12 +77,11 @@ impl SocketTask {
     }
 
     /// Over a connection that speaks WebSocket.
-    pub(super) async fn over<F, Fut>(self, io: impl Bytes + 'static, handler: F)
+    pub(super) async fn over<F, Fut>(self: Box<Self>, io: CountedStream, handler: F)
     where
         F: FnOnce(WebSocket) -> Fut,
         Fut: Future<Output = ()>,
     {
-        let io = CountedStream::new(io);
         let ws = WebSocketStream::from_raw_socket(io, Role::Server, Some(self.config)).await;
         let shared = Arc::new(SharedSocket::new(ws));
         let place = ProcessSockets::enter(&self.handle, self.last);

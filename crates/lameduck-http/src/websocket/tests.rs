@@ -12,6 +12,7 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message as PeerMessage;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 
+use super::counted_stream::CountedStream;
 use super::socket_task::SocketTask;
 use super::{Message, WEBSOCKET, WebSocket, WebSocketError, WebSockets};
 use lameduck_core::phase::Phase;
@@ -46,18 +47,18 @@ where
     F: Future<Output = ()> + Send + 'static,
 {
     let (ours, theirs) = duplex(1024);
-    let life = SocketTask {
+    let life = Box::new(SocketTask {
         handle: handle.clone(),
         guard: handle.track(WEBSOCKET, "/ws"),
         config: WebSocketConfig::default().read_buffer_size(1024),
         protocol: None,
         last,
         keepalive: None,
-    };
+    });
     let let_go = handle.clone();
     tokio::spawn(async move {
         tokio::select! {
-            () = life.over(ours, handler) => {}
+            () = life.over(CountedStream::new(ours), handler) => {}
             () = let_go.until_drain_deadline() => {}
         }
     });

@@ -253,14 +253,14 @@ impl<B> WebSocketUpgrade<B> {
             headers.insert(SEC_WEBSOCKET_PROTOCOL, protocol.clone());
         }
         response.extensions_mut().insert(Accounted);
-        let life = SocketTask {
+        let life = Box::new(SocketTask {
             guard: self.handle.track(WEBSOCKET, self.path),
             handle: self.handle,
             config: self.config,
             protocol: self.protocol,
             last: self.last,
             keepalive: self.keepalive,
-        };
+        });
         tokio::spawn(life.after(self.upgrade, self.failed, handler));
         response
     }
