@@ -28,7 +28,9 @@
 //! | `bb8` | the end of a pool: `bb8::pool` |
 //! | `deadpool` | the end of a pool: `deadpool::pool` |
 //! | `lapin` | jobs in RabbitMQ: `lapin::RabbitMq`; the end of a connection: `lapin::connection` |
-//! | `opentelemetry` | `opentelemetry::provider`, to be given to [`Lifecycle::flush`] |
+//! | `metrics` | the figures of [`Metric`] on the facade of the `metrics` crate: `metrics::record`, `metrics::record_every` |
+//! | `opentelemetry` | `opentelemetry::provider`, to be given to [`Lifecycle::flush`]; the figures of [`Metric`] on a meter: `opentelemetry::observe` |
+//! | `prometheus` | the figures of [`Metric`] in a registry of the `prometheus` crate: `prometheus::collector` |
 //! | `proxy-header` | the PROXY protocol, versions 1 and 2: `Http::proxy_protocol`, `Listener::proxy_protocol` |
 //! | `redis` | the end of a shared connection: `redis::connection` |
 //! | `rustls` | TLS for [`Http`]: `Http::tls`, `Tls`, with the provider of cryptography that the process has installed |
@@ -107,10 +109,14 @@ pub use lameduck_bb8 as bb8;
 pub use lameduck_deadpool as deadpool;
 #[cfg(feature = "lapin")]
 pub use lameduck_lapin as lapin;
+#[cfg(feature = "metrics")]
+pub use lameduck_metrics as metrics;
 #[cfg(feature = "async-nats")]
 pub use lameduck_nats as nats;
 #[cfg(feature = "opentelemetry")]
 pub use lameduck_opentelemetry as opentelemetry;
+#[cfg(feature = "prometheus")]
+pub use lameduck_prometheus as prometheus;
 #[cfg(feature = "redis")]
 pub use lameduck_redis as redis;
 #[cfg(feature = "sqlx")]

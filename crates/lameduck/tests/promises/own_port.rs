@@ -1,12 +1,16 @@
 //! Probes on the service's own port, for platforms that have only one for it.
 
+use std::collections::BTreeSet;
 use std::future::pending;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use axum::Router;
+use axum::routing::get;
 use lameduck::{Http, Phase, ProbeService};
+use metrics_exporter_prometheus::PrometheusBuilder;
+use prometheus::{Registry, TextEncoder};
 
 use crate::client::Answer;
 use crate::in_process::{ANYWHERE, Server};
@@ -83,6 +87,13 @@ fn probes_on_the_own_port_answer_as_those_on_a_port_of_their_own() {
     service.ended().exit(0).nothing_let_go();
 }
 
+#[track_caller]
+fn is_ready(server: &Server) {
+    let phases = server.handle.phases();
+    let phase = phases.wait(Phase::Ready, Duration::from_secs(20));
+    assert_eq!(phase, Phase::Ready);
+}
+
 #[test]
 fn a_probe_that_waits_for_a_check_does_not_hold_the_drain() {
     let asked = Arc::new(AtomicBool::new(false));
@@ -97,11 +108,7 @@ fn a_probe_that_waits_for_a_check_does_not_hold_the_drain() {
         life.check_within("hangs", Duration::from_secs(60), hangs)
             .component(Http::new("api", ANYWHERE, router))
     });
-    let ready = server
-        .handle
-        .phases()
-        .wait(Phase::Ready, Duration::from_secs(20));
-    assert_eq!(ready, Phase::Ready);
+    is_ready(&server);
     let mut client = server.client();
     client.ask("/ready");
     until("asked", || asked.load(Ordering::Relaxed).then_some(()));
@@ -116,4 +123,54 @@ fn a_probe_that_waits_for_a_check_does_not_hold_the_drain() {
         "{:?}",
         began.elapsed()
     );
+}
+
+/// What of a page is figures: names, with their labels.
+fn figures(page: &str) -> BTreeSet<String> {
+    let samples = page.lines().filter(|it| it.starts_with("lameduck_"));
+    let names = samples.map(|it| it.rsplit_once(' ').unwrap().0.to_owned());
+    names.collect()
+}
+
+#[test]
+fn registries_of_others_have_the_figures_of_the_page() {
+    let facade = PrometheusBuilder::new().install_recorder().unwrap();
+    let server = Server::run(|life| {
+        let handle = life.handle();
+        let registry = Registry::new();
+        let collector = lameduck::prometheus::collector(&handle).unwrap();
+        registry.register(collector).unwrap();
+        let registry = move || async move {
+            let page = TextEncoder::new().encode_to_string(&registry.gather());
+            page.unwrap()
+        };
+        let ours = ProbeService::metrics(&handle);
+        let facade = move || async move {
+            lameduck::metrics::record(&handle);
+            facade.render()
+        };
+        let app = Router::new()
+            .route_service("/ours", ours)
+            .route("/registry", get(registry))
+            .route("/facade", get(facade));
+        let check = || async { Ok::<_, std::io::Error>(()) };
+        life.check("database", check)
+            .component(Http::new("api", ANYWHERE, app))
+    });
+    is_ready(&server);
+    let mut client = server.client();
+    // One has ended, and the check has run.
+    assert_eq!(client.get("/ours").status, 200);
+    let readiness = server.handle.readiness().unwrap();
+    readiness.refresh(Duration::ZERO);
+    let ours = until("the check", || {
+        let page = client.get("/ours").text();
+        page.contains("lameduck_check_ok{check=\"database\"} 1")
+            .then_some(page)
+    });
+    let ours = figures(&ours);
+    assert!(ours.contains("lameduck_in_flight{kind=\"request\"}"));
+    assert_eq!(figures(&client.get("/registry").text()), ours);
+    assert_eq!(figures(&client.get("/facade").text()), ours);
+    server.ends_clean();
 }
