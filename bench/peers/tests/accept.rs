@@ -2,6 +2,8 @@
 
 mod peer;
 
+use std::time::Duration;
+
 use lameduck_check::Judgement;
 use lameduck_check::ledger::Lane;
 
@@ -42,6 +44,41 @@ async fn arrivals_do_not_wait_for_the_answers_of_a_target_that_slows_down() {
     assert!(
         before > 20 && after * 10 > before * 7,
         "{before} before the signal, {after} after it\n{}",
+        told(&outcome)
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn notice_served_is_broken_by_who_turns_clients_away_before_the_surroundings_notice() {
+    for (fault, notice, expected) in [
+        ("none", 3000, Judgement::Broken),
+        ("none", 300, Judgement::Kept),
+        // A 503 is a refusal too.
+        ("errors", 300, Judgement::Broken),
+    ] {
+        let mut plan = faulty(fault);
+        plan.notice = Some(Duration::from_millis(notice));
+        let outcome = outcome(&plan).await;
+        let judged = outcome.verdict("notice-served").map(|it| it.judgement);
+        assert_eq!(
+            judged,
+            Some(expected),
+            "{fault} {notice}\n{}",
+            told(&outcome)
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lame_duck_serves_is_broken_by_answers_that_take_far_longer_than_before() {
+    let outcome = outcome(&faulty("slows")).await;
+    let verdict = outcome.verdict("lame-duck-serves").expect("it is judged");
+    assert_eq!(verdict.judgement, Judgement::Broken, "{}", told(&outcome));
+    assert!(
+        verdict.evidence[0]
+            .what
+            .contains("before the signal it took"),
+        "{}",
         told(&outcome)
     );
 }

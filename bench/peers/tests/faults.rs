@@ -48,6 +48,7 @@ async fn keeps_everything(rtt: Duration) {
     plan.post.push(RequestTemplate::post("/orders", "{}"));
     plan.ledger = Some(vec!["cat".to_owned(), books]);
     plan.rules.strict = true;
+    plan.notice = Some(Duration::from_millis(300));
     plan.rounds = 2;
     plan.startup_rounds = 3;
     plan.clients.idle = 12;

@@ -4,6 +4,7 @@ mod before;
 mod event_stream;
 mod grpc;
 mod lane;
+mod latency;
 mod socket;
 #[cfg(test)]
 pub(crate) mod specimen;
@@ -24,6 +25,7 @@ use crate::verdict::Evidence;
 pub use event_stream::EventStream;
 pub use grpc::{GrpcStatus, Health, HealthSample};
 pub use lane::Lane;
+pub(crate) use latency::Latencies;
 pub use socket::{Close, Socket, Stall};
 pub use tally::Tally;
 pub use timeline::Slice;
@@ -136,6 +138,11 @@ impl Exchange {
             self.request.method(),
             self.request.path()
         )
+    }
+
+    /// From when it should have begun to its end.
+    pub fn took(&self) -> Duration {
+        self.ended.saturating_duration_since(self.intended)
     }
 
     /// Wholly written before `moment` and not over at it.
@@ -362,6 +369,21 @@ impl Round {
         exchange.began + self.rtt / 2 + Duration::from_secs(repeated)
     }
 
+    /// How long the prover itself stood still within a time, all in all.
+    pub(crate) fn stalled_within(&self, from: Instant, until: Instant) -> Duration {
+        let overlap = |stall: &Stall| {
+            let (from, until) = (stall.from.max(from), stall.until.min(until));
+            until.saturating_duration_since(from)
+        };
+        self.stalls.iter().map(overlap).sum()
+    }
+
+    /// Whether a request that was sent after the signal was answered 503: it is told to go elsewhere, and nothing of it
+    /// is lost.
+    pub(crate) fn is_honest_refusal(&self, exchange: &Exchange) -> bool {
+        exchange.status == Some(503) && exchange.began >= self.signalled()
+    }
+
     /// When the target stopped taking new work: the first refusal, or its end.
     pub fn closed_at(&self) -> Instant {
         self.first_refusal()
@@ -384,6 +406,8 @@ pub struct Ledger {
     pub grace: Duration,
     /// The signal that was sent.
     pub signal: StopSignal,
+    /// How long the surroundings may still send to a target that was signalled.
+    pub notice: Option<Duration>,
     /// Whether liveness is asked where the target serves.
     pub live_is_served: bool,
     /// Exit codes that are right when nothing was let go: 128 + n for an end by signal n.

@@ -70,6 +70,9 @@ pub struct Plan {
     pub tell_grace: bool,
     /// The signal (default SIGTERM).
     pub signal: StopSignal,
+    /// How long the surroundings (balancers, DNS) may still send to a target that was signalled: until then nobody may
+    /// be turned away (default: not asked).
+    pub notice: Option<Duration>,
     /// Exit codes that are right when nothing was let go (default 0 alone): 128 + n for an end by signal n, with
     /// which some runtimes say that they were signalled, after a clean drain.
     pub expect_exit: Vec<i32>,
@@ -178,6 +181,7 @@ impl Plan {
             grace: Duration::from_secs(30),
             tell_grace: false,
             signal: StopSignal::Term,
+            notice: None,
             expect_exit: vec![0],
             rules: Rules::default(),
             rtt: Duration::ZERO,

@@ -73,6 +73,7 @@ async fn all_rounds(plan: &Plan, observer: &dyn Observer) -> Result<Outcome, Che
     let mut ledger = Ledger {
         grace: plan.grace,
         signal: plan.signal,
+        notice: plan.notice,
         live_is_served: plan
             .live
             .as_ref()

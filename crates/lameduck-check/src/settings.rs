@@ -121,6 +121,9 @@ pub struct Settings {
     pub except: Vec<String>,
     /// A file with the promises that are known to be broken: the JSON of an earlier run, or a name on each line.
     pub baseline: Option<PathBuf>,
+    /// How long the surroundings may still send to a target that was signalled, like `3s`. `3s` if readiness is
+    /// watched.
+    pub notice: Option<String>,
     /// Exit codes that are right when nothing was let go.
     pub expect_exit: Vec<i32>,
     /// Whether conventions count too.
@@ -221,6 +224,7 @@ impl Settings {
             only: list(self.only, other.only),
             except: list(self.except, other.except),
             baseline: self.baseline.or(other.baseline),
+            notice: self.notice.or(other.notice),
             expect_exit: list(self.expect_exit, other.expect_exit),
             strict: self.strict.or(other.strict),
             allow_untested: self.allow_untested.or(other.allow_untested),

@@ -175,6 +175,10 @@ pub(crate) struct CheckArgs {
     /// The signal: TERM, INT, QUIT, HUP, USR1 or USR2 [default: TERM]
     #[arg(long, value_name = "NAME", help_heading = "Shutdown")]
     signal: Option<String>,
+    /// How long balancers and DNS may still send to the target after the signal: until then it must turn nobody away;
+    /// 0s for no such demand [default: 3s with --ready, else none]
+    #[arg(long, value_name = "TIME", help_heading = "Shutdown")]
+    notice: Option<String>,
     /// Put a round trip between clients and target, like 40ms [default: none]
     #[arg(long, value_name = "TIME", help_heading = "Shutdown")]
     rtt: Option<String>,
@@ -316,6 +320,7 @@ impl CheckArgs {
             only: self.only,
             except: self.except,
             baseline: self.baseline,
+            notice: self.notice,
             expect_exit: self.expect_exit,
             strict: self.strict.then_some(true),
             allow_untested: self.allow_untested.then_some(true),

@@ -15,6 +15,7 @@ pub(crate) fn ledger(rounds: Vec<Round>) -> Ledger {
     Ledger {
         grace: Duration::from_secs(30),
         signal: StopSignal::Term,
+        notice: None,
         live_is_served: false,
         expected_exits: vec![0],
         rounds,

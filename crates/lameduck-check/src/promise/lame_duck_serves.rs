@@ -1,6 +1,7 @@
-//! `lame-duck-serves`: while readiness fails and until the listener closes, everything is served as before.
+//! `lame-duck-serves`: while readiness fails and until the listener closes, everything is served as before: with the same answers, and
+//! about as fast.
 
-use crate::ledger::{Ending, Ledger};
+use crate::ledger::{Ending, Latencies, Ledger};
 use crate::verdict::{Finding, Untried, Verdict};
 
 pub(super) fn judge(ledger: &Ledger) -> Verdict {
@@ -17,12 +18,28 @@ pub(super) fn judge(ledger: &Ledger) -> Verdict {
         });
         let Some(lame) = lame else { continue };
         let closed = round.closed_at();
+        let before = Latencies::before_the_signal(round);
         for exchange in round
             .since_signal()
             .filter(|exchange| exchange.began >= lame.answered && exchange.began < closed)
         {
             match exchange.ending {
-                Ending::Ok | Ending::OkClose => finding.kept(),
+                Ending::Ok | Ending::OkClose => {
+                    let stalled = round.stalled_within(exchange.intended, exchange.ended);
+                    match before.exceeded(exchange, stalled) {
+                        None => finding.kept(),
+                        Some(longest) => {
+                            let mut evidence = round.evidence_of(exchange);
+                            evidence.what = format!(
+                                "{}, after {:.0} ms; before the signal it took {:.0} ms at most",
+                                evidence.what,
+                                exchange.took().as_secs_f64() * 1e3,
+                                longest.as_secs_f64() * 1e3
+                            );
+                            finding.broken(evidence);
+                        }
+                    }
+                }
                 // An HTTP/2 stream sent back unprocessed, or one that raced with the listener closing.
                 Ending::Refused | Ending::Unprocessed => {}
                 _ => finding.broken(round.evidence_of(exchange)),
@@ -31,7 +48,7 @@ pub(super) fn judge(ledger: &Ledger) -> Verdict {
     }
     finding.verdict(
         "everything that came between readiness failing and the listener closing was served",
-        "requests that came between readiness failing and the listener closing were not served",
+        "requests that came between readiness failing and the listener closing were not served as before",
         match is_watched {
             true => Untried::missed("no request fell between readiness failing and the listener closing: give the target a lame-duck phase (LAMEDUCK_LAME_DUCK=1s)"),
             false => Untried::unasked("give --ready URL to test it"),

@@ -16,6 +16,7 @@ mod keepalive_lossless;
 mod lame_duck_serves;
 mod live_holds;
 mod no_reset;
+mod notice_served;
 mod ready_flips;
 mod second_signal;
 mod sse_ends;
@@ -42,6 +43,7 @@ type Judge = fn(&Ledger) -> Verdict;
 const PROMISES: &[(&str, Class, Judge)] = &[
     ("ready-flips", Class::Loss, ready_flips::judge),
     ("lame-duck-serves", Class::Loss, lame_duck_serves::judge),
+    ("notice-served", Class::Loss, notice_served::judge),
     ("inflight-completes", Class::Loss, inflight_completes::judge),
     ("keepalive-lossless", Class::Loss, keepalive_lossless::judge),
     ("accept-lossless", Class::Loss, accept_lossless::judge),

@@ -41,6 +41,7 @@ pub(crate) async fn run(
         scene.open_books(accountant, known, true).await?;
     }
     scene.watch_probes();
+    scene.watch_own_pace();
     let (tell_slow_at, slow_at) = watch::channel(None);
     let get = &plan.get;
     if !get.is_empty() {
@@ -80,7 +81,6 @@ pub(crate) async fn run(
     }
     let websockets = &plan.websockets;
     if !websockets.is_empty() {
-        scene.watch_own_pace();
         scene.clients(Lane::WebSocket, plan.clients.websockets, |stage, client| {
             let path = &websockets[client.number as usize % websockets.len()];
             websocket::run(stage, client, path.clone())

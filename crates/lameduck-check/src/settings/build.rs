@@ -1,5 +1,7 @@
 //! From settings to a plan: what is missing or wrong is named by its flag.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 
 use super::parse::{self, duration, paths, requests, value};
@@ -9,6 +11,9 @@ use crate::request::RequestTemplate;
 
 /// Bytes of an upload, unless set.
 const UPLOAD_BYTES: usize = 64 * 1024;
+
+/// What Kubernetes needs to take a pod out of its endpoints everywhere, unless it is set.
+const NOTICE: Duration = Duration::from_secs(3);
 
 impl Settings {
     /// The plan, once everything is there and right.
@@ -105,6 +110,11 @@ impl Settings {
             .as_deref()
             .map(|url| endpoint("--ready", url))
             .transpose()?;
+        // Who watches readiness has a balancer that does.
+        plan.notice = match (self.notice, &plan.ready) {
+            (None, None) => None,
+            (notice, _) => Some(duration("--notice", notice, NOTICE)?),
+        };
         plan.live = self
             .live
             .as_deref()

@@ -178,15 +178,21 @@ impl Target {
     pub(crate) async fn ready(&mut self, plan: &Plan) -> Result<Instant, TargetError> {
         let deadline = self.started + plan.start_timeout;
         loop {
-            let (endpoint, question) = plan.readiness();
-            let sample = match question {
+            let (mut endpoint, question) = plan.readiness();
+            let mut sample = match question {
                 Readiness::Connects => probe::knock(&endpoint).await,
                 _ => probe::look(&endpoint).await,
             };
-            let is_ready = match question {
+            let mut is_ready = match question {
                 Readiness::Status200 => sample.is_good(),
                 Readiness::Below500 | Readiness::Connects => matches!(sample.status, Ok(..500)),
             };
+            // Some say that they are ready a moment before they listen.
+            if is_ready && endpoint.address != plan.url.address {
+                endpoint = plan.url.clone();
+                sample = probe::knock(&endpoint).await;
+                is_ready = sample.status.is_ok();
+            }
             if is_ready {
                 return Ok(sample.answered);
             }

@@ -13,6 +13,8 @@ use rand::RngExt;
 const GRACE: Duration = Duration::from_secs(6);
 /// Long enough to be seen.
 const LAME_DUCK: &str = "1s";
+/// For as long as that nobody is turned away.
+const NOTICE: Duration = Duration::from_secs(1);
 /// Long enough to be told from all at once.
 const WEBSOCKET_WINDOW: &str = "1s";
 /// Of the clients that are not near.
@@ -61,6 +63,7 @@ pub(super) fn plan(folder: &Path, report: &Path) -> Result<Plan> {
     plan.ledger = Some(ledger.map(str::to_owned).to_vec());
     plan.h2 = true;
     plan.ready = Some(url(&admin, "/readyz")?);
+    plan.notice = Some(NOTICE);
     plan.live = Some(url(&admin, "/livez")?);
     // What this shop says it does counts, customs included; a busy machine may leave something undecided.
     plan.rules.strict = true;

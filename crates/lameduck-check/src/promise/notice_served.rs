@@ -1,0 +1,83 @@
+//! `notice-served`: nobody is turned away for as long as the surroundings need to notice.
+//!
+//! Balancers, kube-proxy and DNS send to a target for some time after its signal, whatever it says: in Kubernetes the
+//! signal and the removal from the endpoints begin together, and the latter takes a second or more to arrive everywhere.
+//! One trial per round, where connections are still attempted. A refusal is honest, and no loss by itself; but here the
+//! client had no way to know better. Turned away is who is refused, gets no answer to a connection attempt, or a 503 to a
+//! request sent after the signal.
+
+use std::time::{Duration, Instant};
+
+use crate::ledger::{Ending, Ledger, Round};
+use crate::verdict::{Finding, Untried, Verdict};
+
+/// A timer's grain, and the time a busy machine takes to wake somebody.
+const MARGIN: Duration = Duration::from_millis(10);
+
+pub(super) fn judge(ledger: &Ledger) -> Verdict {
+    let mut finding = Finding::new();
+    let notice = ledger.notice.unwrap_or_default();
+    let mut shortest: Option<Duration> = None;
+    for round in ledger.load_rounds() {
+        let signal = round.signalled();
+        let until = signal + notice;
+        let attempts = round.since_signal().filter(|it| it.began >= signal);
+        if notice.is_zero() || attempts.count() == 0 {
+            continue;
+        }
+        finding.of(round);
+        let turned_away = turned_away(round);
+        let first = turned_away.iter().min().copied();
+        let served = first.map(|first| first.saturating_duration_since(signal));
+        shortest = [shortest, served].into_iter().flatten().min();
+        match first.filter(|first| *first + MARGIN < until) {
+            None => finding.kept(),
+            Some(first) => {
+                let count = turned_away.iter().filter(|at| **at < until).count();
+                let what = format!(
+                    "turned away from {:+.0} ms on, {count} times until {:+.0} ms: as long as the surroundings may \
+                     send here, they have to be served",
+                    round.at_ms(first),
+                    round.at_ms(until)
+                );
+                finding.broken(round.evidence(first, "new requests", what));
+            }
+        }
+    }
+    let allowed = humantime::format_duration(notice);
+    let served = shortest.map_or_else(
+        || "nobody was turned away".to_owned(),
+        |shortest| {
+            format!(
+                "nobody was turned away in the first {:.2} s",
+                shortest.as_secs_f64()
+            )
+        },
+    );
+    finding.verdict(
+        format!("{served}; the surroundings have {allowed} to notice (--notice)"),
+        format!(
+            "clients were turned away before the surroundings could notice: they have {allowed} (--notice)"
+        ),
+        match ledger.notice {
+            Some(notice) if !notice.is_zero() => {
+                Untried::missed("no request began after the signal")
+            }
+            _ => Untried::unasked("give --notice 3s, or --ready URL, to test it"),
+        },
+    )
+}
+
+/// When somebody was turned away who came after the signal, as the target sees it.
+fn turned_away(round: &Round) -> Vec<Instant> {
+    let signal = round.signalled();
+    let came = round.since_signal().filter(|it| it.ended >= signal);
+    came.filter_map(|exchange| match exchange.ending {
+        Ending::Refused => Some(round.turned_away_at(exchange)),
+        Ending::Unanswered => Some(exchange.began),
+        Ending::Status5xx if round.is_honest_refusal(exchange) => Some(exchange.began),
+        _ => None,
+    })
+    .filter(|at| *at >= signal)
+    .collect()
+}
