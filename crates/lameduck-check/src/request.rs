@@ -4,6 +4,11 @@ use std::sync::Arc;
 
 use bytes::{BufMut, Bytes, BytesMut};
 
+/// The header with a request's own id (draft-ietf-httpapi-idempotency-key-header).
+const ID: &str = "idempotency-key";
+/// Where a body wants it.
+const PLACE: &str = "{id}";
+
 /// A request that a load sends; cheap to clone.
 ///
 /// ```
@@ -74,6 +79,25 @@ impl RequestTemplate {
     pub fn keep_response(mut self, keep: bool) -> Self {
         Arc::make_mut(&mut self.0).keep_response = keep;
         self
+    }
+
+    /// The same request with an id of its own: in place of `{id}` in its body, and as its `Idempotency-Key`.
+    pub(crate) fn with_id(&self, id: &str) -> Self {
+        let mut request = self.clone().header(ID, id).keep_response(true);
+        let parts = Arc::make_mut(&mut request.0);
+        if let Ok(text) = std::str::from_utf8(&parts.body)
+            && text.contains(PLACE)
+        {
+            parts.body = text.replace(PLACE, id).into();
+        }
+        request
+    }
+
+    /// The id of [`with_id`](Self::with_id).
+    pub(crate) fn id(&self) -> Option<&str> {
+        let mut headers = self.0.headers.iter().rev();
+        let (_, id) = headers.find(|(name, _)| name == ID)?;
+        Some(id)
     }
 
     /// The method.

@@ -105,7 +105,7 @@ async fn all_rounds(plan: &Plan, observer: &dyn Observer) -> Result<Outcome, Che
                 None => continue,
             },
         };
-        known = round.audit.map(|audit| audit.opened).or(known);
+        known = round.audit.as_ref().map(|audit| audit.opened).or(known);
         ledger.rounds.push(round);
     }
     Ok(Outcome {

@@ -494,6 +494,37 @@ fn an_interrupt_ends_the_target_too() {
 }
 
 #[test]
+fn the_target_starts_with_no_signal_ignored_or_blocked_whatever_the_prover_was_started_with() {
+    let folder = folder();
+    let url = free_url();
+    // As from a script's `&` with nohup, and from a parent that blocks what it handles elsewhere.
+    let script = "import os, signal, sys\n\
+         for s in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP): signal.signal(s, signal.SIG_IGN)\n\
+         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGUSR1})\n\
+         os.execv(sys.argv[1], sys.argv[1:])";
+    let target = "grep -E 'Sig(Blk|Ign)' /proc/self/status; exit 9";
+    let output = Command::new("python3")
+        .args(["-c", script, env!("CARGO_BIN_EXE_lameduck")])
+        .args([
+            "check", "--url", &url, "--get", "/", "--", "sh", "-c", target,
+        ])
+        .current_dir(folder.path())
+        .output()
+        .unwrap();
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{error}");
+    for mask in ["SigBlk", "SigIgn"] {
+        let line = error
+            .lines()
+            .find_map(|line| line.trim().strip_prefix(mask));
+        let mask =
+            line.and_then(|mask| u64::from_str_radix(mask.trim_matches([':', '\t']), 16).ok());
+        // Beyond 31 are those of the C library and of real time.
+        assert_eq!(mask.map(|mask| mask & 0x7fff_ffff), Some(0), "{error}");
+    }
+}
+
+#[test]
 fn completions_are_there_for_each_shell() {
     let folder = folder();
     for shell in ["bash", "zsh", "fish"] {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use tokio::process::Command;
 
-use super::{Books, BooksError};
+use super::{Books, BooksError, Seen};
 use crate::plan::Plan;
 
 /// One run of the command takes no longer.
@@ -32,7 +32,7 @@ impl Accountant {
     }
 
     /// Looks once. `when` says whether the target was running, for error messages.
-    pub(crate) async fn look(&self, when: &'static str) -> Result<Books, BooksError> {
+    pub(crate) async fn look(&self, when: &'static str) -> Result<Seen, BooksError> {
         let spawn_error = |reason| BooksError::Spawn {
             command: self.named(),
             reason,
@@ -68,7 +68,10 @@ impl Accountant {
                 output: both(),
             });
         }
-        Books::parse(&printed).map_err(|reason| BooksError::Unreadable {
+        let books = Books::parse(&printed);
+        let ids = Books::ids(&printed);
+        let seen = books.map(|books| Seen { books, ids });
+        seen.map_err(|reason| BooksError::Unreadable {
             command: self.named(),
             when,
             reason,
@@ -84,11 +87,12 @@ impl Accountant {
         when: &'static str,
         deadline: Instant,
         is_enough: impl Fn(&Books) -> bool,
-    ) -> Result<Books, BooksError> {
+    ) -> Result<Seen, BooksError> {
         let [mut pause, longest] = PAUSES;
         loop {
             let seen = self.look(when).await;
-            if seen.as_ref().is_ok_and(&is_enough) || Instant::now() >= deadline {
+            let is_done = seen.as_ref().is_ok_and(|seen| is_enough(&seen.books));
+            if is_done || Instant::now() >= deadline {
                 return seen;
             }
             tokio::time::sleep(pause).await;
@@ -151,7 +155,8 @@ mod tests {
         let books = accountant(&["sh", "-c", &format!("echo noise >&2; echo '{text}'")])
             .look("")
             .await
-            .unwrap();
+            .unwrap()
+            .books;
         assert_eq!((books.orders, books.pending), (2, 1));
     }
 

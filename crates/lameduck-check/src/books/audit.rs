@@ -1,5 +1,6 @@
 //! The target's books at the moments of a round that count.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use super::{Accountant, Books, BooksError};
@@ -9,7 +10,7 @@ use crate::plan::Plan;
 const VISIBLE: Duration = Duration::from_secs(1);
 
 /// The target's books in one round.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Audit {
     /// When the target was ready: what the stop before had left.
     pub found: Books,
@@ -19,6 +20,8 @@ pub struct Audit {
     pub settling: Duration,
     /// After the target's end; `None` in a round that only waits for what was left.
     pub closed: Option<Books>,
+    /// The ids of all orders then, where the books list them (`"ids":[…]`).
+    pub listed: Option<BTreeSet<String>>,
     /// Whether the next start is to find what this one left, and finish it.
     pub goes_on: bool,
 }
@@ -44,11 +47,12 @@ impl OpenBooks {
         let begun = Instant::now();
         let found = match known {
             // Whether the command works at all is told at once.
-            None => accountant.look(WHEN).await?,
+            None => accountant.look(WHEN).await?.books,
             Some(_) => {
                 accountant
                     .look_until(WHEN, begun + VISIBLE, |_| true)
                     .await?
+                    .books
             }
         };
         let known = known.unwrap_or_default();
@@ -62,6 +66,7 @@ impl OpenBooks {
                 accountant
                     .look_until(WHEN, begun + plan.settle, is_settled)
                     .await?
+                    .books
             }
         };
         Ok(Self {
@@ -72,6 +77,7 @@ impl OpenBooks {
                 opened,
                 settling: begun.elapsed(),
                 closed: None,
+                listed: None,
                 goes_on: !plan.settle.is_zero(),
             },
         })
@@ -86,7 +92,8 @@ impl OpenBooks {
                 .accountant
                 .look_until(WHEN, deadline, Books::is_given_back)
                 .await?;
-            self.audit.closed = Some(looked);
+            self.audit.closed = Some(looked.books);
+            self.audit.listed = looked.ids;
         }
         Ok(self.audit)
     }

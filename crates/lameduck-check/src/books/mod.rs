@@ -3,6 +3,7 @@
 mod accountant;
 mod audit;
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -31,7 +32,30 @@ pub struct Books {
     pub running: u64,
 }
 
+/// The part of the books that may be left out.
+#[derive(Deserialize)]
+struct Listed {
+    ids: Option<Vec<serde_json::Value>>,
+}
+
+/// The books, and the ids of all orders if they are listed.
+#[derive(Clone, Debug)]
+pub(crate) struct Seen {
+    pub(crate) books: Books,
+    pub(crate) ids: Option<BTreeSet<String>>,
+}
+
 impl Books {
+    /// The ids of all orders, where the books list them: the prover's own, or those that the target answered with.
+    pub(crate) fn ids(text: &str) -> Option<BTreeSet<String>> {
+        let listed: Listed = serde_json::from_str(text.trim()).ok()?;
+        let written = |id: serde_json::Value| match id {
+            serde_json::Value::String(id) => id,
+            other => other.to_string(),
+        };
+        Some(listed.ids?.into_iter().map(written).collect())
+    }
+
     /// Reads one JSON object; members that nobody knows are left alone.
     pub(crate) fn parse(text: &str) -> Result<Self, serde_json::Error> {
         serde_json::from_str(text.trim())

@@ -21,7 +21,8 @@ pub(crate) async fn run(stage: Stage, client: Client, requests: Vec<RequestTempl
     while !stage.is_over() {
         number += 1;
         let request = &requests[random.random_range(0..requests.len())];
-        connection = once(&stage, client, number, request, connection).await;
+        let request = stage.order(request, client, number);
+        connection = once(&stage, client, number, &request, connection).await;
         made.fetch_add(1, Ordering::Relaxed);
         let thought = random.random_range(0..=LONGEST_THOUGHT.as_micros() as u64);
         stage.sleep(Duration::from_micros(thought)).await;

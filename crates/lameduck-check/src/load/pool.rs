@@ -94,6 +94,14 @@ pub(crate) async fn run(stage: Stage, client: Client, script: Script, pool: Pool
             false => (client, &script.get),
         };
         let request = &requests[random.random_range(0..requests.len())];
+        let order;
+        let request = match client.lane {
+            Lane::Order => {
+                order = stage.order(request, client, number);
+                &order
+            }
+            _ => request,
+        };
         // All begin at once, so that the pool has a connection for each of them.
         let kept = pool.take();
         if let Some(connection) = once(&stage, client, number, request, kept).await {

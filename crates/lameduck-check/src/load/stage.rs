@@ -17,6 +17,7 @@ use super::http1::Http1;
 use super::notebook::{Client, Notebook};
 use crate::endpoint::Endpoint;
 use crate::ledger::{Connection, Parting};
+use crate::request::RequestTemplate;
 use crate::wire::{Channel, Protocol, Wire, WireStream};
 
 /// A connection attempt without any answer for this long, and a round trip, has failed: that is neither a refusal, which
@@ -85,6 +86,17 @@ impl Stage {
     pub(crate) fn random(&self, client: Client) -> StdRng {
         let lane = client.lane as u64;
         StdRng::seed_from_u64(self.0.seed ^ (lane << 56) ^ (u64::from(client.number) << 24))
+    }
+
+    /// An order, with an id that no other has.
+    pub(crate) fn order(
+        &self,
+        request: &RequestTemplate,
+        client: Client,
+        n: u32,
+    ) -> RequestTemplate {
+        let (seed, number) = (self.0.seed as u32, client.number);
+        request.with_id(&format!("lameduck-{seed:08x}-{number}-{n}"))
     }
 
     /// `http` or `https`.

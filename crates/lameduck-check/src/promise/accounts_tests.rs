@@ -36,6 +36,7 @@ fn orders(acknowledged: usize, opened: Books, closed: Books) -> Round {
         round.exchanges.last_mut().unwrap().status = Some(201);
     }
     round.audit = Some(Audit {
+        listed: None,
         found: opened,
         opened,
         settling: Duration::ZERO,
@@ -49,6 +50,7 @@ fn orders(acknowledged: usize, opened: Books, closed: Books) -> Round {
 fn settled(found: Books, opened: Books) -> Round {
     let mut round = round(RoundKind::Settle);
     round.audit = Some(Audit {
+        listed: None,
         found,
         opened,
         settling: Duration::from_secs(10),

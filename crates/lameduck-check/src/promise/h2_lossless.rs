@@ -14,6 +14,7 @@ pub(super) fn judge(ledger: &Ledger) -> Verdict {
             match stream.ending {
                 Ending::Refused | Ending::Unanswered | Ending::Unprocessed => {}
                 Ending::Ok | Ending::OkClose => finding.kept(),
+                Ending::Status5xx if round.is_honest_refusal(stream) => {}
                 _ => finding.broken(round.evidence_of(stream)),
             }
         }

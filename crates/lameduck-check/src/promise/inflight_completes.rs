@@ -2,10 +2,12 @@
 //!
 //! Tried by the requests that had reached the target when the signal came, and by every later one whose response
 //! began: that one had been received. Uploads, downloads, event streams, HTTP/2 and gRPC have promises of their own.
+//! A 503 to one that was sent after the signal is an answer. A target that was saturated before the signal had accepted who
+//! knows what of its queue: there a loss on a fresh connection is undecided.
 
 use std::time::Duration;
 
-use crate::ledger::{Ending, Lane, Ledger};
+use crate::ledger::{Ending, Lane, Latencies, Ledger};
 use crate::verdict::{Finding, Untried, Verdict};
 
 /// A timer's grain, and the time a busy machine takes to wake somebody.
@@ -16,6 +18,7 @@ pub(super) fn judge(ledger: &Ledger) -> Verdict {
     for round in ledger.load_rounds() {
         finding.of(round);
         let signal = round.signalled();
+        let queued = Latencies::before_the_signal(round).saturation();
         // On a connection in use, what was written half a round trip before the signal had arrived at it.
         let had_arrived = signal.checked_sub(round.rtt / 2 + MARGIN).unwrap_or(signal);
         // A fresh connection may have waited to be accepted: `accept-lossless` is about those.
@@ -33,6 +36,17 @@ pub(super) fn judge(ledger: &Ledger) -> Verdict {
             }
             match exchange.ending {
                 Ending::Ok | Ending::OkClose => finding.kept(),
+                // It came after the signal, and was told to go elsewhere: that is an answer.
+                Ending::Status5xx if round.is_honest_refusal(exchange) => {}
+                _ if exchange.ending.is_lost() && !exchange.reused && queued.is_some() => {
+                    let mut evidence = round.evidence_of(exchange);
+                    evidence.what = format!(
+                        "{}; it may have been queued and never accepted: {}",
+                        evidence.what,
+                        queued.as_deref().unwrap_or_default()
+                    );
+                    finding.undecided(evidence);
+                }
                 _ => finding.broken(round.evidence_of(exchange)),
             }
         }

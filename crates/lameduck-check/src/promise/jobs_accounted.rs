@@ -8,8 +8,11 @@
 use std::time::Instant;
 
 use crate::books::{Audit, Books};
-use crate::ledger::{Lane, Ledger, Round};
+use crate::ledger::{Exchange, Lane, Ledger, Round};
 use crate::verdict::{Finding, Untried, Verdict};
+
+/// Ids shown, of those that are missing.
+const NAMED: usize = 5;
 
 /// What went wrong with how many orders, and when it showed.
 struct Complaint {
@@ -21,7 +24,7 @@ struct Complaint {
 
 pub(super) fn judge(ledger: &Ledger) -> Verdict {
     let mut finding = Finding::new();
-    let (mut twice, mut left) = (0, 0);
+    let (mut twice, mut left, mut by_count) = (0, 0, 0);
     let mut is_audited = false;
     let audited: Vec<(&Round, &Audit)> = ledger
         .rounds
@@ -32,7 +35,8 @@ pub(super) fn judge(ledger: &Ledger) -> Verdict {
         let Some(closed) = audit.closed else { continue };
         is_audited = true;
         finding.of(round);
-        let acknowledged = acknowledged(round);
+        let acknowledged = acknowledged(round).count() as u64;
+        by_count += u64::from(audit.listed.is_none());
         let next = audited.get(index + 1).map(|(_, next)| *next);
         let next = next.filter(|_| audit.goes_on);
         let complaints = complaints(round, audit, &closed, next, acknowledged);
@@ -51,8 +55,12 @@ pub(super) fn judge(ledger: &Ledger) -> Verdict {
         counted(left, "job"),
         counted(twice, "receipt")
     );
+    let how = match by_count {
+        0 => "",
+        _ => ", by count: the books list no ids",
+    };
     finding.verdict(
-        format!("every acknowledged order has its receipt or its job; {figures}"),
+        format!("every acknowledged order has its receipt or its job{how}; {figures}"),
         format!("acknowledged orders were lost, or their jobs; {figures}"),
         match is_audited {
             true => Untried::missed("no order was acknowledged: does --post name what places one?"),
@@ -62,18 +70,36 @@ pub(super) fn judge(ledger: &Ledger) -> Verdict {
 }
 
 /// Orders that the target said it has. The head of the answer is enough: it says so.
-fn acknowledged(round: &Round) -> u64 {
-    let orders = round
-        .exchanges
-        .iter()
-        .filter(|exchange| exchange.lane == Lane::Order);
-    orders
-        .filter(|exchange| {
-            exchange
-                .status
-                .is_some_and(|status| (200..300).contains(&status))
-        })
-        .count() as u64
+fn acknowledged(round: &Round) -> impl Iterator<Item = &Exchange> {
+    round.exchanges.iter().filter(|exchange| {
+        exchange.lane == Lane::Order && matches!(exchange.status, Some(200..=299))
+    })
+}
+
+/// The orders that were acknowledged and are not among those that the books list, each by the prover's own id. `None`
+/// where the books list none: then only counts can be compared, and what was lost may hide behind what was entered and
+/// not answered.
+fn missing_by_id(round: &Round, audit: &Audit) -> Option<Vec<String>> {
+    let listed = audit.listed.as_ref()?;
+    let is_missing = |exchange: &&Exchange| {
+        let ours = exchange.request.id().is_some_and(|id| listed.contains(id));
+        let theirs = answered_id(exchange).is_some_and(|id| listed.contains(&id));
+        !ours && !theirs
+    };
+    let name = |exchange: &Exchange| {
+        let id = exchange.request.id().map(str::to_owned);
+        id.unwrap_or_else(|| exchange.place())
+    };
+    Some(acknowledged(round).filter(is_missing).map(name).collect())
+}
+
+/// The id that the target gave an order: `{"id":…}`.
+fn answered_id(exchange: &Exchange) -> Option<String> {
+    let body: serde_json::Value = serde_json::from_slice(exchange.body.as_ref()?).ok()?;
+    match body.get("id")? {
+        serde_json::Value::String(id) => Some(id.clone()),
+        other => Some(other.to_string()),
+    }
 }
 
 fn complaints(
@@ -98,16 +124,30 @@ fn complaints(
             });
         }
     };
-    let came = closed.orders.saturating_sub(opened.orders);
-    let missing = acknowledged.saturating_sub(came);
-    complain(
-        missing,
-        AFTER_END,
-        format!(
-            "{missing} of {acknowledged} acknowledged orders are not in it: it had {} before them and has {}",
-            opened.orders, closed.orders
-        ),
-    );
+    match missing_by_id(round, audit) {
+        Some(ids) => {
+            let missing = ids.len() as u64;
+            let named: Vec<&str> = ids.iter().take(NAMED).map(String::as_str).collect();
+            let named = named.join(", ");
+            complain(
+                missing,
+                AFTER_END,
+                format!("{missing} of {acknowledged} acknowledged orders are not in it: {named}"),
+            );
+        }
+        None => {
+            let came = closed.orders.saturating_sub(opened.orders);
+            let missing = acknowledged.saturating_sub(came);
+            complain(
+                missing,
+                AFTER_END,
+                format!(
+                    "{missing} of {acknowledged} acknowledged orders are not in it: it had {} before them and has {}",
+                    opened.orders, closed.orders
+                ),
+            );
+        }
+    }
     let vanished = closed.vanished().saturating_sub(opened.vanished());
     complain(
         vanished,

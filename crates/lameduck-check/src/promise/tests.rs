@@ -7,7 +7,7 @@ use crate::ledger::{Ending, Lane, Ledger, Parting, Round, RoundKind};
 use crate::rules::Rules;
 use crate::verdict::{Judgement, Verdict};
 
-use Judgement::{Broken, Kept, Skipped};
+use Judgement::{Broken, Kept, Skipped, Undecided};
 
 fn verdict(promise: &str, ledger: &Ledger) -> Verdict {
     super::judge_all(ledger, &Rules::default())
@@ -113,8 +113,38 @@ fn inflight_completes_is_about_what_the_target_had_received() {
         // Crossed the signal: perhaps never received.
         .with(Lane::KeepAlive, true, -1.0, 5.0, Ending::EofBeforeResponse)
         // Later, but its response began.
+        .with(Lane::KeepAlive, true, 50.0, 60.0, Ending::Truncated)
+        // Sent before the signal; and after it, which is told to go elsewhere.
+        .with(Lane::KeepAlive, true, -50.0, 60.0, Ending::Status5xx)
         .with(Lane::KeepAlive, true, 50.0, 60.0, Ending::Status5xx);
-    assert_eq!(judged("inflight-completes", round), (Broken, 3, 2));
+    let mut round = round;
+    round.exchanges[3].status = Some(200);
+    assert_eq!(judged("inflight-completes", round), (Broken, 4, 3));
+}
+
+#[test]
+fn inflight_completes_is_undecided_about_the_queue_of_a_saturated_target() {
+    let queue = |took: f64| {
+        let mut round = load().with(Lane::KeepAlive, false, -5000.0, -4980.0, Ending::Ok);
+        for number in 0..10 {
+            let sent = -4000.0 + f64::from(number);
+            round = round.with(Lane::KeepAlive, true, sent, sent + took, Ending::Ok);
+        }
+        round
+            .with(Lane::KeepAlive, true, -200.0, 100.0, Ending::OkClose)
+            .with(
+                Lane::PerRequest,
+                false,
+                -900.0,
+                50.0,
+                Ending::ResetBeforeResponse,
+            )
+    };
+    let saturated = verdict("inflight-completes", &ledger(vec![queue(1400.0)]));
+    assert_eq!((saturated.judgement, saturated.undecided), (Undecided, 1));
+    let what = &saturated.evidence[0].what;
+    assert!(what.contains("saturated before the signal"), "{what}");
+    assert_eq!(judged("inflight-completes", queue(30.0)).0, Broken);
 }
 
 #[test]
@@ -238,8 +268,8 @@ fn idle_exits_counts_from_the_last_real_work() {
             .with(Lane::PerRequest, false, 2990.0, 3000.0, Ending::OkClose)
             .with_exit(exit_ms, Some(0), None)
     };
-    assert_eq!(judged("idle-exits", idle(7900.0)).0, Kept);
-    assert_eq!(judged("idle-exits", idle(8100.0)).0, Broken);
+    assert_eq!(judged("idle-exits", idle(10_900.0)).0, Kept);
+    assert_eq!(judged("idle-exits", idle(11_100.0)).0, Broken);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::table::remarks;
 use crate::ledger::Tally;
 use crate::run::Outcome;
 use crate::verdict::Verdict;
@@ -16,6 +17,8 @@ struct Report<'a> {
     promises: &'a [Verdict],
     /// What the verdicts come to: the exit code of `lameduck check`.
     exit_code: u8,
+    /// What makes these figures worth less than they seem, in words.
+    remarks: Vec<String>,
     outcomes: Tally,
     /// Of the rounds under load, as is `exit`.
     signal_to_exit_ms: Vec<f64>,
@@ -35,6 +38,7 @@ pub fn json(outcome: &Outcome) -> Result<String, serde_json::Error> {
         rtt_ms: ms(outcome.ledger.rtts().first().copied().unwrap_or_default()),
         promises: &outcome.verdicts,
         exit_code: outcome.ruling().exit_code(),
+        remarks: remarks(&outcome.ledger),
         outcomes: outcome.tally,
         signal_to_exit_ms: outcome
             .ledger

@@ -10,6 +10,7 @@ use comfy_table::{
 };
 
 use super::Look;
+use crate::ledger::{Latencies, Ledger};
 use crate::rules::Ruling;
 use crate::run::Outcome;
 use crate::verdict::{Class, Judgement, Verdict};
@@ -49,6 +50,9 @@ fn write_all(text: &mut String, outcome: &Outcome, look: Look) -> std::fmt::Resu
     writeln!(text, "{}\n", promises(outcome, look).trim_fmt())?;
     writeln!(text, "{}", requests(outcome, look))?;
     writeln!(text, "{}", exits(outcome, look))?;
+    for remark in remarks(&outcome.ledger) {
+        writeln!(text, "{}", look.paint("33", &remark))?;
+    }
     for verdict in outcome
         .verdicts
         .iter()
@@ -85,6 +89,22 @@ fn write_all(text: &mut String, outcome: &Outcome, look: Look) -> std::fmt::Resu
     };
     writeln!(text, "\n{}", look.paint(color, &summary))?;
     writeln!(text, "{ruling}")
+}
+
+/// What makes these figures worth less than they seem.
+pub(super) fn remarks(ledger: &Ledger) -> Vec<String> {
+    let mut remarks = Vec::new();
+    for round in ledger.load_rounds() {
+        let saturated = Latencies::before_the_signal(round).saturation();
+        remarks.extend(saturated.map(|what| format!("round {}: {what}", round.number)));
+        for (what, count) in &round.shortages {
+            let number = round.number;
+            remarks.push(format!(
+                "round {number}: the prover had {what}, {count} times"
+            ));
+        }
+    }
+    remarks
 }
 
 /// How many promises were judged how, and what that comes to.

@@ -1,5 +1,6 @@
 //! The target: the command that is started, stopped and accounted for.
 
+mod inherited;
 mod output;
 mod process;
 mod signal;

@@ -9,6 +9,7 @@ use tokio::process::Command;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use super::inherited;
 use super::output::Output;
 use super::signal::StopSignal;
 use crate::load::probe;
@@ -145,6 +146,7 @@ impl Target {
                     .replace(' ', ""),
             );
         }
+        inherited::begin_anew();
         let started = Instant::now();
         let mut child = command.spawn().map_err(spawn_error)?;
         let pid = child

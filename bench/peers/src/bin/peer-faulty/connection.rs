@@ -22,6 +22,8 @@ const LINGER: Duration = Duration::from_millis(500);
 struct Request {
     path: String,
     length: usize,
+    /// What its client calls it.
+    id: String,
 }
 
 struct Connection {
@@ -98,7 +100,12 @@ impl Connection {
                     .find_map(|line| line.strip_prefix("content-length: "))
                     .and_then(|length| length.parse().ok())
                     .unwrap_or(0);
-                return Ok(Request { path, length });
+                let id = head
+                    .lines()
+                    .find_map(|line| line.strip_prefix("idempotency-key: "))
+                    .unwrap_or_default()
+                    .to_owned();
+                return Ok(Request { path, length, id });
             }
             self.read(|connection| {
                 let state = connection.state;
@@ -167,7 +174,11 @@ impl Connection {
         }
         match self.orders.filter(|_| route == "/orders") {
             None => self.answer("200 OK", "done"),
-            Some(orders) => match orders.enter() {
+            Some(_) if self.state.errs(Fault::SwapsOrders) && self.state.is_turn() => {
+                self.answer("201 Created", "done")
+            }
+            Some(orders) => match orders.enter(&request.id) {
+                Ok(()) if self.state.errs(Fault::SwapsOrders) => Err(Over),
                 Ok(()) => self.answer("201 Created", "done"),
                 Err(_) => self.answer("500 Internal Server Error", "books"),
             },

@@ -15,13 +15,15 @@ const JOB: Duration = Duration::from_millis(30);
 /// How often the worker looks for one.
 const TICK: Duration = Duration::from_millis(1);
 
-#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 struct Books {
     orders: u64,
     receipts: u64,
     duplicates: u64,
     pending: u64,
     running: u64,
+    /// What clients called their orders.
+    ids: Vec<String>,
 }
 
 pub struct Orders {
@@ -52,12 +54,13 @@ impl Orders {
     }
 
     /// An order and its job.
-    pub fn enter(&self) -> io::Result<()> {
+    pub fn enter(&self, id: &str) -> io::Result<()> {
         if self.state.errs(Fault::LosesOrders) {
             return Ok(());
         }
         self.change(|books| {
             books.orders += 1;
+            books.ids.push(id.to_owned());
             books.pending += 1;
         })
     }

@@ -1,7 +1,7 @@
 //! What the threads share: the chosen fault, the signals, and what is in flight.
 
 use std::io;
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -66,6 +66,8 @@ pub enum Fault {
     StartUpFails,
     /// Acknowledges orders without entering them, once signalled.
     LosesOrders,
+    /// Once signalled, of two orders acknowledges one without entering it, and enters the other without an answer.
+    SwapsOrders,
     /// Forgets the jobs that wait, at its end.
     DropsJobs,
     /// Ends in the middle of a job, and nobody takes that up again.
@@ -81,6 +83,7 @@ pub struct State {
     pub accepted: AtomicUsize,
     /// Connections open now.
     pub open: AtomicUsize,
+    turns: AtomicUsize,
     in_flight: Mutex<Vec<String>>,
 }
 
@@ -91,6 +94,7 @@ impl State {
             signalled: OnceLock::new(),
             accepted: AtomicUsize::new(0),
             open: AtomicUsize::new(0),
+            turns: AtomicUsize::new(0),
             in_flight: Mutex::default(),
         }));
         let mut signals = Signals::new([SIGTERM])?;
@@ -119,6 +123,11 @@ impl State {
     /// Stopping, and wrong in this way.
     pub fn errs(&self, fault: Fault) -> bool {
         self.fault == fault && self.is_stopping()
+    }
+
+    /// True every second time.
+    pub fn is_turn(&self) -> bool {
+        self.turns.fetch_add(1, Ordering::Relaxed).is_multiple_of(2)
     }
 
     pub fn begin(&self, path: &str) {
