@@ -9,6 +9,7 @@ use self::imports::{Crate, Module};
 
 mod documents;
 mod imports;
+mod type_names;
 
 /// The crates, from the ground up. Those of one floor do not know each other.
 const CRATES: &[&[&str]] = &[
