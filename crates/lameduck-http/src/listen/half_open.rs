@@ -12,11 +12,12 @@ use std::io;
 use rustix::net::{
     AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, netlink, recv, send, socket_with,
 };
+use tokio::sync::oneshot;
 
 use crate::system::descriptors::with_spare;
 
 /// How many, in either IP version; an error if the system does not say.
-pub(crate) fn count(port: u16) -> io::Result<usize> {
+fn count(port: u16) -> io::Result<usize> {
     ask_kernel(port).or_else(|_| read_tables(port))
 }
 
@@ -137,6 +138,23 @@ fn count_syn_received(table: &str, port: u16) -> usize {
             fields.next().is_some_and(|local| local.ends_with(&port)) && fields.nth(1) == Some("03")
         })
         .count()
+}
+
+/// How many handshakes with our ports are half done; `None` if the system does not say. On a thread
+/// of its own, because the answer may take milliseconds.
+pub(super) async fn half_open(ports: Vec<u16>) -> Option<usize> {
+    if ports.is_empty() {
+        return Some(0);
+    }
+    let (answer, answered) = oneshot::channel();
+    std::thread::Builder::new()
+        .name("lameduck-half-open".into())
+        .spawn(move || {
+            let all = ports.into_iter().map(count);
+            let _ = answer.send(all.sum::<io::Result<usize>>().ok());
+        })
+        .ok()?;
+    answered.await.ok()?
 }
 
 #[cfg(test)]

@@ -76,7 +76,7 @@ fn upload_completes_or_is_let_go_by_name_when_it_never_ends() {
 
 #[test]
 fn download_completes_when_half_of_it_was_read_at_the_signal() {
-    let service = Service::plain();
+    let service = Service::patient();
     let mut client = service.client();
     client.ask("/stream?ms=500");
     assert!(client.head().unwrap().starts_with("HTTP/1.1 200"));
