@@ -14,7 +14,7 @@
 //! | [`starting`] | steps of the start-up that may fail |
 //! | [`signals`], [`signal_hooks`] | which signals mean a shutdown, and what is run at others |
 //! | [`task`] | a background task as a component |
-//! | [`uses`] | who uses what, and so who ends after whom |
+//! | [`dependencies`] | who uses what, and so who ends after whom |
 
 mod additions;
 mod admin;

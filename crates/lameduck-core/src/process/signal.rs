@@ -1,7 +1,7 @@
 //! Signals, on a thread of their own: they are heard while every runtime thread is blocked.
 //!
 //! The first that means a shutdown begins it, the second hurries it, the third ends the process at once with
-//! the report so far. Which ones do, [`SignalSet`] says; which are copies of one stop, [`Repeats`]. Others go to the
+//! the report so far. Which ones do, [`SignalSet`](crate::system::signal_set::SignalSet) says; which are copies of one stop, [`Repeats`]. Others go to the
 //! hooks of the application. On Windows there is Ctrl-C instead.
 //!
 //! # What must hold

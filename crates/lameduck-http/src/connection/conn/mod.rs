@@ -70,7 +70,7 @@ pub(crate) struct Conn {
     last_byte: AtomicU64,
     /// [`RequestFraming`] as one word.
     framing: AtomicU64,
-    /// How much of the HTTP/2 preface has been seen, or [`NOT_HTTP2`].
+    /// How much of the HTTP/2 preface has been seen, or [`NOT_HTTP2`](preface::NOT_HTTP2).
     preface: AtomicU8,
     in_flight: AtomicU32,
     used: AtomicBool,

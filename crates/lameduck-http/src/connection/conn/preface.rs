@@ -2,7 +2,7 @@
 
 /// The first bytes (RFC 9113, 3.4).
 pub(super) const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-const NOT_HTTP2: u8 = u8::MAX;
+pub(super) const NOT_HTTP2: u8 = u8::MAX;
 
 /// How much of it has been seen, after more bytes; another number than up to its length if it is not that.
 #[inline]
