@@ -7,6 +7,7 @@
 //! | WebSockets | `websocket`, on either |
 //! | event streams | nothing: they end between two events; [`EventStreams`] has the settings |
 //! | handlers that wait for long | [`Draining`] |
+//! | handlers that end their connection | [`ConnectionLifetime`] |
 //! | an orchestrator that asks | [`Probes`]; on the service's own port [`ProbeService`]; `grpc_health` for gRPC |
 //!
 //! # Features
@@ -56,6 +57,7 @@ pub use listen::bind::Bind;
 pub use probe::{ProbeBody, ProbeService, Probes};
 #[cfg(feature = "proxy-header")]
 pub use proxy_protocol::settings::{BadSource, ProxyProtocol};
+pub use request::connection_lifetime::ConnectionLifetime;
 pub use request::draining::{Draining, NoHandle};
 pub use request::request_name::request_name;
 pub use server::component::Http;

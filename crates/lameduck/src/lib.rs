@@ -24,7 +24,7 @@
 //! | `apalis-redis` | jobs in Redis: `apalis::ApalisRedis` |
 //! | `apalis-sqlite` | jobs in SQLite: `apalis::ApalisSqlite` |
 //! | `async-nats` | jobs in NATS JetStream: `nats::JetStream`; the end of a client: `nats::client` |
-//! | `axum` | extractors: [`Draining`], [`ConnectionInfo`], `websocket::WebSocketUpgrade`; axum's `ConnectInfo` with [`Http`]; [`Listener`] for `axum::serve` |
+//! | `axum` | extractors: [`Draining`], [`ConnectionInfo`], [`ConnectionLifetime`], `websocket::WebSocketUpgrade`; axum's `ConnectInfo` with [`Http`]; [`Listener`] for `axum::serve` |
 //! | `bb8` | the end of a pool: `bb8::pool` |
 //! | `deadpool` | the end of a pool: `deadpool::pool` |
 //! | `lapin` | jobs in RabbitMQ: `lapin::RabbitMq`; the end of a connection: `lapin::connection` |
@@ -85,10 +85,10 @@ pub use lameduck_http::websocket;
 pub use lameduck_http::{BadSource, ProxyProtocol};
 #[cfg(feature = "http")]
 pub use lameduck_http::{
-    Bind, ConnectionAddr, ConnectionInfo, Draining, EndsItself, EventStreams, Http, Http1Settings,
-    Http2Settings, Listener, NoHandle, ProbeBody, ProbeService, Probes, ServicePerConnection,
-    ServiceSource, SharedService, Track, TrackBody, TrackBodyError, TrackFuture, TrackLayer,
-    request_name,
+    Bind, ConnectionAddr, ConnectionInfo, ConnectionLifetime, Draining, EndsItself, EventStreams,
+    Http, Http1Settings, Http2Settings, Listener, NoHandle, ProbeBody, ProbeService, Probes,
+    ServicePerConnection, ServiceSource, SharedService, Track, TrackBody, TrackBodyError,
+    TrackFuture, TrackLayer, request_name,
 };
 #[cfg(feature = "tonic-health")]
 pub use lameduck_http::{GrpcHealth, GrpcHealthWatch, grpc_health};

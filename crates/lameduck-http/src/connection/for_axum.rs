@@ -35,11 +35,10 @@ pub(crate) fn insert_into(extensions: &mut Extensions, info: &ConnectionInfo) {
     }
 }
 
-fn find(extensions: &Extensions) -> Option<ConnectionInfo> {
+/// Ours, or what axum has made of it.
+pub(crate) fn find(extensions: &Extensions) -> Option<&ConnectionInfo> {
     let made = || extensions.get().map(|ConnectInfo(it)| it);
-    ConnectionInfo::from_extensions(extensions)
-        .or_else(made)
-        .cloned()
+    ConnectionInfo::from_extensions(extensions).or_else(made)
 }
 
 /// There is no [`ConnectionInfo`] in the request.
@@ -59,7 +58,7 @@ impl<S: Sync> FromRequestParts<S> for ConnectionInfo {
     type Rejection = NoConnectionInfo;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, NoConnectionInfo> {
-        find(&parts.extensions).ok_or(NoConnectionInfo)
+        find(&parts.extensions).cloned().ok_or(NoConnectionInfo)
     }
 }
 
@@ -67,6 +66,6 @@ impl<S: Sync> OptionalFromRequestParts<S> for ConnectionInfo {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Option<Self>, Infallible> {
-        Ok(find(&parts.extensions))
+        Ok(find(&parts.extensions).cloned())
     }
 }

@@ -18,7 +18,8 @@
 //! 2. While other work is in flight, waiting costs nothing, so idle connections are held: whoever gets
 //!    the last answer may take one of them next. Once nothing is, no connection that does nothing holds
 //!    the process for longer than [`MOST_QUIET`].
-//! 3. At any time a connection that does nothing ends: without a first byte, within a head, between
+//! 3. One whose end somebody has asked for is closed as in the drain, but by what it does itself: others may go on.
+//! 4. At any time a connection that does nothing ends: without a first byte, within a head, between
 //!    two requests, each within its bound.
 //!
 //! [`judge`] is a pure function of what is known and the time, and so is [`due`].
@@ -122,6 +123,24 @@ impl Circumstances {
         quiet_enough(Duration::ZERO, self.first_byte, FIRST_BYTE)
     }
 
+    /// How long a peer has to be quiet before its connection, on which nothing is under way, is closed.
+    fn quiet_needed(&self, it: &Snapshot) -> Duration {
+        if it.used {
+            // Whoever has lost another connection may take this one, and pause for as long as there. So
+            // what was seen on those that are gone counts as well.
+            let longest = it.turnaround.max(self.all.turnaround).max(self.turnaround);
+            quiet_enough(longest, self.first_byte, LEAST_QUIET)
+        } else {
+            self.first_quiet()
+        }
+    }
+
+    /// Whether somebody has asked for the end of this connection, and its peer has been quiet since.
+    fn may_close_asked(&self, it: &Snapshot) -> bool {
+        let since = it.close_requested.map(|asked| asked.max(it.last_byte));
+        since.is_some_and(|since| since.until(self.now) >= self.quiet_needed(it))
+    }
+
     /// Whether the time has come when idle connections may close.
     fn may_close_idle(&self, it: &Snapshot) -> bool {
         if self.in_a_hurry {
@@ -130,14 +149,7 @@ impl Circumstances {
         if self.others_busy {
             return false;
         }
-        let own = if it.used {
-            // Whoever has lost another connection may take this one, and pause for as long as there. So
-            // what was seen on those that are gone counts as well.
-            let longest = it.turnaround.max(self.all.turnaround).max(self.turnaround);
-            quiet_enough(longest, self.first_byte, LEAST_QUIET)
-        } else {
-            self.first_quiet()
-        };
+        let own = self.quiet_needed(it);
         let all_quiet = self.quiet_since(self.all.last_byte.unwrap_or(it.last_byte));
         let quiet = self.quiet_since(it.last_byte);
         let held = self.quiet_since(it.last_byte.max(self.busy_until.unwrap_or(it.last_byte)));
@@ -185,7 +197,9 @@ pub(crate) fn judge(it: &Snapshot, nth: usize, c: &Circumstances) -> Order {
     if it.state == ConnectionState::Http2 {
         return judge_http2(it, nth, c);
     }
-    if it.is_idle() && (is_overdue(it, c) || draining && c.may_close_idle(it)) {
+    let has_to_end =
+        || is_overdue(it, c) || c.may_close_asked(it) || draining && c.may_close_idle(it);
+    if it.is_idle() && has_to_end() {
         Order::CloseIdle
     } else {
         Order::Serve
@@ -203,6 +217,7 @@ fn judge_http2(it: &Snapshot, nth: usize, c: &Circumstances) -> Order {
             Order::Cut
         }
         Some(_) => Order::GoAway,
+        None if it.close_requested.is_some() => Order::GoAway,
         None if c.phase < Phase::LameDuck => {
             if it.is_idle() && is_overdue(it, c) {
                 Order::GoAway
@@ -274,6 +289,9 @@ pub(crate) fn due(it: &Snapshot, now: Millis, limits: &Limits) -> Duration {
     }
     if let Some(told) = it.told {
         due = due.min(left(told.max(it.last_byte), MOST_QUIET));
+    }
+    if it.close_requested.is_some() && it.is_idle() {
+        due = due.min(LEAST_QUIET);
     }
     if it.half_closed.is_some() && it.state == ConnectionState::Busy {
         due = due.min(ALIVE);

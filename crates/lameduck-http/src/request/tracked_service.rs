@@ -4,8 +4,8 @@
 //! # What must hold
 //!
 //! 1. A request is in the ledger exactly while its handler runs or its response is under way.
-//! 2. Every HTTP/1.x response that begins after the shutdown has begun says `Connection: close`,
-//!    unless it is an upgrade.
+//! 2. Every HTTP/1.x response that begins after the shutdown has begun, or after somebody has asked for the end of
+//!    its connection, says `Connection: close`, unless it is an upgrade.
 //! 3. When the time for draining is over, a request whose response has not begun is answered
 //!    `503` with `Retry-After`, and one whose response has begun is cut; both by name in the
 //!    report. A gRPC call is told `UNAVAILABLE` in either case.
@@ -323,9 +323,11 @@ fn answered<B: Body>(
     upgrade && !dialect.is_http1()
 }
 
-/// Once the shutdown has begun, tells an HTTP/1.x peer that this connection has no future.
+/// Once the shutdown has begun, or somebody has asked for the end of this connection, tells an HTTP/1.x peer that it
+/// has no future.
 fn say_close<B>(response: &mut Response<B>, dialect: Dialect, in_flight: &InFlight) {
-    if dialect.is_http1() && in_flight.handle().is_shutting_down() {
+    let has_to_end = in_flight.handle().is_shutting_down() || in_flight.conn.is_close_requested();
+    if dialect.is_http1() && has_to_end {
         in_flight.conn.says_close();
         response
             .headers_mut()

@@ -97,7 +97,8 @@ where
 impl<S, Kind> Http<S, Kind> {
     /// Puts a [`ConnectionInfo`](crate::ConnectionInfo) into the extensions of every request: the client's
     /// address, what TLS says of it. With feature `axum` also what the extractor `ConnectInfo<SocketAddr>`
-    /// looks for, except from Unix sockets, so that it works without `into_make_service_with_connect_info`.
+    /// looks for, except from Unix sockets, so that it works without `into_make_service_with_connect_info`. And
+    /// with it a [`ConnectionLifetime`](crate::ConnectionLifetime), by which a handler ends its connection.
     ///
     /// Off by default, because it costs each request about 1,000 instructions, 5 % of a small one over
     /// HTTP/1.1; as much as axum's way of doing it. gRPC calls have what `tonic::Request::remote_addr` looks

@@ -165,7 +165,12 @@ where
                 Order::GoAway if conn.is_http2() && conn.tell() => {
                     http.as_mut().graceful_shutdown();
                 }
-                Order::GoAway => return Poll::Pending,
+                Order::GoAway => {
+                    if !conn.is_http2() {
+                        conn.ends_when_quiet();
+                    }
+                    return Poll::Pending;
+                }
                 Order::CloseIdle if conn.may_close() => {
                     closing = true;
                     conn.forget_look();

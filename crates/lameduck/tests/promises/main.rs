@@ -15,6 +15,7 @@ mod bodies;
 mod bounds;
 mod client_certificates;
 mod connection_info;
+mod connection_lifetime;
 mod descriptors;
 mod environment;
 mod events;

@@ -195,6 +195,7 @@ impl Conn {
 
     /// What is left is an orderly end.
     pub(crate) fn leaves(&self) {
+        self.close_request.is_over();
         self.happened(ConnectionEvent::GivenBack, Millis::now());
     }
 

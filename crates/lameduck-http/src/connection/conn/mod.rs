@@ -5,6 +5,7 @@
 //! | [`state`] | where a connection stands, what moves it, and a picture of it |
 //! | [`bytes`], [`preface`] | what is seen of its bytes |
 //! | [`framing`] | where the requests of HTTP/1.x end in what the peer sends |
+//! | [`close_request`] | whether somebody has asked for its end |
 //! | [`ends`] | how requests end, and what is left when hyper is done |
 //! | [`opening`] | what comes before HTTP |
 //! | [`requests`] | what the requests on it see and say |
@@ -24,6 +25,7 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::Re
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
+use self::close_request::CloseRequest;
 use self::ends::Leftover;
 use self::task_waker::TaskWaker;
 use tokio::sync::Notify;
@@ -43,6 +45,7 @@ use lameduck_core::Handle;
 use lameduck_core::internal::clock::Millis;
 
 mod bytes;
+mod close_request;
 mod ends;
 mod framing;
 mod moment_cell;
@@ -96,7 +99,7 @@ pub(crate) struct Conn {
     until_close: AtomicBool,
     /// Whether the peer's FIN came in the middle of a request.
     left_early: AtomicBool,
-    /// Whether an answer said that it is the last of the connection, because of the shutdown.
+    /// Whether an answer said that it is the last of the connection, because that has to end.
     said_close: AtomicBool,
     /// Whether the peer has sent something behind the request that it answered.
     sent_more: AtomicBool,
@@ -107,6 +110,7 @@ pub(crate) struct Conn {
     /// Whether the last read found the kernel's queue empty.
     nothing_unread: AtomicBool,
     order: AtomicU8,
+    close_request: CloseRequest,
     pub(crate) waker: TaskWaker,
     /// Has the sweep look at all connections.
     look: Arc<Notify>,
@@ -153,6 +157,7 @@ impl Conn {
             unread: AtomicBool::new(false),
             nothing_unread: AtomicBool::new(false),
             order: AtomicU8::new(Order::Serve as u8),
+            close_request: CloseRequest::default(),
             waker: TaskWaker::default(),
             look,
             leftover: Mutex::default(),
@@ -226,6 +231,7 @@ impl Conn {
             record: self.record.get(),
             told: self.told.get(),
             delivered: self.delivered.get(),
+            close_requested: self.close_request.since(),
             half_closed: self.half_closed.get(),
         }
     }

@@ -13,7 +13,7 @@ use lameduck_core::internal::clock::Millis;
 pub(crate) enum Order {
     /// Go on.
     Serve = 0,
-    /// HTTP/2: send GOAWAY, finish the streams.
+    /// HTTP/2: send GOAWAY, finish the streams. HTTP/1.x: go on; the next answer says that it is the last.
     GoAway = 1,
     /// Close if it is idle.
     CloseIdle = 2,

@@ -135,6 +135,8 @@ pub(crate) struct Snapshot {
     pub(crate) told: Option<Millis>,
     /// When the peer was seen to have all that we sent, our FIN included.
     pub(crate) delivered: Option<Millis>,
+    /// When somebody asked for the end of this connection.
+    pub(crate) close_requested: Option<Millis>,
     /// When the peer's FIN was seen while a request of its was in flight.
     pub(crate) half_closed: Option<Millis>,
 }

@@ -479,3 +479,42 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_connection_whose_end_is_asked_for_is_closed_when_it_is_quiet_whatever_others_do() {
+    let conn = conn();
+    asks_and_is_answered(&conn);
+    let serving = |after| judged(&conn, Phase::Ready, true, after);
+    assert_eq!(serving(ms(400)), Order::Serve);
+    conn.request_close();
+    assert_eq!(serving(ms(100)), Order::Serve);
+    assert_eq!(serving(ms(400)), Order::CloseIdle);
+    // Somebody looks again in time.
+    let now = Millis::now();
+    assert!(due(&conn.snapshot(), now, &LIMITS) <= LEAST_QUIET);
+    // Quiet counts from the last byte, and not from the request for its end.
+    advance(seconds(1));
+    asks_and_is_answered(&conn);
+    assert_eq!(serving(ms(100)), Order::Serve);
+    // What is under way is answered first, however long it takes.
+    conn.read(b"GET / HTTP/1.1\r\n\r\n");
+    conn.request_began();
+    assert_eq!(serving(seconds(600)), Order::Serve);
+}
+
+#[test]
+fn http_2_whose_end_is_asked_for_is_told_at_once_and_cut_only_when_nothing_is_under_way() {
+    let conn = conn();
+    conn.read(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+    conn.request_began();
+    conn.request_is(Follows::Nothing);
+    let serving = |after| judged(&conn, Phase::Ready, false, after);
+    assert_eq!(serving(ms(10)), Order::Serve);
+    conn.request_close();
+    assert_eq!(serving(ms(10)), Order::GoAway);
+    conn.tell();
+    assert_eq!(serving(seconds(600)), Order::GoAway);
+    conn.request_ended(&mut None, ResponseEnd::Written);
+    assert_eq!(serving(seconds(1)), Order::GoAway);
+    assert_eq!(serving(seconds(3)), Order::Cut);
+}
