@@ -1,6 +1,7 @@
 //! The account of everything the clients saw, round by round. Every verdict is read from here.
 
 mod before;
+mod doubt;
 mod event_stream;
 mod grpc;
 mod lane;
@@ -258,7 +259,7 @@ pub struct Round {
     pub sockets: Vec<Socket>,
     /// What the prover itself lacked, and how often.
     pub shortages: Vec<(&'static str, u64)>,
-    /// When the prover itself stood still, in a round that needs to know.
+    /// When the prover itself stood still.
     pub stalls: Vec<Stall>,
     /// Looks at the gRPC health service, in order.
     pub health: Vec<HealthSample>,
@@ -367,15 +368,6 @@ impl Round {
         let took = exchange.ended.saturating_duration_since(exchange.began);
         let repeated = took.saturating_sub(self.rtt).as_secs();
         exchange.began + self.rtt / 2 + Duration::from_secs(repeated)
-    }
-
-    /// How long the prover itself stood still within a time, all in all.
-    pub(crate) fn stalled_within(&self, from: Instant, until: Instant) -> Duration {
-        let overlap = |stall: &Stall| {
-            let (from, until) = (stall.from.max(from), stall.until.min(until));
-            until.saturating_duration_since(from)
-        };
-        self.stalls.iter().map(overlap).sum()
     }
 
     /// Whether a request that was sent after the signal was answered 503: it is told to go elsewhere, and nothing of it

@@ -525,6 +525,52 @@ fn the_target_starts_with_no_signal_ignored_or_blocked_whatever_the_prover_was_s
 }
 
 #[test]
+fn a_prover_that_is_stopped_now_and_then_accuses_nobody() {
+    let folder = folder();
+    let [url, admin] = [free_url(), free_url()];
+    let [listen, probes] = [&url, &admin].map(|url| url.trim_start_matches("http://"));
+    let ready = format!("{admin}/readyz");
+    let itself = env!("CARGO_BIN_EXE_lameduck");
+    let mut prover = Command::new(itself)
+        .args([
+            "check",
+            "--url",
+            &url,
+            "--get",
+            "/work?ms=20",
+            "--ready",
+            &ready,
+        ])
+        .args(
+            "--rtt 40ms --grace 8s --notice 300ms --rounds 2 --startup-rounds 0 --idle 0"
+                .split(' '),
+        )
+        .args(["--", itself, "shop", "--listen", listen, "--admin", probes])
+        .env("LAMEDUCK_LAME_DUCK", "500ms")
+        .current_dir(folder.path())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let pid = prover.id().to_string();
+    let send = |signal: &str| Command::new("kill").args([signal, &pid]).status().unwrap();
+    let pauses = [130, 340, 60, 480, 210].map(Duration::from_millis);
+    let mut pauses = pauses.into_iter().cycle();
+    while prover.try_wait().unwrap().is_none() {
+        let pause = pauses.next().unwrap();
+        send("-STOP");
+        thread::sleep(pause);
+        send("-CONT");
+        thread::sleep(pause * 2);
+    }
+    let output = prover.wait_with_output().unwrap();
+    let told = String::from_utf8_lossy(&output.stdout);
+    // Kept, or undecided.
+    assert!(matches!(output.status.code(), Some(0 | 3)), "{told}");
+    assert!(told.contains(" 0 broken"), "{told}");
+}
+
+#[test]
 fn completions_are_there_for_each_shell() {
     let folder = folder();
     for shell in ["bash", "zsh", "fish"] {

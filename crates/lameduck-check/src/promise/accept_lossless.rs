@@ -30,10 +30,18 @@ pub(super) fn judge(ledger: &Ledger) -> Verdict {
                 && exchange.ended <= round.exit.at
         });
         for exchange in unanswered {
-            finding.broken(round.evidence_of(exchange));
+            let stalled = round.stalled_within(exchange.began, exchange.ended);
+            match stalled.is_zero() {
+                true => finding.broken(round.evidence_of(exchange)),
+                false => finding.undecided(round.evidence_of(exchange)),
+            }
         }
         for exchange in fresh {
             match exchange.ending.is_lost() && exchange.answered.is_none() {
+                // The last step of the handshake is carried by the prover.
+                true if !round.rtt.is_zero() && round.may_be_late(exchange) => {
+                    finding.undecided(round.evidence_of(exchange));
+                }
                 true => finding.broken(round.evidence_of(exchange)),
                 false => finding.kept(),
             }

@@ -8,6 +8,9 @@ use crate::verdict::{Finding, Untried, Verdict};
 /// What the target has to notice the signal, beside the way there: servers look at their clock each 100 ms (uvicorn).
 const NOTICE: Duration = Duration::from_millis(150);
 
+/// Until then a target on a busy machine may not have got round to it, in milliseconds after the signal.
+const BUSY_MS: f64 = 500.0;
+
 pub(super) fn judge(ledger: &Ledger) -> Verdict {
     let mut finding = Finding::new();
     for round in ledger.load_rounds() {
@@ -18,6 +21,16 @@ pub(super) fn judge(ledger: &Ledger) -> Verdict {
                 && exchange.written.is_some_and(|written| written > noticed);
             match exchange.ending {
                 Ending::OkClose if was_late => finding.kept(),
+                // Whoever kept the prover waiting may have kept the target waiting too.
+                Ending::Ok
+                    if was_late
+                        && !round
+                            .stalled_within(round.signalled(), exchange.ended)
+                            .is_zero()
+                        && round.at_ms(exchange.ended) < BUSY_MS =>
+                {
+                    finding.undecided(round.evidence_of(exchange));
+                }
                 Ending::Ok if was_late => finding.broken(round.evidence_of(exchange)),
                 _ => {}
             }

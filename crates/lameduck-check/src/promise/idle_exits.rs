@@ -43,7 +43,11 @@ pub(super) fn judge(ledger: &Ledger) -> Verdict {
                 lingered.as_secs_f64(),
                 held_by(round, work_over + HOSTAGE)
             );
-            finding.broken(round.evidence(round.exit.at, "target", what));
+            let evidence = round.evidence(round.exit.at, "target", what);
+            match round.may_be_in_time(work_over, round.exit.at, limit) {
+                true => finding.undecided(evidence),
+                false => finding.broken(evidence),
+            }
         } else if !is_late {
             finding.kept();
         }

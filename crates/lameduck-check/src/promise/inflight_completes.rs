@@ -47,6 +47,12 @@ pub(super) fn judge(ledger: &Ledger) -> Verdict {
                     );
                     finding.undecided(evidence);
                 }
+                _ if exchange.ending.is_lost()
+                    && exchange.status.is_none()
+                    && round.may_have_crossed(exchange) =>
+                {
+                    finding.undecided(round.evidence_of(exchange));
+                }
                 _ => finding.broken(round.evidence_of(exchange)),
             }
         }

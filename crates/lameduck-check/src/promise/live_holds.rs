@@ -27,6 +27,15 @@ pub(super) fn judge(ledger: &Ledger) -> Verdict {
         {
             match &sample.status {
                 Ok(200) => finding.kept(),
+                // A look that the prover itself held up.
+                Err(what)
+                    if !round
+                        .stalled_within(sample.asked, sample.answered)
+                        .is_zero() =>
+                {
+                    let place = "liveness probe";
+                    finding.undecided(round.evidence(sample.answered, place, what.clone()));
+                }
                 Ok(status) => finding.broken(round.evidence(
                     sample.answered,
                     "liveness probe",

@@ -18,6 +18,7 @@ const MARGIN: Duration = Duration::from_millis(20);
 enum Says {
     Kept,
     Broken(String),
+    Undecided(String),
     Nothing(&'static str),
 }
 
@@ -31,6 +32,10 @@ pub(super) fn judge(ledger: &Ledger) -> Verdict {
             Says::Broken(what) => {
                 let place = "target, with requests in flight";
                 finding.broken(round.evidence(round.exit.at, place, what));
+            }
+            Says::Undecided(what) => {
+                let place = "target, with requests in flight";
+                finding.undecided(round.evidence(round.exit.at, place, what));
             }
             Says::Nothing(why) => untried = Untried::missed(why),
         }
@@ -48,6 +53,9 @@ fn say(round: &Round, expected: i32) -> Says {
     let exit = round.exit;
     match round.signals[..] {
         [_, _, third] if !has_work(round, third) => Says::Nothing(NO_WORK),
+        [_, _, third] if exit.at > third + LIMIT && round.may_be_in_time(third, exit.at, LIMIT) => {
+            Says::Undecided(exit.describe())
+        }
         [_, _, third] if exit.killed || exit.at > third + LIMIT => Says::Broken(format!(
             "{}, {:.1} s after the third signal",
             exit.describe(),

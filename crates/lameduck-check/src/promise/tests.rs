@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::ledger::specimen::{ledger, round};
-use crate::ledger::{Ending, Lane, Ledger, Parting, Round, RoundKind};
+use crate::ledger::{Ending, Lane, Ledger, Parting, Round, RoundKind, Stall};
 use crate::rules::Rules;
 use crate::verdict::{Judgement, Verdict};
 
@@ -450,4 +450,55 @@ fn exits_zero_takes_a_status_that_is_expected_but_no_end_on_the_spot() {
     // With nothing in flight there was nothing to drain.
     let empty = load().with_exit(2.0, None, Some(15));
     assert_eq!(expecting(&[0, 143], empty).judgement, Kept);
+}
+
+#[test]
+fn what_the_prover_s_own_stalls_may_have_caused_is_undecided() {
+    let stalled = |mut round: Round, from: f64, until: f64| {
+        round.stalls.push(Stall {
+            from: round.moment(from),
+            until: round.moment(until),
+        });
+        round
+    };
+    let far = |rtt: u64| {
+        let mut round = load().with(Lane::KeepAlive, true, 50.0, 90.0, Ending::EofBeforeResponse);
+        round.rtt = Duration::from_millis(rtt);
+        round
+    };
+    // Over a distance the prover brings the FIN: it may have been late.
+    assert_eq!(judged("keepalive-lossless", far(40)).0, Broken);
+    let late = stalled(far(40), 10.0, 40.0);
+    assert_eq!(judged("keepalive-lossless", late).0, Undecided);
+    // Without, the kernel is asked. A stall elsewhere changes nothing.
+    let asked = stalled(far(0), 10.0, 40.0);
+    assert_eq!(judged("keepalive-lossless", asked).0, Broken);
+    let elsewhere = stalled(far(40), 200.0, 400.0);
+    assert_eq!(judged("keepalive-lossless", elsewhere).0, Broken);
+    // One loss that is in no doubt is enough.
+    let both = stalled(far(40), 10.0, 40.0).with(
+        Lane::KeepAlive,
+        true,
+        500.0,
+        540.0,
+        Ending::EofBeforeResponse,
+    );
+    let both = verdict("keepalive-lossless", &ledger(vec![both]));
+    assert_eq!(
+        (both.judgement, both.failures, both.undecided),
+        (Broken, 1, 1)
+    );
+
+    let flips = || load().with_readiness(&[(-5.0, 200), (5.0, 200), (620.0, 503)]);
+    assert_eq!(judged("ready-flips", flips()).0, Broken);
+    assert_eq!(
+        judged("ready-flips", stalled(flips(), 10.0, 610.0)).0,
+        Undecided
+    );
+    let grace = || load().with_exit(31_000.0, Some(0), None);
+    assert_eq!(judged("within-grace", grace()).0, Broken);
+    assert_eq!(
+        judged("within-grace", stalled(grace(), 29_000.0, 30_900.0)).0,
+        Undecided
+    );
 }

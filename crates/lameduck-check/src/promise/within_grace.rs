@@ -10,11 +10,12 @@ pub(super) fn judge(ledger: &Ledger) -> Verdict {
         finding.of(round);
         longest = longest.max(round.signal_to_exit());
         if round.exit.killed || round.signal_to_exit() >= ledger.grace {
-            finding.broken(round.evidence(
-                round.exit.at,
-                format!("target, round: {}", round.kind),
-                round.exit.describe(),
-            ));
+            let place = format!("target, round: {}", round.kind);
+            let evidence = round.evidence(round.exit.at, place, round.exit.describe());
+            match round.may_be_in_time(round.signalled(), round.exit.at, ledger.grace) {
+                true => finding.undecided(evidence),
+                false => finding.broken(evidence),
+            }
         } else {
             finding.kept();
         }

@@ -41,7 +41,6 @@ pub(crate) async fn run(
         scene.open_books(accountant, known, true).await?;
     }
     scene.watch_probes();
-    scene.watch_own_pace();
     let (tell_slow_at, slow_at) = watch::channel(None);
     let get = &plan.get;
     if !get.is_empty() {

@@ -55,7 +55,10 @@ impl<'a> Scene<'a> {
         observer.on(&Event::RoundBegan { number, kind });
         // Neighbouring seeds and rounds must not share their sequences.
         let seed = StdRng::seed_from_u64(plan.seed ^ (u64::from(number) << 40)).random();
+        let stage = Stage::new(Wire::new(plan.rtt), plan.url.clone(), seed);
         Ok(Self {
+            // From here on it is noted when the prover itself stands still.
+            stalls: Some(tokio::spawn(own_pace::watch(stage.clone()))),
             target: Target::start(plan).await?,
             plan,
             observer,
@@ -63,13 +66,12 @@ impl<'a> Scene<'a> {
             kind,
             ready_at: None,
             signals: Vec::new(),
-            stage: Stage::new(Wire::new(plan.rtt), plan.url.clone(), seed),
+            stage,
             random: StdRng::seed_from_u64(seed),
             stuck_path: None,
             clients: JoinSet::new(),
             readiness: None,
             liveness: None,
-            stalls: None,
             health: None,
             books: None,
             sessions: None,
@@ -91,11 +93,6 @@ impl<'a> Scene<'a> {
         };
         self.readiness = watch(&self.plan.ready);
         self.liveness = watch(&self.plan.live);
-    }
-
-    /// From here on it is noted when the prover itself stands still.
-    pub(crate) fn watch_own_pace(&mut self) {
-        self.stalls = Some(tokio::spawn(own_pace::watch(self.stage.clone())));
     }
 
     /// From here on the gRPC health service is asked.
