@@ -85,6 +85,9 @@ pub struct Plan {
     pub more_rtts: Vec<Duration>,
     /// Rounds under load (default 3).
     pub rounds: u32,
+    /// The share of shutdowns with a loss that is to be ruled out at 95 % (default none): as many shutdowns under load as
+    /// that takes, or until one has a loss. 0.01 takes 299.
+    pub until: Option<f64>,
     /// Signals during start-up (default 5; 0 leaves them out).
     pub startup_rounds: u32,
     /// Makes think times, paths, and the moment of the signal the same again (default 1).
@@ -187,6 +190,7 @@ impl Plan {
             rtt: Duration::ZERO,
             more_rtts: Vec::new(),
             rounds: 3,
+            until: None,
             startup_rounds: 5,
             seed: 1,
             start_timeout: Duration::from_secs(30),

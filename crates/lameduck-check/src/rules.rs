@@ -27,16 +27,19 @@ pub enum Ruling {
     Kept,
     /// So many that count were broken.
     Broken(usize),
+    /// None was broken, but the run ended before its last round.
+    CutShort,
     /// None was broken; so many that count and were asked for were not tried, or are undecided.
     Untested(usize),
 }
 
 impl Ruling {
-    /// The exit code of `lameduck check`: 0, 1 or 3.
+    /// The exit code of `lameduck check`: 0 to 3.
     pub fn exit_code(self) -> u8 {
         match self {
             Self::Kept => 0,
             Self::Broken(_) => 1,
+            Self::CutShort => 2,
             Self::Untested(_) => 3,
         }
     }

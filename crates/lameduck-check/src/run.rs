@@ -1,16 +1,18 @@
 //! A run: every round of a plan, then the verdicts.
 
+use std::collections::BTreeSet;
 use std::pin::Pin;
 use std::time::Duration;
 
+use crate::books::Books;
 use crate::error::CheckError;
-use crate::ledger::{Ledger, RoundKind, Tally};
+use crate::ledger::{Ledger, Round, RoundKind, Tally};
 use crate::observer::{Event, Observer};
 use crate::plan::Plan;
 use crate::promise;
 use crate::round;
 use crate::rules::{Rules, Ruling};
-use crate::verdict::Verdict;
+use crate::verdict::{Class, Judgement, Shutdowns, Verdict, trials_to_rule_out};
 
 /// What came of a run.
 #[derive(Clone, Debug)]
@@ -25,6 +27,8 @@ pub struct Outcome {
     pub verdicts: Vec<Verdict>,
     /// Every request of the load rounds, counted by its end.
     pub tally: Tally,
+    /// Why the run ended before its last round, if it did. What was seen before it counts.
+    pub cut_short: Option<String>,
     /// What of the verdicts counts.
     pub rules: Rules,
     /// Everything that was seen.
@@ -34,7 +38,22 @@ pub struct Outcome {
 impl Outcome {
     /// What the verdicts come to.
     pub fn ruling(&self) -> Ruling {
-        self.rules.rule(&self.verdicts)
+        match self.rules.rule(&self.verdicts) {
+            broken @ Ruling::Broken(_) => broken,
+            _ if self.cut_short.is_some() => Ruling::CutShort,
+            other => other,
+        }
+    }
+
+    /// The shutdowns under load, and those in which a client lost something that counts.
+    pub fn losses(&self) -> Shutdowns {
+        let counted = self.verdicts.iter().filter(|it| {
+            it.class == Class::Loss && it.judgement == Judgement::Broken && self.rules.counts(it)
+        });
+        let lossy: BTreeSet<u32> = counted.flat_map(|it| it.failed_rounds.clone()).collect();
+        let rounds = self.ledger.load_rounds();
+        let failed = rounds.filter(|round| lossy.contains(&round.number)).count();
+        Shutdowns::of(u64::from(self.rounds), failed as u64)
     }
 
     /// The verdict on one promise, by its stable name.
@@ -51,7 +70,8 @@ impl Outcome {
 /// Dropping the future ends the clients and kills the target with its process group.
 ///
 /// # Errors
-/// When the target cannot be started or tested, see [`CheckError`]. Broken promises are no errors.
+/// When the target cannot be started or tested, see [`CheckError`]. Broken promises are no errors. An error after a round
+/// under load ends the run, and what was seen until then is its outcome, see [`Outcome::cut_short`].
 pub async fn run(plan: &Plan, observer: &dyn Observer) -> Result<Outcome, CheckError> {
     boxed(plan, observer).await
 }
@@ -83,29 +103,30 @@ async fn all_rounds(plan: &Plan, observer: &dyn Observer) -> Result<Outcome, Che
     };
     let mut startup_turn = 0;
     let mut known = None;
+    let mut cut_short = None;
+    let mut is_lossy = false;
     for (number, (kind, rtt)) in (1..).zip(schedule) {
+        // The bound cannot be had any more.
+        if kind == RoundKind::Load && is_lossy && plan.until.is_some() {
+            continue;
+        }
         let plan = &Plan {
             rtt,
             ..plan.clone()
         };
-        let round = match kind {
-            RoundKind::Load => round::load::run(plan, observer, number, known).await?,
-            RoundKind::Settle => round::settle::run(plan, observer, number, known).await?,
-            RoundKind::Idle => round::idle::run(plan, observer, number).await?,
-            RoundKind::Startup => {
-                let turn = startup_turn;
-                startup_turn += 1;
-                let measured = measured_start_up(&ledger);
-                round::startup::run(plan, observer, number, measured, turn, plan.startup_rounds)
-                    .await?
+        let turn = startup_turn;
+        startup_turn += u32::from(kind == RoundKind::Startup);
+        let round = match one_round(plan, observer, number, kind, &ledger, turn, known).await {
+            Ok(Some(round)) => round,
+            Ok(None) => continue,
+            Err(error) if ledger.load_rounds().next().is_some() => {
+                cut_short = Some(format!("round {number} ({kind}): {error}"));
+                break;
             }
-            RoundKind::SecondSignal => round::second_signal::run(plan, observer, number).await?,
-            RoundKind::Stuck => match plan.uploads.first() {
-                Some(request) => round::stuck::run(plan, observer, number, request).await?,
-                None => continue,
-            },
+            Err(error) => return Err(error),
         };
         known = round.audit.as_ref().map(|audit| audit.opened).or(known);
+        is_lossy |= plan.until.is_some() && loses(&ledger, &round, &plan.rules);
         ledger.rounds.push(round);
     }
     Ok(Outcome {
@@ -114,9 +135,52 @@ async fn all_rounds(plan: &Plan, observer: &dyn Observer) -> Result<Outcome, Che
         seed: plan.seed,
         verdicts: promise::judge_all(&ledger, &plan.rules),
         tally: Tally::of(ledger.load_rounds()),
+        cut_short,
         rules: plan.rules.clone(),
         ledger,
     })
+}
+
+/// One start and stop. `turn` counts those during start-up; `None` where the plan has nothing for it.
+async fn one_round(
+    plan: &Plan,
+    observer: &dyn Observer,
+    number: u32,
+    kind: RoundKind,
+    ledger: &Ledger,
+    turn: u32,
+    known: Option<Books>,
+) -> Result<Option<Round>, CheckError> {
+    let round = match kind {
+        RoundKind::Load => round::load::run(plan, observer, number, known).await?,
+        RoundKind::Settle => round::settle::run(plan, observer, number, known).await?,
+        RoundKind::Idle => round::idle::run(plan, observer, number).await?,
+        RoundKind::Startup => {
+            let measured = measured_start_up(ledger);
+            let turns = plan.startup_rounds;
+            round::startup::run(plan, observer, number, measured, turn, turns).await?
+        }
+        RoundKind::SecondSignal => round::second_signal::run(plan, observer, number).await?,
+        RoundKind::Stuck => match plan.uploads.first() {
+            Some(request) => round::stuck::run(plan, observer, number, request).await?,
+            None => return Ok(None),
+        },
+    };
+    Ok(Some(round))
+}
+
+/// Whether a round breaks a promise of class loss that counts.
+fn loses(ledger: &Ledger, round: &Round, rules: &Rules) -> bool {
+    let alone = Ledger {
+        rounds: vec![round.clone()],
+        expected_exits: ledger.expected_exits.clone(),
+        ..*ledger
+    };
+    let verdicts = promise::judge_all(&alone, rules);
+    let mut broken = verdicts
+        .iter()
+        .filter(|it| it.judgement == Judgement::Broken);
+    broken.any(|it| it.class == Class::Loss && rules.counts(it))
 }
 
 /// Which rounds a plan has, in order, each with its round trip.
@@ -129,8 +193,21 @@ fn schedule(plan: &Plan) -> Vec<(RoundKind, Duration)> {
         true => plan.startup_rounds,
         false => 0,
     };
-    let rtts = std::iter::once(&plan.rtt).chain(&plan.more_rtts);
-    rtts.flat_map(|rtt| times(plan.rounds, RoundKind::Load, *rtt))
+    let rtts: Vec<Duration> = std::iter::once(&plan.rtt)
+        .chain(&plan.more_rtts)
+        .copied()
+        .collect();
+    let planned = rtts
+        .iter()
+        .flat_map(|rtt| times(plan.rounds, RoundKind::Load, *rtt));
+    let planned: Vec<_> = planned.collect();
+    // As many more as it takes, near and far in turn.
+    let needed = plan.until.map_or(0, trials_to_rule_out) as usize;
+    let more = rtts.iter().cycle().map(|rtt| (RoundKind::Load, *rtt));
+    let more = more.take(needed.saturating_sub(planned.len()));
+    planned
+        .into_iter()
+        .chain(more.collect::<Vec<_>>())
         .chain(once(
             plan.ledger.is_some() && !plan.settle.is_zero(),
             RoundKind::Settle,

@@ -83,10 +83,12 @@ pub struct Settings {
     pub grace: Option<String>,
     /// The signal, like `TERM`.
     pub signal: Option<String>,
-    /// The round trip, like `40ms`.
+    /// The round trip, like `40ms`. None and 40 ms, one after the other, unless set.
     pub rtt: Option<String>,
     /// Rounds under load.
     pub rounds: Option<u32>,
+    /// The share of shutdowns with a loss to rule out, like `1%`.
+    pub until: Option<String>,
     /// Signals during start-up.
     pub startup_rounds: Option<u32>,
     /// The seed.
@@ -207,6 +209,7 @@ impl Settings {
             signal: self.signal.or(other.signal),
             rtt: self.rtt.or(other.rtt),
             rounds: self.rounds.or(other.rounds),
+            until: self.until.or(other.until),
             startup_rounds: self.startup_rounds.or(other.startup_rounds),
             seed: self.seed.or(other.seed),
             start_timeout: self.start_timeout.or(other.start_timeout),

@@ -8,8 +8,11 @@
 mod bound;
 mod finding;
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 
+pub(crate) use bound::trials_to_rule_out;
 pub use bound::upper_bound_95;
 pub(crate) use finding::{Finding, Untried};
 
@@ -80,6 +83,16 @@ pub struct Shutdowns {
     pub bound95: f64,
 }
 
+impl Shutdowns {
+    pub(crate) fn of(tried: u64, failed: u64) -> Self {
+        Self {
+            tried,
+            failed,
+            bound95: upper_bound_95(tried, failed),
+        }
+    }
+}
+
 /// The verdict on one promise.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Verdict {
@@ -105,6 +118,9 @@ pub struct Verdict {
     pub bound95: f64,
     /// The same by shutdown, which is what is independent: what is lost in one is often lost together.
     pub shutdowns: Shutdowns,
+    /// The rounds with a failure.
+    #[serde(skip)]
+    pub(crate) failed_rounds: BTreeSet<u32>,
     /// The verdict in a sentence.
     pub why: String,
     /// What was seen to go wrong, the first twenty pieces.

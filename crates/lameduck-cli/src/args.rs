@@ -179,12 +179,16 @@ pub(crate) struct CheckArgs {
     /// 0s for no such demand [default: 3s with --ready, else none]
     #[arg(long, value_name = "TIME", help_heading = "Shutdown")]
     notice: Option<String>,
-    /// Put a round trip between clients and target, like 40ms [default: none]
+    /// Put a round trip between clients and target, like 40ms; 0ms for the loopback alone [default: none, then 40ms]
     #[arg(long, value_name = "TIME", help_heading = "Shutdown")]
     rtt: Option<String>,
-    /// Shutdowns under load [default: 3]
+    /// Shutdowns under load, for each round trip [default: 3]
     #[arg(long, value_name = "N", help_heading = "Shutdown")]
     rounds: Option<u32>,
+    /// Rule out that more than this share of shutdowns has a loss, like 1%: as many shutdowns as that takes (299), or
+    /// until one has a loss
+    #[arg(long, value_name = "PERCENT", help_heading = "Shutdown")]
+    until: Option<String>,
     /// Shutdowns during start-up, 0 for none [default: 5]
     #[arg(long, value_name = "N", help_heading = "Shutdown")]
     startup_rounds: Option<u32>,
@@ -303,6 +307,7 @@ impl CheckArgs {
             signal: self.signal,
             rtt: self.rtt,
             rounds: self.rounds,
+            until: self.until,
             startup_rounds: self.startup_rounds,
             seed: self.seed,
             start_timeout: self.start_timeout,

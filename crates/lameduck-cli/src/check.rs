@@ -8,6 +8,7 @@ use anyhow::{Context, Result};
 use lameduck_check::{Settings, report};
 
 use crate::args::CheckArgs;
+use crate::output_file::OutputFile;
 use crate::progress::Progress;
 use crate::{run, screen};
 
@@ -21,22 +22,25 @@ pub(crate) fn run(args: CheckArgs) -> Result<ExitCode> {
         .into_settings()
         .over(from_file(Path::new(FILE))?)
         .into_plan()?;
+    // What cannot be written is told before the work and not after it.
+    let json = json
+        .map(|file| OutputFile::open("--json", file))
+        .transpose()?;
     let progress = Progress::new();
     let ended = run::to_the_end(&plan, &progress);
     progress.finish();
     let Some(outcome) = ended? else {
         return Ok(run::interrupted());
     };
-    if let Some(file) = json {
-        let text = report::json(&outcome)?;
-        std::fs::write(&file, text)
-            .with_context(|| format!("cannot write --json {}", file.display()))?;
-    }
     let look = screen::look();
     if wants_timeline && let Some(round) = outcome.ledger.load_rounds().next() {
         println!("{}", report::timeline(&outcome.ledger, round, &[], look));
     }
     print!("{}", report::table(&outcome, look));
+    // After the table: that comes out whatever becomes of a file.
+    if let Some(file) = json {
+        file.write(&report::json(&outcome)?)?;
+    }
     Ok(run::exit_code(&outcome))
 }
 

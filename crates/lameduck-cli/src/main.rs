@@ -3,6 +3,7 @@
 mod args;
 mod check;
 mod demo;
+mod output_file;
 mod progress;
 mod run;
 mod screen;

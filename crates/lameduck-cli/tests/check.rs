@@ -571,6 +571,122 @@ fn a_prover_that_is_stopped_now_and_then_accuses_nobody() {
 }
 
 #[test]
+fn until_ends_with_the_first_loss_or_with_enough_shutdowns() {
+    let folder = folder();
+    let until = |flags: &[&str]| {
+        let (exit, told) = dies_by_the_signal(folder.path(), flags);
+        let json = std::fs::read_to_string(folder.path().join("out.json")).unwrap();
+        let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+        (exit, json["losses"].clone(), told)
+    };
+    // 50 % are ruled out by five shutdowns.
+    let kept = ["--only", "within-grace", "--until", "50%"];
+    let (exit, losses, told) = until(&kept);
+    assert_eq!((exit, &losses["tried"]), (Some(0), &5.into()), "{told}");
+    assert!(losses["bound95"].as_f64().unwrap() <= 0.5, "{losses}");
+    assert!(
+        told.contains("lost something in 0 of 5 shutdowns"),
+        "{told}"
+    );
+    let lossy = [
+        "--only",
+        "inflight-completes,accept-lossless",
+        "--until",
+        "1%",
+    ];
+    let (exit, losses, told) = until(&lossy);
+    assert_eq!((exit, &losses["failed"]), (Some(1), &1.into()), "{told}");
+    assert!(losses["tried"].as_u64().unwrap() < 20, "{losses}");
+    is_unusable(
+        folder.path(),
+        &[
+            "check",
+            "--until",
+            "1",
+            "--url",
+            "http://127.0.0.1:1",
+            "--get",
+            "/",
+            "--",
+            "true",
+        ],
+        &["--until `1`", "like 1%"],
+    );
+}
+
+#[test]
+fn an_error_in_a_later_round_keeps_what_was_seen_before() {
+    let folder = folder();
+    let url = free_url();
+    let itself = std::env::current_exe().unwrap();
+    // Starts once.
+    let script = format!(
+        "test -e started && {{ echo no second time; exit 7; }}; touch started; exec {} --exact serves_when_another_test_asks_for_it",
+        itself.display()
+    );
+    let output = Command::new(env!("CARGO_BIN_EXE_lameduck"))
+        .args(["check", "--url", &url, "--get", "/", "--json", "out.json"])
+        .args("--rtt 0ms --rounds 2 --clients 4 --only within-grace --".split(' '))
+        .args(["sh", "-c", &script])
+        .env(SERVE_ON, url.trim_start_matches("http://"))
+        .current_dir(folder.path())
+        .output()
+        .unwrap();
+    let table = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(2), "{table}");
+    for part in [
+        "✔  within-grace",
+        "cut short: round 2 (load)",
+        "no second time",
+    ] {
+        assert!(table.contains(part), "{table}");
+    }
+    let json = std::fs::read_to_string(folder.path().join("out.json")).unwrap();
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(
+        (&json["rounds"], &json["exit_code"]),
+        (&1.into(), &2.into())
+    );
+}
+
+#[test]
+fn a_file_that_cannot_be_written_is_told_before_the_target_is_started() {
+    let folder = folder();
+    let arguments = [
+        "check",
+        "--url",
+        "http://127.0.0.1:1",
+        "--get",
+        "/",
+        "--json",
+        "no/such/folder.json",
+        "--",
+        "touch",
+        "started",
+    ];
+    is_unusable(
+        folder.path(),
+        &arguments,
+        &["cannot write --json no/such/folder.json"],
+    );
+    assert!(!folder.path().join("started").exists());
+    // And nothing is left that looks like a report.
+    let arguments = [
+        "check",
+        "--url",
+        "http://127.0.0.1:1",
+        "--get",
+        "/",
+        "--json",
+        "out.json",
+        "--",
+        "false",
+    ];
+    is_unusable(folder.path(), &arguments, &["ended before it was ready"]);
+    assert!(!folder.path().join("out.json").exists());
+}
+
+#[test]
 fn completions_are_there_for_each_shell() {
     let folder = folder();
     for shell in ["bash", "zsh", "fish"] {

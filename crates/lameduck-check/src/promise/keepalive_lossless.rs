@@ -1,5 +1,6 @@
 //! `keepalive-lossless`: no request on a reused connection is lost, at any round-trip time.
 
+use super::exposure;
 use crate::ledger::{Lane, Ledger};
 use crate::verdict::{Finding, Untried, Verdict};
 
@@ -23,7 +24,10 @@ pub(super) fn judge(ledger: &Ledger) -> Verdict {
         }
     }
     finding.verdict(
-        "every request on a reused connection was answered",
+        format!(
+            "every request on a reused connection was answered{}",
+            exposure::of_crossing(ledger)
+        ),
         "requests on reused connections crossed a close on its way",
         match ledger.has_load(&[Lane::KeepAlive, Lane::Pool, Lane::Order]) {
             true => Untried::missed("no request was made on a reused connection after the signal"),

@@ -7,6 +7,7 @@ mod close_announced;
 mod db_closed;
 mod download_completes;
 mod exits_zero;
+mod exposure;
 mod grpc_lossless;
 mod h2_lossless;
 mod idle_exits;

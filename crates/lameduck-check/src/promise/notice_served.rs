@@ -27,20 +27,25 @@ pub(super) fn judge(ledger: &Ledger) -> Verdict {
         }
         finding.of(round);
         let turned_away = turned_away(round);
-        let first = turned_away.iter().min().copied();
+        let first = turned_away.iter().map(|(at, _)| *at).min();
         let served = first.map(|first| first.saturating_duration_since(signal));
         shortest = [shortest, served].into_iter().flatten().min();
         match first.filter(|first| *first + MARGIN < until) {
             None => finding.kept(),
             Some(first) => {
-                let count = turned_away.iter().filter(|at| **at < until).count();
+                let early = turned_away.iter().filter(|(at, _)| *at < until);
+                let count = early.clone().count();
                 let what = format!(
                     "turned away from {:+.0} ms on, {count} times until {:+.0} ms: as long as the surroundings may \
                      send here, they have to be served",
                     round.at_ms(first),
                     round.at_ms(until)
                 );
-                finding.broken(round.evidence(first, "new requests", what));
+                let evidence = round.evidence(first, "new requests", what);
+                match early.clone().any(|(_, latest)| *latest + MARGIN < until) {
+                    true => finding.broken(evidence),
+                    false => finding.undecided(evidence),
+                }
             }
         }
     }
@@ -68,16 +73,21 @@ pub(super) fn judge(ledger: &Ledger) -> Verdict {
     )
 }
 
-/// When somebody was turned away who came after the signal, as the target sees it.
-fn turned_away(round: &Round) -> Vec<Instant> {
+/// When somebody was turned away who came after the signal, as the target sees it: as it seems, and at the latest. The two
+/// differ where the prover stood still meanwhile, and may have sent later than it wanted.
+fn turned_away(round: &Round) -> Vec<(Instant, Instant)> {
     let signal = round.signalled();
-    let came = round.since_signal().filter(|it| it.ended >= signal);
-    came.filter_map(|exchange| match exchange.ending {
-        Ending::Refused => Some(round.turned_away_at(exchange)),
-        Ending::Unanswered => Some(exchange.began),
-        Ending::Status5xx if round.is_honest_refusal(exchange) => Some(exchange.began),
-        _ => None,
-    })
-    .filter(|at| *at >= signal)
-    .collect()
+    let moments = round.since_signal().filter_map(|exchange| {
+        let at = match exchange.ending {
+            Ending::Refused => round.turned_away_at(exchange),
+            Ending::Unanswered => exchange.began,
+            Ending::Status5xx if round.is_honest_refusal(exchange) => exchange.began,
+            _ => return None,
+        };
+        let is_sure = round
+            .stalled_within(exchange.began, exchange.ended)
+            .is_zero();
+        Some((at, if is_sure { at } else { exchange.ended }))
+    });
+    moments.filter(|(at, _)| *at >= signal).collect()
 }

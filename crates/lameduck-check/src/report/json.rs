@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::table::remarks;
 use crate::ledger::Tally;
 use crate::run::Outcome;
-use crate::verdict::Verdict;
+use crate::verdict::{Shutdowns, Verdict};
 
 #[derive(Serialize)]
 struct Report<'a> {
@@ -14,6 +14,12 @@ struct Report<'a> {
     seed: u64,
     /// Of the first round: `check` has one for all.
     rtt_ms: f64,
+    /// Of all rounds, in order.
+    rtts_ms: Vec<f64>,
+    /// The shutdowns under load, and those in which a client lost something.
+    losses: Shutdowns,
+    /// Why the run ended before its last round, if it did.
+    cut_short: Option<&'a str>,
     promises: &'a [Verdict],
     /// What the verdicts come to: the exit code of `lameduck check`.
     exit_code: u8,
@@ -36,6 +42,9 @@ pub fn json(outcome: &Outcome) -> Result<String, serde_json::Error> {
         rounds: outcome.rounds,
         seed: outcome.seed,
         rtt_ms: ms(outcome.ledger.rtts().first().copied().unwrap_or_default()),
+        rtts_ms: outcome.ledger.rtts().into_iter().map(ms).collect(),
+        losses: outcome.losses(),
+        cut_short: outcome.cut_short.as_deref(),
         promises: &outcome.verdicts,
         exit_code: outcome.ruling().exit_code(),
         remarks: remarks(&outcome.ledger),

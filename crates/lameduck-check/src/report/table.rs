@@ -13,7 +13,7 @@ use super::Look;
 use crate::ledger::{Latencies, Ledger};
 use crate::rules::Ruling;
 use crate::run::Outcome;
-use crate::verdict::{Class, Judgement, Verdict};
+use crate::verdict::{Class, Judgement, Shutdowns, Verdict};
 
 /// Pieces of evidence shown per promise; the JSON has more.
 const SHOWN: usize = 3;
@@ -81,13 +81,17 @@ fn write_all(text: &mut String, outcome: &Outcome, look: Look) -> std::fmt::Resu
             writeln!(text, "    and {more} more")?;
         }
     }
+    if let Some(why) = &outcome.cut_short {
+        writeln!(text, "\n{} {why}", look.paint("31", "cut short:"))?;
+    }
     let (summary, ruling) = summary(outcome);
     let color = match outcome.ruling() {
         Ruling::Kept => "1;32",
         Ruling::Broken(_) => "1;31",
-        Ruling::Untested(_) => "1;33",
+        Ruling::CutShort | Ruling::Untested(_) => "1;33",
     };
-    writeln!(text, "\n{}", look.paint(color, &summary))?;
+    writeln!(text, "\n{}", losses(outcome))?;
+    writeln!(text, "{}", look.paint(color, &summary))?;
     writeln!(text, "{ruling}")
 }
 
@@ -105,6 +109,19 @@ pub(super) fn remarks(ledger: &Ledger) -> Vec<String> {
         }
     }
     remarks
+}
+
+/// What is independent of each other is a shutdown, not a request.
+fn losses(outcome: &Outcome) -> String {
+    let Shutdowns {
+        tried,
+        failed,
+        bound95,
+    } = outcome.losses();
+    format!(
+        "lost something in {failed} of {tried} shutdowns under load: at most {} of them do, at 95 %",
+        percent(bound95)
+    )
 }
 
 /// How many promises were judged how, and what that comes to.
@@ -154,6 +171,7 @@ fn summary(outcome: &Outcome) -> (String, String) {
             "what is broken is a convention (--strict counts them) or known".to_owned()
         }
         Ruling::Kept => "nothing that counts was broken".to_owned(),
+        Ruling::CutShort => "the run did not come to its end".to_owned(),
         Ruling::Broken(_) => named(&|it| it.judgement == Judgement::Broken),
         Ruling::Untested(_) => format!(
             "nothing broken, but asked for and not tried, or undecided: {}",
@@ -185,7 +203,7 @@ fn promises(outcome: &Outcome, look: Look) -> Table {
     } else {
         table.force_no_tty();
     }
-    table.set_header(["", "promise", "trials", "failed", "≤ at 95 %", "why"]);
+    table.set_header(["", "promise", "shutdowns", "≤ at 95 %", "trials", "why"]);
     for (index, column) in table.column_iter_mut().enumerate() {
         // The last column has the whole rest of the width.
         column.set_padding((0, if index == WHY { 0 } else { GAP }));
@@ -227,20 +245,20 @@ fn row(verdict: &Verdict, look: Look) -> Vec<Cell> {
         Judgement::Undecided => ("?", Color::Yellow),
         Judgement::Skipped => ("–", Color::DarkGrey),
     };
-    let [trials, failures, bound] = match verdict.judgement {
+    let [shutdowns, bound, trials] = match verdict.judgement {
         Judgement::Skipped => [String::new(), String::new(), String::new()],
         _ => [
-            verdict.trials.to_string(),
-            verdict.failures.to_string(),
-            percent(verdict.bound95),
+            format!("{}/{}", verdict.shutdowns.failed, verdict.shutdowns.tried),
+            percent(verdict.shutdowns.bound95),
+            format!("{}/{}", verdict.failures, verdict.trials),
         ],
     };
     let texts = [
         mark.to_owned(),
         verdict.name.to_owned(),
-        trials,
-        failures,
+        shutdowns,
         bound,
+        trials,
         match verdict.accepted {
             true => format!("{} (known: it is in the baseline)", verdict.why),
             false => verdict.why.clone(),

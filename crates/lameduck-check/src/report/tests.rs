@@ -33,6 +33,7 @@ fn outcome() -> Outcome {
         seed: 7,
         verdicts: judge_all(&ledger, &Rules::default()),
         tally: Tally::of(ledger.load_rounds()),
+        cut_short: None,
         rules: Rules::default(),
         ledger,
     }
@@ -110,6 +111,7 @@ fn shutdown() -> Outcome {
         seed: 7,
         verdicts: Vec::new(),
         tally: Tally::default(),
+        cut_short: None,
         rules: Rules::default(),
         ledger,
     }

@@ -158,6 +158,21 @@ pub(super) fn duration(
     }
 }
 
+/// A share, written as a percentage.
+pub(super) fn share(flag: &'static str, text: String) -> Result<f64, SettingsError> {
+    let percent = text
+        .strip_suffix('%')
+        .and_then(|number| number.trim().parse().ok());
+    match percent.filter(|percent: &f64| (0.1..=50.0).contains(percent)) {
+        Some(percent) => Ok(percent / 100.0),
+        None => Err(value(
+            flag,
+            text,
+            "expected a percentage from 0.1% to 50%, like 1%",
+        )),
+    }
+}
+
 pub(super) fn value(
     flag: &'static str,
     value: String,

@@ -23,6 +23,13 @@ pub fn upper_bound_95(trials: u64, failures: u64) -> f64 {
     high
 }
 
+/// How many trials without a failure rule out a rate at 95 %.
+pub(crate) fn trials_to_rule_out(rate: f64) -> u64 {
+    let trials = (0.05f64.ln() / (-rate).ln_1p()).ceil() as u64;
+    // A rounding error must not leave the bound a hair above the rate.
+    trials + u64::from(upper_bound_95(trials, 0) > rate)
+}
+
 /// The chance of at most `failures` in `trials` at `rate`, summed from terms in logarithms.
 fn binomial_tail(trials: u64, failures: u64, rate: f64) -> f64 {
     let (n, log_p, log_q) = (trials as f64, rate.ln(), (-rate).ln_1p());
@@ -57,6 +64,16 @@ mod tests {
         assert!(close(upper_bound_95(10, 1), 0.394_163));
         assert!(close(upper_bound_95(100, 5), 0.102_253));
         assert!(close(upper_bound_95(20, 10), 0.698_046));
+    }
+
+    #[test]
+    fn a_rate_is_ruled_out_by_the_fewest_trials_whose_bound_is_below_it() {
+        for rate in [0.5, 0.1, 0.05, 0.01, 0.001] {
+            let trials = trials_to_rule_out(rate);
+            assert!(upper_bound_95(trials, 0) <= rate, "{rate}");
+            assert!(upper_bound_95(trials - 1, 0) > rate, "{rate}");
+        }
+        assert_eq!(trials_to_rule_out(0.01), 299);
     }
 
     #[test]

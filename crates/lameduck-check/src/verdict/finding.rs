@@ -130,11 +130,8 @@ impl Finding {
             failures: self.failures,
             undecided: self.undecided,
             bound95: upper_bound_95(self.trials, self.failures),
-            shutdowns: Shutdowns {
-                tried,
-                failed,
-                bound95: upper_bound_95(tried, failed),
-            },
+            shutdowns: Shutdowns::of(tried, failed),
+            failed_rounds: self.failed,
             why,
             evidence: match judgement {
                 Judgement::Undecided => self.doubtful,
