@@ -32,7 +32,7 @@ impl<M: ManageConnection> Close for Bb8Pool<M> {
         Ok(())
     }
 
-    async fn waits_for(&self) -> Option<String> {
+    async fn waits_for(&self, _within: Duration) -> Option<String> {
         let (in_use, most) = (in_use(&self.0), self.0.config().max_size);
         (in_use > 0).then(|| format!("{in_use} of at most {most} connections still checked out"))
     }

@@ -44,7 +44,7 @@ where
         Ok(())
     }
 
-    async fn waits_for(&self) -> Option<String> {
+    async fn waits_for(&self, _within: Duration) -> Option<String> {
         let in_use = self.0.status().size;
         (in_use > 0).then(|| format!("{in_use} connections still checked out"))
     }

@@ -1,5 +1,7 @@
 //! `lapin` connections: Connection.Close with code 200, and the broker's Close-Ok.
 
+use std::time::Duration;
+
 use lameduck_core::{BoxError, Close};
 use lapin::Connection;
 
@@ -30,7 +32,7 @@ impl Close for LapinConnection {
             .map_err(|error| format!("no goodbye: {error}").into())
     }
 
-    async fn waits_for(&self) -> Option<String> {
+    async fn waits_for(&self, _within: Duration) -> Option<String> {
         let said = if self.0.status().blocked() {
             "the broker has blocked the connection, and not answered Connection.Close"
         } else {

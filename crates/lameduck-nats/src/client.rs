@@ -44,7 +44,7 @@ impl Close for NatsClient {
         Ok(())
     }
 
-    async fn waits_for(&self) -> Option<String> {
+    async fn waits_for(&self, _within: Duration) -> Option<String> {
         let said = match self.0.connection_state() {
             State::Connected => "what was published is not written yet",
             State::Pending | State::Disconnected => {

@@ -1,6 +1,8 @@
 #![doc = include_str!("../README.md")]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+use std::time::Duration;
+
 use lameduck_core::{BoxError, Close};
 use redis::aio::ConnectionLike;
 
@@ -19,7 +21,7 @@ impl<C: ConnectionLike + Send + Sync + 'static> Close for RedisConnection<C> {
         quit(&mut self.0).await
     }
 
-    async fn waits_for(&self) -> Option<String> {
+    async fn waits_for(&self, _within: Duration) -> Option<String> {
         Some(UNANSWERED.to_owned())
     }
 }

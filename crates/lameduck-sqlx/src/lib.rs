@@ -58,7 +58,7 @@ impl<DB: Database> Close for SqlxPool<DB> {
         Ok(())
     }
 
-    async fn waits_for(&self) -> Option<String> {
+    async fn waits_for(&self, within: Duration) -> Option<String> {
         let size = self.0.size() as usize;
         let in_use = size - self.0.num_idle().min(size);
         if in_use == 0 {
@@ -67,9 +67,15 @@ impl<DB: Database> Close for SqlxPool<DB> {
         let most = self.0.options().get_max_connections();
         let count = format!("{in_use} of at most {most} connections still checked out");
         #[cfg(feature = "postgres")]
-        if let Some(sessions) = postgres::sessions(&self.0, in_use).await {
-            return Some(format!("{count}: {sessions}"));
+        {
+            // The count is known without the server, and must be told in time.
+            let asked = postgres::sessions(&self.0, in_use);
+            if let Ok(Some(sessions)) = tokio::time::timeout(within * 3 / 4, asked).await {
+                return Some(format!("{count}: {sessions}"));
+            }
         }
+        #[cfg(not(feature = "postgres"))]
+        let _ = within;
         Some(count)
     }
 }

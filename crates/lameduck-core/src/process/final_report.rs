@@ -140,7 +140,9 @@ pub(crate) fn tell(report: Arc<Report>, traced: Option<Traced>, handle: &Handle)
     write_lines(report.clone(), handle);
     handle.report_hooks().call(&report);
     drop(told);
-    let left = handle.left_until(handle.budget().forced_at());
+    // Not up to the end by force, which would make this one of them.
+    let budget = handle.budget();
+    let left = handle.left_until(budget.forced_at() - budget.patience());
     let patience = left.clamp(budget::PATIENCE, PATIENCE_IN_TIME);
     let until = Instant::now() + patience;
     voice::said_within(patience);

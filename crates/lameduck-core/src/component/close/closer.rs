@@ -86,7 +86,7 @@ async fn close<C: Close>(mut it: C, share: Duration) -> Result<(), StillOpen> {
     let mut closed = within(share - asking, it.close()).await;
     if let Err(open) = &mut closed
         && open.late
-        && let Ok(Some(what)) = tokio::time::timeout(asking, it.waits_for()).await
+        && let Ok(Some(what)) = tokio::time::timeout(asking, it.waits_for(asking)).await
     {
         open.error = format!("{}: {what}", open.error);
         open.in_use = true;

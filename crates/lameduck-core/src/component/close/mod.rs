@@ -13,6 +13,7 @@
 //!    still in use.
 
 use std::future::Future;
+use std::time::Duration;
 
 use crate::base::BoxError;
 
@@ -26,6 +27,8 @@ pub(crate) use closer::{Closer, close_all};
 /// [`Lifecycle::close_with`](crate::Lifecycle::close_with).
 ///
 /// ```
+/// use std::time::Duration;
+///
 /// use lameduck_core::{BoxError, Close};
 ///
 /// struct Lease {
@@ -37,7 +40,7 @@ pub(crate) use closer::{Closer, close_all};
 ///         Ok(self.file.sync_all()?)
 ///     }
 ///
-///     async fn waits_for(&self) -> Option<String> {
+///     async fn waits_for(&self, _within: Duration) -> Option<String> {
 ///         Some("the disk".to_owned())
 ///     }
 /// }
@@ -59,9 +62,12 @@ pub trait Close: Send + 'static {
     fn close(&mut self) -> impl Future<Output = Result<(), BoxError>> + Send;
 
     /// What a close that takes too long is waiting for, for example `2 of 10 connections still
-    /// checked out`. Asked when the close has been given up, for at most 300 ms, which are kept
-    /// back from the closer's time.
-    fn waits_for(&self) -> impl Future<Output = Option<String>> + Send {
+    /// checked out`. Asked when the close has been given up, for a quarter of the closer's time and at
+    /// most 300 ms, which are kept back for it: nothing is told of an answer that takes longer than
+    /// `within`. Who has to ask somebody else should answer earlier with what it knows by itself.
+    /// Default: nothing.
+    fn waits_for(&self, within: Duration) -> impl Future<Output = Option<String>> + Send {
+        let _ = within;
         std::future::ready(None)
     }
 }

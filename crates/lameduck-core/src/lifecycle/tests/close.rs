@@ -19,7 +19,7 @@ impl Close for HeldOpen {
         pending().await
     }
 
-    async fn waits_for(&self) -> Option<String> {
+    async fn waits_for(&self, _within: Duration) -> Option<String> {
         if !self.says {
             pending::<()>().await;
         }
