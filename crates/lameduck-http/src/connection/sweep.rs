@@ -38,7 +38,8 @@ const HEAD: Duration = Duration::from_secs(1);
 /// So may a TLS handshake, in which the peer has to wait for round trips: 2 s.
 const HANDSHAKE: Duration = Duration::from_secs(2);
 /// How long a peer that has everything may keep the process, once nothing else is in flight, by
-/// not closing its side: 10 ms. It has all of our bytes, and we have all of its.
+/// not closing its side: 10 ms. It has all of our bytes, and we have all of its. Over HTTP/2 it may
+/// still write: [`LINGER`].
 pub(crate) const DELIVERED: Duration = Duration::from_millis(10);
 
 /// How long a peer may take, at any time.
@@ -170,7 +171,15 @@ pub(crate) fn judge(it: &Snapshot, nth: usize, c: &Circumstances) -> Order {
             return Order::Cut;
         }
         ConnectionState::Leaving => {
-            let most = if c.others_busy { LINGER } else { DELIVERED };
+            // A peer over HTTP/2 acknowledges what it has got, and opens windows, when it comes to it. What
+            // it sends to a socket that is gone is answered by a reset, and then many a client throws away
+            // what it has not read yet. So it is waited for until it has seen our FIN.
+            let may_write = it.told.is_some();
+            let most = if c.others_busy || may_write {
+                LINGER
+            } else {
+                DELIVERED
+            };
             let over = |delivered| draining && for_as_long(delivered) > most;
             return match it.delivered {
                 Some(delivered) if over(delivered) => Order::Cut,

@@ -1,5 +1,6 @@
 //! `h2-lossless`: GOAWAY in two steps, no stream lost.
 
+use std::io::{Read, Write};
 use std::time::Duration;
 
 use h2::client::{SendRequest, handshake};
@@ -120,6 +121,52 @@ async fn h2_lossless_a_handshake_that_begins_200_ms_after_the_signal_is_served()
     drop(sender);
     connection.await.unwrap().unwrap();
     service.ended().within_grace().exit(0);
+}
+
+/// A frame of HTTP/2 (RFC 9113, 4.1).
+fn frame(kind: u8, flags: u8, stream: u8, payload: &[u8]) -> Vec<u8> {
+    let mut frame = vec![0, 0, payload.len() as u8, kind, flags, 0, 0, 0, stream];
+    frame.extend(payload);
+    frame
+}
+
+#[test]
+fn h2_lossless_for_a_client_that_writes_long_after_it_was_answered() {
+    const END_STREAM: u8 = 1;
+    let service = Service::plain();
+    let mut client = std::net::TcpStream::connect(&service.api).unwrap();
+    let path = b"/work?ms=300";
+    // GET, http, a path, no authority (RFC 7541, appendix A).
+    let mut head = vec![0x82, 0x86, 0x04, path.len() as u8];
+    head.extend(path);
+    let mut begin = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
+    begin.extend(frame(4, 0, 0, &[]));
+    begin.extend(frame(1, END_STREAM | 4, 1, &head));
+    client.write_all(&begin).unwrap();
+    service.in_flight("request", "GET /work", 1);
+    service.term();
+    let mut answered = false;
+    let mut head = [0; 9];
+    // Until the server's FIN: it has said all.
+    while client.read_exact(&mut head).is_ok() {
+        let mut payload = vec![0; usize::from(head[1]) << 8 | usize::from(head[2])];
+        client.read_exact(&mut payload).unwrap();
+        match (head[3], head[4]) {
+            (6, 0) => client.write_all(&frame(6, 1, 0, &payload)).unwrap(),
+            (0, flags) => answered |= flags & END_STREAM != 0,
+            _ => {}
+        }
+    }
+    assert!(answered);
+    // It is busy with something else, and comes to its windows later.
+    for pause in [200, 100] {
+        std::thread::sleep(Duration::from_millis(pause));
+        client
+            .write_all(&frame(8, 0, 0, &[0, 0, 0, 4]))
+            .expect("nothing that it sends is answered by a reset");
+    }
+    drop(client);
+    service.ended().within_grace().exit(0).nothing_let_go();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
