@@ -92,6 +92,10 @@ impl Listener {
     /// begun and the last one has been handed out. Errors of the moment are logged and waited out. One that does
     /// not pass, because somebody has ended the socket, shuts the process down with exit code 1.
     ///
+    /// Whoever serves each connection in a task of its own should wait for these tasks at the end, until
+    /// [`Handle::until_drain_deadline`]: a request is over for [`TrackLayer`](crate::TrackLayer) when the
+    /// server has its last byte, which the task has yet to write.
+    ///
     /// # Cancel safety
     ///
     /// Cancel safe: no connection is lost.

@@ -9,6 +9,7 @@ use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
 use lameduck::{Handle, Listener, Phase, ProxyProtocol, TrackLayer};
 use tokio::net::TcpStream;
+use tokio::task::JoinSet;
 
 pub async fn serve(
     listen: String,
@@ -29,8 +30,15 @@ pub async fn serve(
         "ready api={address} probes={}",
         probes.as_deref().unwrap_or("none")
     );
+    let mut connections = JoinSet::new();
     while let Some((stream, _)) = listener.accept().await {
-        tokio::spawn(connection(stream, app.clone(), handle.clone()));
+        connections.spawn(connection(stream, app.clone(), handle.clone()));
+        while connections.try_join_next().is_some() {}
+    }
+    // An answer that the layer has seen off is written by its connection's task.
+    tokio::select! {
+        _ = connections.join_all() => {}
+        () = handle.until_drain_deadline() => {}
     }
     Ok(())
 }
