@@ -162,13 +162,13 @@ impl Routes {
 
     /// Answers a request for `route`, whatever its path. Does not read its body.
     pub async fn answer_to<B>(&self, route: Route, request: &Request<B>) -> ProbeAnswer {
-        let asked = Asked::of(request);
+        let asked = ProbeRequest::of(request);
         let mut answer = self.asked_for(route, asked).await;
         for_now(&mut answer);
         answer
     }
 
-    async fn asked_for(&self, route: Route, asked: Asked<'_>) -> ProbeAnswer {
+    async fn asked_for(&self, route: Route, asked: ProbeRequest<'_>) -> ProbeAnswer {
         if !asked.reads {
             return not_allowed(READ);
         }
@@ -284,15 +284,15 @@ impl Routes {
 }
 
 /// What a request says beside its path.
-struct Asked<'a> {
+struct ProbeRequest<'a> {
     /// Whether it only reads.
     reads: bool,
     query: Option<&'a str>,
 }
 
-impl Asked<'_> {
-    fn of<B>(request: &Request<B>) -> Asked<'_> {
-        Asked {
+impl ProbeRequest<'_> {
+    fn of<B>(request: &Request<B>) -> ProbeRequest<'_> {
+        ProbeRequest {
             reads: matches!(*request.method(), Method::GET | Method::HEAD),
             query: request.uri().query(),
         }
