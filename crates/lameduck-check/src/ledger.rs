@@ -95,6 +95,8 @@ pub struct Exchange {
     pub intended: Instant,
     /// When the client began, with the connection attempt or the first byte.
     pub began: Instant,
+    /// When the target refused the connection, at its own end of the wire.
+    pub turned_away: Option<Instant>,
     /// When the last byte of the request had been written.
     pub written: Option<Instant>,
     /// When the head of the response had been read.
@@ -349,25 +351,16 @@ impl Round {
         self.exit.at.saturating_duration_since(self.signalled())
     }
 
-    /// When the first connection attempt reached the target that was refused after the signal: from then on it no
-    /// longer accepts.
+    /// When the first connection attempt was refused after the signal: from then on the target no longer accepts. The
+    /// moment is that of the answer, whichever SYN it was to: the kernel repeats those that get none.
     pub fn first_refusal(&self) -> Option<Instant> {
         self.exchanges
             .iter()
             .filter(|exchange| {
                 exchange.ending == Ending::Refused && exchange.ended >= self.signalled()
             })
-            .map(|exchange| self.turned_away_at(exchange))
+            .filter_map(|exchange| exchange.turned_away)
             .min()
-    }
-
-    /// When the SYN was sent, as the target sees it, that an attempt's refusal is the answer to. The kernel repeats one
-    /// that gets no answer: Linux after whole seconds (1, 3, 7, or 1, 2, 3; tcp(7), `tcp_syn_linear_timeouts`). The
-    /// refusal itself is there at once.
-    pub(crate) fn turned_away_at(&self, exchange: &Exchange) -> Instant {
-        let took = exchange.ended.saturating_duration_since(exchange.began);
-        let repeated = took.saturating_sub(self.rtt).as_secs();
-        exchange.began + self.rtt / 2 + Duration::from_secs(repeated)
     }
 
     /// Whether a request that was sent after the signal was answered 503: it is told to go elsewhere, and nothing of it

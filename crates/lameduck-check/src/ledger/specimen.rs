@@ -96,6 +96,7 @@ impl Round {
             reused,
             intended: self.moment(sent_ms),
             began: self.moment(sent_ms),
+            turned_away: (ending == Ending::Refused).then(|| self.moment(ended_ms)),
             written: (!matches!(ending, Ending::Refused | Ending::Unanswered))
                 .then(|| self.moment(sent_ms)),
             answered: is_answered.then(|| self.moment(ended_ms)),

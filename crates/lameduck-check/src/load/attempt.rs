@@ -20,6 +20,7 @@ pub(crate) struct Attempt {
     began: Instant,
     /// When it should have begun, for one that does not wait for others.
     pub(crate) intended: Option<Instant>,
+    turned_away: Option<Instant>,
     pub(crate) reused: bool,
     pub(crate) written: Option<Instant>,
     pub(crate) answered: Option<Instant>,
@@ -45,6 +46,7 @@ impl Attempt {
             request: request.clone(),
             began: Instant::now(),
             intended: None,
+            turned_away: None,
             reused: false,
             written: None,
             answered: None,
@@ -59,7 +61,10 @@ impl Attempt {
     /// served: it counts as lost, as a request on a connection in the clear would.
     pub(crate) fn unconnected(mut self, why: Unconnected) {
         match why {
-            Unconnected::Refused(what) => self.end(Ending::Refused, None, what, None),
+            Unconnected::Refused { what, at } => {
+                self.turned_away = Some(at);
+                self.end(Ending::Refused, None, what, None);
+            }
             Unconnected::Unanswered(what) => self.end(Ending::Unanswered, None, what, None),
             Unconnected::GivenUp => self.forget(),
             Unconnected::Cut { established, fault } => {
@@ -154,6 +159,7 @@ impl Attempt {
             reused: self.reused,
             intended: self.intended.unwrap_or(self.began),
             began: self.began,
+            turned_away: self.turned_away,
             written: self.written,
             answered: self.answered,
             ended: Instant::now(),

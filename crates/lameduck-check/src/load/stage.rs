@@ -18,7 +18,7 @@ use super::notebook::{Client, Notebook};
 use crate::endpoint::Endpoint;
 use crate::ledger::{Connection, Parting};
 use crate::request::RequestTemplate;
-use crate::wire::{Channel, Protocol, Wire, WireStream};
+use crate::wire::{Channel, FailedAttempt, Protocol, Wire, WireStream};
 
 /// A connection attempt without any answer for this long, and a round trip, has failed: that is neither a refusal, which
 /// is an answer, nor a connection.
@@ -28,7 +28,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 #[derive(Debug)]
 pub(crate) enum Unconnected {
     /// The target said that nobody listens (ECONNREFUSED), in words.
-    Refused(String),
+    Refused { what: String, at: Instant },
     /// The target said nothing, in words: the attempt timed out.
     Unanswered(String),
     /// The prover stopped trying.
@@ -160,12 +160,12 @@ impl Stage {
         loop {
             let wire = self.0.wire;
             let limit = CONNECT_TIMEOUT + wire.rtt();
-            let attempt = tokio::time::timeout(limit, wire.connect(self.0.origin.address));
-            let error = match self.unless_over(attempt).await {
+            let attempt = tokio::time::timeout(limit, wire.attempt(self.0.origin.address));
+            let FailedAttempt { error, at } = match self.unless_over(attempt).await {
                 Some(Ok(Ok(stream))) => {
                     return Ok(stream);
                 }
-                Some(Ok(Err(error))) => error,
+                Some(Ok(Err(failed))) => failed,
                 Some(Err(_)) => {
                     let what = format!("no answer to the connection attempt in {limit:?}");
                     return Err(Unconnected::Unanswered(what));
@@ -187,7 +187,7 @@ impl Stage {
                     ));
                     return Err(Unconnected::GivenUp);
                 }
-                _ => return Err(unconnected(&error)),
+                _ => return Err(unconnected(&error, at)),
             }
             if self.is_over() {
                 return Err(Unconnected::GivenUp);
@@ -285,11 +285,14 @@ impl Stage {
 
 /// What a failed connection attempt says. A reset is the end of a connection: it was established, put into the queue of
 /// those to be accepted, and thrown away with it before the client had so much as noticed.
-fn unconnected(error: &std::io::Error) -> Unconnected {
+fn unconnected(error: &std::io::Error, at: Instant) -> Unconnected {
     match error.kind() {
-        std::io::ErrorKind::ConnectionRefused => Unconnected::Refused(error.to_string()),
+        std::io::ErrorKind::ConnectionRefused => Unconnected::Refused {
+            what: error.to_string(),
+            at,
+        },
         _ if is_reset(error) => Unconnected::Cut {
-            established: Instant::now(),
+            established: at,
             fault: Fault {
                 kind: FaultKind::Reset,
                 began: false,
@@ -308,8 +311,11 @@ mod tests {
 
     #[test]
     fn only_econnrefused_is_a_refusal_and_a_reset_is_a_connection_that_was_thrown_away() {
-        let why = |errno: Errno| unconnected(&errno.into());
-        assert!(matches!(why(Errno::CONNREFUSED), Unconnected::Refused(_)));
+        let why = |errno: Errno| unconnected(&errno.into(), Instant::now());
+        assert!(matches!(
+            why(Errno::CONNREFUSED),
+            Unconnected::Refused { .. }
+        ));
         assert!(matches!(why(Errno::CONNRESET), Unconnected::Cut { .. }));
         assert!(matches!(why(Errno::TIMEDOUT), Unconnected::Unanswered(_)));
         assert!(matches!(

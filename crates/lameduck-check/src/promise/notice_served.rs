@@ -27,25 +27,20 @@ pub(super) fn judge(ledger: &Ledger) -> Verdict {
         }
         finding.of(round);
         let turned_away = turned_away(round);
-        let first = turned_away.iter().map(|(at, _)| *at).min();
+        let first = turned_away.iter().min().copied();
         let served = first.map(|first| first.saturating_duration_since(signal));
         shortest = [shortest, served].into_iter().flatten().min();
         match first.filter(|first| *first + MARGIN < until) {
             None => finding.kept(),
             Some(first) => {
-                let early = turned_away.iter().filter(|(at, _)| *at < until);
-                let count = early.clone().count();
+                let count = turned_away.iter().filter(|at| **at < until).count();
                 let what = format!(
                     "turned away from {:+.0} ms on, {count} times until {:+.0} ms: as long as the surroundings may \
                      send here, they have to be served",
                     round.at_ms(first),
                     round.at_ms(until)
                 );
-                let evidence = round.evidence(first, "new requests", what);
-                match early.clone().any(|(_, latest)| *latest + MARGIN < until) {
-                    true => finding.broken(evidence),
-                    false => finding.undecided(evidence),
-                }
+                finding.broken(round.evidence(first, "new requests", what));
             }
         }
     }
@@ -73,21 +68,18 @@ pub(super) fn judge(ledger: &Ledger) -> Verdict {
     )
 }
 
-/// When somebody was turned away who came after the signal, as the target sees it: as it seems, and at the latest. The two
-/// differ where the prover stood still meanwhile, and may have sent later than it wanted.
-fn turned_away(round: &Round) -> Vec<(Instant, Instant)> {
+/// When somebody was turned away who came after the signal, at the latest: a prover that stood still meanwhile has seen it
+/// later than it was.
+fn turned_away(round: &Round) -> Vec<Instant> {
     let signal = round.signalled();
     let moments = round.since_signal().filter_map(|exchange| {
-        let at = match exchange.ending {
-            Ending::Refused => round.turned_away_at(exchange),
-            Ending::Unanswered => exchange.began,
-            Ending::Status5xx if round.is_honest_refusal(exchange) => exchange.began,
-            _ => return None,
-        };
-        let is_sure = round
-            .stalled_within(exchange.began, exchange.ended)
-            .is_zero();
-        Some((at, if is_sure { at } else { exchange.ended }))
+        let stalled = round.stalled_within(exchange.began, exchange.ended);
+        match exchange.ending {
+            Ending::Refused => exchange.turned_away,
+            Ending::Unanswered => Some(exchange.began + stalled),
+            Ending::Status5xx if round.is_honest_refusal(exchange) => exchange.written,
+            _ => None,
+        }
     });
-    moments.filter(|(at, _)| *at >= signal).collect()
+    moments.filter(|at| *at >= signal).collect()
 }

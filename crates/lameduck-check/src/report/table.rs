@@ -248,9 +248,12 @@ fn row(verdict: &Verdict, look: Look) -> Vec<Cell> {
     let [shutdowns, bound, trials] = match verdict.judgement {
         Judgement::Skipped => [String::new(), String::new(), String::new()],
         _ => [
-            format!("{}/{}", verdict.shutdowns.failed, verdict.shutdowns.tried),
+            format!(
+                "{} of {}",
+                verdict.shutdowns.failed, verdict.shutdowns.tried
+            ),
             percent(verdict.shutdowns.bound95),
-            format!("{}/{}", verdict.failures, verdict.trials),
+            format!("{} of {}", verdict.failures, verdict.trials),
         ],
     };
     let texts = [

@@ -21,7 +21,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::net::RecvFlags;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -69,11 +69,23 @@ impl Wire {
     /// # Errors
     /// Those of the real connection attempt.
     pub async fn connect(&self, address: SocketAddr) -> io::Result<WireStream> {
+        let connected = self.attempt(address).await;
+        connected.map_err(|failed| failed.error)
+    }
+
+    /// As [`connect`](Self::connect); a failure says when the target failed it.
+    pub(crate) async fn attempt(&self, address: SocketAddr) -> Result<WireStream, FailedAttempt> {
+        let failed = |error| FailedAttempt {
+            error,
+            at: Instant::now(),
+        };
         if self.half.is_zero() {
-            let stream = TcpStream::connect(address).await?;
-            not_to_itself(&stream)?;
-            stream.set_nodelay(true)?;
-            return Ok(WireStream(Inner::Plain(stream)));
+            let connected = TcpStream::connect(address).await.and_then(|stream| {
+                not_to_itself(&stream)?;
+                stream.set_nodelay(true)?;
+                Ok(WireStream(Inner::Plain(stream)))
+            });
+            return connected.map_err(failed);
         }
         tokio::time::sleep(self.half).await;
         let connected = relay::connect_without_last_ack(address).await;
@@ -83,9 +95,18 @@ impl Wire {
             stream.set_nodelay(true)?;
             Ok(Delayed::start(stream, self.half))
         });
+        let connected = connected.map_err(failed);
         tokio::time::sleep(self.half).await;
         connected.map(|delayed| WireStream(Inner::Delayed(delayed)))
     }
+}
+
+/// A connection attempt that came to nothing.
+#[derive(Debug)]
+pub(crate) struct FailedAttempt {
+    pub(crate) error: io::Error,
+    /// When it failed, at the target's end of the wire: no later than that nobody listened, if it was refused.
+    pub(crate) at: Instant,
 }
 
 /// Where nobody listens on a port that the system also hands out to clients, a client may be given that very port, and
