@@ -6,7 +6,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Exchange, Round};
+use super::{Ending, Exchange, Round};
 
 /// What a task needs to be woken and to do its work, at the most, on a machine that is not short of anything.
 const WAKING: Duration = Duration::from_millis(20);
@@ -25,6 +25,14 @@ impl Round {
     /// sent later than it was entered: on its connection the end may have been there already.
     pub(crate) fn may_be_late(&self, exchange: &Exchange) -> bool {
         let written = exchange.written.unwrap_or(exchange.began);
+        let has_crossed = matches!(
+            exchange.ending,
+            Ending::ResetBeforeResponse | Ending::EofBeforeResponse
+        );
+        // One that was sent well before the signal, or never answered, has crossed nothing.
+        if !has_crossed || written < before(self.signalled(), self.rtt + WAKING) {
+            return false;
+        }
         // With distance in between a courier of the prover's brings the end. Without, the kernel is asked on the spot.
         let since = match self.rtt.is_zero() {
             true => exchange.began,

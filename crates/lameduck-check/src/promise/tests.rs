@@ -489,6 +489,11 @@ fn what_the_prover_s_own_stalls_may_have_caused_is_undecided() {
         (Broken, 1, 1)
     );
 
+    // What is never answered crosses nothing.
+    let mut never = stalled(far(40), 10.0, 40.0);
+    never.exchanges[0].ending = Ending::Timeout;
+    assert_eq!(judged("keepalive-lossless", never).0, Broken);
+
     let flips = || load().with_readiness(&[(-5.0, 200), (5.0, 200), (620.0, 503)]);
     assert_eq!(judged("ready-flips", flips()).0, Broken);
     assert_eq!(
