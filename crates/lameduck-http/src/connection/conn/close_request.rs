@@ -16,17 +16,17 @@ use lameduck_core::internal::clock::Millis;
 
 /// Empty until somebody asks for the end or waits for it; `None` once it can no longer be asked for.
 #[derive(Default)]
-pub(super) struct CloseRequest(OnceLock<Option<Box<Asked>>>);
+pub(super) struct CloseRequest(OnceLock<Option<Box<CloseNotice>>>);
 
 #[derive(Default)]
-struct Asked {
+struct CloseNotice {
     since: MomentCell,
     /// Set when it was asked for, and when the connection has ended.
     told: Latch,
 }
 
 impl CloseRequest {
-    fn asked(&self) -> Option<&Asked> {
+    fn asked(&self) -> Option<&CloseNotice> {
         let made = || Some(Box::default());
         self.0.get_or_init(made).as_deref()
     }
