@@ -2,7 +2,7 @@
 
 use lameduck_core::{BadConfiguration, Component, Running, Start, StartError};
 
-use super::pacer::sockets_of;
+use super::closing::pacer::sockets_of;
 use super::settings::WebSockets;
 
 /// It sets the settings, and has nothing to do after that.

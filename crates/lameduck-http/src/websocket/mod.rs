@@ -47,38 +47,32 @@
 //! The task that runs the handler also waits for the socket's turn, beside the handler and whatever
 //! that is doing; so a handler that waits for something else holds no Close up, and a socket costs
 //! no second task; nor do [pings](WebSockets::ping_interval), whose timer is in the same task (`keepalive.rs`). Both reach the connection through one lock (`shared_socket.rs`). The turns are given by
-//! one task for the whole process (`pacer.rs`), by a plan that is plain arithmetic (`close_plan.rs`).
+//! one task for the whole process (`closing/pacer.rs`), by a plan that is plain arithmetic (`closing/close_plan.rs`).
 //!
 //! # What is not there
 //!
 //! WebSockets over HTTP/2 (RFC 8441), and extensions such as compression (RFC 7692).
 
 pub mod close_code;
-mod close_plan;
-mod closing_handshake;
+mod closing;
 mod component;
 mod counted_stream;
 mod error;
-#[cfg(feature = "axum")]
-mod for_axum;
 mod keepalive;
 mod message;
-mod pacer;
 mod settings;
 mod shared_socket;
 mod socket;
-mod socket_task;
 #[cfg(test)]
 mod tests;
 mod upgrade;
-mod upgrade_error;
 
 pub use self::error::WebSocketError;
 pub use self::message::{CloseCode, CloseFrame, Message, Utf8Bytes};
 pub use self::settings::WebSockets;
 pub use self::socket::WebSocket;
-pub use self::upgrade::WebSocketUpgrade;
-pub use self::upgrade_error::UpgradeError;
+pub use self::upgrade::upgrade_error::UpgradeError;
+pub use self::upgrade::websocket_upgrade::WebSocketUpgrade;
 
 /// The kind under which a socket is in the ledger.
 pub(crate) const WEBSOCKET: &str = "websocket";

@@ -10,7 +10,7 @@ use futures_util::stream::FusedStream;
 use futures_util::{Sink, SinkExt, Stream, StreamExt};
 use http::HeaderValue;
 
-use super::pacer::Turn;
+use super::closing::pacer::Turn;
 use super::shared_socket::SharedSocket;
 use super::{CloseCode, CloseFrame, Message, Utf8Bytes, WebSocketError, close_code};
 

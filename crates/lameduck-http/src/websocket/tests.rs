@@ -13,7 +13,7 @@ use tokio_tungstenite::tungstenite::Message as PeerMessage;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 
 use super::counted_stream::CountedStream;
-use super::socket_task::SocketTask;
+use super::upgrade::socket_task::SocketTask;
 use super::{Message, WEBSOCKET, WebSocket, WebSocketError, WebSockets};
 use lameduck_core::phase::Phase;
 use lameduck_core::{Component, Exit, Handle, Lifecycle};

@@ -9,7 +9,7 @@
 
 use std::time::Duration;
 
-use super::settings::WebSockets;
+use crate::websocket::settings::WebSockets;
 
 /// A few sockets go no slower than one each 50 ms.
 const SLOWEST: Duration = Duration::from_millis(50);
@@ -18,16 +18,16 @@ const TICK: Duration = Duration::from_millis(10);
 
 /// How many go at once, and when.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct ClosePlan {
+pub(in crate::websocket) struct ClosePlan {
     spread: Duration,
     /// How many go together.
-    pub(super) size: usize,
+    pub(in crate::websocket) size: usize,
     batches: usize,
 }
 
 impl ClosePlan {
     /// A plan for `n` sockets, one at least, with `left` until they must have gone.
-    pub(super) fn of(n: usize, settings: &WebSockets, left: Duration) -> ClosePlan {
+    pub(in crate::websocket) fn of(n: usize, settings: &WebSockets, left: Duration) -> ClosePlan {
         let n = n.max(1);
         let times = |each: Duration| each.saturating_mul(u32::try_from(n).unwrap_or(u32::MAX));
         let slow = settings.window.min(times(SLOWEST));
@@ -46,7 +46,7 @@ impl ClosePlan {
     }
 
     /// When the `nth` batch goes, from the first on; `jitter` is in 0..1.
-    pub(super) fn at(&self, nth: usize, jitter: f64) -> Duration {
+    pub(in crate::websocket) fn at(&self, nth: usize, jitter: f64) -> Duration {
         if self.batches == 1 {
             // Nobody to keep apart.
             return Duration::ZERO;

@@ -10,12 +10,13 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use tracing::Level;
 
-use super::keepalive::{Keepalive, KeepaliveStep, PeerLiveness};
 use super::pacer::Turn;
 use super::pacer::sockets_of;
-use super::settings::WebSockets;
-use super::shared_socket::{Closed, SharedSocket};
-use super::{CloseFrame, Utf8Bytes, close_code};
+use crate::websocket::close_code;
+use crate::websocket::keepalive::{Keepalive, KeepaliveStep, PeerLiveness};
+use crate::websocket::message::{CloseFrame, Utf8Bytes};
+use crate::websocket::settings::WebSockets;
+use crate::websocket::shared_socket::{Closed, SharedSocket};
 use lameduck_core::Handle;
 use lameduck_core::inflight::Guard;
 use lameduck_core::internal::jitter::random;
@@ -32,19 +33,19 @@ enum Unneeded {
 }
 
 /// How one socket ends.
-pub(super) struct ClosingHandshake<'a> {
-    pub(super) shared: &'a SharedSocket,
-    pub(super) turn: &'a Turn,
-    pub(super) handle: &'a Handle,
+pub(in crate::websocket) struct ClosingHandshake<'a> {
+    pub(in crate::websocket) shared: &'a SharedSocket,
+    pub(in crate::websocket) turn: &'a Turn,
+    pub(in crate::websocket) handle: &'a Handle,
     /// What has it in the ledger.
-    pub(super) guard: &'a Guard,
+    pub(in crate::websocket) guard: &'a Guard,
     /// What this socket has of its own.
-    pub(super) keepalive: Option<Keepalive>,
+    pub(in crate::websocket) keepalive: Option<Keepalive>,
 }
 
 /// What became of the peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum PeerOutcome {
+pub(in crate::websocket) enum PeerOutcome {
     SeenOff,
     /// It answered no ping.
     Gone,
@@ -52,7 +53,7 @@ pub(super) enum PeerOutcome {
 
 impl ClosingHandshake<'_> {
     /// Returns when the connection has ended. Dropped, it leaves the connection as it is.
-    pub(super) async fn see_off(&self) -> PeerOutcome {
+    pub(in crate::websocket) async fn see_off(&self) -> PeerOutcome {
         let over = poll_fn(|cx| self.shared.poll_over(cx));
         let idle = tokio::select! {
             biased;

@@ -13,13 +13,13 @@ use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 
 use tracing::Level;
 
-use super::closing_handshake::{ClosingHandshake, PeerOutcome};
-use super::counted_stream::CountedStream;
-use super::keepalive::Keepalive;
-use super::pacer::ProcessSockets;
-use super::shared_socket::SharedSocket;
-use super::socket::WebSocket;
-use super::{WEBSOCKET, WebSocketError};
+use crate::websocket::closing::closing_handshake::{ClosingHandshake, PeerOutcome};
+use crate::websocket::closing::pacer::ProcessSockets;
+use crate::websocket::counted_stream::CountedStream;
+use crate::websocket::keepalive::Keepalive;
+use crate::websocket::shared_socket::SharedSocket;
+use crate::websocket::socket::WebSocket;
+use crate::websocket::{WEBSOCKET, WebSocketError};
 use lameduck_core::Handle;
 use lameduck_core::inflight::Guard;
 use lameduck_core::inflight::kind::WEBSOCKET_GONE;
@@ -28,23 +28,23 @@ use lameduck_core::internal::panic_text;
 use lameduck_core::internal::voice;
 
 /// What the application does if there is no socket after all.
-pub(super) type Failed = Box<dyn FnOnce(WebSocketError) + Send>;
+pub(in crate::websocket) type Failed = Box<dyn FnOnce(WebSocketError) + Send>;
 
 /// What a socket's task needs to know. In a box, since each future through which it goes has room for it.
-pub(super) struct SocketTask {
-    pub(super) handle: Handle,
+pub(in crate::websocket) struct SocketTask {
+    pub(in crate::websocket) handle: Handle,
     /// Has it in the ledger.
-    pub(super) guard: Guard,
-    pub(super) config: WebSocketConfig,
-    pub(super) protocol: Option<HeaderValue>,
-    pub(super) last: bool,
+    pub(in crate::websocket) guard: Guard,
+    pub(in crate::websocket) config: WebSocketConfig,
+    pub(in crate::websocket) protocol: Option<HeaderValue>,
+    pub(in crate::websocket) last: bool,
     /// What it has of its own.
-    pub(super) keepalive: Option<Keepalive>,
+    pub(in crate::websocket) keepalive: Option<Keepalive>,
 }
 
 impl SocketTask {
     /// From the upgrade on.
-    pub(super) async fn after<F, Fut>(
+    pub(in crate::websocket) async fn after<F, Fut>(
         self: Box<Self>,
         upgrade: OnUpgrade,
         failed: Option<Failed>,
@@ -77,7 +77,7 @@ impl SocketTask {
     }
 
     /// Over a connection that speaks WebSocket.
-    pub(super) async fn over<F, Fut>(self: Box<Self>, io: CountedStream, handler: F)
+    pub(in crate::websocket) async fn over<F, Fut>(self: Box<Self>, io: CountedStream, handler: F)
     where
         F: FnOnce(WebSocket) -> Fut,
         Fut: Future<Output = ()>,

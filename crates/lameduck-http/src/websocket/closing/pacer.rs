@@ -17,13 +17,13 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
 use super::close_plan::ClosePlan;
-use super::settings::WebSockets;
+use crate::websocket::settings::WebSockets;
 use lameduck_core::Handle;
 use lameduck_core::internal::Latch;
 use lameduck_core::internal::jitter::random;
 
 /// One socket's turn to go.
-pub(super) struct Turn {
+pub(in crate::websocket) struct Turn {
     last: bool,
     come: Latch,
     /// Whether the application waits for it, and so has something to say first.
@@ -39,20 +39,20 @@ impl Turn {
         }
     }
 
-    pub(super) fn has_come(&self) -> bool {
+    pub(in crate::websocket) fn has_come(&self) -> bool {
         self.come.is_set()
     }
 
     /// Completes when the socket shall go. Cancel safe.
-    pub(super) async fn comes(&self) {
+    pub(in crate::websocket) async fn comes(&self) {
         self.come.until_set().await;
     }
 
-    pub(super) fn is_awaited(&self) -> bool {
+    pub(in crate::websocket) fn is_awaited(&self) -> bool {
         self.awaited.load(Ordering::Acquire)
     }
 
-    pub(super) fn await_it(&self) {
+    pub(in crate::websocket) fn await_it(&self) {
         self.awaited.store(true, Ordering::Release);
     }
 
@@ -63,7 +63,7 @@ impl Turn {
 
 /// All sockets of a process.
 #[derive(Default)]
-pub(super) struct ProcessSockets {
+pub(in crate::websocket) struct ProcessSockets {
     list: Mutex<SocketList>,
     /// Told when the list has changed.
     changed: Notify,
@@ -102,7 +102,7 @@ enum Next {
 }
 
 /// The sockets of this shutdown.
-pub(super) fn sockets_of(handle: &Handle) -> Arc<ProcessSockets> {
+pub(in crate::websocket) fn sockets_of(handle: &Handle) -> Arc<ProcessSockets> {
     handle.extension(|| {
         let sockets = ProcessSockets::default();
         sockets.set(WebSockets::new(), handle);
@@ -117,16 +117,16 @@ impl ProcessSockets {
     }
 
     /// The window of the environment wins.
-    pub(super) fn set(&self, settings: WebSockets, handle: &Handle) {
+    pub(in crate::websocket) fn set(&self, settings: WebSockets, handle: &Handle) {
         self.list().settings = Arc::new(settings.within(window_of_the_environment(handle)));
     }
 
-    pub(super) fn settings(&self) -> Arc<WebSockets> {
+    pub(in crate::websocket) fn settings(&self) -> Arc<WebSockets> {
         self.list().settings.clone()
     }
 
     /// Puts a socket on the list for as long as the result lives. To be called on a runtime.
-    pub(super) fn enter(handle: &Handle, last: bool) -> ListedSocket {
+    pub(in crate::websocket) fn enter(handle: &Handle, last: bool) -> ListedSocket {
         let turn = Arc::new(Turn::new(last));
         let sockets = sockets_of(handle);
         let mut list = sockets.list();
@@ -178,8 +178,8 @@ impl ProcessSockets {
 }
 
 /// A socket's place on the list.
-pub(super) struct ListedSocket {
-    pub(super) turn: Arc<Turn>,
+pub(in crate::websocket) struct ListedSocket {
+    pub(in crate::websocket) turn: Arc<Turn>,
     handle: Handle,
     key: usize,
 }

@@ -4,7 +4,8 @@ use axum_core::extract::FromRequestParts;
 use axum_core::response::{IntoResponse, Response};
 use http::request::Parts;
 
-use super::{UpgradeError, WebSocketUpgrade};
+use super::upgrade_error::UpgradeError;
+use super::websocket_upgrade::WebSocketUpgrade;
 
 /// Takes the upgrade out of the request; whoever reads the body as well must do so after it.
 impl<S: Sync, B> FromRequestParts<S> for WebSocketUpgrade<B> {

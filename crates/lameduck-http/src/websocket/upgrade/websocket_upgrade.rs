@@ -14,12 +14,13 @@ use hyper::upgrade::OnUpgrade;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 
-use super::keepalive::Keepalive;
-use super::pacer::sockets_of;
 use super::socket_task::{Failed, SocketTask};
-use super::{UpgradeError, WEBSOCKET, WebSocket, WebSocketError};
+use super::upgrade_error::UpgradeError;
 use crate::request::extension::Accounted;
 use crate::request::extension::handle_of;
+use crate::websocket::closing::pacer::sockets_of;
+use crate::websocket::keepalive::Keepalive;
+use crate::websocket::{WEBSOCKET, WebSocket, WebSocketError};
 use lameduck_core::Handle;
 
 /// What a socket reads at once: 8 KiB. The protocol crate's own default, 128 KiB, is held by every
@@ -91,7 +92,9 @@ impl<B> WebSocketUpgrade<B> {
     }
 
     #[cfg(feature = "axum")]
-    pub(super) fn from_parts(parts: &mut http::request::Parts) -> Result<Self, UpgradeError> {
+    pub(in crate::websocket) fn from_parts(
+        parts: &mut http::request::Parts,
+    ) -> Result<Self, UpgradeError> {
         let key = check(&parts.method, &parts.headers)?.clone();
         let handle = handle_of(&parts.extensions).cloned();
         let handle = handle.ok_or(UpgradeError::NoHandle)?;
@@ -187,19 +190,19 @@ impl<B> WebSocketUpgrade<B> {
         self
     }
 
-    /// As [`WebSockets::ping_interval`](super::WebSockets::ping_interval), which is the default, for this socket.
+    /// As [`WebSockets::ping_interval`](crate::websocket::WebSockets::ping_interval), which is the default, for this socket.
     pub fn ping_interval(mut self, interval: Duration) -> Self {
         self.keepalive().interval = interval;
         self
     }
 
-    /// As [`WebSockets::ping_timeout`](super::WebSockets::ping_timeout), which is the default, for this socket.
+    /// As [`WebSockets::ping_timeout`](crate::websocket::WebSockets::ping_timeout), which is the default, for this socket.
     pub fn ping_timeout(mut self, timeout: Duration) -> Self {
         self.keepalive().timeout = timeout;
         self
     }
 
-    /// As [`WebSockets::idle_timeout`](super::WebSockets::idle_timeout), which is the default, for this socket.
+    /// As [`WebSockets::idle_timeout`](crate::websocket::WebSockets::idle_timeout), which is the default, for this socket.
     pub fn idle_timeout(mut self, timeout: Duration) -> Self {
         self.keepalive().idle = timeout;
         self
