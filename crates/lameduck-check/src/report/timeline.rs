@@ -223,13 +223,14 @@ fn probe_row(name: &str, round: &Round, samples: &[Sample], scale: &Scale) -> Op
         let until_end = round.exit.at.saturating_duration_since(sample.asked);
         !until_end.is_zero() && (sample.status.is_ok() || until_end > LAST_MOMENT)
     };
+    // By when it was answered: one that took long may have been asked in another phase.
     for sample in samples.iter().filter(lived) {
-        if let Some(column) = scale.column(round.at_ms(sample.asked)) {
+        if let Some(column) = scale.column(round.at_ms(sample.answered)) {
             seen[column] = Some(sample.is_good() && seen[column] != Some(false));
         }
     }
     // What it was last before the picture begins.
-    let earlier = |sample: &&Sample| round.at_ms(sample.asked) < scale.span(0).start;
+    let earlier = |sample: &&Sample| round.at_ms(sample.answered) < scale.span(0).start;
     let mut state = samples.iter().rfind(earlier).map(Sample::is_good);
     for (cell, seen) in row.cells.iter_mut().zip(seen) {
         state = seen.or(state);

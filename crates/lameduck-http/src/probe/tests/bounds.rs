@@ -69,8 +69,8 @@ fn live_holds_for_newcomers_while_nobody_reads_and_what_is_held_for_them_is_boun
         .map(|_| rig.handle.track("request", "x".repeat(1000)))
         .collect();
     let addr = rig.probes.addrs()[0];
-    // Each of them some 290 KB.
-    let unread: Vec<_> = (0..250)
+    // Each of them some 290 KB, and the bound is at 4 MiB.
+    let unread: Vec<_> = (0..30)
         .map(|_| send(addr, "GET /status?limit=1000 HTTP/1.1\r\nHost: x\r\n\r\n"))
         .collect();
     until("one too many", || {
