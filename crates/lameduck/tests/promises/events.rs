@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::client::Client;
-use crate::service::{Service, Start};
+use crate::service::{PATIENT, Service, Start};
 
 /// The bytes of the stream, without those of the chunks that they came in.
 fn stream(client: &mut Client) -> String {
@@ -67,14 +67,14 @@ fn sse_ends_although_its_handler_sleeps_between_two_events() {
 
 #[test]
 fn stuck_told_names_the_event_stream_that_never_ends_its_event() {
-    let service = Service::plain();
+    let service = Service::patient();
     let mut client = service.client();
     client.ask("/events/half");
     let head = client.head().unwrap();
     assert!(head.contains("text/event-stream"), "{head}");
     service.term();
     let ended = service.ended();
-    ended.within_grace().exit(124);
+    ended.within(PATIENT).exit(124);
     ended.let_go("request", "GET /events/half");
 }
 
