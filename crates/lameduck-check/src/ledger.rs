@@ -21,7 +21,7 @@ use crate::books::Audit;
 use crate::database::Sessions;
 use crate::request::RequestTemplate;
 use crate::target::{Exit, StopSignal};
-use crate::verdict::Evidence;
+use crate::verdict::{Class, ConnectionUse, Evidence, Moment};
 
 pub use event_stream::EventStream;
 pub use grpc::{GrpcStatus, Health, HealthSample};
@@ -312,6 +312,14 @@ impl Round {
             at_ms,
             r#where: place.into(),
             what: what.into(),
+            class: Class::Loss,
+            moment: match at {
+                at if at < self.signalled() => Moment::BeforeSignal,
+                at if at <= self.exit.at => Moment::Stopping,
+                _ => Moment::AfterExit,
+            },
+            lane: None,
+            connection: None,
             failures: 1,
         }
     }
@@ -322,11 +330,15 @@ impl Round {
             Some(written) => format!(", sent at {:+.1} ms", self.at_ms(written)),
             None => String::new(),
         };
-        self.evidence(
-            exchange.ended,
-            exchange.place(),
-            format!("{}{sent}", exchange.what),
-        )
+        let what = format!("{}{sent}", exchange.what);
+        Evidence {
+            lane: Some(exchange.lane.to_string()),
+            connection: Some(match exchange.reused {
+                true => ConnectionUse::Reused,
+                false => ConnectionUse::Fresh,
+            }),
+            ..self.evidence(exchange.ended, exchange.place(), what)
+        }
     }
 
     /// Requests that ended after the signal.

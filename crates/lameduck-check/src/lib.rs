@@ -37,5 +37,7 @@ pub use rules::{Rules, Ruling};
 pub use run::{Outcome, run};
 pub use settings::{Settings, SettingsError};
 pub use target::{Exit, StopSignal, TargetError};
-pub use verdict::{Class, Evidence, Judgement, Shutdowns, Verdict, upper_bound_95};
+pub use verdict::{
+    Class, ConnectionUse, Evidence, Judgement, Moment, Shutdowns, Verdict, upper_bound_95,
+};
 pub use wire::Trust;

@@ -56,6 +56,30 @@ pub enum Judgement {
     Skipped,
 }
 
+/// A part of a shutdown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Moment {
+    /// Before the first signal.
+    BeforeSignal,
+    /// From the first signal to the end of the process.
+    Stopping,
+    /// After the end of the process.
+    AfterExit,
+}
+
+/// What a connection had carried when something went wrong on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ConnectionUse {
+    /// Nothing: the request was its first.
+    Fresh,
+    /// A request before this one.
+    Reused,
+    /// No request was under way on it.
+    Idle,
+}
+
 /// One thing that was seen to go wrong.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Evidence {
@@ -67,6 +91,14 @@ pub struct Evidence {
     pub r#where: String,
     /// What it saw.
     pub what: String,
+    /// Who is hurt: the class of the promise.
+    pub class: Class,
+    /// When that was, in the course of the shutdown.
+    pub moment: Moment,
+    /// Which load, for what became of a request or a connection.
+    pub lane: Option<String>,
+    /// What the connection had carried before, for what became of a request.
+    pub connection: Option<ConnectionUse>,
     /// How many failures it stands for.
     #[serde(skip)]
     pub(crate) failures: u64,

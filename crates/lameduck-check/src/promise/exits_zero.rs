@@ -32,6 +32,9 @@ pub(super) fn judge(ledger: &Ledger) -> Verdict {
             finding.kept();
         } else {
             let what = match says_signal {
+                true if round.signal_to_exit() < ON_THE_SPOT => format!(
+                    "{what} at once, with nothing in flight: --expect-exit 0,{code} accepts it"
+                ),
                 true => format!("{what}, after a drain: --expect-exit 0,{code} accepts it"),
                 false => what,
             };

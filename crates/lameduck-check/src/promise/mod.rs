@@ -75,10 +75,16 @@ pub(crate) fn names() -> impl Iterator<Item = &'static str> {
 
 /// Judges every promise, by the rules of the run.
 pub(crate) fn judge_all(ledger: &Ledger, rules: &Rules) -> Vec<Verdict> {
-    let judged = PROMISES.iter().map(|&(name, class, judge)| Verdict {
-        name,
-        class,
-        ..judge(ledger)
+    let judged = PROMISES.iter().map(|&(name, class, judge)| {
+        let mut verdict = Verdict {
+            name,
+            class,
+            ..judge(ledger)
+        };
+        for evidence in &mut verdict.evidence {
+            evidence.class = class;
+        }
+        verdict
     });
     judged.map(|verdict| rules.apply(verdict)).collect()
 }

@@ -4,7 +4,7 @@
 //! closed says nothing.
 
 use crate::ledger::{Lane, Ledger, Parting, RoundKind};
-use crate::verdict::{Finding, Untried, Verdict};
+use crate::verdict::{ConnectionUse, Evidence, Finding, Untried, Verdict};
 
 pub(super) fn judge(ledger: &Ledger) -> Verdict {
     let mut finding = Finding::new();
@@ -25,7 +25,11 @@ pub(super) fn judge(ledger: &Ledger) -> Verdict {
                         "connection reset (RST), opened at {:+.1} ms",
                         round.at_ms(connection.opened)
                     );
-                    finding.broken(round.evidence(connection.ended, place, what));
+                    finding.broken(Evidence {
+                        lane: Some(connection.lane.to_string()),
+                        connection: (connection.lane == Lane::Idle).then_some(ConnectionUse::Idle),
+                        ..round.evidence(connection.ended, place, what)
+                    });
                 }
                 // How the server would have ended it, nobody knows.
                 Parting::Client => {}
