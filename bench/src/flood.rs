@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::{Args, ValueEnum};
 use lameduck_check::ledger::Ending;
-use lameduck_check::{Endpoint, Event, Observer, Outcome, Plan, RequestTemplate};
+use lameduck_check::{Arrivals, Endpoint, Event, Observer, Outcome, Plan, RequestTemplate};
 use serde::Serialize;
 
 use crate::serve::Server;
@@ -86,6 +86,7 @@ async fn flood(
     plan.clients.keep_alive = 0;
     plan.clients.pooled = 0;
     plan.clients.per_request = options.clients;
+    plan.clients.arrivals = Arrivals::OneByOne;
     plan.clients.idle = 0;
     let outcome = lameduck_check::run(&plan, &Progress { name }).await?;
     Ok(Flooded::of(name, &outcome))

@@ -31,7 +31,7 @@ pub use endpoint::{Endpoint, EndpointError};
 pub use error::CheckError;
 pub use ledger::Ledger;
 pub use observer::{Event, Observer, Silent};
-pub use plan::{Clients, Plan};
+pub use plan::{Arrivals, Clients, Plan};
 pub use request::RequestTemplate;
 pub use rules::{Rules, Ruling};
 pub use run::{Outcome, run};

@@ -98,6 +98,16 @@ pub struct Plan {
     pub clients: Clients,
 }
 
+/// When clients that make a connection for each request begin the next one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Arrivals {
+    /// At a constant rate, whatever becomes of those before: as real clients, who know nothing of each other.
+    #[default]
+    ConstantRate,
+    /// As soon as the one before has ended: as fast as the target can, and slower when it is slower.
+    OneByOne,
+}
+
 /// How many clients each load has.
 #[derive(Clone, Copy, Debug)]
 pub struct Clients {
@@ -109,6 +119,8 @@ pub struct Clients {
     /// Connection-per-request clients (default 10), each of which begins at a constant rate, whatever is answered: as
     /// fast as it was answered before the signal, and at most each 20 ms.
     pub per_request: u32,
+    /// When those begin (default: at a constant rate).
+    pub arrivals: Arrivals,
     /// Slow requests in flight at the signal (default 10).
     pub slow: u32,
     /// Uploads half sent at the signal (default 5).
@@ -136,6 +148,7 @@ impl Default for Clients {
             keep_alive: 40,
             pooled: 20,
             per_request: 10,
+            arrivals: Arrivals::ConstantRate,
             slow: 10,
             uploads: 5,
             downloads: 5,

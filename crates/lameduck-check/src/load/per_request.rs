@@ -14,6 +14,7 @@ use super::attempt::Attempt;
 use super::keep_alive::{once, send};
 use super::notebook::Client;
 use super::stage::Stage;
+use crate::plan::Arrivals;
 use crate::request::RequestTemplate;
 
 /// How long the clients ask one by one, to learn how fast the target answers.
@@ -23,7 +24,12 @@ const SHORTEST: Duration = Duration::from_millis(20);
 /// Requests of one client at once, at most: with more the prover would run out of descriptors.
 const AT_ONCE: usize = 48;
 
-pub(crate) async fn run(stage: Stage, client: Client, requests: Vec<RequestTemplate>) {
+pub(crate) async fn run(
+    stage: Stage,
+    client: Client,
+    requests: Vec<RequestTemplate>,
+    arrivals: Arrivals,
+) {
     let mut random = stage.random(client);
     let mut number = 0;
     let mut next = |random: &mut rand::rngs::StdRng| {
@@ -33,11 +39,20 @@ pub(crate) async fn run(stage: Stage, client: Client, requests: Vec<RequestTempl
     };
     let mut took = Vec::new();
     let began = Instant::now();
-    while !stage.is_over() && (began.elapsed() < TRIAL || took.is_empty()) {
+    let one_by_one = arrivals == Arrivals::OneByOne;
+    while !stage.is_over() && (one_by_one || began.elapsed() < TRIAL || took.is_empty()) {
         let (number, request) = next(&mut random);
         let asked = Instant::now();
-        once(&stage, client, number, &request, None).await;
-        took.push(asked.elapsed());
+        let goes_on = once(&stage, client, number, &request, None).await.is_some();
+        match one_by_one {
+            false => took.push(asked.elapsed()),
+            // A refusal comes at once: without a pause the loop would only heat the machine.
+            true if !goes_on => {
+                let pause = Duration::from_millis(random.random_range(1..10));
+                stage.sleep(pause).await;
+            }
+            true => {}
+        }
     }
     took.sort_unstable();
     let median = took.get(took.len() / 2).copied().unwrap_or_default();

@@ -45,7 +45,7 @@ pub(crate) async fn run(
             keep_alive::run(stage, client, get.clone())
         });
         scene.clients(Lane::PerRequest, 1, |stage, client| {
-            per_request::run(stage, client, get.clone())
+            per_request::run(stage, client, get.clone(), plan.clients.arrivals)
         });
     }
     let settled = Duration::from_millis(500) + plan.rtt * 4;

@@ -59,7 +59,7 @@ pub(crate) async fn run(
         scene.clients(
             Lane::PerRequest,
             plan.clients.per_request,
-            |stage, client| per_request::run(stage, client, get.clone()),
+            |stage, client| per_request::run(stage, client, get.clone(), plan.clients.arrivals),
         );
     }
     let post = &plan.post;
