@@ -18,15 +18,22 @@ pin_project! {
         body: B,
         // Boxed, since few responses are event streams.
         events: Option<Box<EventStreamState>>,
+        // How much there is of it, if that is known and nothing has been given yet: to ask it again is a call.
+        length: Option<u64>,
         ended: bool,
     }
 }
 
 impl<B> EventStreamBody<B> {
-    pub(crate) fn of(body: B, events: Option<Box<EventStreamState>>) -> EventStreamBody<B> {
+    pub(crate) fn of(
+        body: B,
+        length: Option<u64>,
+        events: Option<Box<EventStreamState>>,
+    ) -> EventStreamBody<B> {
         EventStreamBody {
             body,
             events,
+            length,
             ended: false,
         }
     }
@@ -34,7 +41,7 @@ impl<B> EventStreamBody<B> {
 
 impl<B: Default> Default for EventStreamBody<B> {
     fn default() -> Self {
-        EventStreamBody::of(B::default(), None)
+        EventStreamBody::of(B::default(), None, None)
     }
 }
 
@@ -98,6 +105,14 @@ pub(crate) enum BodyPoll<E> {
 }
 
 impl<B: Body> EventStreamBody<B> {
+    /// Whether there is nothing behind what it has given. Remembered, since it is asked for again.
+    #[inline]
+    pub(crate) fn is_over(self: Pin<&mut Self>) -> bool {
+        let this = self.project();
+        *this.ended = *this.ended || this.body.is_end_stream();
+        *this.ended
+    }
+
     /// Polls it. What it gives is written to where it stays: a frame has room for trailers, and is copied as a whole.
     #[inline]
     pub(crate) fn poll_into(
@@ -110,6 +125,7 @@ impl<B: Body> EventStreamBody<B> {
         if *this.ended {
             return BodyPoll::End;
         }
+        *this.length = None;
         if let Some(last) = this.events.as_mut().and_then(|it| it.end(cx)) {
             *this.ended = true;
             if last.is_empty() {
@@ -170,10 +186,33 @@ impl<B: Body> Body for EventStreamBody<B> {
 
     #[inline]
     fn size_hint(&self) -> SizeHint {
-        match self.events {
-            None => self.body.size_hint(),
+        match (&self.events, self.length) {
             // It may end sooner, and with more than the handler has said.
-            Some(_) => SizeHint::default(),
+            (Some(_), _) => SizeHint::default(),
+            (None, Some(length)) => SizeHint::with_exact(length),
+            (None, None) => self.body.size_hint(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::Waker;
+
+    use http_body_util::Full;
+
+    use super::*;
+
+    #[test]
+    fn a_length_that_is_known_holds_until_something_was_given() {
+        let mut body = EventStreamBody::of(Full::new(Bytes::from("hello")), Some(5), None);
+        let mut body = Pin::new(&mut body);
+        assert_eq!(body.size_hint().exact(), Some(5));
+        assert!(!body.as_mut().is_over());
+        let mut cx = Context::from_waker(Waker::noop());
+        let polled = body.as_mut().poll_frame(&mut cx);
+        assert!(matches!(polled, Poll::Ready(Some(Ok(_)))));
+        assert_eq!(body.size_hint().exact(), Some(0));
+        assert!(body.as_mut().is_over() && body.is_end_stream());
     }
 }

@@ -18,7 +18,6 @@ use std::time::Duration;
 use bytes::{BufMut, Bytes, BytesMut};
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderMap, Response};
-use http_body::Body;
 
 use lameduck_core::Handle;
 use lameduck_core::internal::jitter::random;
@@ -75,15 +74,16 @@ impl EventStreams {
         self
     }
 
-    /// What ends the stream that `response` is; `None` if it is none, or not to be ended.
+    /// What ends the stream that `response` is; `None` if it is none, or not to be ended. Whose body says its `length`, as
+    /// most do, is none.
     #[inline]
-    pub(crate) fn of<B: Body>(
+    pub(crate) fn of<B>(
         self,
         response: &Response<B>,
+        length: Option<u64>,
         handle: &Handle,
     ) -> Option<Box<EventStreamState>> {
-        // Looked at first, because it is cheap and most responses know their length.
-        match response.body().size_hint().exact() {
+        match length {
             None => self.of_any(response, handle),
             Some(_) => None,
         }
@@ -281,7 +281,7 @@ mod tests {
         let mut response = Response::new(unending());
         let value = "Text/Event-Stream; charset=utf-8".parse().unwrap();
         response.headers_mut().insert(CONTENT_TYPE, value);
-        let stream = settings.of(&response, &handle).unwrap();
+        let stream = settings.of(&response, None, &handle).unwrap();
         (*stream, driver.ready().lame_duck())
     }
 
@@ -368,18 +368,19 @@ mod tests {
         };
         let events = (CONTENT_TYPE, "text/event-stream");
         let settings = EventStreams::new();
-        let ended = |response: &Response<Unending>| settings.of(response, &handle).is_some();
+        let ended = |response: &Response<Unending>| settings.of(response, None, &handle).is_some();
         assert!(ended(&with(std::slice::from_ref(&events))));
         assert!(!ended(&with(&[])));
         assert!(!ended(&with(&[(CONTENT_TYPE, "text/event-streams")])));
         assert!(!ended(&with(&[events.clone(), (CONTENT_ENCODING, "gzip")])));
         assert!(!ended(&with(&[events.clone(), (CONTENT_LENGTH, "9")])));
         let mut own = with(&[events]);
-        assert!(settings.left_alone().of(&own, &handle).is_none());
+        assert!(settings.left_alone().of(&own, None, &handle).is_none());
         own.extensions_mut().insert(EndsItself);
         assert!(!ended(&own));
         let known = with(&[(CONTENT_TYPE, "text/event-stream")])
             .map(|_| http_body_util::Full::new(Bytes::from("data: 1\n\n")));
-        assert!(settings.of(&known, &handle).is_none());
+        let length = http_body::Body::size_hint(known.body()).exact();
+        assert!(settings.of(&known, length, &handle).is_none());
     }
 }

@@ -243,7 +243,7 @@ where
         let (handle, dialect) = (this.handle.clone(), *this.dialect);
         Poll::Ready(Ok(response.map(|body| TrackBody {
             inner: LayerBody::Handlers {
-                body: EventStreamBody::of(body, events),
+                body: EventStreamBody::of(body, None, events),
             },
             passing,
             handle: Some(handle),

@@ -12,7 +12,7 @@ use lameduck_core::inflight::kind::REQUEST;
 use lameduck_core::inflight::{Guard, Name};
 use lameduck_core::internal::clock::Millis;
 
-/// Keeps a request in the ledger and its connection busy.
+/// Keeps a request in the ledger and its connection busy, once it has begun.
 pub(crate) struct InFlight {
     /// In the ledger until it ends or is let go.
     guard: Option<Guard>,
@@ -27,8 +27,15 @@ impl InFlight {
         InFlight {
             guard: None,
             conn,
-            end: ResponseEnd::Early,
+            end: ResponseEnd::NotBegun,
         }
+    }
+
+    /// The head of the request is whole, and somebody is about to look at it.
+    #[inline]
+    pub(super) fn begins(&mut self) {
+        self.conn.request_began();
+        self.end = ResponseEnd::Early;
     }
 
     /// Enters it into the ledger.

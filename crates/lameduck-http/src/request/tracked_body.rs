@@ -246,7 +246,7 @@ where
         let caught = guarded(|| {
             given = body.as_mut().poll_into(cx, &mut data, &mut trailers);
             some = data.as_ref().is_some_and(Buf::has_remaining);
-            last = some && body.is_end_stream();
+            last = some && body.as_mut().is_over();
         });
         // One by one: a pair of both would be copied too.
         let fault = match caught {

@@ -131,6 +131,7 @@ where
         if let (Some(request), Some(in_flight)) =
             (responding.handler.asked(), &mut responding.in_flight)
         {
+            in_flight.begins();
             let (dialect, connect) = begin(request, in_flight, self.carries);
             responding.dialect = dialect;
             responding.connect = connect;
@@ -141,11 +142,10 @@ where
         responding
     }
 
-    /// A request of HTTP/1.x, which is polled in this very turn. Had it been lent to anybody by then, or were there a call
-    /// in here that may panic, it would be moved in more steps, each of which copies some hundred bytes.
+    /// A request of HTTP/1.x, which is polled in this very turn, and begins there. Had it been lent to anybody by then, or
+    /// were more done in here, it would be moved in more steps, each of which copies some hundred bytes.
     #[inline(always)]
     fn call_unseen<B>(&self, request: Request<Incoming>) -> Responding<S, B> {
-        self.conn.request_began();
         Responding {
             handler: ServiceCall::of(self.service.clone(), request),
             in_flight: Some(InFlight::new(self.conn.clone())),
@@ -233,6 +233,7 @@ where
             && let Some(request) = handler.as_mut().get_asked()
         {
             *this.seen = true;
+            in_flight.begins();
             (*this.dialect, *this.connect) = begin(request, in_flight, *this.carries);
         }
         // Written from within the closure: what it returns would be copied.
@@ -250,10 +251,11 @@ where
             // In place: it is copied once, into what hyper gets.
             let tunnel = answered(response, in_flight, *this.dialect, *this.connect);
             let events = in_flight.conn.of_requests().event_streams;
-            let events = events.of(response, in_flight.handle());
+            let length = response.body().size_hint().exact();
+            let events = events.of(response, length, in_flight.handle());
             let dialect = *this.dialect;
             let (in_flight, let_go) = (this.in_flight.take(), this.let_go.take());
-            let body = |it| EventStreamBody::of(it, events);
+            let body = |it| EventStreamBody::of(it, length, events);
             let tracked = |it| TrackedBody::of(body(it), in_flight, let_go, dialect, tunnel);
             return polled.map(|it| it.map(|response| response.map(tracked)).map_err(Into::into));
         }

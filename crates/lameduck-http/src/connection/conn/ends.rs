@@ -27,6 +27,8 @@ use lameduck_core::internal::clock::Millis;
 /// How far the response to a request had come when it was let go of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ResponseEnd {
+    /// Nobody has looked at the request, which is not counted yet.
+    NotBegun,
     /// hyper did not have all of it, as far as that can be seen from outside.
     Early,
     /// hyper had all of it.
@@ -69,6 +71,8 @@ impl Conn {
         let plain = end == ResponseEnd::Written && state == ConnectionState::Busy;
         if plain && !self.held_back.load(Relaxed) && !self.half_closed.is_set() {
             *guard = None;
+        } else if end == ResponseEnd::NotBegun {
+            return;
         } else if let Some(guard) = guard.take() {
             self.ended_in(state, guard, end);
         }
