@@ -1,5 +1,7 @@
 //! `accept-lossless`: no established connection is reset unserved.
 
+use std::time::Duration;
+
 use crate::ledger::{Ending, Lane, Ledger};
 use crate::verdict::{Finding, Untried, Verdict};
 
@@ -11,6 +13,9 @@ const FRESH: &[Lane] = &[
     Lane::Slow,
     Lane::Order,
 ];
+
+/// Who was asked for so long while the prover was awake had time to answer.
+const PATIENT: Duration = Duration::from_secs(2);
 
 pub(super) fn judge(ledger: &Ledger) -> Verdict {
     let mut finding = Finding::new();
@@ -30,10 +35,10 @@ pub(super) fn judge(ledger: &Ledger) -> Verdict {
                 && exchange.ended <= round.exit.at
         });
         for exchange in unanswered {
-            let stalled = round.stalled_within(exchange.began, exchange.ended);
-            match stalled.is_zero() {
-                true => finding.broken(round.evidence_of(exchange)),
-                false => finding.undecided(round.evidence_of(exchange)),
+            // The kernel asks again and again by itself, whether the prover stands still or not, as long as it is alive.
+            match round.may_be_in_time(exchange.began, exchange.ended, PATIENT) {
+                false => finding.broken(round.evidence_of(exchange)),
+                true => finding.undecided(round.evidence_of(exchange)),
             }
         }
         for exchange in fresh {

@@ -494,6 +494,16 @@ fn what_the_prover_s_own_stalls_may_have_caused_is_undecided() {
     never.exchanges[0].ending = Ending::Timeout;
     assert_eq!(judged("keepalive-lossless", never).0, Broken);
 
+    // A connection attempt is the kernel's, which asks on meanwhile.
+    let silent = || {
+        let began = load().with_exit(5000.0, Some(0), None);
+        began.with(Lane::PerRequest, false, 50.0, 3050.0, Ending::Unanswered)
+    };
+    let busy = stalled(silent(), 100.0, 150.0);
+    assert_eq!(judged("accept-lossless", busy).0, Broken);
+    let stopped = stalled(silent(), 100.0, 2100.0);
+    assert_eq!(judged("accept-lossless", stopped).0, Undecided);
+
     let flips = || load().with_readiness(&[(-5.0, 200), (5.0, 200), (620.0, 503)]);
     assert_eq!(judged("ready-flips", flips()).0, Broken);
     assert_eq!(
