@@ -8,7 +8,7 @@ use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, SupportedProtocolVersion};
 
 use crate::client::Client;
-use crate::service::{Service, Start};
+use crate::service::{PATIENT, Service, Start};
 
 /// The files of a certificate and its key, as a server is given them.
 pub struct Files {
@@ -46,7 +46,8 @@ impl Files {
         self.folder.path().join("tls.key")
     }
 
-    /// The service with these files.
+    /// The service with these files, and a grace of [`PATIENT`]: handshakes cost more than a second where there
+    /// is much else to do.
     pub fn start(&self, args: &[&str]) -> Start {
         let (cert, key) = (self.cert(), self.key());
         let mut all = vec![
@@ -56,7 +57,7 @@ impl Files {
             key.to_str().unwrap(),
         ];
         all.extend(args);
-        Start::new(&all)
+        Start::new(&all).env("LAMEDUCK_GRACE", &format!("{}s", PATIENT.as_secs()))
     }
 
     /// Who trusts this certificate, and offers these protocols.

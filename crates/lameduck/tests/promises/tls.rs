@@ -11,7 +11,7 @@ use rustls::{ClientConfig, ProtocolVersion};
 
 use crate::certificates::{Files, connect, session};
 use crate::client::{Client, get};
-use crate::service::{Service, Start, until};
+use crate::service::{PATIENT, Service, Start, until};
 
 /// A service that drains for `ms`, and the request that keeps it busy for so long.
 fn draining(files: &Files, ms: u64) -> (Service, Client) {
@@ -76,7 +76,7 @@ fn keepalive_lossless_for_a_request_half_of_whose_record_has_come() {
     assert_eq!(answer.text(), "done");
     assert!(answer.says_close());
     client.ends_with_fin();
-    service.ended().within_grace().exit(0).nothing_let_go();
+    service.ended().within(PATIENT).exit(0).nothing_let_go();
 }
 
 #[test]
@@ -88,7 +88,7 @@ fn no_reset_over_tls_an_idle_connection_ends_with_close_notify_and_fin() {
     for client in &mut clients {
         client.ends_with_fin();
     }
-    service.ended().within_grace().exit(0).nothing_let_go();
+    service.ended().within(PATIENT).exit(0).nothing_let_go();
 }
 
 #[test]
@@ -146,7 +146,10 @@ fn stuck_told_names_the_request_whose_peer_never_reads_over_tls() {
     service.in_flight("request", "GET /big", 1);
     service.term();
     let ended = service.ended();
-    ended.within_grace().exit(124).let_go("request", "GET /big");
+    ended
+        .within(PATIENT)
+        .exit(124)
+        .let_go("request", "GET /big");
 }
 
 #[test]
@@ -162,7 +165,7 @@ fn a_response_that_is_cut_does_not_look_whole() {
     assert!(cut.is_err(), "{} bytes that look whole", cut.unwrap().len());
     service
         .ended()
-        .within_grace()
+        .within(PATIENT)
         .exit(124)
         .let_go("request", "GET /endless");
 }
@@ -183,7 +186,7 @@ fn inflight_completes_for_an_upgraded_connection_over_tls() {
     assert_eq!(client.exactly(11).unwrap(), b"still there");
     client.finish();
     client.ends_with_fin();
-    service.ended().within_grace().exit(0).nothing_let_go();
+    service.ended().within(PATIENT).exit(0).nothing_let_go();
 }
 
 #[test]
@@ -205,7 +208,7 @@ fn accept_lossless_over_tls_under_a_flood() {
         answered += client.join().unwrap();
     }
     assert!(answered > 16);
-    ended.within_grace().exit(0).nothing_let_go();
+    ended.within(PATIENT).exit(0).nothing_let_go();
 }
 
 /// Connects, asks, reads to the end, until refused. How often it went well; otherwise it panics.
@@ -274,7 +277,7 @@ fn a_new_certificate_is_used_and_half_a_pair_is_not() {
     assert_eq!(before.get("/").text(), "hello");
     service.term();
     before.ends_with_fin();
-    service.ended().within_grace().exit(0);
+    service.ended().within(PATIENT).exit(0);
 }
 
 #[test]
@@ -338,7 +341,7 @@ fn curl_sees_a_clean_end_over_http_1_and_2() {
         for bad in ["reset by peer", "unexpected eof", "SSL_read"] {
             assert!(!log.contains(bad), "{bad}: {log}");
         }
-        service.ended().within_grace().exit(0).nothing_let_go();
+        service.ended().within(PATIENT).exit(0).nothing_let_go();
     }
 }
 
@@ -353,5 +356,5 @@ fn tls_1_2_is_spoken_too() {
     assert_eq!(spoken, Some(ProtocolVersion::TLSv1_2));
     service.term();
     client.ends_with_fin();
-    service.ended().within_grace().exit(0);
+    service.ended().within(PATIENT).exit(0);
 }

@@ -11,7 +11,7 @@ use rustls::version::{TLS12, TLS13};
 
 use crate::certificates::{Files, connect, session};
 use crate::client::Client;
-use crate::service::{Service, until};
+use crate::service::{PATIENT, Service, until};
 
 /// How far a client has come with its handshake.
 #[derive(Clone, Copy, Debug)]
@@ -81,7 +81,7 @@ fn accept_lossless_for_a_handshake_half_way_at_the_signal() {
             assert_eq!(answer.text(), "done", "{flight:?}, {version:?}");
             assert!(answer.says_close());
             client.ends_with_fin();
-            service.ended().within_grace().exit(0).nothing_let_go();
+            service.ended().within(PATIENT).exit(0).nothing_let_go();
         }
     }
 }
@@ -110,7 +110,7 @@ fn accept_lossless_for_connections_whose_handshake_waits_to_be_accepted() {
     for it in answered {
         it.join().unwrap();
     }
-    service.ended().within_grace().exit(0).nothing_let_go();
+    service.ended().within(PATIENT).exit(0).nothing_let_go();
 }
 
 fn patient(files: &Files) -> Service {
@@ -197,7 +197,7 @@ fn no_reset_for_a_peer_that_does_not_speak_tls() {
     let answer = client.rest().unwrap();
     assert_eq!(answer.first(), Some(&0x15), "{answer:?}");
     service.term();
-    service.ended().within_grace().exit(0).nothing_let_go();
+    service.ended().within(PATIENT).exit(0).nothing_let_go();
 }
 
 #[test]
@@ -211,5 +211,5 @@ fn idle_exits_a_peer_that_never_begins_its_handshake_is_cut_off_while_serving() 
         matches!(silent.read(&mut [0]), Ok(0)).then_some(())
     });
     service.term();
-    service.ended().within_grace().exit(0);
+    service.ended().within(PATIENT).exit(0);
 }
