@@ -38,7 +38,12 @@ impl Round {
             true => exchange.began,
             false => before(exchange.began, self.rtt + WAKING),
         };
-        !self.stalled_within(since, written + WAKING).is_zero()
+        // Over HTTP/2 what is written waits for the connection's own task.
+        let until = match exchange.lane.is_http1() {
+            true => written,
+            false => written + WAKING,
+        };
+        !self.stalled_within(since, until).is_zero()
     }
 
     /// Whether what was sent before the signal may have arrived after it: a courier of the prover's carries it.
