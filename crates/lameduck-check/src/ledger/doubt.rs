@@ -33,17 +33,15 @@ impl Round {
         if !has_crossed || written < before(self.signalled(), self.rtt + WAKING) {
             return false;
         }
-        // With distance in between a courier of the prover's brings the end. Without, the kernel is asked on the spot.
-        let since = match self.rtt.is_zero() {
-            true => exchange.began,
-            false => before(exchange.began, self.rtt + WAKING),
-        };
-        // Over HTTP/2 what is written waits for the connection's own task.
-        let until = match exchange.lane.is_http1() {
-            true => written,
-            false => written + WAKING,
-        };
-        !self.stalled_within(since, until).is_zero()
+        // Without distance the kernel is asked on the spot.
+        if self.rtt.is_zero() && exchange.lane.is_http1() {
+            return !self.stalled_within(exchange.began, written).is_zero();
+        }
+        // With it a courier of the prover's brings the end, and over HTTP/2 a task of its own sends the request. What came
+        // later than the stalls can have held it up has crossed the request in any case.
+        let since = before(exchange.began, self.rtt + WAKING);
+        let stalled = self.stalled_within(since, exchange.ended);
+        !stalled.is_zero() && before(exchange.ended, stalled) <= written
     }
 
     /// Whether what was sent before the signal may have arrived after it: a courier of the prover's carries it.

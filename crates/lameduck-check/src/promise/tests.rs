@@ -468,15 +468,18 @@ fn what_the_prover_s_own_stalls_may_have_caused_is_undecided() {
     };
     // Over a distance the prover brings the FIN: it may have been late.
     assert_eq!(judged("keepalive-lossless", far(40)).0, Broken);
-    let late = stalled(far(40), 10.0, 40.0);
+    let late = stalled(far(40), 5.0, 48.0);
     assert_eq!(judged("keepalive-lossless", late).0, Undecided);
     // Without, the kernel is asked. A stall elsewhere changes nothing.
     let asked = stalled(far(0), 10.0, 40.0);
     assert_eq!(judged("keepalive-lossless", asked).0, Broken);
     let elsewhere = stalled(far(40), 200.0, 400.0);
     assert_eq!(judged("keepalive-lossless", elsewhere).0, Broken);
+    // One that is too short to have held up the FIN for so long.
+    let short = stalled(far(40), 20.0, 32.0);
+    assert_eq!(judged("keepalive-lossless", short).0, Broken);
     // One loss that is in no doubt is enough.
-    let both = stalled(far(40), 10.0, 40.0).with(
+    let both = stalled(far(40), 5.0, 48.0).with(
         Lane::KeepAlive,
         true,
         500.0,
