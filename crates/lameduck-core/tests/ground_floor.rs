@@ -19,6 +19,23 @@ async fn a_waiter_for_a_phase_that_is_skipped_is_woken_by_a_later_one() {
 }
 
 #[test]
+fn each_phase_is_followed_by_the_next_and_the_last_by_none() {
+    let all = std::iter::successors(Some(Phase::Starting), |it| it.next());
+    let names: Vec<_> = all.map(Phase::name).collect();
+    assert_eq!(
+        names,
+        [
+            "starting",
+            "ready",
+            "lame-duck",
+            "draining",
+            "closing",
+            "stopped"
+        ]
+    );
+}
+
+#[test]
 fn a_blocked_thread_sees_the_change() {
     let driver = Driver::new();
     let phases = driver.phases();

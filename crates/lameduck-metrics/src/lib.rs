@@ -4,7 +4,9 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use lameduck_core::{Handle, Metric, MetricKind, Phase};
+#[cfg(doc)]
+use lameduck_core::Phase;
+use lameduck_core::{Handle, Metric, MetricKind};
 use metrics::{Label, Unit, counter, describe_counter, describe_gauge, gauge};
 
 /// Says to the recorder what each [`Metric`] means. [`record_every`] does so by itself.
@@ -58,24 +60,12 @@ pub fn record_every(handle: &Handle, every: Duration) {
         loop {
             let phase = handle.phase();
             record(&handle);
-            let Some(next) = after(phase) else {
+            let Some(next) = phase.next() else {
                 return;
             };
             let _ = tokio::time::timeout(every, handle.phases().reached(next)).await;
         }
     });
-}
-
-/// The phase that comes next; `None` if there is none.
-fn after(phase: Phase) -> Option<Phase> {
-    match phase {
-        Phase::Starting => Some(Phase::Ready),
-        Phase::Ready => Some(Phase::LameDuck),
-        Phase::LameDuck => Some(Phase::Draining),
-        Phase::Draining => Some(Phase::Closing),
-        Phase::Closing => Some(Phase::Stopped),
-        _ => None,
-    }
 }
 
 #[cfg(test)]

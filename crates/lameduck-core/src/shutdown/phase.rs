@@ -68,6 +68,11 @@ impl Phase {
         }
     }
 
+    /// The one that comes after it; `None` after [`Stopped`](Phase::Stopped).
+    pub fn next(self) -> Option<Phase> {
+        Phase::ALL.get(self as usize + 1).copied()
+    }
+
     fn from_u8(n: u8) -> Phase {
         match n {
             0 => Phase::Starting,

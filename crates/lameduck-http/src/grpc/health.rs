@@ -154,27 +154,16 @@ impl Watcher {
                 self.told = Some(status);
                 return Some(status);
             }
-            if phase >= Phase::Draining {
-                return None;
-            }
+            let next = phase.next().filter(|_| phase < Phase::Draining)?;
             // Without a check only the phase can change.
             let depends = self.known
                 && phase == Phase::Ready
                 && self.handle.readiness().is_some_and(|it| it.depends());
             tokio::select! {
-                _ = self.handle.phases().reached(after(phase)) => {}
+                _ = self.handle.phases().reached(next) => {}
                 () = sleep(LOOK), if depends => {}
             }
         }
-    }
-}
-
-/// The phase that a watcher waits for next.
-fn after(phase: Phase) -> Phase {
-    match phase {
-        Phase::Starting => Phase::Ready,
-        Phase::Ready => Phase::LameDuck,
-        _ => Phase::Draining,
     }
 }
 
