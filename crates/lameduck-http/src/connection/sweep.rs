@@ -4,7 +4,7 @@
 //! peer learns of a FIN only half a round trip later. So a connection is not closed at the signal:
 //! its next answer says `Connection: close`, and only one that has been quiet for longer than its
 //! peer usually pauses is closed by us. How long peers pause is measured
-//! ([`pace`](super::pauses)).
+//! ([`pauses`](super::pauses)).
 //!
 //! Quiet counts from the signal at the earliest, and from the last byte on any connection. Each answer
 //! that says `close` takes from a pool the connection that it likes best, and so drives it to those

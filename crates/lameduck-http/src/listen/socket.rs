@@ -248,7 +248,7 @@ impl ClientSocket {
     }
 }
 
-/// Reads from and writes to whatever an enum of streams holds. `$each` is the macro that does something with that.
+/// Reads from and writes to whatever a stream holds. `$each` is the macro that does something with that.
 macro_rules! forward_io {
     ($it:ident by $each:ident) => {
         impl AsyncRead for $it {
@@ -262,6 +262,14 @@ macro_rules! forward_io {
             }
         }
 
+        $crate::listen::socket::forward_writes!($it by $each);
+    };
+}
+pub(crate) use forward_io;
+
+/// The half of it for a stream that looks at what is read.
+macro_rules! forward_writes {
+    ($it:ident by $each:ident) => {
         impl AsyncWrite for $it {
             #[inline]
             fn poll_write(
@@ -297,6 +305,6 @@ macro_rules! forward_io {
         }
     };
 }
-pub(crate) use forward_io;
+pub(crate) use forward_writes;
 
 forward_io!(ClientSocket by each);

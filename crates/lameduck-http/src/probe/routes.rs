@@ -115,13 +115,13 @@ pub(super) struct Routes {
 }
 
 impl Routes {
-    /// At most `slow` answers may wait for something at a time.
-    pub fn new(handle: Handle, slow: usize) -> Routes {
+    /// Where so many may ask at a time: the answers of three of four may wait for something.
+    pub fn new(handle: Handle, most: usize) -> Routes {
         Routes {
             metrics: MetricsPage::new(handle.clone()),
             handle,
             drain: AtomicBool::new(false),
-            slow: Semaphore::new(slow),
+            slow: Semaphore::new(most * 3 / 4),
         }
     }
 

@@ -64,7 +64,7 @@ pub(crate) fn start(
         .collect::<io::Result<_>>()?;
     keep_spare();
     let most = connections::most();
-    let routes = Arc::new(Routes::new(handle, most * 3 / 4));
+    let routes = Arc::new(Routes::new(handle, most));
     let served = routes.clone();
     let (stop, stopped) = watch::channel(false);
     let (alive, running) = watch::channel(());

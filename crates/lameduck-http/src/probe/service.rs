@@ -121,9 +121,8 @@ impl ProbeService {
     }
 
     fn offering(handle: &Handle, offers: Offers) -> ProbeService {
-        let slow = connections::most() * 3 / 4;
         ProbeService {
-            routes: Arc::new(Routes::new(handle.clone(), slow)),
+            routes: Arc::new(Routes::new(handle.clone(), connections::most())),
             offers,
         }
     }
