@@ -404,7 +404,7 @@ async fn a_socket_that_nobody_uses_is_closed_as_idle_if_that_was_asked_for() {
     let frame = loop {
         match peer.next().await {
             Some(Ok(PeerMessage::Close(frame))) => break frame.unwrap(),
-            Some(Ok(_)) => {}
+            Some(Ok(_)) => assert!(since.elapsed() < ms(120_000), "never closed"),
             other => panic!("expected Close, got {other:?}"),
         }
     };

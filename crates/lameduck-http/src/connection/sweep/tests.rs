@@ -55,6 +55,16 @@ fn asks_and_is_answered(conn: &Conn) {
     conn.request_ended(&mut None, ResponseEnd::Written);
 }
 
+#[test]
+fn a_request_that_is_dropped_before_anybody_looks_at_it_was_never_in_flight() {
+    let conn = conn();
+    conn.read(b"GET / HTTP/1.1\r\n\r\n");
+    conn.request_ended(&mut None, ResponseEnd::NotBegun);
+    assert_eq!(conn.snapshot().in_flight, 0);
+    asks_and_is_answered(&conn);
+    assert_eq!(conn.snapshot().in_flight, 0);
+}
+
 /// What a connection should do `after` some time in which nothing happens; the shutdown begins now.
 fn judged(conn: &Conn, phase: Phase, others_busy: bool, after: Duration) -> Order {
     let mut c = circumstances(phase, others_busy);
