@@ -82,7 +82,7 @@ impl Rules {
         }
         Verdict {
             asked: verdict.asked || self.only.contains(name),
-            accepted: self.baseline.contains(name) && verdict.judgement == Judgement::Broken,
+            accepted: self.baseline.contains(name) && verdict.is_broken(),
             ..verdict
         }
     }
@@ -93,21 +93,20 @@ impl Rules {
         (by_class || self.only.contains(verdict.name)) && !verdict.accepted
     }
 
+    /// Whether a client lost something, and that counts.
+    pub(crate) fn is_loss(&self, verdict: &Verdict) -> bool {
+        verdict.class == Class::Loss && verdict.is_broken() && self.counts(verdict)
+    }
+
     /// What the verdicts come to.
     pub(crate) fn rule(&self, verdicts: &[Verdict]) -> Ruling {
         let count = |is: fn(&Verdict) -> bool| {
             let counted = verdicts.iter().filter(|verdict| self.counts(verdict));
             counted.filter(|verdict| is(verdict)).count()
         };
-        let broken = count(|verdict| verdict.judgement == Judgement::Broken);
-        let untested = count(|verdict| match verdict.judgement {
-            Judgement::Undecided => true,
-            Judgement::Skipped => verdict.asked,
-            Judgement::Kept | Judgement::Broken => false,
-        });
-        match (broken, untested) {
-            (1.., _) => Ruling::Broken(broken),
-            (0, 1..) if !self.allow_untested => Ruling::Untested(untested),
+        match (count(Verdict::is_broken), count(Verdict::is_open)) {
+            (broken @ 1.., _) => Ruling::Broken(broken),
+            (0, open @ 1..) if !self.allow_untested => Ruling::Untested(open),
             _ => Ruling::Kept,
         }
     }

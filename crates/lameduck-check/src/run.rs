@@ -12,7 +12,7 @@ use crate::plan::Plan;
 use crate::promise;
 use crate::round;
 use crate::rules::{Rules, Ruling};
-use crate::verdict::{Class, Judgement, Shutdowns, Verdict, trials_to_rule_out};
+use crate::verdict::{Shutdowns, Verdict, trials_to_rule_out};
 
 /// What came of a run.
 #[derive(Clone, Debug)]
@@ -47,9 +47,7 @@ impl Outcome {
 
     /// The shutdowns under load, and those in which a client lost something that counts.
     pub fn losses(&self) -> Shutdowns {
-        let counted = self.verdicts.iter().filter(|it| {
-            it.class == Class::Loss && it.judgement == Judgement::Broken && self.rules.counts(it)
-        });
+        let counted = self.verdicts.iter().filter(|it| self.rules.is_loss(it));
         let lossy: BTreeSet<u32> = counted.flat_map(|it| it.failed_rounds.clone()).collect();
         let rounds = self.ledger.load_rounds();
         let failed = rounds.filter(|round| lossy.contains(&round.number)).count();
@@ -126,8 +124,8 @@ async fn all_rounds(plan: &Plan, observer: &dyn Observer) -> Result<Outcome, Che
             Err(error) => return Err(error),
         };
         known = round.audit.as_ref().map(|audit| audit.opened).or(known);
-        is_lossy |= plan.until.is_some() && loses(&ledger, &round, &plan.rules);
         ledger.rounds.push(round);
+        is_lossy |= plan.until.is_some() && last_loses(&mut ledger, &plan.rules);
     }
     Ok(Outcome {
         target: plan.command.join(" "),
@@ -169,18 +167,15 @@ async fn one_round(
     Ok(Some(round))
 }
 
-/// Whether a round breaks a promise of class loss that counts.
-fn loses(ledger: &Ledger, round: &Round, rules: &Rules) -> bool {
-    let alone = Ledger {
-        rounds: vec![round.clone()],
-        expected_exits: ledger.expected_exits.clone(),
-        ..*ledger
-    };
-    let verdicts = promise::judge_all(&alone, rules);
-    let mut broken = verdicts
-        .iter()
-        .filter(|it| it.judgement == Judgement::Broken);
-    broken.any(|it| it.class == Class::Loss && rules.counts(it))
+/// Whether a client lost something in the last round, judged by itself.
+fn last_loses(ledger: &mut Ledger, rules: &Rules) -> bool {
+    let earlier = ledger.rounds.len().saturating_sub(1);
+    let last = ledger.rounds.split_off(earlier);
+    let earlier = std::mem::replace(&mut ledger.rounds, last);
+    let verdicts = promise::judge_all(ledger, rules);
+    let last = std::mem::replace(&mut ledger.rounds, earlier);
+    ledger.rounds.extend(last);
+    verdicts.iter().any(|it| rules.is_loss(it))
 }
 
 /// Which rounds a plan has, in order, each with its round trip.

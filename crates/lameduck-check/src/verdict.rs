@@ -158,3 +158,18 @@ pub struct Verdict {
     /// What was seen to go wrong, the first twenty pieces.
     pub evidence: Vec<Evidence>,
 }
+
+impl Verdict {
+    pub(crate) fn is_broken(&self) -> bool {
+        self.judgement == Judgement::Broken
+    }
+
+    /// Whether it was asked for and not tried, or is undecided.
+    pub(crate) fn is_open(&self) -> bool {
+        match self.judgement {
+            Judgement::Undecided => true,
+            Judgement::Skipped => self.asked,
+            Judgement::Kept | Judgement::Broken => false,
+        }
+    }
+}

@@ -45,14 +45,18 @@ pub(crate) struct Seen {
     pub(crate) ids: Option<BTreeSet<String>>,
 }
 
+/// How an id is written: a text without its quotes, or a number.
+pub(crate) fn written(id: serde_json::Value) -> String {
+    match id {
+        serde_json::Value::String(id) => id,
+        other => other.to_string(),
+    }
+}
+
 impl Books {
     /// The ids of all orders, where the books list them: the prover's own, or those that the target answered with.
     pub(crate) fn ids(text: &str) -> Option<BTreeSet<String>> {
         let listed: Listed = serde_json::from_str(text.trim()).ok()?;
-        let written = |id: serde_json::Value| match id {
-            serde_json::Value::String(id) => id,
-            other => other.to_string(),
-        };
         Some(listed.ids?.into_iter().map(written).collect())
     }
 

@@ -21,6 +21,11 @@ impl Round {
         self.stalls.iter().map(overlap).sum()
     }
 
+    /// Whether it stood still at all within a time.
+    pub(crate) fn stood_still_within(&self, from: Instant, until: Instant) -> bool {
+        !self.stalled_within(from, until).is_zero()
+    }
+
     /// Whether a request may have been sent because the prover had not yet looked at what had come, or may have been
     /// sent later than it was entered: on its connection the end may have been there already.
     pub(crate) fn may_be_late(&self, exchange: &Exchange) -> bool {
@@ -35,7 +40,7 @@ impl Round {
         }
         // Without distance the kernel is asked on the spot.
         if self.rtt.is_zero() && exchange.lane.is_http1() {
-            return !self.stalled_within(exchange.began, written).is_zero();
+            return self.stood_still_within(exchange.began, written);
         }
         // With it a courier of the prover's brings the end, and over HTTP/2 a task of its own sends the request. What came
         // later than the stalls can have held it up has crossed the request in any case.
@@ -47,7 +52,7 @@ impl Round {
     /// Whether what was sent before the signal may have arrived after it: a courier of the prover's carries it.
     pub(crate) fn may_have_crossed(&self, exchange: &Exchange) -> bool {
         let (sent, signal) = (exchange.began, self.signalled());
-        !self.stalled_within(sent, signal + WAKING).is_zero()
+        self.stood_still_within(sent, signal + WAKING)
     }
 
     /// Whether a limit was passed only if what the prover itself stood still is counted.

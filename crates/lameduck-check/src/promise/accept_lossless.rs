@@ -36,18 +36,16 @@ pub(super) fn judge(ledger: &Ledger) -> Verdict {
         });
         for exchange in unanswered {
             // The kernel asks again and again by itself, whether the prover stands still or not, as long as it is alive.
-            match round.may_be_in_time(exchange.began, exchange.ended, PATIENT) {
-                false => finding.broken(round.evidence_of(exchange)),
-                true => finding.undecided(round.evidence_of(exchange)),
-            }
+            let is_doubtful = round.may_be_in_time(exchange.began, exchange.ended, PATIENT);
+            finding.failed(is_doubtful, round.evidence_of(exchange));
         }
         for exchange in fresh {
             match exchange.ending.is_lost() && exchange.answered.is_none() {
-                // The last step of the handshake is carried by the prover.
-                true if !round.rtt.is_zero() && round.may_be_late(exchange) => {
-                    finding.undecided(round.evidence_of(exchange));
+                true => {
+                    // The last step of the handshake is carried by the prover.
+                    let is_doubtful = !round.rtt.is_zero() && round.may_be_late(exchange);
+                    finding.failed(is_doubtful, round.evidence_of(exchange));
                 }
-                true => finding.broken(round.evidence_of(exchange)),
                 false => finding.kept(),
             }
         }

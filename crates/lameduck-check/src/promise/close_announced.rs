@@ -21,17 +21,12 @@ pub(super) fn judge(ledger: &Ledger) -> Verdict {
                 && exchange.written.is_some_and(|written| written > noticed);
             match exchange.ending {
                 Ending::OkClose if was_late => finding.kept(),
-                // Whoever kept the prover waiting may have kept the target waiting too.
-                Ending::Ok
-                    if was_late
-                        && !round
-                            .stalled_within(round.signalled(), exchange.ended)
-                            .is_zero()
-                        && round.at_ms(exchange.ended) < BUSY_MS =>
-                {
-                    finding.undecided(round.evidence_of(exchange));
+                Ending::Ok if was_late => {
+                    // Whoever kept the prover waiting may have kept the target waiting too.
+                    let is_doubtful = round.at_ms(exchange.ended) < BUSY_MS
+                        && round.stood_still_within(round.signalled(), exchange.ended);
+                    finding.failed(is_doubtful, round.evidence_of(exchange));
                 }
-                Ending::Ok if was_late => finding.broken(round.evidence_of(exchange)),
                 _ => {}
             }
         }

@@ -27,10 +27,7 @@ pub(super) fn judge(ledger: &Ledger) -> Verdict {
                 Ending::Refused | Ending::Unanswered | Ending::Unprocessed => {}
                 Ending::Ok | Ending::OkClose => finding.kept(),
                 Ending::Status5xx if is_a_stream_that_had_begun(call) => finding.kept(),
-                _ if call.ending.is_lost() && round.may_be_late(call) => {
-                    finding.undecided(round.evidence_of(call));
-                }
-                _ => finding.broken(round.evidence_of(call)),
+                _ => finding.failed(round.may_be_late(call), round.evidence_of(call)),
             }
         }
         if let Some(missing) = round.health.iter().find_map(|sample| match &sample.health {

@@ -15,10 +15,7 @@ pub(super) fn judge(ledger: &Ledger) -> Verdict {
                 Ending::Refused | Ending::Unanswered | Ending::Unprocessed => {}
                 Ending::Ok | Ending::OkClose => finding.kept(),
                 Ending::Status5xx if round.is_honest_refusal(stream) => {}
-                _ if stream.ending.is_lost() && round.may_be_late(stream) => {
-                    finding.undecided(round.evidence_of(stream));
-                }
-                _ => finding.broken(round.evidence_of(stream)),
+                _ => finding.failed(round.may_be_late(stream), round.evidence_of(stream)),
             }
         }
     }

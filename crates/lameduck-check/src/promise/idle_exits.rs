@@ -44,10 +44,10 @@ pub(super) fn judge(ledger: &Ledger) -> Verdict {
                 held_by(round, work_over + HOSTAGE)
             );
             let evidence = round.evidence(round.exit.at, "target", what);
-            match round.may_be_in_time(work_over, round.exit.at, limit) {
-                true => finding.undecided(evidence),
-                false => finding.broken(evidence),
-            }
+            finding.failed(
+                round.may_be_in_time(work_over, round.exit.at, limit),
+                evidence,
+            );
         } else if !is_late {
             finding.kept();
         }

@@ -5,6 +5,7 @@
 //! A 503 to one that was sent after the signal is an answer. A target that was saturated before the signal had accepted who
 //! knows what of its queue: there a loss on a fresh connection is undecided.
 
+use std::cell::LazyCell;
 use std::time::Duration;
 
 use crate::ledger::{Ending, Lane, Latencies, Ledger};
@@ -18,7 +19,8 @@ pub(super) fn judge(ledger: &Ledger) -> Verdict {
     for round in ledger.load_rounds() {
         finding.of(round);
         let signal = round.signalled();
-        let queued = Latencies::before_the_signal(round).saturation();
+        // Asked for only where something was lost.
+        let queued = LazyCell::new(|| Latencies::before_the_signal(round).saturation());
         // On a connection in use, what was written half a round trip before the signal had arrived at it.
         let had_arrived = signal.checked_sub(round.rtt / 2 + MARGIN).unwrap_or(signal);
         // A fresh connection may have waited to be accepted: `accept-lossless` is about those.
@@ -47,13 +49,12 @@ pub(super) fn judge(ledger: &Ledger) -> Verdict {
                     );
                     finding.undecided(evidence);
                 }
-                _ if exchange.ending.is_lost()
-                    && exchange.status.is_none()
-                    && round.may_have_crossed(exchange) =>
-                {
-                    finding.undecided(round.evidence_of(exchange));
+                _ => {
+                    let is_doubtful = exchange.ending.is_lost()
+                        && exchange.status.is_none()
+                        && round.may_have_crossed(exchange);
+                    finding.failed(is_doubtful, round.evidence_of(exchange));
                 }
-                _ => finding.broken(round.evidence_of(exchange)),
             }
         }
     }

@@ -7,7 +7,7 @@
 
 use std::time::Instant;
 
-use crate::books::{Audit, Books};
+use crate::books::{self, Audit, Books};
 use crate::ledger::{Exchange, Lane, Ledger, Round};
 use crate::verdict::{Finding, Untried, Verdict};
 
@@ -95,11 +95,8 @@ fn missing_by_id(round: &Round, audit: &Audit) -> Option<Vec<String>> {
 
 /// The id that the target gave an order: `{"id":…}`.
 fn answered_id(exchange: &Exchange) -> Option<String> {
-    let body: serde_json::Value = serde_json::from_slice(exchange.body.as_ref()?).ok()?;
-    match body.get("id")? {
-        serde_json::Value::String(id) => Some(id.clone()),
-        other => Some(other.to_string()),
-    }
+    let mut body: serde_json::Value = serde_json::from_slice(exchange.body.as_ref()?).ok()?;
+    Some(books::written(body.get_mut("id")?.take()))
 }
 
 fn complaints(

@@ -15,10 +15,7 @@ pub(super) fn judge(ledger: &Ledger) -> Verdict {
         });
         for exchange in reused {
             match exchange.ending.is_lost() {
-                true if round.may_be_late(exchange) => {
-                    finding.undecided(round.evidence_of(exchange));
-                }
-                true => finding.broken(round.evidence_of(exchange)),
+                true => finding.failed(round.may_be_late(exchange), round.evidence_of(exchange)),
                 false => finding.kept(),
             }
         }

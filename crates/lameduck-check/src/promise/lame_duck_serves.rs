@@ -42,10 +42,7 @@ pub(super) fn judge(ledger: &Ledger) -> Verdict {
                 }
                 // An HTTP/2 stream sent back unprocessed, or one that raced with the listener closing.
                 Ending::Refused | Ending::Unprocessed => {}
-                _ if exchange.ending.is_lost() && round.may_be_late(exchange) => {
-                    finding.undecided(round.evidence_of(exchange));
-                }
-                _ => finding.broken(round.evidence_of(exchange)),
+                _ => finding.failed(round.may_be_late(exchange), round.evidence_of(exchange)),
             }
         }
     }

@@ -25,26 +25,20 @@ pub(super) fn judge(ledger: &Ledger) -> Verdict {
             .iter()
             .filter(|sample| sample.asked >= signal && sample.answered < until)
         {
-            match &sample.status {
-                Ok(200) => finding.kept(),
-                // A look that the prover itself held up.
-                Err(what)
-                    if !round
-                        .stalled_within(sample.asked, sample.answered)
-                        .is_zero() =>
-                {
-                    let place = "liveness probe";
-                    finding.undecided(round.evidence(sample.answered, place, what.clone()));
+            let (what, is_doubtful) = match &sample.status {
+                Ok(200) => {
+                    finding.kept();
+                    continue;
                 }
-                Ok(status) => finding.broken(round.evidence(
-                    sample.answered,
-                    "liveness probe",
-                    format!("status {status}"),
-                )),
+                Ok(status) => (format!("status {status}"), false),
+                // It may be the prover itself that held the look up.
                 Err(what) => {
-                    finding.broken(round.evidence(sample.answered, "liveness probe", what.clone()))
+                    let stood_still = round.stood_still_within(sample.asked, sample.answered);
+                    (what.clone(), stood_still)
                 }
-            }
+            };
+            let evidence = round.evidence(sample.answered, "liveness probe", what);
+            finding.failed(is_doubtful, evidence);
         }
     }
     finding.verdict(

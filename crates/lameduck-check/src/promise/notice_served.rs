@@ -72,14 +72,15 @@ pub(super) fn judge(ledger: &Ledger) -> Verdict {
 /// later than it was.
 fn turned_away(round: &Round) -> Vec<Instant> {
     let signal = round.signalled();
-    let moments = round.since_signal().filter_map(|exchange| {
-        let stalled = round.stalled_within(exchange.began, exchange.ended);
-        match exchange.ending {
+    let moments = round
+        .since_signal()
+        .filter_map(|exchange| match exchange.ending {
             Ending::Refused => exchange.turned_away,
-            Ending::Unanswered => Some(exchange.began + stalled),
+            Ending::Unanswered => {
+                Some(exchange.began + round.stalled_within(exchange.began, exchange.ended))
+            }
             Ending::Status5xx if round.is_honest_refusal(exchange) => exchange.written,
             _ => None,
-        }
-    });
+        });
     moments.filter(|at| *at >= signal).collect()
 }

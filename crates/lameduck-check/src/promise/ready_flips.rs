@@ -33,20 +33,17 @@ pub(super) fn judge(ledger: &Ledger) -> Verdict {
         if flipped_at > signal + AT_ONCE {
             let what = format!("readiness was still good {AT_ONCE:?} after the signal");
             let evidence = round.evidence(flipped_at, "readiness probe", what);
-            match round.may_be_in_time(signal, flipped_at, AT_ONCE) {
-                true => finding.undecided(evidence),
-                false => finding.broken(evidence),
-            }
+            finding.failed(round.may_be_in_time(signal, flipped_at, AT_ONCE), evidence);
         } else if let (Some(sample), Some(refusal)) = (late, turned_away) {
             let what = format!(
                 "readiness was still good, while a connection begun at {:+.1} ms was not served",
                 round.at_ms(refusal)
             );
             let evidence = round.evidence(sample.asked, "readiness probe", what);
-            match round.may_be_in_time(refusal, sample.asked, tolerance) {
-                true => finding.undecided(evidence),
-                false => finding.broken(evidence),
-            }
+            finding.failed(
+                round.may_be_in_time(refusal, sample.asked, tolerance),
+                evidence,
+            );
         } else {
             finding.kept();
         }

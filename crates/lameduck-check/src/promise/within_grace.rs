@@ -12,10 +12,8 @@ pub(super) fn judge(ledger: &Ledger) -> Verdict {
         if round.exit.killed || round.signal_to_exit() >= ledger.grace {
             let place = format!("target, round: {}", round.kind);
             let evidence = round.evidence(round.exit.at, place, round.exit.describe());
-            match round.may_be_in_time(round.signalled(), round.exit.at, ledger.grace) {
-                true => finding.undecided(evidence),
-                false => finding.broken(evidence),
-            }
+            let is_doubtful = round.may_be_in_time(round.signalled(), round.exit.at, ledger.grace);
+            finding.failed(is_doubtful, evidence);
         } else {
             finding.kept();
         }

@@ -134,10 +134,7 @@ fn summary(outcome: &Outcome) -> (String, String) {
         .into_iter()
         .filter_map(|class| {
             let verdicts = outcome.verdicts.iter().filter(|it| it.class == class);
-            match verdicts
-                .filter(|it| it.judgement == Judgement::Broken)
-                .count()
-            {
+            match verdicts.filter(|it| it.is_broken()).count() {
                 0 => None,
                 count => Some(format!("{} {count}", class.name())),
             }
@@ -157,7 +154,7 @@ fn summary(outcome: &Outcome) -> (String, String) {
         count(Judgement::Broken),
         count(Judgement::Skipped),
     );
-    let named = |is: &dyn Fn(&Verdict) -> bool| {
+    let named = |is: fn(&Verdict) -> bool| {
         let counted = outcome
             .verdicts
             .iter()
@@ -172,13 +169,10 @@ fn summary(outcome: &Outcome) -> (String, String) {
         }
         Ruling::Kept => "nothing that counts was broken".to_owned(),
         Ruling::CutShort => "the run did not come to its end".to_owned(),
-        Ruling::Broken(_) => named(&|it| it.judgement == Judgement::Broken),
+        Ruling::Broken(_) => named(Verdict::is_broken),
         Ruling::Untested(_) => format!(
             "nothing broken, but asked for and not tried, or undecided: {}",
-            named(&|it| match it.judgement {
-                Judgement::Skipped => it.asked,
-                other => other == Judgement::Undecided,
-            })
+            named(Verdict::is_open)
         ),
     };
     (summary, format!("exit {}: {because}", ruling.exit_code()))

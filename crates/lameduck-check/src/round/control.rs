@@ -30,21 +30,21 @@ impl Controls {
     pub(super) fn begin(scene: &Scene<'_>) -> Self {
         let plan = scene.plan;
         let mut running = JoinSet::new();
-        let numbered = |lane, requests: &[_]| {
-            let client = move |(number, request)| (Client { lane, number }, request);
-            let requests: Vec<_> = requests.to_vec();
-            (1..).zip(requests).map(client).collect::<Vec<_>>()
-        };
-        let slow = numbered(Lane::Slow, &plan.slow);
-        for (client, request) in slow
-            .into_iter()
-            .chain(numbered(Lane::Download, &plan.downloads))
-        {
-            running.spawn(control::whole(scene.stage.clone(), client, request));
-        }
-        for (client, request) in numbered(Lane::Upload, &plan.uploads) {
-            let stage = scene.stage.clone();
-            running.spawn(control::uploads(stage, client, request, UPLOADS));
+        for (lane, requests) in [
+            (Lane::Slow, &plan.slow),
+            (Lane::Download, &plan.downloads),
+            (Lane::Upload, &plan.uploads),
+        ] {
+            for (number, request) in (1..).zip(requests) {
+                let (stage, request) = (scene.stage.clone(), request.clone());
+                let client = Client { lane, number };
+                match lane {
+                    Lane::Upload => {
+                        running.spawn(control::uploads(stage, client, request, UPLOADS))
+                    }
+                    _ => running.spawn(control::whole(stage, client, request)),
+                };
+            }
         }
         Self(running)
     }

@@ -64,6 +64,14 @@ impl Finding {
         self.broken_times(1, evidence);
     }
 
+    /// One that went wrong: undecided if the prover itself may be to blame.
+    pub(crate) fn failed(&mut self, is_doubtful: bool, evidence: Evidence) {
+        match is_doubtful {
+            true => self.undecided(evidence),
+            false => self.broken(evidence),
+        }
+    }
+
     /// One that went wrong while the prover itself was not up to it.
     pub(crate) fn undecided(&mut self, evidence: Evidence) {
         self.undecided += 1;
