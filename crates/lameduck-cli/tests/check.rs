@@ -170,6 +170,27 @@ fn serves_when_another_test_asks_for_it() {
     }
 }
 
+/// `lameduck check` in a folder, of a target that is to serve on this URL.
+fn check(folder: &Path, url: &str) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_lameduck"));
+    command
+        .args(["check", "--url", url])
+        .env(SERVE_ON, url.trim_start_matches("http://"))
+        .current_dir(folder);
+    command
+}
+
+/// This program as the target.
+fn of_itself(command: &mut Command) -> Output {
+    let itself = std::env::current_exe().expect("this program's own file");
+    command
+        .arg("--")
+        .arg(itself)
+        .args(["--exact", "serves_when_another_test_asks_for_it"])
+        .output()
+        .expect("the command line starts")
+}
+
 fn answer_all(mut stream: TcpStream) {
     let mut head = Vec::new();
     let mut byte = [0u8; 1];
@@ -191,39 +212,13 @@ fn answer_all(mut stream: TcpStream) {
 fn a_target_that_dies_by_the_signal_breaks_promises_with_exit_1_and_json() {
     let folder = folder();
     let url = free_url();
-    let itself = std::env::current_exe().unwrap();
-    let output = Command::new(env!("CARGO_BIN_EXE_lameduck"))
-        .args([
-            "check",
-            "--url",
-            &url,
-            "--get",
-            "/",
-            "--clients",
-            "4",
-            "--per-request",
-            "1",
-            "--rounds",
-            "1",
-            "--rtt",
-            "0ms",
-        ])
-        .args([
-            "--startup-rounds",
-            "0",
-            "--idle",
-            "0",
-            "--timeline",
-            "--json",
-            "out.json",
-            "--",
-        ])
-        .arg(itself)
-        .args(["--exact", "serves_when_another_test_asks_for_it"])
-        .env(SERVE_ON, url.trim_start_matches("http://"))
-        .current_dir(folder.path())
-        .output()
-        .unwrap();
+    let small =
+        "--get / --clients 4 --per-request 1 --rounds 1 --rtt 0ms --startup-rounds 0 --idle 0";
+    let output = of_itself(check(folder.path(), &url).args(small.split(' ')).args([
+        "--timeline",
+        "--json",
+        "out.json",
+    ]));
     let table = String::from_utf8_lossy(&output.stdout);
     assert_eq!(
         output.status.code(),
@@ -261,21 +256,12 @@ fn a_target_that_dies_by_the_signal_breaks_promises_with_exit_1_and_json() {
 
 /// One short shutdown of a target that dies by the signal, with what it broke written to `out.json`.
 fn dies_by_the_signal(folder: &Path, flags: &[&str]) -> (Option<i32>, String) {
-    let url = free_url();
-    let itself = std::env::current_exe().expect("this program's own file");
-    let small =
-        "--clients 4 --per-request 2 --rounds 1 --startup-rounds 0 --idle 0 --json out.json";
-    let output = Command::new(env!("CARGO_BIN_EXE_lameduck"))
-        .args(["check", "--url", &url, "--get", "/", "--rtt", "0ms"])
-        .args(small.split(' '))
-        .args(flags)
-        .arg("--")
-        .arg(itself)
-        .args(["--exact", "serves_when_another_test_asks_for_it"])
-        .env(SERVE_ON, url.trim_start_matches("http://"))
-        .current_dir(folder)
-        .output()
-        .expect("the command line starts");
+    let small = "--get / --rtt 0ms --clients 4 --per-request 2 --rounds 1 --startup-rounds 0 --idle 0 --json out.json";
+    let output = of_itself(
+        check(folder, &free_url())
+            .args(small.split(' '))
+            .args(flags),
+    );
     let told = [&output.stdout[..], &output.stderr[..]].concat();
     (
         output.status.code(),
@@ -397,23 +383,8 @@ fn a_promise_that_nobody_knows_is_named_with_those_there_are() {
 #[test]
 fn books_that_cannot_be_read_are_told_before_any_load() {
     let folder = folder();
-    let url = free_url();
-    let itself = std::env::current_exe().unwrap();
-    let output = Command::new(env!("CARGO_BIN_EXE_lameduck"))
-        .args([
-            "check",
-            "--url",
-            &url,
-            "--ledger",
-            "cat no-such-books",
-            "--",
-        ])
-        .arg(itself)
-        .args(["--exact", "serves_when_another_test_asks_for_it"])
-        .env(SERVE_ON, url.trim_start_matches("http://"))
-        .current_dir(folder.path())
-        .output()
-        .unwrap();
+    let output =
+        of_itself(check(folder.path(), &free_url()).args(["--ledger", "cat no-such-books"]));
     let error = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(2), "{error}");
     for part in [
@@ -624,12 +595,12 @@ fn an_error_in_a_later_round_keeps_what_was_seen_before() {
         "test -e started && {{ echo no second time; exit 7; }}; touch started; exec {} --exact serves_when_another_test_asks_for_it",
         itself.display()
     );
-    let output = Command::new(env!("CARGO_BIN_EXE_lameduck"))
-        .args(["check", "--url", &url, "--get", "/", "--json", "out.json"])
-        .args("--rtt 0ms --rounds 2 --clients 4 --only within-grace --".split(' '))
+    let output = check(folder.path(), &url)
+        .args(
+            "--get / --json out.json --rtt 0ms --rounds 2 --clients 4 --only within-grace --"
+                .split(' '),
+        )
         .args(["sh", "-c", &script])
-        .env(SERVE_ON, url.trim_start_matches("http://"))
-        .current_dir(folder.path())
         .output()
         .unwrap();
     let table = String::from_utf8_lossy(&output.stdout);
