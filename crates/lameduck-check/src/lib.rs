@@ -35,7 +35,10 @@ pub use plan::{Arrivals, Clients, Plan};
 pub use request::RequestTemplate;
 pub use rules::{Rules, Ruling};
 pub use run::{Outcome, run};
-pub use settings::{Settings, SettingsError};
+pub use settings::{
+    CountOptions, JobOptions, LoadOptions, ProbeOptions, Settings, SettingsError, ShutdownOptions,
+    TargetOptions, VerdictOptions,
+};
 pub use target::{Exit, StopSignal, TargetError};
 pub use verdict::{
     Class, ConnectionUse, Evidence, Judgement, Moment, Shutdowns, Verdict, upper_bound_95,

@@ -19,7 +19,7 @@ pub(crate) fn run(args: CheckArgs) -> Result<ExitCode> {
     let json = args.json.clone();
     let wants_timeline = args.timeline;
     let plan = args
-        .into_settings()
+        .settings
         .over(from_file(Path::new(FILE))?)
         .into_plan()?;
     // What cannot be written is told before the work and not after it.

@@ -3,27 +3,23 @@
 use super::*;
 
 fn minimal() -> Settings {
-    Settings {
-        command: vec!["./server".to_owned()],
-        url: Some("http://127.0.0.1:8080".to_owned()),
-        get: vec!["/".to_owned()],
-        ..Settings::default()
-    }
+    let mut settings = Settings::default();
+    settings.target.command = vec!["./server".to_owned()];
+    settings.target.url = Some("http://127.0.0.1:8080".to_owned());
+    settings.load.get = vec!["/".to_owned()];
+    settings
 }
 
 #[test]
 fn what_is_set_in_front_wins() {
-    let front = Settings {
-        rounds: Some(7),
-        ..Settings::default()
-    };
-    let back = Settings {
-        rounds: Some(2),
-        seed: Some(5),
-        ..minimal()
-    };
+    let (mut front, mut back) = (Settings::default(), minimal());
+    front.shutdown.rounds = Some(7);
+    front.verdict.strict = true;
+    back.shutdown.rounds = Some(2);
+    back.shutdown.seed = Some(5);
     let plan = front.over(back).into_plan().unwrap();
     assert_eq!((plan.rounds, plan.seed), (7, 5));
+    assert!(plan.rules.strict && plan.get.len() == 1);
 }
 
 #[test]
@@ -36,75 +32,85 @@ fn an_unknown_key_is_named() {
 }
 
 #[test]
+fn a_value_of_the_wrong_type_is_named_with_its_line() {
+    let error = Settings::from_toml("seed = 1\nrounds = \"three\"");
+    let error = error.unwrap_err().to_string();
+    assert!(
+        error.contains("line 2") && error.contains("rounds = \"three\""),
+        "{error}"
+    );
+}
+
+#[test]
 fn each_wrong_value_is_named_with_what_was_expected() {
     type Change = fn(&mut Settings);
     let cases: [(Change, &[&str]); 20] = [
-        (|s| s.get.clear(), &["--get", "/health"]),
+        (|s| s.load.get.clear(), &["--get", "/health"]),
         (
-            |s| s.rtt = Some("40".to_owned()),
+            |s| s.shutdown.rtt = Some("40".to_owned()),
             &["--rtt", "`40`", "40ms"],
         ),
-        (|s| s.url = None, &["--url", "http://"]),
-        (|s| s.command.clear(), &["the command", "--"]),
+        (|s| s.target.url = None, &["--url", "http://"]),
+        (|s| s.target.command.clear(), &["the command", "--"]),
         (
-            |s| s.get = vec!["work".to_owned()],
+            |s| s.load.get = vec!["work".to_owned()],
             &["--get", "`work`", "starts with `/`"],
         ),
         (
-            |s| s.grace = Some("30".to_owned()),
+            |s| s.shutdown.grace = Some("30".to_owned()),
             &["--grace", "`30`", "30s"],
         ),
         (
-            |s| s.signal = Some("KILL".to_owned()),
+            |s| s.shutdown.signal = Some("KILL".to_owned()),
             &["--signal", "`KILL`", "TERM"],
         ),
         (
-            |s| s.post = vec!["orders={}".to_owned()],
+            |s| s.load.post = vec!["orders={}".to_owned()],
             &["--post", "`orders={}`", "/orders {"],
         ),
         (
-            |s| s.ledger = Some("cat 'books".to_owned()),
+            |s| s.jobs.ledger = Some("cat 'books".to_owned()),
             &["--ledger", "`cat 'books`", "quote"],
         ),
         (
-            |s| s.settle = Some("1s".to_owned()),
+            |s| s.jobs.settle = Some("1s".to_owned()),
             &["--ledger", "--settle"],
         ),
         (
-            |s| (s.ledger, s.settle) = (Some("cat x".to_owned()), Some("ten".to_owned())),
+            |s| (s.jobs.ledger, s.jobs.settle) = (Some("cat x".to_owned()), Some("ten".to_owned())),
             &["--settle", "`ten`", "30s"],
         ),
         (
-            |s| s.postgres_log = Some("/tmp/log".into()),
+            |s| s.jobs.postgres_log = Some("/tmp/log".into()),
             &["--postgres-log", "--postgres URL"],
         ),
         (
-            |s| s.url = Some("https://127.0.0.1:8443".to_owned()),
+            |s| s.target.url = Some("https://127.0.0.1:8443".to_owned()),
             &["--ca", "--insecure"],
         ),
         (
-            |s| s.ca = Some("/nowhere/tls.crt".into()),
+            |s| s.target.ca = Some("/nowhere/tls.crt".into()),
             &["--ca", "`/nowhere/tls.crt`", "PEM"],
         ),
         (
-            |s| (s.ca, s.insecure) = (Some("tls.crt".into()), Some(true)),
+            |s| (s.target.ca, s.target.insecure) = (Some("tls.crt".into()), true),
             &["--ca", "one of the two"],
         ),
         (
-            |s| s.ws = vec!["ws".to_owned()],
+            |s| s.load.ws = vec!["ws".to_owned()],
             &["--ws", "`ws`", "starts with `/`"],
         ),
         (
-            |s| s.grpc = vec!["GetOrder".to_owned()],
+            |s| s.load.grpc = vec!["GetOrder".to_owned()],
             &["--grpc", "`GetOrder`", "shop.v1.Shop/GetOrder"],
         ),
         (
-            |s| s.grpc_data = Some("0a0".to_owned()),
+            |s| s.load.grpc_data = Some("0a0".to_owned()),
             &["--grpc-data", "`0a0`", "hexadecimal"],
         ),
-        (|s| s.rounds = Some(0), &["--rounds", "1 or more"]),
+        (|s| s.shutdown.rounds = Some(0), &["--rounds", "1 or more"]),
         (
-            |s| s.ready = Some("readyz".to_owned()),
+            |s| s.probes.ready = Some("readyz".to_owned()),
             &["--ready", "`readyz`", "http://"],
         ),
     ];
@@ -121,12 +127,10 @@ fn each_wrong_value_is_named_with_what_was_expected() {
 #[test]
 fn with_a_ledger_orders_are_posted_to_the_usual_place_unless_told_otherwise() {
     let with = |post: &[&str]| {
-        let settings = Settings {
-            get: Vec::new(),
-            ledger: Some("shop ledger --data '/tmp/my shop'".to_owned()),
-            post: post.iter().map(|&post| post.to_owned()).collect(),
-            ..minimal()
-        };
+        let mut settings = minimal();
+        settings.load.get.clear();
+        settings.load.post = post.iter().map(|&post| post.to_owned()).collect();
+        settings.jobs.ledger = Some("shop ledger --data '/tmp/my shop'".to_owned());
         settings.into_plan().unwrap()
     };
     let usual = with(&[]);
@@ -142,13 +146,11 @@ fn with_a_ledger_orders_are_posted_to_the_usual_place_unless_told_otherwise() {
 
 #[test]
 fn over_tls_the_certificates_that_are_believed_go_with_every_url() {
-    let settings = Settings {
-        url: Some("wss://127.0.0.1:8443".to_owned()),
-        ready: Some("https://127.0.0.1:9443/readyz".to_owned()),
-        live: Some("http://127.0.0.1:9090/livez".to_owned()),
-        insecure: Some(true),
-        ..minimal()
-    };
+    let mut settings = minimal();
+    settings.target.url = Some("wss://127.0.0.1:8443".to_owned());
+    settings.target.insecure = true;
+    settings.probes.ready = Some("https://127.0.0.1:9443/readyz".to_owned());
+    settings.probes.live = Some("http://127.0.0.1:9090/livez".to_owned());
     let plan = settings.into_plan().unwrap();
     assert!(plan.url.tls.is_some());
     assert_eq!(plan.ready.unwrap().tls, plan.url.tls);
@@ -158,10 +160,8 @@ fn over_tls_the_certificates_that_are_believed_go_with_every_url() {
 #[test]
 fn the_target_is_told_its_grace_only_when_it_was_set() {
     assert!(!minimal().into_plan().unwrap().tell_grace);
-    let set = Settings {
-        grace: Some("5s".to_owned()),
-        ..minimal()
-    };
+    let mut set = minimal();
+    set.shutdown.grace = Some("5s".to_owned());
     assert!(set.into_plan().unwrap().tell_grace);
 }
 
