@@ -39,6 +39,9 @@ Examples:
     lameduck check --url http://127.0.0.1:8080 --get /health --json out.json -- ./server
     lameduck check --url http://127.0.0.1:8080 --get /health --baseline out.json -- ./server
 
+  What a promise is about, how servers break it and how to keep it
+    lameduck check --explain keepalive-lossless
+
   Over TLS, HTTP/2 too, with the verdicts as JSON for a pipeline
     lameduck check --url https://127.0.0.1:8443 --ca tls.crt --get /health --h2 --json out.json -- ./server
 
@@ -101,6 +104,15 @@ pub(crate) enum Command {
 pub(crate) struct CheckArgs {
     #[command(flatten)]
     pub(crate) settings: Settings,
+    /// Explain a promise: why it matters, how servers break it, how to keep it; without a name, list them all
+    #[arg(
+        long,
+        value_name = "PROMISE",
+        num_args = 0..=1,
+        default_missing_value = "",
+        help_heading = "Report"
+    )]
+    pub(crate) explain: Option<String>,
     /// Draw the first shutdown on a time axis
     #[arg(long, help_heading = "Report")]
     pub(crate) timeline: bool,

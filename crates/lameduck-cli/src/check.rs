@@ -10,12 +10,15 @@ use lameduck_check::{Settings, report};
 use crate::args::CheckArgs;
 use crate::output_file::OutputFile;
 use crate::progress::Progress;
-use crate::{run, screen};
+use crate::{explain, run, screen};
 
 /// Settings in the current folder; flags win.
 const FILE: &str = "lameduck-check.toml";
 
 pub(crate) fn run(args: CheckArgs) -> Result<ExitCode> {
+    if let Some(name) = &args.explain {
+        return explain::run(name);
+    }
     let json = args.json.clone();
     let wants_timeline = args.timeline;
     let plan = args

@@ -3,6 +3,7 @@
 mod args;
 mod check;
 mod demo;
+mod explain;
 mod output_file;
 mod progress;
 mod run;

@@ -687,3 +687,33 @@ fn help_has_an_example_for_each_job() {
         assert!(help.contains(part), "{part} is missing in:\n{help}");
     }
 }
+
+#[test]
+fn a_promise_is_explained_without_a_target() {
+    let folder = folder();
+    let explained = |arguments: &[&str]| {
+        let output = lameduck(folder.path(), arguments);
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    let page = explained(&["check", "--explain", "keepalive-lossless"]);
+    for part in [
+        "keepalive-lossless (loss)",
+        "Why it matters",
+        "How servers break it",
+        "How to keep it",
+        "https://pkg.go.dev/net/http#Server.Shutdown",
+        "--rtt",
+    ] {
+        assert!(page.contains(part), "should say {part}:\n{page}");
+    }
+    let list = explained(&["check", "--explain"]);
+    for name in ["ready-flips", "within-grace", "second-signal"] {
+        assert!(list.contains(name), "should name {name}:\n{list}");
+    }
+    is_unusable(
+        folder.path(),
+        &["check", "--explain", "keepalive"],
+        &["--explain keepalive", "keepalive-lossless", "second-signal"],
+    );
+}

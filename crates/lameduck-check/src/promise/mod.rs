@@ -73,6 +73,11 @@ pub(crate) fn names() -> impl Iterator<Item = &'static str> {
     PROMISES.iter().map(|(name, ..)| *name)
 }
 
+/// The names of all promises, each with its class.
+pub(crate) fn classes() -> impl Iterator<Item = (&'static str, Class)> {
+    PROMISES.iter().map(|(name, class, _)| (*name, *class))
+}
+
 /// Judges every promise, by the rules of the run.
 pub(crate) fn judge_all(ledger: &Ledger, rules: &Rules) -> Vec<Verdict> {
     let judged = PROMISES.iter().map(|&(name, class, judge)| {
