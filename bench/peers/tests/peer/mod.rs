@@ -3,7 +3,9 @@
 use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
-use lameduck_check::{Clients, Endpoint, Outcome, Plan, RequestTemplate, Silent, report, run};
+use lameduck_check::{
+    Clients, Endpoint, Judgement, Outcome, Plan, RequestTemplate, Silent, report, run,
+};
 
 /// An address that was free a moment ago.
 pub fn free_address() -> SocketAddr {
@@ -68,11 +70,22 @@ pub fn with_grace(plan: &mut Plan, seconds: u64) {
     plan.grace = Duration::from_secs(seconds);
 }
 
-/// Runs it.
+/// Runs it. Once more if something is undecided: on a busy machine the prover may itself have stood still, and says
+/// so.
 pub async fn outcome(plan: &Plan) -> Outcome {
-    run(plan, &Silent)
-        .await
-        .unwrap_or_else(|error| panic!("{error}"))
+    const TRIES: u32 = 5;
+    let mut tries = 1;
+    loop {
+        let outcome = run(plan, &Silent)
+            .await
+            .unwrap_or_else(|error| panic!("{error}"));
+        let mut verdicts = outcome.verdicts.iter();
+        let is_undecided = verdicts.any(|it| it.judgement == Judgement::Undecided);
+        if !is_undecided || tries == TRIES {
+            return outcome;
+        }
+        tries += 1;
+    }
 }
 
 /// The report, for the message of an assertion.

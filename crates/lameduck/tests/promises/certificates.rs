@@ -85,7 +85,12 @@ impl Files {
 
     /// A client whose handshake is done with its first bytes.
     pub fn client(&self, service: &Service) -> Client {
-        Client::tls(self.session(), connect(service))
+        self.client_of(&service.api)
+    }
+
+    /// The same, of a server at this address.
+    pub fn client_of(&self, address: &str) -> Client {
+        Client::tls(self.session(), TcpStream::connect(address).unwrap())
     }
 
     /// A client that has had an answer.

@@ -11,10 +11,12 @@ use axum::extract::State;
 use axum::routing::get;
 use futures_util::stream;
 use h2::client::{ResponseFuture, SendRequest, handshake};
-use lameduck::{ConnectionInfo, ConnectionLifetime, Http};
+use lameduck::{ConnectionInfo, ConnectionLifetime, Http, Tls};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 
+use crate::certificates::Files;
+use crate::client::Client;
 use crate::in_process::{ANYWHERE, Server};
 use crate::service::until;
 
@@ -90,7 +92,7 @@ async fn sheds(State(shared): State<Shared>, connection: ConnectionLifetime) -> 
     "done"
 }
 
-fn server() -> (Server, Shared) {
+fn app() -> (Router, Shared) {
     let shared = Shared::default();
     let app = Router::new()
         .route("/", get(|| async { "hello" }))
@@ -101,7 +103,19 @@ fn server() -> (Server, Shared) {
         .route("/parts", get(in_two_parts))
         .route("/sheds", get(sheds))
         .with_state(shared.clone());
+    (app, shared)
+}
+
+fn server() -> (Server, Shared) {
+    let (app, shared) = app();
     let server = Server::of(Http::new("api", ANYWHERE, app).with_connection_info());
+    (server, shared)
+}
+
+fn server_with_tls(files: &Files) -> (Server, Shared) {
+    let (app, shared) = app();
+    let http = Http::new("api", ANYWHERE, app).with_connection_info();
+    let server = Server::of(http.tls(Tls::files(files.cert(), files.key())));
     (server, shared)
 }
 
@@ -238,27 +252,26 @@ fn it_is_there_exactly_where_connection_info_is() {
     server.ends_clean();
 }
 
-#[test]
-fn no_request_is_lost_on_connections_that_handlers_end() {
-    let (server, _) = server();
-    let lost: usize = std::thread::scope(|scope| {
+/// How many requests of eight clients were lost.
+fn lost(connect: impl Fn() -> Client + Sync) -> usize {
+    std::thread::scope(|scope| {
         let clients: Vec<_> = (0..8)
             .map(|_| {
                 scope.spawn(|| {
                     let mut lost = 0;
-                    let mut client = server.client();
+                    let mut client = connect();
                     for _ in 0..100 {
                         client.ask("/sheds");
                         match client.try_answer() {
                             Ok(answer) if answer.text() == "done" => {
                                 if answer.says_close() {
                                     client.ends_with_fin();
-                                    client = server.client();
+                                    client = connect();
                                 }
                             }
                             _ => {
                                 lost += 1;
-                                client = server.client();
+                                client = connect();
                             }
                         }
                     }
@@ -267,8 +280,52 @@ fn no_request_is_lost_on_connections_that_handlers_end() {
             })
             .collect();
         clients.into_iter().map(|it| it.join().unwrap()).sum()
-    });
-    assert_eq!(lost, 0);
+    })
+}
+
+#[test]
+fn no_request_is_lost_on_connections_that_handlers_end() {
+    let (server, _) = server();
+    assert_eq!(lost(|| server.client()), 0);
+    server.ends_clean();
+}
+
+#[test]
+fn over_tls_the_last_answer_says_close_and_a_close_notify_and_a_fin_follow() {
+    let files = Files::new();
+    let (server, shared) = server_with_tls(&files);
+    let mut client = files.client_of(&server.address);
+    assert!(!client.get("/").says_close());
+    let last = client.get("/closes");
+    assert_eq!((last.status, &*last.text()), (200, "good bye"));
+    assert!(last.says_close());
+    client.ends_with_fin();
+
+    // One that is idle, and one half of whose next request has come.
+    for comes in [false, true] {
+        let mut client = files.client_of(&server.address);
+        client.get("/keeps");
+        let lifetime = shared.kept();
+        if comes {
+            client.send("GET / HTTP/1.1\r\nHo");
+        }
+        lifetime.request_close();
+        if comes {
+            client.send("st: test\r\n\r\n");
+            let last = client.answer();
+            assert!(last.says_close());
+            assert_eq!(last.text(), "hello");
+        }
+        client.ends_with_fin();
+    }
+    server.ends_clean();
+}
+
+#[test]
+fn no_request_is_lost_over_tls_on_connections_that_handlers_end() {
+    let files = Files::new();
+    let (server, _) = server_with_tls(&files);
+    assert_eq!(lost(|| files.client_of(&server.address)), 0);
     server.ends_clean();
 }
 
