@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use anyhow::Context;
 use clap::{Args, ValueEnum};
-use lameduck_check::ledger::Ending;
 use lameduck_check::{Arrivals, Endpoint, Event, Observer, Outcome, Plan, RequestTemplate};
 use serde::Serialize;
 
@@ -131,26 +130,14 @@ struct Flooded {
 
 impl Flooded {
     fn of(server: &'static str, outcome: &Outcome) -> Flooded {
-        let rounds = &outcome.ledger.rounds;
-        let lost: Vec<u64> = rounds
-            .iter()
-            .map(|round| {
-                round
-                    .exchanges
-                    .iter()
-                    .filter(|it| it.ending.is_lost())
-                    .count() as u64
-            })
-            .collect();
-        let requests = rounds.iter().map(|round| round.exchanges.len() as u64);
-        let reset = rounds.iter().flat_map(|round| &round.exchanges);
+        let rounds = &outcome.trace.rounds;
+        let lost: Vec<u64> = rounds.iter().map(|round| round.tally.lost()).collect();
+        let reset = rounds.iter().map(|it| it.tally.reset_before_response);
         Flooded {
             server,
             rounds: outcome.rounds,
-            requests: requests.sum(),
-            reset: reset
-                .filter(|it| it.ending == Ending::ResetBeforeResponse)
-                .count() as u64,
+            requests: rounds.iter().map(|it| it.tally.requests()).sum(),
+            reset: reset.sum(),
             lost: lost.iter().sum(),
             clean_rounds: lost.iter().filter(|n| **n == 0).count() as u32,
             worst_round: lost.iter().copied().max().unwrap_or(0),

@@ -7,7 +7,7 @@ use std::time::Duration;
 use lameduck_check::Judgement;
 use lameduck_check::ledger::Lane;
 
-use peer::{faulty, outcome, told};
+use peer::{faulty, outcome, outcome_and_rounds, told};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn accept_lossless_is_broken_by_a_listener_that_stays_and_accepts_nobody() {
@@ -15,12 +15,12 @@ async fn accept_lossless_is_broken_by_a_listener_that_stays_and_accepts_nobody()
     peer::with_grace(&mut plan, 8);
     // Its queue has room for the first hundred.
     plan.clients.per_request = 20;
-    let outcome = outcome(&plan).await;
+    let (outcome, rounds) = outcome_and_rounds(&plan).await;
     let verdict = outcome.verdict("accept-lossless").expect("it is judged");
     assert_eq!(verdict.judgement, Judgement::Broken, "{}", told(&outcome));
     assert!(outcome.tally.unanswered > 0, "{}", told(&outcome));
     // Nobody was refused before the listener was gone.
-    let round = &outcome.ledger.rounds[0];
+    let round = &rounds[0];
     let refused = round.first_refusal().map(|at| round.at_ms(at));
     assert!(
         refused.is_none_or(|at_ms| at_ms > 4000.0),
@@ -31,8 +31,8 @@ async fn accept_lossless_is_broken_by_a_listener_that_stays_and_accepts_nobody()
 
 #[tokio::test(flavor = "multi_thread")]
 async fn arrivals_do_not_wait_for_the_answers_of_a_target_that_slows_down() {
-    let outcome = outcome(&faulty("slows")).await;
-    let round = &outcome.ledger.rounds[0];
+    let (outcome, rounds) = outcome_and_rounds(&faulty("slows")).await;
+    let round = &rounds[0];
     let begun = |from_ms: f64, until_ms: f64| {
         let arrivals = round.exchanges.iter().filter(|exchange| {
             let at_ms = round.at_ms(exchange.intended);

@@ -184,7 +184,7 @@ async fn within_grace_is_broken_by_a_target_that_does_not_react() {
     let mut plan = faulty("deaf");
     plan.grace = Duration::from_millis(500);
     let outcome = breaks(plan, "within-grace").await;
-    assert!(outcome.ledger.rounds[0].exit.killed);
+    assert!(outcome.trace.rounds[0].exit.killed);
     // What the prover itself cut off by killing is not held against the target.
     assert_eq!(outcome.tally.reset_before_response, 0, "{}", told(&outcome));
 }

@@ -50,7 +50,7 @@ async fn jobs_accounted_is_kept_when_what_a_stop_leaves_is_done_by_the_next_star
     assert_eq!(verdict.judgement, Judgement::Kept, "{}", told(&outcome));
     assert!(verdict.trials >= 20, "{}", told(&outcome));
     let audits: Vec<_> = outcome
-        .ledger
+        .trace
         .rounds
         .iter()
         .filter_map(|round| round.audit.as_ref())

@@ -1,6 +1,7 @@
-//! The account of everything the clients saw, round by round. Every verdict is read from here.
+//! The account of everything the clients saw in a round. Every verdict is read from here, round by round.
 
 mod before;
+mod clock;
 mod doubt;
 mod event_stream;
 mod grpc;
@@ -10,7 +11,7 @@ mod socket;
 #[cfg(test)]
 pub(crate) mod specimen;
 mod tally;
-mod timeline;
+mod terms;
 
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -20,8 +21,10 @@ use bytes::Bytes;
 use crate::books::Audit;
 use crate::database::Sessions;
 use crate::request::RequestTemplate;
-use crate::target::{Exit, StopSignal};
-use crate::verdict::{Class, ConnectionUse, Evidence, Moment};
+use crate::target::Exit;
+use crate::verdict::{ConnectionUse, Evidence};
+
+pub(crate) use clock::RoundClock;
 
 pub use event_stream::EventStream;
 pub use grpc::{GrpcStatus, Health, HealthSample};
@@ -29,7 +32,7 @@ pub use lane::Lane;
 pub(crate) use latency::Latencies;
 pub use socket::{Close, Socket, Stall};
 pub use tally::Tally;
-pub use timeline::Slice;
+pub use terms::Terms;
 
 /// How a request ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -298,6 +301,15 @@ impl Round {
         self.signals.first().copied().unwrap_or(self.started)
     }
 
+    /// The moments of it that evidence is told by.
+    pub(crate) fn clock(&self) -> RoundClock {
+        RoundClock {
+            number: self.number,
+            signal: self.signalled(),
+            exit: self.exit.at,
+        }
+    }
+
     /// Something that was seen to go wrong in this round.
     pub(crate) fn evidence(
         &self,
@@ -305,23 +317,7 @@ impl Round {
         place: impl Into<String>,
         what: impl Into<String>,
     ) -> Evidence {
-        // Tenths of a microsecond are noise.
-        let at_ms = (self.at_ms(at) * 1e3).round() / 1e3;
-        Evidence {
-            round: self.number,
-            at_ms,
-            r#where: place.into(),
-            what: what.into(),
-            class: Class::Loss,
-            moment: match at {
-                at if at < self.signalled() => Moment::BeforeSignal,
-                at if at <= self.exit.at => Moment::Stopping,
-                _ => Moment::AfterExit,
-            },
-            lane: None,
-            connection: None,
-            failures: 1,
-        }
+        self.clock().evidence(at, place, what)
     }
 
     /// What became of a request, as evidence.
@@ -349,13 +345,15 @@ impl Round {
             .filter(move |exchange| exchange.ended >= signal)
     }
 
+    /// Whether it had any of these loads.
+    pub(crate) fn has_load(&self, lanes: &[Lane]) -> bool {
+        let mut exchanges = self.exchanges.iter();
+        exchanges.any(|exchange| lanes.contains(&exchange.lane))
+    }
+
     /// Milliseconds from the first signal to a moment; negative before it.
     pub fn at_ms(&self, moment: Instant) -> f64 {
-        let zero = self.signalled();
-        match moment.checked_duration_since(zero) {
-            Some(after) => after.as_secs_f64() * 1e3,
-            None => -(zero.duration_since(moment).as_secs_f64() * 1e3),
-        }
+        self.clock().at_ms(moment)
     }
 
     /// From the first signal to the target's end.
@@ -393,47 +391,5 @@ impl Round {
         const QUEUED: Duration = Duration::from_millis(50);
         let signal = self.signalled();
         signal.checked_sub(QUEUED + self.rtt).unwrap_or(signal)
-    }
-}
-
-/// The whole account of a run.
-#[derive(Clone, Debug)]
-pub struct Ledger {
-    /// The time the target had between signal and end.
-    pub grace: Duration,
-    /// The signal that was sent.
-    pub signal: StopSignal,
-    /// How long the surroundings may still send to a target that was signalled.
-    pub notice: Option<Duration>,
-    /// Whether liveness is asked where the target serves.
-    pub live_is_served: bool,
-    /// Exit codes that are right when nothing was let go: 128 + n for an end by signal n.
-    pub expected_exits: Vec<i32>,
-    /// Every round, in order.
-    pub rounds: Vec<Round>,
-}
-
-impl Ledger {
-    /// The rounds of one kind.
-    pub fn of(&self, kind: RoundKind) -> impl Iterator<Item = &Round> {
-        self.rounds.iter().filter(move |round| round.kind == kind)
-    }
-
-    /// The round trips that the loads had, in order.
-    pub fn rtts(&self) -> Vec<Duration> {
-        let mut rtts: Vec<Duration> = self.load_rounds().map(|round| round.rtt).collect();
-        rtts.dedup();
-        rtts
-    }
-
-    /// Whether a round under load had any of these loads.
-    pub(crate) fn has_load(&self, lanes: &[Lane]) -> bool {
-        let mut exchanges = self.load_rounds().flat_map(|round| &round.exchanges);
-        exchanges.any(|exchange| lanes.contains(&exchange.lane))
-    }
-
-    /// The rounds under load: those that most promises are read from.
-    pub fn load_rounds(&self) -> impl Iterator<Item = &Round> {
-        self.of(RoundKind::Load)
     }
 }

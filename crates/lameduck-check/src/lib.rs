@@ -2,8 +2,8 @@
 //!
 //! Rooms, from the ground up: [`wire`] (a connection with distance in it), `target` (the process), `load` (the
 //! clients, one file per kind), [`books`] (the target's own account of its orders), [`database`] (its sessions, as
-//! the database sees them), [`ledger`] (what was seen), `promise` (one file per promise), [`Verdict`], [`Rules`] (which
-//! verdicts count), [`report`].
+//! the database sees them), [`ledger`] (what was seen in a round), `promise` (one file per promise), [`Verdict`], [`Rules`] (which
+//! verdicts count), [`trace`] (what is kept of the rounds), [`report`].
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub mod books;
@@ -23,6 +23,7 @@ mod rules;
 mod run;
 mod settings;
 mod target;
+pub mod trace;
 mod verdict;
 pub mod wire;
 
@@ -31,7 +32,7 @@ pub use database::DatabaseError;
 pub use endpoint::{Endpoint, EndpointError};
 pub use error::CheckError;
 pub use explain::{Explanation, KnownFact, explain, promises};
-pub use ledger::Ledger;
+pub use ledger::Terms;
 pub use observer::{Event, Observer, Silent};
 pub use plan::{Arrivals, Clients, Plan};
 pub use request::RequestTemplate;

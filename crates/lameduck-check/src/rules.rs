@@ -98,6 +98,11 @@ impl Rules {
         verdict.class == Class::Loss && verdict.is_broken() && self.counts(verdict)
     }
 
+    /// Whether a failure of this promise would be such a loss.
+    pub(crate) fn counts_as_loss(&self, name: &str, class: Class) -> bool {
+        class == Class::Loss && self.judges(name) && !self.baseline.contains(name)
+    }
+
     /// What the verdicts come to.
     pub(crate) fn rule(&self, verdicts: &[Verdict]) -> Ruling {
         let count = |is: fn(&Verdict) -> bool| {

@@ -6,13 +6,17 @@ use std::time::Duration;
 
 use crate::books::Books;
 use crate::error::CheckError;
-use crate::ledger::{Ledger, Round, RoundKind, Tally};
+use crate::ledger::{Round, RoundKind, Tally, Terms};
 use crate::observer::{Event, Observer};
 use crate::plan::Plan;
-use crate::promise;
+use crate::promise::Jury;
 use crate::round;
 use crate::rules::{Rules, Ruling};
+use crate::trace::RunTrace;
 use crate::verdict::{Shutdowns, Verdict, trials_to_rule_out};
+
+/// From start to ready, where that was not seen.
+const START_UP: Duration = Duration::from_millis(100);
 
 /// What came of a run.
 #[derive(Clone, Debug)]
@@ -31,8 +35,10 @@ pub struct Outcome {
     pub cut_short: Option<String>,
     /// What of the verdicts counts.
     pub rules: Rules,
-    /// Everything that was seen.
-    pub ledger: Ledger,
+    /// What the target was held to.
+    pub terms: Terms,
+    /// What is kept of its rounds.
+    pub trace: RunTrace,
 }
 
 impl Outcome {
@@ -49,7 +55,7 @@ impl Outcome {
     pub fn losses(&self) -> Shutdowns {
         let counted = self.verdicts.iter().filter(|it| self.rules.is_loss(it));
         let lossy: BTreeSet<u32> = counted.flat_map(|it| it.failed_rounds.clone()).collect();
-        let rounds = self.ledger.load_rounds();
+        let rounds = self.trace.load_rounds();
         let failed = rounds.filter(|round| lossy.contains(&round.number)).count();
         Shutdowns::of(u64::from(self.rounds), failed as u64)
     }
@@ -88,24 +94,15 @@ async fn all_rounds(plan: &Plan, observer: &dyn Observer) -> Result<Outcome, Che
     observer.on(&Event::Planned {
         rounds: schedule.len() as u32,
     });
-    let mut ledger = Ledger {
-        grace: plan.grace,
-        signal: plan.signal,
-        notice: plan.notice,
-        live_is_served: plan
-            .live
-            .as_ref()
-            .is_some_and(|live| live.address == plan.url.address),
-        expected_exits: plan.expect_exit.clone(),
-        rounds: Vec::new(),
-    };
+    let terms = Terms::of(plan);
+    let mut jury = Jury::new(&terms);
+    let mut trace = RunTrace::default();
     let mut startup_turn = 0;
     let mut known = None;
     let mut cut_short = None;
-    let mut is_lossy = false;
     for (number, (kind, rtt)) in (1..).zip(schedule) {
         // The bound cannot be had any more.
-        if kind == RoundKind::Load && is_lossy && plan.until.is_some() {
+        if kind == RoundKind::Load && plan.until.is_some() && jury.has_lost(&plan.rules) {
             continue;
         }
         let plan = &Plan {
@@ -114,28 +111,29 @@ async fn all_rounds(plan: &Plan, observer: &dyn Observer) -> Result<Outcome, Che
         };
         let turn = startup_turn;
         startup_turn += u32::from(kind == RoundKind::Startup);
-        let round = match one_round(plan, observer, number, kind, &ledger, turn, known).await {
+        let round = match one_round(plan, observer, number, kind, &trace, turn, known).await {
             Ok(Some(round)) => round,
             Ok(None) => continue,
-            Err(error) if ledger.load_rounds().next().is_some() => {
+            Err(error) if trace.load_rounds().next().is_some() => {
                 cut_short = Some(format!("round {number} ({kind}): {error}"));
                 break;
             }
             Err(error) => return Err(error),
         };
         known = round.audit.as_ref().map(|audit| audit.opened).or(known);
-        ledger.rounds.push(round);
-        is_lossy |= plan.until.is_some() && last_loses(&mut ledger, &plan.rules);
+        jury.see(&round);
+        trace.see(&round, jury.has_lost_in(number, &plan.rules));
     }
     Ok(Outcome {
         target: plan.command.join(" "),
-        rounds: ledger.load_rounds().count() as u32,
+        rounds: trace.load_rounds().count() as u32,
         seed: plan.seed,
-        verdicts: promise::judge_all(&ledger, &plan.rules),
-        tally: Tally::of(ledger.load_rounds()),
+        verdicts: jury.verdicts(&plan.rules),
+        tally: trace.tally(),
         cut_short,
         rules: plan.rules.clone(),
-        ledger,
+        terms,
+        trace,
     })
 }
 
@@ -145,7 +143,7 @@ async fn one_round(
     observer: &dyn Observer,
     number: u32,
     kind: RoundKind,
-    ledger: &Ledger,
+    trace: &RunTrace,
     turn: u32,
     known: Option<Books>,
 ) -> Result<Option<Round>, CheckError> {
@@ -154,7 +152,8 @@ async fn one_round(
         RoundKind::Settle => round::settle::run(plan, observer, number, known).await?,
         RoundKind::Idle => round::idle::run(plan, observer, number).await?,
         RoundKind::Startup => {
-            let measured = measured_start_up(ledger);
+            // A signal after it would come too late.
+            let measured = trace.shortest_start_up().unwrap_or(START_UP);
             let turns = plan.startup_rounds;
             round::startup::run(plan, observer, number, measured, turn, turns).await?
         }
@@ -165,17 +164,6 @@ async fn one_round(
         },
     };
     Ok(Some(round))
-}
-
-/// Whether a client lost something in the last round, judged by itself.
-fn last_loses(ledger: &mut Ledger, rules: &Rules) -> bool {
-    let earlier = ledger.rounds.len().saturating_sub(1);
-    let last = ledger.rounds.split_off(earlier);
-    let earlier = std::mem::replace(&mut ledger.rounds, last);
-    let verdicts = promise::judge_all(ledger, rules);
-    let last = std::mem::replace(&mut ledger.rounds, earlier);
-    ledger.rounds.extend(last);
-    verdicts.iter().any(|it| rules.is_loss(it))
 }
 
 /// Which rounds a plan has, in order, each with its round trip.
@@ -221,14 +209,4 @@ fn schedule(plan: &Plan) -> Vec<(RoundKind, Duration)> {
             RoundKind::Stuck,
         ))
         .collect()
-}
-
-/// From start to ready, the shortest that was seen: a signal after it would come too late.
-fn measured_start_up(ledger: &Ledger) -> Duration {
-    ledger
-        .rounds
-        .iter()
-        .filter_map(|round| Some(round.ready_at?.saturating_duration_since(round.started)))
-        .min()
-        .unwrap_or(Duration::from_millis(100))
 }

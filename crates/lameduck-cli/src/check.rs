@@ -36,8 +36,8 @@ pub(crate) fn run(args: CheckArgs) -> Result<ExitCode> {
         return Ok(run::interrupted());
     };
     let look = screen::look();
-    if wants_timeline && let Some(round) = outcome.ledger.load_rounds().next() {
-        println!("{}", report::timeline(&outcome.ledger, round, &[], look));
+    if wants_timeline && let Some(round) = outcome.trace.load_rounds().next() {
+        println!("{}", report::timeline(&outcome.terms, round, &[], look));
     }
     print!("{}", report::table(&outcome, look));
     // After the table: that comes out whatever becomes of a file.

@@ -81,7 +81,7 @@ fn in_words(round: &Round) -> String {
         .iter()
         .filter(|exchange| exchange.ending.is_lost())
         .count();
-    let Tally { ok, ok_close, .. } = Tally::of([round]);
+    let Tally { ok, ok_close, .. } = Tally::of(&round.exchanges);
     let books = match round.audit.as_ref().and_then(|audit| audit.closed) {
         Some(books) => format!("; its books then: {books}"),
         None => String::new(),

@@ -1,10 +1,12 @@
 //! Plans for the peers, each on free ports of its own.
 
 use std::net::{SocketAddr, TcpListener};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use lameduck_check::ledger::Round;
 use lameduck_check::{
-    Clients, Endpoint, Judgement, Outcome, Plan, RequestTemplate, Silent, report, run,
+    Clients, Endpoint, Event, Judgement, Observer, Outcome, Plan, RequestTemplate, report, run,
 };
 
 /// An address that was free a moment ago.
@@ -73,18 +75,38 @@ pub fn with_grace(plan: &mut Plan, seconds: u64) {
 /// Runs it. Once more if something is undecided: on a busy machine the prover may itself have stood still, and says
 /// so.
 pub async fn outcome(plan: &Plan) -> Outcome {
+    outcome_and_rounds(plan).await.0
+}
+
+/// As [`outcome`], with all that was seen in its rounds.
+pub async fn outcome_and_rounds(plan: &Plan) -> (Outcome, Vec<Round>) {
     const TRIES: u32 = 5;
     let mut tries = 1;
     loop {
-        let outcome = run(plan, &Silent)
+        let keeper = Keeper::default();
+        let outcome = run(plan, &keeper)
             .await
             .unwrap_or_else(|error| panic!("{error}"));
         let mut verdicts = outcome.verdicts.iter();
         let is_undecided = verdicts.any(|it| it.judgement == Judgement::Undecided);
         if !is_undecided || tries == TRIES {
-            return outcome;
+            let rounds = keeper.0.into_inner();
+            return (outcome, rounds.unwrap_or_else(PoisonError::into_inner));
         }
         tries += 1;
+    }
+}
+
+/// Keeps every round whole.
+#[derive(Default)]
+struct Keeper(Mutex<Vec<Round>>);
+
+impl Observer for Keeper {
+    fn on(&self, event: &Event<'_>) {
+        if let Event::RoundEnded { round } = event {
+            let mut rounds = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            rounds.push((*round).clone());
+        }
     }
 }
 

@@ -1,9 +1,9 @@
-//! Ledgers made up for tests: moments are milliseconds from the signal.
+//! Rounds made up for tests: moments are milliseconds from the signal.
 
 use std::time::{Duration, Instant};
 
 use super::{
-    Close, Connection, Ending, Exchange, Lane, Ledger, Parting, Round, RoundKind, Sample, Socket,
+    Close, Connection, Ending, Exchange, Lane, Parting, Round, RoundKind, Sample, Socket, Terms,
 };
 use crate::request::RequestTemplate;
 use crate::target::{Exit, StopSignal};
@@ -11,13 +11,21 @@ use crate::target::{Exit, StopSignal};
 /// From the start to the signal.
 const LEAD: Duration = Duration::from_secs(10);
 
-pub(crate) fn ledger(rounds: Vec<Round>) -> Ledger {
-    Ledger {
-        grace: Duration::from_secs(30),
-        signal: StopSignal::Term,
-        notice: None,
-        live_is_served: false,
-        expected_exits: vec![0],
+/// A run made up for tests.
+pub(crate) struct MadeUp {
+    pub(crate) terms: Terms,
+    pub(crate) rounds: Vec<Round>,
+}
+
+pub(crate) fn ledger(rounds: Vec<Round>) -> MadeUp {
+    MadeUp {
+        terms: Terms {
+            grace: Duration::from_secs(30),
+            signal: StopSignal::Term,
+            notice: None,
+            live_is_served: false,
+            expected_exits: vec![0],
+        },
         rounds,
     }
 }

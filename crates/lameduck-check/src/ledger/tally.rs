@@ -1,6 +1,8 @@
 //! Requests counted by their end.
 
-use super::{Ending, Round};
+use std::ops::AddAssign;
+
+use super::{Ending, Exchange};
 
 /// How many requests of the load rounds ended in which way, before and after the signal.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
@@ -28,10 +30,10 @@ pub struct Tally {
 }
 
 impl Tally {
-    /// Counts every request of the given rounds.
-    pub fn of<'a>(rounds: impl IntoIterator<Item = &'a Round>) -> Self {
+    /// Counts requests.
+    pub fn of(exchanges: &[Exchange]) -> Self {
         let mut tally = Self::default();
-        for exchange in rounds.into_iter().flat_map(|round| &round.exchanges) {
+        for exchange in exchanges {
             *match exchange.ending {
                 Ending::Ok => &mut tally.ok,
                 Ending::OkClose => &mut tally.ok_close,
@@ -46,5 +48,31 @@ impl Tally {
             } += 1;
         }
         tally
+    }
+
+    /// Requests, however they ended.
+    pub fn requests(&self) -> u64 {
+        let honest = self.ok + self.ok_close + self.refused + self.unanswered;
+        honest + self.changed + self.status_5xx + self.lost()
+    }
+
+    /// Requests that were wholly written and got no whole response.
+    pub fn lost(&self) -> u64 {
+        self.reset_before_response + self.eof_before_response + self.truncated + self.timeout
+    }
+}
+
+impl AddAssign for Tally {
+    fn add_assign(&mut self, other: Self) {
+        self.ok += other.ok;
+        self.ok_close += other.ok_close;
+        self.refused += other.refused;
+        self.unanswered += other.unanswered;
+        self.reset_before_response += other.reset_before_response;
+        self.eof_before_response += other.eof_before_response;
+        self.truncated += other.truncated;
+        self.changed += other.changed;
+        self.status_5xx += other.status_5xx;
+        self.timeout += other.timeout;
     }
 }

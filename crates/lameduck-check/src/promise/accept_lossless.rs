@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use crate::ledger::{Ending, Lane, Ledger};
+use super::Promise;
+use crate::ledger::{Ending, Lane, Round, RoundKind};
 use crate::verdict::{Finding, Untried, Verdict};
 
 /// Loads that make connections around the signal.
@@ -17,10 +18,17 @@ const FRESH: &[Lane] = &[
 /// Who was asked for so long while the prover was awake had time to answer.
 const PATIENT: Duration = Duration::from_secs(2);
 
-pub(super) fn judge(ledger: &Ledger) -> Verdict {
-    let mut finding = Finding::new();
-    for round in ledger.load_rounds() {
-        finding.of(round);
+#[derive(Default)]
+pub(super) struct AcceptLossless {
+    is_asked: bool,
+}
+
+impl Promise for AcceptLossless {
+    fn see(&mut self, round: &Round, finding: &mut Finding) {
+        if round.kind != RoundKind::Load {
+            return;
+        }
+        self.is_asked |= round.has_load(FRESH);
         // One whose request was sent before was in flight: `inflight-completes` is about those.
         let queued = round.accepted_until();
         let fresh = round.since_signal().filter(|exchange| {
@@ -50,12 +58,15 @@ pub(super) fn judge(ledger: &Ledger) -> Verdict {
             }
         }
     }
-    finding.verdict(
-        "every connection that was established was served",
-        "connections were established, then ended unserved, or attempts got no answer at all",
-        match ledger.has_load(FRESH) {
-            true => Untried::missed("no connection was made around the signal"),
-            false => Untried::unasked("give --get PATH to test it"),
-        },
-    )
+
+    fn verdict(self: Box<Self>, finding: Finding) -> Verdict {
+        finding.verdict(
+            "every connection that was established was served",
+            "connections were established, then ended unserved, or attempts got no answer at all",
+            match self.is_asked {
+                true => Untried::missed("no connection was made around the signal"),
+                false => Untried::unasked("give --get PATH to test it"),
+            },
+        )
+    }
 }

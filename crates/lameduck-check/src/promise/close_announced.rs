@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use crate::ledger::{Ending, Ledger};
+use super::Promise;
+use crate::ledger::{Ending, Round, RoundKind};
 use crate::verdict::{Finding, Untried, Verdict};
 
 /// What the target has to notice the signal, beside the way there: servers look at their clock each 100 ms (uvicorn).
@@ -11,10 +12,17 @@ const NOTICE: Duration = Duration::from_millis(150);
 /// Until then a target on a busy machine may not have got round to it, in milliseconds after the signal.
 const BUSY_MS: f64 = 500.0;
 
-pub(super) fn judge(ledger: &Ledger) -> Verdict {
-    let mut finding = Finding::new();
-    for round in ledger.load_rounds() {
-        finding.of(round);
+#[derive(Default)]
+pub(super) struct CloseAnnounced {
+    is_asked: bool,
+}
+
+impl Promise for CloseAnnounced {
+    fn see(&mut self, round: &Round, finding: &mut Finding) {
+        if round.kind != RoundKind::Load {
+            return;
+        }
+        self.is_asked |= !round.exchanges.is_empty();
         let noticed = round.signalled() + NOTICE + round.rtt;
         for exchange in round.since_signal() {
             let was_late = exchange.lane.is_http1()
@@ -31,15 +39,17 @@ pub(super) fn judge(ledger: &Ledger) -> Verdict {
             }
         }
     }
-    finding.verdict(
-        "responses during the shutdown said Connection: close",
-        "responses late in the shutdown did not say Connection: close",
-        match ledger
-            .load_rounds()
-            .any(|round| !round.exchanges.is_empty())
-        {
-            true => Untried::missed("no request sent 150 ms or more after the signal was answered"),
-            false => Untried::unasked("give --get PATH to test it"),
-        },
-    )
+
+    fn verdict(self: Box<Self>, finding: Finding) -> Verdict {
+        finding.verdict(
+            "responses during the shutdown said Connection: close",
+            "responses late in the shutdown did not say Connection: close",
+            match self.is_asked {
+                true => {
+                    Untried::missed("no request sent 150 ms or more after the signal was answered")
+                }
+                false => Untried::unasked("give --get PATH to test it"),
+            },
+        )
+    }
 }

@@ -4,44 +4,54 @@
 //! holds against a session, by one that is still there 2 s after its process, and by each that the server counts as
 //! abandoned although its log names none: it is silent about idle ones.
 
+use super::Promise;
 use crate::database::{Session, Sessions};
-use crate::ledger::{Ledger, Round};
+use crate::ledger::Round;
 use crate::verdict::{Finding, Untried, Verdict};
 
-pub(super) fn judge(ledger: &Ledger) -> Verdict {
-    let mut finding = Finding::new();
-    let mut caveat = None;
-    let mut untried = Untried::unasked("give --postgres URL to test it");
-    for (round, watched) in ledger
-        .rounds
-        .iter()
-        .filter_map(|round| Some((round, round.sessions.as_ref()?)))
-    {
+#[derive(Default)]
+pub(super) struct DbClosed {
+    caveat: Option<String>,
+    missed: Option<String>,
+}
+
+impl Promise for DbClosed {
+    fn see(&mut self, round: &Round, finding: &mut Finding) {
+        let Some(watched) = &round.sessions else {
+            return;
+        };
         if let Some(trouble) = &watched.trouble {
-            untried = Untried::missed(trouble.clone());
-            continue;
+            self.missed = Some(trouble.clone());
+            return;
         }
         if watched.sessions.is_empty() {
-            untried = Untried::missed(
-                "the target had no session when the signal came: does it use the database that --postgres names?",
+            self.missed = Some(
+                "the target had no session when the signal came: does it use the database that --postgres names?"
+                    .to_owned(),
             );
         }
         if let Some(reason) = &watched.log_unseen {
-            caveat.get_or_insert_with(|| format!("; the server's log was not seen: {reason}"));
+            self.caveat
+                .get_or_insert_with(|| format!("; the server's log was not seen: {reason}"));
         } else if watched.bad_ends.is_none() {
-            caveat.get_or_insert_with(|| {
+            self.caveat.get_or_insert_with(|| {
                 "; before PostgreSQL 15 an idle session's end shows only at log_min_messages = debug1".to_owned()
             });
         }
-        finding.of(round);
-        judge_round(round, watched, &mut finding);
+        judge_round(round, watched, finding);
     }
-    let caveat = caveat.unwrap_or_default();
-    finding.verdict(
-        format!("every session ended with a goodbye{caveat}"),
-        format!("sessions ended without a goodbye, or were cut{caveat}"),
-        untried,
-    )
+
+    fn verdict(self: Box<Self>, finding: Finding) -> Verdict {
+        let caveat = self.caveat.unwrap_or_default();
+        finding.verdict(
+            format!("every session ended with a goodbye{caveat}"),
+            format!("sessions ended without a goodbye, or were cut{caveat}"),
+            match self.missed {
+                Some(why) => Untried::missed(why),
+                None => Untried::unasked("give --postgres URL to test it"),
+            },
+        )
+    }
 }
 
 fn judge_round(round: &Round, watched: &Sessions, finding: &mut Finding) {

@@ -1,19 +1,25 @@
 //! `download-completes`: a response half sent at the signal reaches its end.
 
-use crate::ledger::{Ending, Lane, Ledger};
+use super::Promise;
+use crate::ledger::{Ending, Lane, Round, RoundKind};
 use crate::verdict::{Finding, Untried, Verdict};
 
-pub(super) fn judge(ledger: &Ledger) -> Verdict {
-    let mut finding = Finding::new();
-    let mut is_tried = false;
-    for round in ledger.load_rounds() {
-        finding.of(round);
+#[derive(Default)]
+pub(super) struct DownloadCompletes {
+    is_asked: bool,
+}
+
+impl Promise for DownloadCompletes {
+    fn see(&mut self, round: &Round, finding: &mut Finding) {
+        if round.kind != RoundKind::Load {
+            return;
+        }
         for download in round
             .exchanges
             .iter()
             .filter(|exchange| exchange.lane == Lane::Download)
         {
-            is_tried = true;
+            self.is_asked = true;
             // At the target the response began half a round trip before the client saw it.
             let had_begun = download
                 .answered
@@ -27,12 +33,15 @@ pub(super) fn judge(ledger: &Ledger) -> Verdict {
             }
         }
     }
-    finding.verdict(
+
+    fn verdict(self: Box<Self>, finding: Finding) -> Verdict {
+        finding.verdict(
         "every response half read at the signal reached its end",
         "responses half read at the signal were cut",
-        match is_tried {
+        match self.is_asked {
             true => Untried::missed("no response was half read at the signal: give --stream a path whose response takes a second or so"),
             false => Untried::unasked("give --stream PATH to test it"),
         },
     )
+    }
 }

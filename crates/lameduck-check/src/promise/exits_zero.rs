@@ -5,30 +5,46 @@
 //! and Puma send themselves the signal anew. Whoever expects 143 accepts that, but not an end by the signal on the
 //! spot, which has the same status: there what was in flight is lost.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use crate::ledger::{Ledger, Round, RoundKind};
+use super::Promise;
+use crate::ledger::{Round, RoundKind, Terms};
 use crate::verdict::{Finding, Untried, Verdict};
 
 /// Who ends by a signal within this was ended by it. A process drains in no time too, but only if nothing is in flight.
 const ON_THE_SPOT: Duration = Duration::from_millis(100);
 
-pub(super) fn judge(ledger: &Ledger) -> Verdict {
-    let mut finding = Finding::new();
-    let mut codes = Vec::new();
-    let expected = &ledger.expected_exits;
-    let rounds = ledger.of(RoundKind::Load).chain(ledger.of(RoundKind::Idle));
-    // A target past its grace ends because its clients were sent away, or is killed: `within-grace` tells of it.
-    for round in rounds.filter(|round| round.signal_to_exit() < ledger.grace) {
-        finding.of(round);
+pub(super) struct ExitsZero {
+    terms: Terms,
+    /// Those that were seen and are right.
+    codes: BTreeSet<i32>,
+}
+
+impl ExitsZero {
+    pub(super) fn anew(terms: &Terms) -> Box<dyn Promise> {
+        Box::new(Self {
+            terms: terms.clone(),
+            codes: BTreeSet::new(),
+        })
+    }
+}
+
+impl Promise for ExitsZero {
+    fn see(&mut self, round: &Round, finding: &mut Finding) {
+        let is_about = matches!(round.kind, RoundKind::Load | RoundKind::Idle);
+        // A target past its grace ends because its clients were sent away, or is killed: `within-grace` tells of it.
+        if !is_about || round.signal_to_exit() >= self.terms.grace {
+            return;
+        }
         let code = round.exit.shell_code();
         let what = round.exit.describe();
-        let says_signal = code == 128 + ledger.signal.number();
+        let says_signal = code == 128 + self.terms.signal.number();
         if says_signal && died_on_the_spot(round) {
             let what = format!("{what}, on the spot: it was not asked to end, it was ended");
             finding.broken(round.evidence(round.exit.at, "target", what));
-        } else if expected.contains(&code) {
-            codes.push(code);
+        } else if self.terms.expected_exits.contains(&code) {
+            self.codes.insert(code);
             finding.kept();
         } else {
             let what = match says_signal {
@@ -41,20 +57,21 @@ pub(super) fn judge(ledger: &Ledger) -> Verdict {
             finding.broken(round.evidence(round.exit.at, "target", what));
         }
     }
-    codes.sort_unstable();
-    codes.dedup();
-    finding.verdict(
-        format!("exit {} each time", told(&codes)),
-        format!(
-            "the exit status was not {} although all work could end",
-            told(expected)
-        ),
-        Untried::missed("the target never ended by itself within its grace"),
-    )
+
+    fn verdict(self: Box<Self>, finding: Finding) -> Verdict {
+        finding.verdict(
+            format!("exit {} each time", told(&self.codes)),
+            format!(
+                "the exit status was not {} although all work could end",
+                told(&self.terms.expected_exits)
+            ),
+            Untried::missed("the target never ended by itself within its grace"),
+        )
+    }
 }
 
-fn told(codes: &[i32]) -> String {
-    let codes: Vec<String> = codes.iter().map(i32::to_string).collect();
+fn told<'a>(codes: impl IntoIterator<Item = &'a i32>) -> String {
+    let codes: Vec<String> = codes.into_iter().map(i32::to_string).collect();
     codes.join(" or ")
 }
 

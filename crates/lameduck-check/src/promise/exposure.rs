@@ -2,19 +2,30 @@
 
 use std::time::Duration;
 
-use crate::ledger::Ledger;
+use crate::ledger::Round;
 
 /// Below this a close and a request have no time to cross each other.
 const NEAR: Duration = Duration::from_millis(1);
 
-/// What is to be said of requests that a close may cross, by the round trips of the rounds.
-pub(super) fn of_crossing(ledger: &Ledger) -> &'static str {
-    let mut rtts = ledger.load_rounds().map(|round| round.rtt);
-    match rtts.any(|rtt| rtt >= NEAR) {
-        true => "",
-        false => {
-            "; but without a round trip a close crosses a request within microseconds, so next to nothing was exposed: \
-             try --rtt 40ms"
+/// Whether a close may have crossed a request, as far as the round trips of the rounds go.
+#[derive(Default)]
+pub(super) struct Crossing {
+    was_possible: bool,
+}
+
+impl Crossing {
+    pub(super) fn see(&mut self, round: &Round) {
+        self.was_possible |= round.rtt >= NEAR;
+    }
+
+    /// What is to be said of it.
+    pub(super) fn remark(&self) -> &'static str {
+        match self.was_possible {
+            true => "",
+            false => {
+                "; but without a round trip a close crosses a request within microseconds, so next to nothing was exposed: \
+                 try --rtt 40ms"
+            }
         }
     }
 }

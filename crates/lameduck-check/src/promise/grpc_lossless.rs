@@ -8,20 +8,27 @@
 
 use std::time::Duration;
 
-use crate::ledger::{Ending, Exchange, Health, HealthSample, Lane, Ledger, Round};
+use super::Promise;
+use crate::ledger::{Ending, Exchange, Health, HealthSample, Lane, Round, RoundKind};
 use crate::verdict::{Finding, Untried, Verdict};
 
 /// "At once", as for readiness.
 const AT_ONCE: Duration = Duration::from_millis(500);
 
-pub(super) fn judge(ledger: &Ledger) -> Verdict {
-    let mut finding = Finding::new();
-    let mut told = "health was not answered after the signal".to_owned();
-    let mut is_tried = false;
-    for round in ledger.load_rounds() {
-        finding.of(round);
+#[derive(Default)]
+pub(super) struct GrpcLossless {
+    is_asked: bool,
+    /// What is to be said of health.
+    health: Option<String>,
+}
+
+impl Promise for GrpcLossless {
+    fn see(&mut self, round: &Round, finding: &mut Finding) {
+        if round.kind != RoundKind::Load {
+            return;
+        }
         let is_grpc = |exchange: &Exchange| matches!(exchange.lane, Lane::Grpc | Lane::GrpcStream);
-        is_tried |= round.exchanges.iter().any(is_grpc);
+        self.is_asked |= round.exchanges.iter().any(is_grpc);
         for call in round.since_signal().filter(|exchange| is_grpc(exchange)) {
             match call.ending {
                 Ending::Refused | Ending::Unanswered | Ending::Unprocessed => {}
@@ -34,25 +41,31 @@ pub(super) fn judge(ledger: &Ledger) -> Verdict {
             Health::Missing(why) => Some(why),
             _ => None,
         }) {
-            told = format!("health is left out, grpc.health.v1.Health/Check: {missing}");
-            continue;
+            let what = format!("health is left out, grpc.health.v1.Health/Check: {missing}");
+            self.health = Some(what);
+            return;
         }
         if let Some(sample) = still_serving(round) {
             let what = "SERVING, half a second or more after the signal";
             finding.broken(round.evidence(sample.answered, "grpc.health.v1.Health/Check", what));
         } else if says_not_serving(round) {
-            told = "health said NOT_SERVING".to_owned();
+            self.health = Some("health said NOT_SERVING".to_owned());
             finding.kept();
         }
     }
-    finding.verdict(
+
+    fn verdict(self: Box<Self>, finding: Finding) -> Verdict {
+        let health = self.health.as_deref();
+        let told = health.unwrap_or("health was not answered after the signal");
+        finding.verdict(
         format!("every call that it took ended with a status; {told}"),
         "calls were lost or ended UNAVAILABLE, or health went on saying SERVING",
-        match is_tried {
+        match self.is_asked {
             true => Untried::missed("no call was under way at the signal: name one that takes longer, or give a round trip (--rtt 40ms)"),
             false => Untried::unasked("give --grpc or --grpc-stream package.Service/Method to test it"),
         },
     )
+    }
 }
 
 fn is_a_stream_that_had_begun(call: &Exchange) -> bool {

@@ -1,12 +1,20 @@
 //! `h2-lossless`: HTTP/2: no stream is lost. Streams that the target sent back unprocessed are no loss.
 
-use crate::ledger::{Ending, Lane, Ledger};
+use super::Promise;
+use crate::ledger::{Ending, Lane, Round, RoundKind};
 use crate::verdict::{Finding, Untried, Verdict};
 
-pub(super) fn judge(ledger: &Ledger) -> Verdict {
-    let mut finding = Finding::new();
-    for round in ledger.load_rounds() {
-        finding.of(round);
+#[derive(Default)]
+pub(super) struct H2Lossless {
+    is_asked: bool,
+}
+
+impl Promise for H2Lossless {
+    fn see(&mut self, round: &Round, finding: &mut Finding) {
+        if round.kind != RoundKind::Load {
+            return;
+        }
+        self.is_asked |= round.has_load(&[Lane::H2]);
         for stream in round
             .since_signal()
             .filter(|exchange| exchange.lane == Lane::H2)
@@ -19,12 +27,15 @@ pub(super) fn judge(ledger: &Ledger) -> Verdict {
             }
         }
     }
-    finding.verdict(
-        "every stream was answered, or sent back unprocessed",
-        "streams were neither answered nor sent back as unprocessed",
-        match ledger.has_load(&[Lane::H2]) {
-            true => Untried::missed("no stream ended after the signal"),
-            false => Untried::unasked("give --h2, with --get PATH, to test it"),
-        },
-    )
+
+    fn verdict(self: Box<Self>, finding: Finding) -> Verdict {
+        finding.verdict(
+            "every stream was answered, or sent back unprocessed",
+            "streams were neither answered nor sent back as unprocessed",
+            match self.is_asked {
+                true => Untried::missed("no stream ended after the signal"),
+                false => Untried::unasked("give --h2, with --get PATH, to test it"),
+            },
+        )
+    }
 }

@@ -6,7 +6,8 @@
 
 use std::time::{Duration, Instant};
 
-use crate::ledger::{Lane, Ledger, Round, RoundKind};
+use super::Promise;
+use crate::ledger::{Lane, Round, RoundKind, Terms};
 use crate::verdict::{Finding, Untried, Verdict};
 
 /// Some have a timer of 5 s of their own (Go's net/http): what is as long as that is told, and not a toss of a coin.
@@ -15,11 +16,28 @@ const LIMIT_PAST_GRACE: Duration = Duration::from_secs(1);
 /// Whose connection is open for so long after the last real work is who it waits for.
 const HOSTAGE: Duration = Duration::from_millis(900);
 
-pub(super) fn judge(ledger: &Ledger) -> Verdict {
-    let mut finding = Finding::new();
-    let mut longest = Duration::ZERO;
-    for round in ledger.of(RoundKind::Idle) {
-        finding.of(round);
+pub(super) struct IdleExits {
+    grace: Duration,
+    is_asked: bool,
+    longest: Duration,
+}
+
+impl IdleExits {
+    pub(super) fn anew(terms: &Terms) -> Box<dyn Promise> {
+        Box::new(Self {
+            grace: terms.grace,
+            is_asked: false,
+            longest: Duration::ZERO,
+        })
+    }
+}
+
+impl Promise for IdleExits {
+    fn see(&mut self, round: &Round, finding: &mut Finding) {
+        if round.kind != RoundKind::Idle {
+            return;
+        }
+        self.is_asked = true;
         let last_response = round
             .since_signal()
             .filter(|exchange| exchange.ending.is_answered())
@@ -30,8 +48,8 @@ pub(super) fn judge(ledger: &Ledger) -> Verdict {
             .max()
             .unwrap_or(round.signalled());
         let lingered = round.exit.at.saturating_duration_since(work_over);
-        longest = longest.max(lingered);
-        let is_late = round.signal_to_exit() >= ledger.grace;
+        self.longest = self.longest.max(lingered);
+        let is_late = round.signal_to_exit() >= self.grace;
         let limit = if is_late { LIMIT_PAST_GRACE } else { LIMIT };
         if lingered > limit {
             let end = match round.exit.killed {
@@ -52,20 +70,23 @@ pub(super) fn judge(ledger: &Ledger) -> Verdict {
             finding.kept();
         }
     }
-    finding.verdict(
+
+    fn verdict(self: Box<Self>, finding: Finding) -> Verdict {
+        finding.verdict(
         format!(
             "idle, half-open and slow-loris peers held nobody hostage: gone {:.1} s after the last real work, of {} s",
-            longest.as_secs_f64(),
+            self.longest.as_secs_f64(),
             LIMIT.as_secs()
         ),
         "peers without work kept the target from ending within 8 s of its last real work",
-        match ledger.of(RoundKind::Idle).next() {
-            Some(_) => Untried::missed(
+        match self.is_asked {
+            true => Untried::missed(
                 "real work went on past the grace, so nothing can be said of idle peers",
             ),
-            None => Untried::unasked("give --idle N (N above 0) to test it"),
+            false => Untried::unasked("give --idle N (N above 0) to test it"),
         },
     )
+    }
 }
 
 /// The peers whose connections were still open at a moment, in words.

@@ -8,16 +8,33 @@
 use std::cell::LazyCell;
 use std::time::Duration;
 
-use crate::ledger::{Ending, Lane, Latencies, Ledger};
+use super::Promise;
+use crate::ledger::{Ending, Lane, Latencies, Round, RoundKind};
 use crate::verdict::{Finding, Untried, Verdict};
 
 /// A timer's grain, and the time a busy machine takes to wake somebody.
 const MARGIN: Duration = Duration::from_millis(5);
 
-pub(super) fn judge(ledger: &Ledger) -> Verdict {
-    let mut finding = Finding::new();
-    for round in ledger.load_rounds() {
-        finding.of(round);
+/// Loads whose requests may be in flight at the signal.
+const LOADS: &[Lane] = &[
+    Lane::KeepAlive,
+    Lane::Pool,
+    Lane::PerRequest,
+    Lane::Slow,
+    Lane::Order,
+];
+
+#[derive(Default)]
+pub(super) struct InflightCompletes {
+    is_asked: bool,
+}
+
+impl Promise for InflightCompletes {
+    fn see(&mut self, round: &Round, finding: &mut Finding) {
+        if round.kind != RoundKind::Load {
+            return;
+        }
+        self.is_asked |= round.has_load(LOADS);
         let signal = round.signalled();
         // Asked for only where something was lost.
         let queued = LazyCell::new(|| Latencies::before_the_signal(round).saturation());
@@ -58,14 +75,17 @@ pub(super) fn judge(ledger: &Ledger) -> Verdict {
             }
         }
     }
-    finding.verdict(
+
+    fn verdict(self: Box<Self>, finding: Finding) -> Verdict {
+        finding.verdict(
         "every request it received got its whole response",
         "requests it had received got no whole response, or an error",
-        match ledger.has_load(&[Lane::KeepAlive, Lane::Pool, Lane::PerRequest, Lane::Slow, Lane::Order]) {
+        match self.is_asked {
             true => Untried::missed(
                 "no request was in flight at the signal: give --slow a path that takes a second or so",
             ),
             false => Untried::unasked("give --slow PATH or --get PATH to test it"),
         },
     )
+    }
 }

@@ -5,68 +5,111 @@
 //! time. Orders that were not answered may be there or not. Receipts sent twice are counted, not judged: jobs are
 //! done at least once.
 
-use std::time::Instant;
-
+use super::Promise;
 use crate::books::{self, Audit, Books};
-use crate::ledger::{Exchange, Lane, Ledger, Round};
+use crate::ledger::{Exchange, Lane, Round, RoundClock};
 use crate::verdict::{Finding, Untried, Verdict};
 
 /// Ids shown, of those that are missing.
 const NAMED: usize = 5;
 
-/// What went wrong with how many orders, and when it showed.
+/// What went wrong with how many orders, and where it showed.
 struct Complaint {
     orders: u64,
-    at: Instant,
     place: &'static str,
     what: String,
 }
 
-pub(super) fn judge(ledger: &Ledger) -> Verdict {
-    let mut finding = Finding::new();
-    let (mut twice, mut left, mut by_count) = (0, 0, 0);
-    let mut is_audited = false;
-    let audited: Vec<(&Round, &Audit)> = ledger
-        .rounds
-        .iter()
-        .filter_map(|round| Some((round, round.audit.as_ref()?)))
-        .collect();
-    for (index, &(round, audit)) in audited.iter().enumerate() {
-        let Some(closed) = audit.closed else { continue };
-        is_audited = true;
-        finding.of(round);
-        let acknowledged = acknowledged(round).count() as u64;
-        by_count += u64::from(audit.listed.is_none());
-        let next = audited.get(index + 1).map(|(_, next)| *next);
-        let next = next.filter(|_| audit.goes_on);
-        let complaints = complaints(round, audit, &closed, next, acknowledged);
+/// A round whose books were closed, and what was acknowledged in it.
+struct ClosedRound {
+    clock: RoundClock,
+    opened: Books,
+    closed: Books,
+    acknowledged: u64,
+    /// How many of those the books do not list, and the names of a few; `None` where they list no ids at all.
+    missing: Option<(u64, Vec<String>)>,
+}
+
+#[derive(Default)]
+pub(super) struct JobsAccounted {
+    is_asked: bool,
+    /// Receipts sent again, and jobs left to the next start.
+    twice: u64,
+    left: u64,
+    /// Rounds whose books list no ids.
+    by_count: u64,
+    /// The last round, if the next start is to finish what it left.
+    unsettled: Option<ClosedRound>,
+}
+
+impl Promise for JobsAccounted {
+    fn see(&mut self, round: &Round, finding: &mut Finding) {
+        let Some(audit) = &round.audit else {
+            return;
+        };
+        if let Some(before) = self.unsettled.take() {
+            self.settle(before, Some(audit), finding);
+        }
+        let Some(closed) = audit.closed else {
+            return;
+        };
+        self.is_asked = true;
+        self.by_count += u64::from(audit.listed.is_none());
+        let closed_round = ClosedRound {
+            clock: round.clock(),
+            opened: audit.opened,
+            closed,
+            acknowledged: acknowledged(round).count() as u64,
+            missing: missing_by_id(round, audit),
+        };
+        match audit.goes_on {
+            true => self.unsettled = Some(closed_round),
+            false => self.settle(closed_round, None, finding),
+        }
+    }
+
+    fn verdict(mut self: Box<Self>, mut finding: Finding) -> Verdict {
+        if let Some(last) = self.unsettled.take() {
+            self.settle(last, None, &mut finding);
+        }
+        let figures = format!(
+            "{} left to the next start, {} sent again",
+            counted(self.left, "job"),
+            counted(self.twice, "receipt")
+        );
+        let how = match self.by_count {
+            0 => "",
+            _ => ", by count: the books list no ids",
+        };
+        finding.verdict(
+            format!("every acknowledged order has its receipt or its job{how}; {figures}"),
+            format!("acknowledged orders were lost, or their jobs; {figures}"),
+            match self.is_asked {
+                true => {
+                    Untried::missed("no order was acknowledged: does --post name what places one?")
+                }
+                false => Untried::unasked("give --ledger COMMAND to test it"),
+            },
+        )
+    }
+}
+
+impl JobsAccounted {
+    /// Judges a round, by what the next start found and made of it where there is one.
+    fn settle(&mut self, round: ClosedRound, next: Option<&Audit>, finding: &mut Finding) {
+        finding.of(round.clock.number);
+        let complaints = complaints(&round, next);
         let broken: u64 = complaints.iter().map(|complaint| complaint.orders).sum();
-        finding.kept_times(acknowledged.saturating_sub(broken));
+        finding.kept_times(round.acknowledged.saturating_sub(broken));
         for complaint in complaints {
-            let evidence = round.evidence(complaint.at, complaint.place, complaint.what);
+            let clock = &round.clock;
+            let evidence = clock.evidence(clock.exit, complaint.place, complaint.what);
             finding.broken_times(complaint.orders, evidence);
         }
-        let last = next.map_or(closed, |next| next.opened);
-        twice += last.duplicates.saturating_sub(audit.opened.duplicates);
-        left += closed.pending + closed.running;
+        let last = next.map_or(round.closed, |next| next.opened);
+        self.twice += last.duplicates.saturating_sub(round.opened.duplicates);
+        self.left += round.closed.pending + round.closed.running;
     }
-    let figures = format!(
-        "{} left to the next start, {} sent again",
-        counted(left, "job"),
-        counted(twice, "receipt")
-    );
-    let how = match by_count {
-        0 => "",
-        _ => ", by count: the books list no ids",
-    };
-    finding.verdict(
-        format!("every acknowledged order has its receipt or its job{how}; {figures}"),
-        format!("acknowledged orders were lost, or their jobs; {figures}"),
-        match is_audited {
-            true => Untried::missed("no order was acknowledged: does --post name what places one?"),
-            false => Untried::unasked("give --ledger COMMAND to test it"),
-        },
-    )
 }
 
 /// Orders that the target said it has. The head of the answer is enough: it says so.
@@ -79,7 +122,7 @@ fn acknowledged(round: &Round) -> impl Iterator<Item = &Exchange> {
 /// The orders that were acknowledged and are not among those that the books list, each by the prover's own id. `None`
 /// where the books list none: then only counts can be compared, and what was lost may hide behind what was entered and
 /// not answered.
-fn missing_by_id(round: &Round, audit: &Audit) -> Option<Vec<String>> {
+fn missing_by_id(round: &Round, audit: &Audit) -> Option<(u64, Vec<String>)> {
     let listed = audit.listed.as_ref()?;
     let is_missing = |exchange: &&Exchange| {
         let ours = exchange.request.id().is_some_and(|id| listed.contains(id));
@@ -90,7 +133,9 @@ fn missing_by_id(round: &Round, audit: &Audit) -> Option<Vec<String>> {
         let id = exchange.request.id().map(str::to_owned);
         id.unwrap_or_else(|| exchange.place())
     };
-    Some(acknowledged(round).filter(is_missing).map(name).collect())
+    let missing: Vec<&Exchange> = acknowledged(round).filter(is_missing).collect();
+    let named = missing.iter().take(NAMED).copied().map(name).collect();
+    Some((missing.len() as u64, named))
 }
 
 /// The id that the target gave an order: `{"id":…}`.
@@ -99,35 +144,31 @@ fn answered_id(exchange: &Exchange) -> Option<String> {
     Some(books::written(body.get_mut("id")?.take()))
 }
 
-fn complaints(
-    round: &Round,
-    audit: &Audit,
-    closed: &Books,
-    next: Option<&Audit>,
-    acknowledged: u64,
-) -> Vec<Complaint> {
+fn complaints(round: &ClosedRound, next: Option<&Audit>) -> Vec<Complaint> {
     const AFTER_END: &str = "ledger after the end";
     const AFTER_START: &str = "ledger after the next start";
-    let opened = &audit.opened;
-    let at = round.exit.at;
+    let ClosedRound {
+        opened,
+        closed,
+        acknowledged,
+        missing,
+        ..
+    } = round;
     let mut complaints = Vec::new();
     let mut complain = |orders, place, what| {
         if orders > 0 {
             complaints.push(Complaint {
                 orders,
-                at,
                 place,
                 what,
             });
         }
     };
-    match missing_by_id(round, audit) {
-        Some(ids) => {
-            let missing = ids.len() as u64;
-            let named: Vec<&str> = ids.iter().take(NAMED).map(String::as_str).collect();
+    match missing {
+        Some((missing, named)) => {
             let named = named.join(", ");
             complain(
-                missing,
+                *missing,
                 AFTER_END,
                 format!("{missing} of {acknowledged} acknowledged orders are not in it: {named}"),
             );

@@ -1,17 +1,28 @@
 //! `keepalive-lossless`: no request on a reused connection is lost, at any round-trip time.
 
-use super::exposure;
-use crate::ledger::{Lane, Ledger};
+use super::Promise;
+use super::exposure::Crossing;
+use crate::ledger::{Lane, Round, RoundKind};
 use crate::verdict::{Finding, Untried, Verdict};
 
-pub(super) fn judge(ledger: &Ledger) -> Verdict {
-    let mut finding = Finding::new();
-    for round in ledger.load_rounds() {
-        finding.of(round);
+/// Loads that keep their connections.
+const KEPT: &[Lane] = &[Lane::KeepAlive, Lane::Pool, Lane::Order];
+
+#[derive(Default)]
+pub(super) struct KeepaliveLossless {
+    is_asked: bool,
+    crossing: Crossing,
+}
+
+impl Promise for KeepaliveLossless {
+    fn see(&mut self, round: &Round, finding: &mut Finding) {
+        if round.kind != RoundKind::Load {
+            return;
+        }
+        self.is_asked |= round.has_load(KEPT);
+        self.crossing.see(round);
         let reused = round.since_signal().filter(|exchange| {
-            matches!(exchange.lane, Lane::KeepAlive | Lane::Pool | Lane::Order)
-                && exchange.reused
-                && exchange.written.is_some()
+            KEPT.contains(&exchange.lane) && exchange.reused && exchange.written.is_some()
         });
         for exchange in reused {
             match exchange.ending.is_lost() {
@@ -20,15 +31,20 @@ pub(super) fn judge(ledger: &Ledger) -> Verdict {
             }
         }
     }
-    finding.verdict(
-        format!(
-            "every request on a reused connection was answered{}",
-            exposure::of_crossing(ledger)
-        ),
-        "requests on reused connections crossed a close on its way",
-        match ledger.has_load(&[Lane::KeepAlive, Lane::Pool, Lane::Order]) {
-            true => Untried::missed("no request was made on a reused connection after the signal"),
-            false => Untried::unasked("give --get PATH to test it"),
-        },
-    )
+
+    fn verdict(self: Box<Self>, finding: Finding) -> Verdict {
+        finding.verdict(
+            format!(
+                "every request on a reused connection was answered{}",
+                self.crossing.remark()
+            ),
+            "requests on reused connections crossed a close on its way",
+            match self.is_asked {
+                true => {
+                    Untried::missed("no request was made on a reused connection after the signal")
+                }
+                false => Untried::unasked("give --get PATH to test it"),
+            },
+        )
+    }
 }

@@ -1,22 +1,27 @@
 //! `lame-duck-serves`: while readiness fails and until the listener closes, everything is served as before: with the same answers, and
 //! about as fast.
 
-use crate::ledger::{Ending, Latencies, Ledger};
+use super::Promise;
+use crate::ledger::{Ending, Latencies, Round, RoundKind};
 use crate::verdict::{Finding, Untried, Verdict};
 
-pub(super) fn judge(ledger: &Ledger) -> Verdict {
-    let mut finding = Finding::new();
-    let is_watched = ledger
-        .load_rounds()
-        .any(|round| !round.readiness.is_empty());
-    for round in ledger.load_rounds() {
-        finding.of(round);
+#[derive(Default)]
+pub(super) struct LameDuckServes {
+    is_asked: bool,
+}
+
+impl Promise for LameDuckServes {
+    fn see(&mut self, round: &Round, finding: &mut Finding) {
+        if round.kind != RoundKind::Load {
+            return;
+        }
+        self.is_asked |= !round.readiness.is_empty();
         let signal = round.signalled();
         // Gone is not lame: only an answer that says "not ready" begins the phase.
         let lame = round.readiness.iter().find(|sample| {
             sample.asked >= signal && matches!(sample.status, Ok(status) if status != 200)
         });
-        let Some(lame) = lame else { continue };
+        let Some(lame) = lame else { return };
         let closed = round.closed_at();
         let before = Latencies::before_the_signal(round);
         for exchange in round
@@ -46,12 +51,15 @@ pub(super) fn judge(ledger: &Ledger) -> Verdict {
             }
         }
     }
-    finding.verdict(
+
+    fn verdict(self: Box<Self>, finding: Finding) -> Verdict {
+        finding.verdict(
         "everything that came between readiness failing and the listener closing was served",
         "requests that came between readiness failing and the listener closing were not served as before",
-        match is_watched {
+        match self.is_asked {
             true => Untried::missed("no request fell between readiness failing and the listener closing: give the target a lame-duck phase (LAMEDUCK_LAME_DUCK=1s)"),
             false => Untried::unasked("give --ready URL to test it"),
         },
     )
+    }
 }

@@ -2,22 +2,40 @@
 
 use std::time::Duration;
 
-use crate::ledger::Ledger;
+use super::Promise;
+use crate::ledger::{Round, RoundKind, Terms};
 use crate::verdict::{Finding, Untried, Verdict};
 
 /// A process closes its sockets a moment before its end can be seen.
 const TOLERANCE: Duration = Duration::from_millis(20);
 
-pub(super) fn judge(ledger: &Ledger) -> Verdict {
-    let mut finding = Finding::new();
-    for round in ledger.load_rounds() {
-        finding.of(round);
+pub(super) struct LiveHolds {
+    is_asked: bool,
+    /// Whether liveness is asked where the target serves.
+    is_served: bool,
+}
+
+impl LiveHolds {
+    pub(super) fn anew(terms: &Terms) -> Box<dyn Promise> {
+        Box::new(Self {
+            is_asked: false,
+            is_served: terms.live_is_served,
+        })
+    }
+}
+
+impl Promise for LiveHolds {
+    fn see(&mut self, round: &Round, finding: &mut Finding) {
+        if round.kind != RoundKind::Load {
+            return;
+        }
+        self.is_asked |= !round.liveness.is_empty();
         let signal = round.signalled();
         // Where liveness is asked at the listener itself, a refusal is the end of that.
         let own = round
             .liveness
             .iter()
-            .find(|sample| ledger.live_is_served && sample.refused && sample.asked >= signal);
+            .find(|sample| self.is_served && sample.refused && sample.asked >= signal);
         let closed = round.closed_at();
         let until = own.map_or(closed, |sample| sample.asked.min(closed)) - TOLERANCE;
         for sample in round
@@ -41,14 +59,17 @@ pub(super) fn judge(ledger: &Ledger) -> Verdict {
             finding.failed(is_doubtful, evidence);
         }
     }
-    finding.verdict(
-        "liveness stayed good until the listener was gone",
-        "liveness failed while the target still served: an orchestrator would kill it",
-        match ledger.load_rounds().any(|round| !round.liveness.is_empty()) {
-            true => Untried::missed(
-                "no look at liveness fell between the signal and the listener closing",
-            ),
-            false => Untried::unasked("give --live URL to test it"),
-        },
-    )
+
+    fn verdict(self: Box<Self>, finding: Finding) -> Verdict {
+        finding.verdict(
+            "liveness stayed good until the listener was gone",
+            "liveness failed while the target still served: an orchestrator would kill it",
+            match self.is_asked {
+                true => Untried::missed(
+                    "no look at liveness fell between the signal and the listener closing",
+                ),
+                false => Untried::unasked("give --live URL to test it"),
+            },
+        )
+    }
 }

@@ -1,4 +1,8 @@
-//! The promises: one file each, from the ledger to a verdict. Adding one is a file, and a line in each list here.
+//! The promises: one file each, a fold over the rounds of a run. Adding one is a file, and a line in each list here.
+//!
+//! # What must hold
+//! - A promise keeps figures and a few pieces of evidence: nothing that grows with requests.
+//! - It sees every round once, in order, of whatever kind.
 
 mod accept_lossless;
 #[cfg(test)]
@@ -34,38 +38,49 @@ mod websocket_paced;
 mod websocket_tests;
 mod within_grace;
 
-use crate::ledger::Ledger;
+use crate::ledger::{Round, Terms};
 use crate::rules::Rules;
-use crate::verdict::{Class, Verdict};
+use crate::verdict::{Class, Finding, Verdict};
 
-type Judge = fn(&Ledger) -> Verdict;
+/// One promise, in the course of a run.
+pub(crate) trait Promise: Send {
+    /// Looks at a round, and enters its trials. Rounds that say nothing of it are passed over.
+    fn see(&mut self, round: &Round, finding: &mut Finding);
+
+    /// What it comes to, once there are no more rounds.
+    fn verdict(self: Box<Self>, finding: Finding) -> Verdict;
+}
+
+/// What makes a promise that has seen nothing yet.
+type Anew = fn(&Terms) -> Box<dyn Promise>;
 
 /// Every promise the prover can test, in the order of the report: class by class.
-const PROMISES: &[(&str, Class, Judge)] = &[
-    ("ready-flips", Class::Loss, ready_flips::judge),
-    ("lame-duck-serves", Class::Loss, lame_duck_serves::judge),
-    ("notice-served", Class::Loss, notice_served::judge),
-    ("inflight-completes", Class::Loss, inflight_completes::judge),
-    ("keepalive-lossless", Class::Loss, keepalive_lossless::judge),
-    ("accept-lossless", Class::Loss, accept_lossless::judge),
-    ("no-reset", Class::Loss, no_reset::judge),
-    ("upload-completes", Class::Loss, upload_completes::judge),
-    ("download-completes", Class::Loss, download_completes::judge),
-    ("h2-lossless", Class::Loss, h2_lossless::judge),
-    ("grpc-lossless", Class::Loss, grpc_lossless::judge),
-    ("sse-ends", Class::Loss, sse_ends::judge),
-    ("websocket-closed", Class::Loss, websocket_closed::judge),
-    ("jobs-accounted", Class::Loss, jobs_accounted::judge),
-    ("db-closed", Class::Loss, db_closed::judge),
-    ("live-holds", Class::Time, live_holds::judge),
-    ("idle-exits", Class::Time, idle_exits::judge),
-    ("within-grace", Class::Time, within_grace::judge),
-    ("startup-signal", Class::Convention, startup_signal::judge),
-    ("close-announced", Class::Convention, close_announced::judge),
-    ("websocket-paced", Class::Convention, websocket_paced::judge),
-    ("exits-zero", Class::Convention, exits_zero::judge),
-    ("stuck-told", Class::Convention, stuck_told::judge),
-    ("second-signal", Class::Convention, second_signal::judge),
+#[rustfmt::skip]
+const PROMISES: &[(&str, Class, Anew)] = &[
+    ("ready-flips", Class::Loss, |_| Box::new(ready_flips::ReadyFlips)),
+    ("lame-duck-serves", Class::Loss, |_| Box::<lame_duck_serves::LameDuckServes>::default()),
+    ("notice-served", Class::Loss, notice_served::NoticeServed::anew),
+    ("inflight-completes", Class::Loss, |_| Box::<inflight_completes::InflightCompletes>::default()),
+    ("keepalive-lossless", Class::Loss, |_| Box::<keepalive_lossless::KeepaliveLossless>::default()),
+    ("accept-lossless", Class::Loss, |_| Box::<accept_lossless::AcceptLossless>::default()),
+    ("no-reset", Class::Loss, |_| Box::<no_reset::NoReset>::default()),
+    ("upload-completes", Class::Loss, |_| Box::<upload_completes::UploadCompletes>::default()),
+    ("download-completes", Class::Loss, |_| Box::<download_completes::DownloadCompletes>::default()),
+    ("h2-lossless", Class::Loss, |_| Box::<h2_lossless::H2Lossless>::default()),
+    ("grpc-lossless", Class::Loss, |_| Box::<grpc_lossless::GrpcLossless>::default()),
+    ("sse-ends", Class::Loss, sse_ends::SseEnds::anew),
+    ("websocket-closed", Class::Loss, |_| Box::<websocket_closed::WebSocketClosed>::default()),
+    ("jobs-accounted", Class::Loss, |_| Box::<jobs_accounted::JobsAccounted>::default()),
+    ("db-closed", Class::Loss, |_| Box::<db_closed::DbClosed>::default()),
+    ("live-holds", Class::Time, live_holds::LiveHolds::anew),
+    ("idle-exits", Class::Time, idle_exits::IdleExits::anew),
+    ("within-grace", Class::Time, within_grace::WithinGrace::anew),
+    ("startup-signal", Class::Convention, startup_signal::StartupSignal::anew),
+    ("close-announced", Class::Convention, |_| Box::<close_announced::CloseAnnounced>::default()),
+    ("websocket-paced", Class::Convention, |_| Box::<websocket_paced::WebSocketPaced>::default()),
+    ("exits-zero", Class::Convention, exits_zero::ExitsZero::anew),
+    ("stuck-told", Class::Convention, stuck_told::StuckTold::anew),
+    ("second-signal", Class::Convention, second_signal::SecondSignal::anew),
 ];
 
 /// The names of all promises.
@@ -78,18 +93,74 @@ pub(crate) fn classes() -> impl Iterator<Item = (&'static str, Class)> {
     PROMISES.iter().map(|(name, class, _)| (*name, *class))
 }
 
-/// Judges every promise, by the rules of the run.
-pub(crate) fn judge_all(ledger: &Ledger, rules: &Rules) -> Vec<Verdict> {
-    let judged = PROMISES.iter().map(|&(name, class, judge)| {
-        let mut verdict = Verdict {
+/// A promise and what it has found so far.
+struct Seat {
+    name: &'static str,
+    class: Class,
+    promise: Box<dyn Promise>,
+    finding: Finding,
+}
+
+/// All promises of a run: each round is shown to all of them, and none is needed any more once they have seen it.
+pub(crate) struct Jury(Vec<Seat>);
+
+impl Jury {
+    pub(crate) fn new(terms: &Terms) -> Self {
+        let seat = |&(name, class, anew): &(_, _, Anew)| Seat {
             name,
             class,
-            ..judge(ledger)
+            promise: anew(terms),
+            finding: Finding::new(),
         };
-        for evidence in &mut verdict.evidence {
-            evidence.class = class;
+        Self(PROMISES.iter().map(seat).collect())
+    }
+
+    pub(crate) fn see(&mut self, round: &Round) {
+        for seat in &mut self.0 {
+            seat.finding.of(round.number);
+            seat.promise.see(round, &mut seat.finding);
         }
-        verdict
-    });
-    judged.map(|verdict| rules.apply(verdict)).collect()
+    }
+
+    /// The rounds seen so far in which a client lost something that counts.
+    pub(crate) fn has_lost(&self, rules: &Rules) -> bool {
+        self.losing(rules).any(|finding| finding.failures() > 0)
+    }
+
+    /// Whether that is so of one round.
+    pub(crate) fn has_lost_in(&self, round: u32, rules: &Rules) -> bool {
+        self.losing(rules)
+            .any(|finding| finding.has_failed_in(round))
+    }
+
+    /// What the promises have found that are about losses and count.
+    fn losing(&self, rules: &Rules) -> impl Iterator<Item = &Finding> {
+        let counts = |seat: &&Seat| rules.counts_as_loss(seat.name, seat.class);
+        self.0.iter().filter(counts).map(|seat| &seat.finding)
+    }
+
+    /// What it all comes to, by the rules of the run.
+    pub(crate) fn verdicts(self, rules: &Rules) -> Vec<Verdict> {
+        let judged = self.0.into_iter().map(|seat| {
+            let Seat { name, class, .. } = seat;
+            let mut verdict = Verdict {
+                name,
+                class,
+                ..seat.promise.verdict(seat.finding)
+            };
+            for evidence in &mut verdict.evidence {
+                evidence.class = class;
+            }
+            verdict
+        });
+        judged.map(|verdict| rules.apply(verdict)).collect()
+    }
+}
+
+/// Judges made-up rounds.
+#[cfg(test)]
+pub(crate) fn judge_all(run: &crate::ledger::specimen::MadeUp, rules: &Rules) -> Vec<Verdict> {
+    let mut jury = Jury::new(&run.terms);
+    run.rounds.iter().for_each(|round| jury.see(round));
+    jury.verdicts(rules)
 }

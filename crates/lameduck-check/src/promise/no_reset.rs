@@ -3,14 +3,22 @@
 //! Tried by each connection that the target ended after the signal, the end of its process included. One that its client
 //! closed says nothing.
 
-use crate::ledger::{Lane, Ledger, Parting, RoundKind};
+use super::Promise;
+use crate::ledger::{Lane, Parting, Round, RoundKind};
 use crate::verdict::{ConnectionUse, Evidence, Finding, Untried, Verdict};
 
-pub(super) fn judge(ledger: &Ledger) -> Verdict {
-    let mut finding = Finding::new();
-    let mut torn = 0;
-    for round in ledger.of(RoundKind::Load).chain(ledger.of(RoundKind::Idle)) {
-        finding.of(round);
+#[derive(Default)]
+pub(super) struct NoReset {
+    is_asked: bool,
+    torn: u64,
+}
+
+impl Promise for NoReset {
+    fn see(&mut self, round: &Round, finding: &mut Finding) {
+        if !matches!(round.kind, RoundKind::Load | RoundKind::Idle) {
+            return;
+        }
+        self.is_asked |= round.kind == RoundKind::Load && !round.connections.is_empty();
         let signal = round.signalled();
         for connection in round
             .connections
@@ -36,25 +44,25 @@ pub(super) fn judge(ledger: &Ledger) -> Verdict {
                 Parting::Fin => finding.kept(),
                 // RFC 8446, 6.1 wants a close_notify; without it nothing is lost that the requests do not show.
                 Parting::Torn => {
-                    torn += 1;
+                    self.torn += 1;
                     finding.kept();
                 }
             }
         }
     }
-    let kept = match torn {
-        0 => "no connection was reset".to_owned(),
-        _ => format!("no connection was reset, but {torn} ended without TLS's close_notify"),
-    };
-    finding.verdict(
-        kept,
-        "connections were reset (RST) instead of closed (FIN)",
-        match ledger
-            .load_rounds()
-            .any(|round| !round.connections.is_empty())
-        {
-            true => Untried::missed("every connection was ended by its client"),
-            false => Untried::unasked("give --get PATH to test it"),
-        },
-    )
+
+    fn verdict(self: Box<Self>, finding: Finding) -> Verdict {
+        let kept = match self.torn {
+            0 => "no connection was reset".to_owned(),
+            torn => format!("no connection was reset, but {torn} ended without TLS's close_notify"),
+        };
+        finding.verdict(
+            kept,
+            "connections were reset (RST) instead of closed (FIN)",
+            match self.is_asked {
+                true => Untried::missed("every connection was ended by its client"),
+                false => Untried::unasked("give --get PATH to test it"),
+            },
+        )
+    }
 }

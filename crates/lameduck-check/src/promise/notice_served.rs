@@ -8,28 +8,41 @@
 
 use std::time::{Duration, Instant};
 
-use crate::ledger::{Ending, Ledger, Round};
+use super::Promise;
+use crate::ledger::{Ending, Round, RoundKind, Terms};
 use crate::verdict::{Finding, Untried, Verdict};
 
 /// A timer's grain, and the time a busy machine takes to wake somebody.
 const MARGIN: Duration = Duration::from_millis(10);
 
-pub(super) fn judge(ledger: &Ledger) -> Verdict {
-    let mut finding = Finding::new();
-    let notice = ledger.notice.unwrap_or_default();
-    let mut shortest: Option<Duration> = None;
-    for round in ledger.load_rounds() {
+pub(super) struct NoticeServed {
+    /// Zero: not asked for.
+    notice: Duration,
+    /// Until somebody was turned away, at the least.
+    shortest: Option<Duration>,
+}
+
+impl NoticeServed {
+    pub(super) fn anew(terms: &Terms) -> Box<dyn Promise> {
+        Box::new(Self {
+            notice: terms.notice.unwrap_or_default(),
+            shortest: None,
+        })
+    }
+}
+
+impl Promise for NoticeServed {
+    fn see(&mut self, round: &Round, finding: &mut Finding) {
         let signal = round.signalled();
-        let until = signal + notice;
+        let until = signal + self.notice;
         let attempts = round.since_signal().filter(|it| it.began >= signal);
-        if notice.is_zero() || attempts.count() == 0 {
-            continue;
+        if round.kind != RoundKind::Load || self.notice.is_zero() || attempts.count() == 0 {
+            return;
         }
-        finding.of(round);
         let turned_away = turned_away(round);
         let first = turned_away.iter().min().copied();
         let served = first.map(|first| first.saturating_duration_since(signal));
-        shortest = [shortest, served].into_iter().flatten().min();
+        self.shortest = [self.shortest, served].into_iter().flatten().min();
         match first.filter(|first| *first + MARGIN < until) {
             None => finding.kept(),
             Some(first) => {
@@ -44,28 +57,29 @@ pub(super) fn judge(ledger: &Ledger) -> Verdict {
             }
         }
     }
-    let allowed = humantime::format_duration(notice);
-    let served = shortest.map_or_else(
-        || "nobody was turned away".to_owned(),
-        |shortest| {
-            format!(
-                "nobody was turned away in the first {:.2} s",
-                shortest.as_secs_f64()
-            )
-        },
-    );
-    finding.verdict(
+
+    fn verdict(self: Box<Self>, finding: Finding) -> Verdict {
+        let allowed = humantime::format_duration(self.notice);
+        let served = self.shortest.map_or_else(
+            || "nobody was turned away".to_owned(),
+            |shortest| {
+                format!(
+                    "nobody was turned away in the first {:.2} s",
+                    shortest.as_secs_f64()
+                )
+            },
+        );
+        finding.verdict(
         format!("{served}; the surroundings have {allowed} to notice (--notice)"),
         format!(
             "clients were turned away before the surroundings could notice: they have {allowed} (--notice)"
         ),
-        match ledger.notice {
-            Some(notice) if !notice.is_zero() => {
-                Untried::missed("no request began after the signal")
-            }
-            _ => Untried::unasked("give --notice 3s, or --ready URL, to test it"),
+        match self.notice.is_zero() {
+            false => Untried::missed("no request began after the signal"),
+            true => Untried::unasked("give --notice 3s, or --ready URL, to test it"),
         },
     )
+    }
 }
 
 /// When somebody was turned away who came after the signal, at the latest: a prover that stood still meanwhile has seen it

@@ -2,20 +2,21 @@
 
 use std::time::Duration;
 
-use crate::ledger::{Ending, Ledger, Round};
+use super::Promise;
+use crate::ledger::{Ending, Round, RoundKind};
 use crate::load::probe;
 use crate::verdict::{Finding, Untried, Verdict};
 
 /// "At once": an orchestrator looks no more often than each second.
 const AT_ONCE: Duration = Duration::from_millis(500);
 
-pub(super) fn judge(ledger: &Ledger) -> Verdict {
-    let mut finding = Finding::new();
-    for round in ledger
-        .load_rounds()
-        .filter(|round| !round.readiness.is_empty())
-    {
-        finding.of(round);
+pub(super) struct ReadyFlips;
+
+impl Promise for ReadyFlips {
+    fn see(&mut self, round: &Round, finding: &mut Finding) {
+        if round.kind != RoundKind::Load || round.readiness.is_empty() {
+            return;
+        }
         let tolerance = probe::INTERVAL * 2 + round.rtt;
         let signal = round.signalled();
         let flipped = round
@@ -48,11 +49,14 @@ pub(super) fn judge(ledger: &Ledger) -> Verdict {
             finding.kept();
         }
     }
-    finding.verdict(
-        "readiness failed at once, before anything was refused",
-        "readiness stayed good while the target was already leaving",
-        Untried::unasked("give --ready URL to test it"),
-    )
+
+    fn verdict(self: Box<Self>, finding: Finding) -> Verdict {
+        finding.verdict(
+            "readiness failed at once, before anything was refused",
+            "readiness stayed good while the target was already leaving",
+            Untried::unasked("give --ready URL to test it"),
+        )
+    }
 }
 
 /// When the first connection began that was refused, or lost unserved, after the signal.

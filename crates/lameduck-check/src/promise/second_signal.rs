@@ -7,7 +7,8 @@
 
 use std::time::{Duration, Instant};
 
-use crate::ledger::{Connection, Exchange, Ledger, Round, RoundKind};
+use super::Promise;
+use crate::ledger::{Connection, Exchange, Round, RoundKind, Terms};
 use crate::verdict::{Finding, Untried, Verdict};
 
 const LIMIT: Duration = Duration::from_secs(1);
@@ -22,12 +23,27 @@ enum Says {
     Nothing(&'static str),
 }
 
-pub(super) fn judge(ledger: &Ledger) -> Verdict {
-    let mut finding = Finding::new();
-    let mut untried = Untried::unasked("give --upload PATH or --slow PATH to test it");
-    for round in ledger.of(RoundKind::SecondSignal) {
-        finding.of(round);
-        match say(round, 128 + ledger.signal.number()) {
+pub(super) struct SecondSignal {
+    /// The status of who is ended by the signal.
+    expected: i32,
+    missed: Option<&'static str>,
+}
+
+impl SecondSignal {
+    pub(super) fn anew(terms: &Terms) -> Box<dyn Promise> {
+        Box::new(Self {
+            expected: 128 + terms.signal.number(),
+            missed: None,
+        })
+    }
+}
+
+impl Promise for SecondSignal {
+    fn see(&mut self, round: &Round, finding: &mut Finding) {
+        if round.kind != RoundKind::SecondSignal {
+            return;
+        }
+        match say(round, self.expected) {
             Says::Kept => finding.kept(),
             Says::Broken(what) => {
                 let place = "target, with requests in flight";
@@ -37,14 +53,20 @@ pub(super) fn judge(ledger: &Ledger) -> Verdict {
                 let place = "target, with requests in flight";
                 finding.undecided(round.evidence(round.exit.at, place, what));
             }
-            Says::Nothing(why) => untried = Untried::missed(why),
+            Says::Nothing(why) => self.missed = Some(why),
         }
     }
-    finding.verdict(
-        "a repeated signal ended the target, with requests still in flight",
-        "a repeated signal did not end the target as it should",
-        untried,
-    )
+
+    fn verdict(self: Box<Self>, finding: Finding) -> Verdict {
+        finding.verdict(
+            "a repeated signal ended the target, with requests still in flight",
+            "a repeated signal did not end the target as it should",
+            match self.missed {
+                Some(why) => Untried::missed(why),
+                None => Untried::unasked("give --upload PATH or --slow PATH to test it"),
+            },
+        )
+    }
 }
 
 fn say(round: &Round, expected: i32) -> Says {

@@ -5,20 +5,39 @@
 //! over TLS a close_notify before it), come within the grace, and leave no event half sent: an EventSource throws that
 //! away (HTML standard, 9.2.6). Whether the stream said when to come back (`retry:`) is told, not judged.
 
-use crate::ledger::{Ending, Exchange, Lane, Ledger, Round};
+use std::time::Duration;
+
+use super::Promise;
+use crate::ledger::{Ending, Exchange, Lane, Round, RoundKind, Terms};
 use crate::verdict::{Finding, Untried, Verdict};
 
-pub(super) fn judge(ledger: &Ledger) -> Verdict {
-    let mut finding = Finding::new();
-    let (mut is_tried, mut with_retry) = (false, 0);
-    for round in ledger.load_rounds() {
-        finding.of(round);
+pub(super) struct SseEnds {
+    grace: Duration,
+    is_asked: bool,
+    with_retry: u64,
+}
+
+impl SseEnds {
+    pub(super) fn anew(terms: &Terms) -> Box<dyn Promise> {
+        Box::new(Self {
+            grace: terms.grace,
+            is_asked: false,
+            with_retry: 0,
+        })
+    }
+}
+
+impl Promise for SseEnds {
+    fn see(&mut self, round: &Round, finding: &mut Finding) {
+        if round.kind != RoundKind::Load {
+            return;
+        }
         for stream in round
             .exchanges
             .iter()
             .filter(|exchange| matches!(exchange.lane, Lane::Events | Lane::EventsH2))
         {
-            is_tried = true;
+            self.is_asked = true;
             if stream.answered.is_none_or(|at| at > round.signalled())
                 || stream.ended <= round.signalled()
             {
@@ -28,27 +47,30 @@ pub(super) fn judge(ledger: &Ledger) -> Verdict {
                 .events
                 .as_ref()
                 .is_some_and(|events| events.has_retry());
-            with_retry += u64::from(has_retry);
-            match what_went_wrong(ledger, round, stream) {
+            self.with_retry += u64::from(has_retry);
+            match what_went_wrong(self.grace, round, stream) {
                 None => finding.kept(),
                 Some(what) => finding.broken(round.evidence(stream.ended, stream.place(), what)),
             }
         }
     }
-    let trials = finding.trials();
-    finding.verdict(
+
+    fn verdict(self: Box<Self>, finding: Finding) -> Verdict {
+        let (trials, with_retry) = (finding.trials(), self.with_retry);
+        finding.verdict(
         format!(
             "every event stream ended on an event boundary; {with_retry} of {trials} said when to come back (retry:)"
         ),
         "event streams were cut, or did not end",
-        match is_tried {
+        match self.is_asked {
             true => Untried::missed("no event stream was open at the signal: name a path whose stream goes on"),
             false => Untried::unasked("give --sse PATH to test it"),
         },
     )
+    }
 }
 
-fn what_went_wrong(ledger: &Ledger, round: &Round, stream: &Exchange) -> Option<String> {
+fn what_went_wrong(grace: Duration, round: &Round, stream: &Exchange) -> Option<String> {
     let (events, tail) = match &stream.events {
         Some(events) => (events.events(), events.tail()),
         None => (0, String::new()),
@@ -63,11 +85,8 @@ fn what_went_wrong(ledger: &Ledger, round: &Round, stream: &Exchange) -> Option<
         Some(format!("{}; {received}", stream.what))
     } else if !is_at_boundary {
         Some(format!("ended in the middle of an event; {received}"))
-    } else if stream.ended > round.signalled() + ledger.grace {
-        Some(format!(
-            "ended after the grace of {:?}; {received}",
-            ledger.grace
-        ))
+    } else if stream.ended > round.signalled() + grace {
+        Some(format!("ended after the grace of {grace:?}; {received}"))
     } else {
         None
     }

@@ -3,19 +3,35 @@
 //! Exit 0 is clean, or what else is expected. So is the signal's own default effect: before a handler is installed nothing has started
 //! that would need closing.
 
-use crate::ledger::{Ledger, RoundKind};
+use super::Promise;
+use crate::ledger::{Round, RoundKind, Terms};
 use crate::verdict::{Finding, Untried, Verdict};
 
-pub(super) fn judge(ledger: &Ledger) -> Verdict {
-    let mut finding = Finding::new();
-    let mut by_default = 0;
-    for round in ledger.of(RoundKind::Startup) {
-        finding.of(round);
+pub(super) struct StartupSignal {
+    terms: Terms,
+    by_default: u32,
+}
+
+impl StartupSignal {
+    pub(super) fn anew(terms: &Terms) -> Box<dyn Promise> {
+        Box::new(Self {
+            terms: terms.clone(),
+            by_default: 0,
+        })
+    }
+}
+
+impl Promise for StartupSignal {
+    fn see(&mut self, round: &Round, finding: &mut Finding) {
+        if round.kind != RoundKind::Startup {
+            return;
+        }
+        let terms = &self.terms;
         let exit = round.exit;
-        let is_default = !exit.killed && exit.signal == Some(ledger.signal.number());
-        by_default += u32::from(is_default);
-        let is_in_time = !exit.killed && round.signal_to_exit() < ledger.grace;
-        let is_expected = ledger.expected_exits.contains(&exit.shell_code());
+        let is_default = !exit.killed && exit.signal == Some(terms.signal.number());
+        self.by_default += u32::from(is_default);
+        let is_in_time = !exit.killed && round.signal_to_exit() < terms.grace;
+        let is_expected = terms.expected_exits.contains(&exit.shell_code());
         if is_in_time && (exit.code == Some(0) || is_expected || is_default) {
             finding.kept();
         } else {
@@ -24,12 +40,14 @@ pub(super) fn judge(ledger: &Ledger) -> Verdict {
                 .duration_since(round.started)
                 .as_secs_f64()
                 * 1e3;
-            let place = format!("target, {} {sent:.1} ms after its start", ledger.signal);
+            let place = format!("target, {} {sent:.1} ms after its start", terms.signal);
             finding.broken(round.evidence(exit.at, place, exit.describe()));
         }
     }
-    let trials = finding.trials();
-    finding.verdict(
+
+    fn verdict(self: Box<Self>, finding: Finding) -> Verdict {
+        let (trials, by_default) = (finding.trials(), self.by_default);
+        finding.verdict(
         match by_default {
             0 => "a signal during start-up ended the target cleanly".to_owned(),
             _ => format!(
@@ -39,4 +57,5 @@ pub(super) fn judge(ledger: &Ledger) -> Verdict {
         "a signal during start-up did not end the target cleanly",
         Untried::unasked("give --startup-rounds N (N above 0) to test it"),
     )
+    }
 }

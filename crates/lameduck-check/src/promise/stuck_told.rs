@@ -1,13 +1,27 @@
 //! `stuck-told`: what was let go is named, and the exit is not 0.
 
-use crate::ledger::{Ledger, RoundKind};
+use std::time::Duration;
+
+use super::Promise;
+use crate::ledger::{Round, RoundKind, Terms};
 use crate::load::upload::STUCK;
 use crate::verdict::{Finding, Untried, Verdict};
 
-pub(super) fn judge(ledger: &Ledger) -> Verdict {
-    let mut finding = Finding::new();
-    for round in ledger.of(RoundKind::Stuck) {
-        finding.of(round);
+pub(super) struct StuckTold {
+    grace: Duration,
+}
+
+impl StuckTold {
+    pub(super) fn anew(terms: &Terms) -> Box<dyn Promise> {
+        Box::new(Self { grace: terms.grace })
+    }
+}
+
+impl Promise for StuckTold {
+    fn see(&mut self, round: &Round, finding: &mut Finding) {
+        if round.kind != RoundKind::Stuck {
+            return;
+        }
         let path = round.stuck_path.as_deref().unwrap_or("/");
         let names = is_named(
             &round.said_after_signal,
@@ -18,7 +32,7 @@ pub(super) fn judge(ledger: &Ledger) -> Verdict {
             _ if round.exit.killed => {
                 Some("had to be killed: the stuck request held it past its grace".to_owned())
             }
-            _ if round.signal_to_exit() >= ledger.grace => {
+            _ if round.signal_to_exit() >= self.grace => {
                 Some("ended only after its grace".to_owned())
             }
             Some(0) => Some("exit code 0 although a request was let go".to_owned()),
@@ -33,11 +47,14 @@ pub(super) fn judge(ledger: &Ledger) -> Verdict {
             None => finding.kept(),
         }
     }
-    finding.verdict(
-        "the stuck request was named, and the exit was not 0",
-        "a request that never ended was not told of, or held the target too long",
-        Untried::unasked("give --upload PATH to test it"),
-    )
+
+    fn verdict(self: Box<Self>, finding: Finding) -> Verdict {
+        finding.verdict(
+            "the stuck request was named, and the exit was not 0",
+            "a request that never ended was not told of, or held the target too long",
+            Untried::unasked("give --upload PATH to test it"),
+        )
+    }
 }
 
 /// Whether a text names a request by its path: as a whole, not as the beginning of another one. What is at `/` is only

@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use crate::ledger::specimen::{ledger, round};
-use crate::ledger::{Ending, Lane, Ledger, Parting, Round, RoundKind, Stall};
+use crate::ledger::specimen::{MadeUp, ledger, round};
+use crate::ledger::{Ending, Lane, Parting, Round, RoundKind, Stall};
 use crate::rules::Rules;
 use crate::verdict::{Judgement, Verdict};
 
 use Judgement::{Broken, Kept, Skipped, Undecided};
 
-fn verdict(promise: &str, ledger: &Ledger) -> Verdict {
+fn verdict(promise: &str, ledger: &MadeUp) -> Verdict {
     super::judge_all(ledger, &Rules::default())
         .into_iter()
         .find(|verdict| verdict.name == promise)
@@ -202,7 +202,7 @@ fn live_holds_takes_a_refusal_at_the_service_s_own_port_for_its_end() {
     round.liveness[2].refused = true;
     let mut ledger = ledger(vec![round]);
     assert_eq!(verdict("live-holds", &ledger).judgement, Broken);
-    ledger.live_is_served = true;
+    ledger.terms.live_is_served = true;
     assert_eq!(verdict("live-holds", &ledger).judgement, Kept);
 }
 
@@ -411,21 +411,6 @@ fn second_signal_accuses_nobody_who_had_no_work_left() {
 }
 
 #[test]
-fn the_timeline_has_no_gaps_and_counts_everything_once() {
-    let round = load()
-        .with(Lane::KeepAlive, true, -120.0, -110.0, Ending::Ok)
-        .with(Lane::KeepAlive, true, 1.0, 10.0, Ending::EofBeforeResponse)
-        .with(Lane::PerRequest, false, 70.0, 70.5, Ending::Refused);
-    let slices = round.timeline(Duration::from_millis(50));
-    let starts: Vec<i64> = slices.iter().map(|slice| slice.from_ms).collect();
-    assert_eq!(starts, [-150, -100, -50, 0, 50]);
-    assert_eq!(
-        (slices[0].answered, slices[3].lost, slices[4].refused),
-        (1, 1, 1)
-    );
-}
-
-#[test]
 fn exits_zero_takes_a_status_that_is_expected_but_no_end_on_the_spot() {
     let drained = || {
         load()
@@ -434,7 +419,7 @@ fn exits_zero_takes_a_status_that_is_expected_but_no_end_on_the_spot() {
     };
     let expecting = |codes: &[i32], round: Round| {
         let mut ledger = ledger(vec![round]);
-        ledger.expected_exits = codes.to_vec();
+        ledger.terms.expected_exits = codes.to_vec();
         verdict("exits-zero", &ledger)
     };
     assert_eq!(expecting(&[0, 143], drained()).judgement, Kept);

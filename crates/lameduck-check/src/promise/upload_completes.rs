@@ -1,12 +1,20 @@
 //! `upload-completes`: a body half sent at the signal is read to its end and answered.
 
-use crate::ledger::{Ending, Lane, Ledger};
+use super::Promise;
+use crate::ledger::{Ending, Lane, Round, RoundKind};
 use crate::verdict::{Finding, Untried, Verdict};
 
-pub(super) fn judge(ledger: &Ledger) -> Verdict {
-    let mut finding = Finding::new();
-    for round in ledger.load_rounds() {
-        finding.of(round);
+#[derive(Default)]
+pub(super) struct UploadCompletes {
+    is_asked: bool,
+}
+
+impl Promise for UploadCompletes {
+    fn see(&mut self, round: &Round, finding: &mut Finding) {
+        if round.kind != RoundKind::Load {
+            return;
+        }
+        self.is_asked |= round.has_load(&[Lane::Upload]);
         for upload in round
             .since_signal()
             .filter(|exchange| exchange.lane == Lane::Upload)
@@ -20,12 +28,15 @@ pub(super) fn judge(ledger: &Ledger) -> Verdict {
             }
         }
     }
-    finding.verdict(
-        "every body half sent at the signal was read to its end and answered",
-        "bodies half sent at the signal were not answered with success",
-        match ledger.has_load(&[Lane::Upload]) {
-            true => Untried::missed("no upload was under way at the signal"),
-            false => Untried::unasked("give --upload PATH to test it"),
-        },
-    )
+
+    fn verdict(self: Box<Self>, finding: Finding) -> Verdict {
+        finding.verdict(
+            "every body half sent at the signal was read to its end and answered",
+            "bodies half sent at the signal were not answered with success",
+            match self.is_asked {
+                true => Untried::missed("no upload was under way at the signal"),
+                false => Untried::unasked("give --upload PATH to test it"),
+            },
+        )
+    }
 }

@@ -4,17 +4,23 @@
 //! Close, the client's, then the server closes the connection, with FIN. 1001 is "going away" (7.4.1), 1012 "service
 //! restart" (IANA's registry of close codes).
 
-use crate::ledger::{Ledger, Parting, Round, Socket};
+use super::Promise;
+use crate::ledger::{Parting, Round, RoundKind, Socket};
 use crate::verdict::{Finding, Untried, Verdict};
 
 const GOOD: [u16; 2] = [1001, 1012];
 
-pub(super) fn judge(ledger: &Ledger) -> Verdict {
-    let mut finding = Finding::new();
-    let mut is_tried = false;
-    for round in ledger.load_rounds() {
-        finding.of(round);
-        is_tried |= !round.sockets.is_empty();
+#[derive(Default)]
+pub(super) struct WebSocketClosed {
+    is_asked: bool,
+}
+
+impl Promise for WebSocketClosed {
+    fn see(&mut self, round: &Round, finding: &mut Finding) {
+        if round.kind != RoundKind::Load {
+            return;
+        }
+        self.is_asked |= !round.sockets.is_empty();
         for socket in open_at_the_signal(round) {
             match what_went_wrong(round, socket) {
                 None => finding.kept(),
@@ -26,16 +32,19 @@ pub(super) fn judge(ledger: &Ledger) -> Verdict {
             }
         }
     }
-    finding.verdict(
-        "every WebSocket got 1001 or 1012 and a closing handshake",
-        "WebSockets were not closed as RFC 6455 says",
-        match is_tried {
-            true => Untried::missed(
-                "no WebSocket was open at the signal: the target had closed them all before",
-            ),
-            false => Untried::unasked("give --ws PATH to test it"),
-        },
-    )
+
+    fn verdict(self: Box<Self>, finding: Finding) -> Verdict {
+        finding.verdict(
+            "every WebSocket got 1001 or 1012 and a closing handshake",
+            "WebSockets were not closed as RFC 6455 says",
+            match self.is_asked {
+                true => Untried::missed(
+                    "no WebSocket was open at the signal: the target had closed them all before",
+                ),
+                false => Untried::unasked("give --ws PATH to test it"),
+            },
+        )
+    }
 }
 
 /// The target may have sent a Close half a round trip before its client saw it: those tell nothing of the signal.

@@ -8,8 +8,9 @@
 
 use std::time::{Duration, Instant};
 
+use super::Promise;
 use super::websocket_closed::open_at_the_signal;
-use crate::ledger::{Ledger, Round};
+use crate::ledger::{Round, RoundKind};
 use crate::verdict::{Finding, Untried, Verdict};
 
 /// Half of them within this is at once.
@@ -17,19 +18,23 @@ const AT_ONCE: Duration = Duration::from_millis(100);
 /// With fewer there is nothing to spread.
 const ENOUGH: usize = 20;
 
-pub(super) fn judge(ledger: &Ledger) -> Verdict {
-    let mut finding = Finding::new();
-    let mut most = None;
-    let mut shortest: Option<Duration> = None;
-    for round in ledger
-        .load_rounds()
-        .filter(|round| !round.sockets.is_empty())
-    {
-        finding.of(round);
+#[derive(Default)]
+pub(super) struct WebSocketPaced {
+    /// How many were sent away in a round, of how many that were open: where that was the most.
+    most: Option<(usize, usize)>,
+    shortest: Option<Duration>,
+}
+
+impl Promise for WebSocketPaced {
+    fn see(&mut self, round: &Round, finding: &mut Finding) {
+        if round.kind != RoundKind::Load || round.sockets.is_empty() {
+            return;
+        }
         let moments = sent_away(round);
-        most = most.max(Some((moments.len(), open_at_the_signal(round).count())));
+        let open = open_at_the_signal(round).count();
+        self.most = self.most.max(Some((moments.len(), open)));
         let Some((from, until)) = shortest_half(&moments) else {
-            continue;
+            return;
         };
         let took = until - from;
         let stood_still = stood_still(round, from, until);
@@ -42,7 +47,7 @@ pub(super) fn judge(ledger: &Ledger) -> Verdict {
             );
             finding.broken(round.evidence(from, "websockets", what));
         } else if took.saturating_sub(stood_still) >= AT_ONCE {
-            shortest = Some(shortest.map_or(took, |shortest| shortest.min(took)));
+            self.shortest = Some(self.shortest.map_or(took, |shortest| shortest.min(took)));
             finding.kept();
         } else {
             let what = format!(
@@ -53,17 +58,19 @@ pub(super) fn judge(ledger: &Ledger) -> Verdict {
             finding.undecided(round.evidence(from, "websockets", what));
         }
     }
-    let kept = match shortest {
-        Some(shortest) => format!(
-            "half of the WebSockets were never sent away in less than {} ms",
-            shortest.as_millis()
-        ),
-        None => String::new(),
-    };
-    finding.verdict(
+
+    fn verdict(self: Box<Self>, finding: Finding) -> Verdict {
+        let kept = match self.shortest {
+            Some(shortest) => format!(
+                "half of the WebSockets were never sent away in less than {} ms",
+                shortest.as_millis()
+            ),
+            None => String::new(),
+        };
+        finding.verdict(
         kept,
         "half of the WebSockets or more were sent away in less than 100 ms",
-        match most {
+        match self.most {
             None => Untried::unasked("give --ws PATH to test it"),
             Some((away, open)) if open >= ENOUGH => Untried::missed(format!(
                 "judged from {ENOUGH} WebSockets on that are sent away, and of {open} the target sent {away}"
@@ -73,6 +80,7 @@ pub(super) fn judge(ledger: &Ledger) -> Verdict {
             )),
         },
     )
+    }
 }
 
 /// When each that was open at the signal was sent away, in order.

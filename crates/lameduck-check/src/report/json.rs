@@ -41,21 +41,21 @@ pub fn json(outcome: &Outcome) -> Result<String, serde_json::Error> {
         target: &outcome.target,
         rounds: outcome.rounds,
         seed: outcome.seed,
-        rtt_ms: ms(outcome.ledger.rtts().first().copied().unwrap_or_default()),
-        rtts_ms: outcome.ledger.rtts().into_iter().map(ms).collect(),
+        rtt_ms: ms(outcome.trace.rtts().first().copied().unwrap_or_default()),
+        rtts_ms: outcome.trace.rtts().into_iter().map(ms).collect(),
         losses: outcome.losses(),
         cut_short: outcome.cut_short.as_deref(),
         promises: &outcome.verdicts,
         exit_code: outcome.ruling().exit_code(),
-        remarks: remarks(&outcome.ledger),
+        remarks: remarks(&outcome.trace),
         outcomes: outcome.tally,
         signal_to_exit_ms: outcome
-            .ledger
+            .trace
             .load_rounds()
             .map(|round| ms(round.signal_to_exit()))
             .collect(),
         exit: outcome
-            .ledger
+            .trace
             .load_rounds()
             .map(|round| round.exit.shell_code())
             .collect(),

@@ -10,9 +10,9 @@ use comfy_table::{
 };
 
 use super::Look;
-use crate::ledger::{Latencies, Ledger};
 use crate::rules::Ruling;
 use crate::run::Outcome;
+use crate::trace::RunTrace;
 use crate::verdict::{Class, Judgement, Shutdowns, Verdict};
 
 /// Pieces of evidence shown per promise; the JSON has more.
@@ -35,7 +35,7 @@ pub fn table(outcome: &Outcome, look: Look) -> String {
 
 fn write_all(text: &mut String, outcome: &Outcome, look: Look) -> std::fmt::Result {
     let bold = |words: &str| look.paint("1", words);
-    let rtts: Vec<String> = outcome.ledger.rtts().into_iter().map(distance).collect();
+    let rtts: Vec<String> = outcome.trace.rtts().into_iter().map(distance).collect();
     let rtt = rtts.join(" and ");
     let rounds = match outcome.rounds {
         1 => "1 round".to_owned(),
@@ -45,12 +45,12 @@ fn write_all(text: &mut String, outcome: &Outcome, look: Look) -> std::fmt::Resu
     writeln!(
         text,
         "{rounds} under load, {rtt}, {}, seed {}\n",
-        outcome.ledger.signal, outcome.seed
+        outcome.terms.signal, outcome.seed
     )?;
     writeln!(text, "{}\n", promises(outcome, look).trim_fmt())?;
     writeln!(text, "{}", requests(outcome, look))?;
     writeln!(text, "{}", exits(outcome, look))?;
-    for remark in remarks(&outcome.ledger) {
+    for remark in remarks(&outcome.trace) {
         writeln!(text, "{}", look.paint("33", &remark))?;
     }
     for verdict in outcome
@@ -96,10 +96,10 @@ fn write_all(text: &mut String, outcome: &Outcome, look: Look) -> std::fmt::Resu
 }
 
 /// What makes these figures worth less than they seem.
-pub(super) fn remarks(ledger: &Ledger) -> Vec<String> {
+pub(super) fn remarks(trace: &RunTrace) -> Vec<String> {
     let mut remarks = Vec::new();
-    for round in ledger.load_rounds() {
-        let saturated = Latencies::before_the_signal(round).saturation();
+    for round in trace.load_rounds() {
+        let saturated = round.saturated.iter();
         remarks.extend(saturated.map(|what| format!("round {}: {what}", round.number)));
         for (what, count) in &round.shortages {
             let number = round.number;
@@ -312,7 +312,7 @@ fn requests(outcome: &Outcome, look: Look) -> String {
 const EACH_ROUND: usize = 12;
 
 fn exits(outcome: &Outcome, look: Look) -> String {
-    let exits = outcome.ledger.load_rounds().map(|round| {
+    let exits = outcome.trace.load_rounds().map(|round| {
         let how = match (round.exit.killed, round.exit.released) {
             (true, _) => "killed".to_owned(),
             (_, true) => format!(

@@ -3,11 +3,29 @@
 use std::time::Duration;
 
 use super::{Look, Phase, json, table, timeline};
-use crate::ledger::specimen::{ledger, round};
-use crate::ledger::{Ending, Lane, Parting, RoundKind, Tally};
+use crate::ledger::specimen::{MadeUp, ledger, round};
+use crate::ledger::{Ending, Lane, Parting, Round, RoundKind};
 use crate::promise::judge_all;
 use crate::rules::Rules;
 use crate::run::Outcome;
+use crate::trace::RunTrace;
+
+/// What a run with these rounds comes to.
+fn judged(target: &str, run: MadeUp) -> Outcome {
+    let mut trace = RunTrace::default();
+    run.rounds.iter().for_each(|round| trace.see(round, false));
+    Outcome {
+        target: target.to_owned(),
+        rounds: trace.load_rounds().count() as u32,
+        seed: 7,
+        verdicts: judge_all(&run, &Rules::default()),
+        tally: trace.tally(),
+        cut_short: None,
+        rules: Rules::default(),
+        terms: run.terms,
+        trace,
+    }
+}
 
 fn outcome() -> Outcome {
     let mut first = round(RoundKind::Load)
@@ -27,16 +45,7 @@ fn outcome() -> Outcome {
     for round in &mut ledger.rounds {
         round.rtt = Duration::from_millis(2);
     }
-    Outcome {
-        target: "./server --port 8080".to_owned(),
-        rounds: 2,
-        seed: 7,
-        verdicts: judge_all(&ledger, &Rules::default()),
-        tally: Tally::of(ledger.load_rounds()),
-        cut_short: None,
-        rules: Rules::default(),
-        ledger,
-    }
+    judged("./server --port 8080", ledger)
 }
 
 #[test]
@@ -74,7 +83,7 @@ fn the_json_has_every_field_that_pipelines_rely_on() {
 }
 
 /// A shutdown of 1.3 s, with a lame-duck phase of half a second.
-fn shutdown() -> Outcome {
+fn shutdown() -> Round {
     let mut round = round(RoundKind::Load).with_exit(1303.0, Some(0), None);
     let work = |from: i32, to: i32, every: usize| (from..to).step_by(every).map(f64::from);
     for sent in work(-400, 500, 7) {
@@ -101,23 +110,12 @@ fn shutdown() -> Outcome {
         let status = |at| if at < good_until { 200 } else { 503 };
         work(-300, 1300, 5).map(|at| (at, status(at))).collect()
     };
-    round = round
+    round
         .with_readiness(&probe(3.0))
-        .with_liveness(&probe(2000.0));
-    let ledger = ledger(vec![round]);
-    Outcome {
-        target: "./server".to_owned(),
-        rounds: 1,
-        seed: 7,
-        verdicts: Vec::new(),
-        tally: Tally::default(),
-        cut_short: None,
-        rules: Rules::default(),
-        ledger,
-    }
+        .with_liveness(&probe(2000.0))
 }
 
-fn drawn(outcome: &Outcome, look: Look) -> String {
+fn drawn(round: Round, look: Look) -> String {
     let phase = |name: &str, lasted| Phase {
         name: name.to_owned(),
         lasted: Duration::from_millis(lasted),
@@ -127,22 +125,19 @@ fn drawn(outcome: &Outcome, look: Look) -> String {
         phase("draining", 798),
         phase("closing", 5),
     ];
-    timeline(&outcome.ledger, &outcome.ledger.rounds[0], &phases, look)
+    let outcome = judged("./server", ledger(vec![round]));
+    timeline(&outcome.terms, &outcome.trace.rounds[0], &phases, look)
 }
 
 #[test]
 fn the_timeline_is_drawn_like_this() {
-    insta::assert_snapshot!(drawn(&shutdown(), Look::PLAIN));
+    insta::assert_snapshot!(drawn(shutdown(), Look::PLAIN));
 }
 
 #[test]
 fn the_timeline_begins_with_what_was_seen_last_before_it() {
-    let mut outcome = shutdown();
-    let mut round = outcome.ledger.rounds.remove(0);
-    round.readiness.clear();
-    let round = round.with_readiness(&[(-900.0, 503), (-800.0, 200), (20.0, 503)]);
-    outcome.ledger.rounds.push(round);
-    let drawn = drawn(&outcome, Look::PLAIN);
+    let round = shutdown().with_readiness(&[(-900.0, 503), (-800.0, 200), (20.0, 503)]);
+    let drawn = drawn(round, Look::PLAIN);
     let row = drawn.lines().find(|line| line.starts_with("readiness"));
     let (ready, not) = row.unwrap().split_once('□').unwrap();
     assert!(ready.starts_with("readiness        ■") && ready.ends_with('■'));
@@ -162,23 +157,24 @@ fn the_timeline_of_a_target_that_dies_at_once_has_room_for_its_marks() {
         )
         .with_exit(1.0, None, Some(15));
     round.rtt = Duration::from_millis(40);
-    let ledger = ledger(vec![round]);
-    insta::assert_snapshot!(timeline(&ledger, &ledger.rounds[0], &[], Look::PLAIN));
+    let outcome = judged("./server", ledger(vec![round]));
+    let round = &outcome.trace.rounds[0];
+    insta::assert_snapshot!(timeline(&outcome.terms, round, &[], Look::PLAIN));
 }
 
 #[test]
 fn the_timeline_fits_into_the_width_in_any_colour() {
-    let outcome = shutdown();
+    let round = shutdown();
     for width in 60..=200 {
         let plain = Look {
             width,
             color: false,
         };
         let coloured = Look { width, color: true };
-        let text = drawn(&outcome, plain);
+        let text = drawn(round.clone(), plain);
         let longest = text.lines().map(|line| line.chars().count()).max();
         assert!(longest <= Some(usize::from(width)), "{width}:\n{text}");
-        assert_eq!(without_colour(&drawn(&outcome, coloured)), text);
+        assert_eq!(without_colour(&drawn(round.clone(), coloured)), text);
     }
 }
 

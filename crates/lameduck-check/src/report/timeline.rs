@@ -6,7 +6,8 @@ use std::time::Duration;
 use super::Look;
 use super::scale::Scale;
 use super::table::distance;
-use crate::ledger::{Ending, Ledger, Round, Sample};
+use crate::ledger::{Ending, Sample, Terms};
+use crate::trace::{RequestBar, RoundTrace, Timeline};
 
 /// Columns of a row's name.
 const NAME: usize = 17;
@@ -39,53 +40,57 @@ pub struct Phase {
 /// Draws one round, from 0.3 s before the signal to the target's end. Ends with a line break.
 ///
 /// A scale is chosen that fits into the look's width (but never below 60 columns, nor above 132). `phases` are what
-/// the target says of itself; without any their row is left out, as are the rows of probes that nobody watched.
+/// the target says of itself; without any their row is left out, as are the rows of probes that nobody watched, and of
+/// requests where no [`timeline`](RoundTrace::timeline) was kept.
 ///
 /// ```no_run
 /// use lameduck_check::report::{Look, timeline};
 ///
 /// # fn example(outcome: &lameduck_check::Outcome) {
-/// for round in outcome.ledger.load_rounds().take(1) {
-///     println!("{}", timeline(&outcome.ledger, round, &[], Look::PLAIN));
+/// for round in outcome.trace.load_rounds().take(1) {
+///     println!("{}", timeline(&outcome.terms, round, &[], Look::PLAIN));
 /// }
 /// # }
 /// ```
-pub fn timeline(ledger: &Ledger, round: &Round, phases: &[Phase], look: Look) -> String {
+pub fn timeline(terms: &Terms, round: &RoundTrace, phases: &[Phase], look: Look) -> String {
+    let nothing = Timeline::default();
+    let seen = round.timeline.as_deref().unwrap_or(&nothing);
     let width = usize::from(look.width.clamp(WIDTH.0, WIDTH.1));
     let scale = Scale::fitting(round.signal_to_exit(), width - NAME - NOTE);
     let mut rows = vec![
-        marks(ledger, round, &scale),
+        marks(terms, round, &scale),
         labels(&scale),
         axis(&scale),
         phase_row(phases, &scale),
-        probe_row("readiness", round, &round.readiness, &scale),
-        probe_row("liveness", round, &round.liveness, &scale),
+        probe_row("readiness", round, &seen.readiness, &scale),
+        probe_row("liveness", round, &seen.liveness, &scale),
     ];
-    rows.extend(counts(round, &scale).map(Some));
+    rows.extend(counts(round, seen, &scale).map(Some));
     let mut text = String::new();
     // Writing to a String cannot fail.
-    let _ = writeln!(text, "{}\n", look.paint(BOLD, &title(ledger, round)));
+    let _ = writeln!(text, "{}\n", look.paint(BOLD, &title(terms, round, seen)));
     for row in rows.into_iter().flatten() {
         let _ = writeln!(text, "{}", row.print(look));
     }
     let legend = format!(
-        "{:NAME$}a column is {}{}",
+        "{:NAME$}a column is {}{}{}",
         "",
         scale.worth(),
-        match round.readiness.is_empty() && round.liveness.is_empty() {
+        match seen.readiness.is_empty() && seen.liveness.is_empty() {
             true => "",
             false => " · probes: ■ 200 □ not",
+        },
+        match seen.each() {
+            1.0 => String::new(),
+            each => format!(" · by one request in {each:.1}"),
         }
     );
     let _ = writeln!(text, "{}", look.paint(DIM, &legend));
     text
 }
 
-fn title(ledger: &Ledger, round: &Round) -> String {
-    let in_flight = spans(round)
-        .filter(|(began, ended)| *began <= 0.0 && *ended > 0.0)
-        .count();
-    let in_flight = match in_flight {
+fn title(terms: &Terms, round: &RoundTrace, seen: &Timeline) -> String {
+    let in_flight = match whole(open_at(&spans(round, seen), 0.0)) {
         1 => "1 request is".to_owned(),
         count => format!("{count} requests are"),
     };
@@ -93,7 +98,7 @@ fn title(ledger: &Ledger, round: &Round) -> String {
         "Round {}, {}: {} while {in_flight} in flight",
         round.number,
         distance(round.rtt),
-        ledger.signal
+        terms.signal
     )
 }
 
@@ -140,8 +145,8 @@ impl Row {
 }
 
 /// The signal from the left, the end from whichever side has room for more words.
-fn marks(ledger: &Ledger, round: &Round, scale: &Scale) -> Option<Row> {
-    let signal = format!("{} ▼", ledger.signal);
+fn marks(terms: &Terms, round: &RoundTrace, scale: &Scale) -> Option<Row> {
+    let signal = format!("{} ▼", terms.signal);
     let zero = scale.zero();
     let mut row = Row::blank("", 0);
     let start = NAME + zero + 1 - signal.chars().count().min(NAME + zero + 1);
@@ -215,7 +220,7 @@ fn phase_row(phases: &[Phase], scale: &Scale) -> Option<Row> {
     (!phases.is_empty()).then_some(row)
 }
 
-fn probe_row(name: &str, round: &Round, samples: &[Sample], scale: &Scale) -> Option<Row> {
+fn probe_row(name: &str, round: &RoundTrace, samples: &[Sample], scale: &Scale) -> Option<Row> {
     let mut row = Row::blank(name, scale.columns);
     let mut seen: Vec<Option<bool>> = vec![None; scale.columns];
     // A process closes its sockets a moment before its end can be seen.
@@ -252,28 +257,23 @@ fn probe_row(name: &str, round: &Round, samples: &[Sample], scale: &Scale) -> Op
     (!samples.is_empty()).then_some(row)
 }
 
-fn counts(round: &Round, scale: &Scale) -> impl Iterator<Item = Row> {
+fn counts(round: &RoundTrace, seen: &Timeline, scale: &Scale) -> impl Iterator<Item = Row> {
     let ended = |is_one: fn(Ending) -> bool| -> Vec<usize> {
-        let ones = round
-            .exchanges
-            .iter()
-            .filter(|exchange| is_one(exchange.ending));
-        per_column(scale, ones.map(|exchange| round.at_ms(exchange.ended)))
+        let ones = seen.requests.iter().filter(|bar| is_one(bar.ending));
+        per_column(scale, ones.map(|bar| (round.at_ms(bar.ended), bar.each)))
     };
     let answers = ended(Ending::is_answered);
     let refused = ended(|ending| matches!(ending, Ending::Refused | Ending::Unprocessed));
     let lost = ended(Ending::is_lost);
-    let opened = round
-        .connections
-        .iter()
-        .map(|connection| round.at_ms(connection.opened));
+    let connections = seen.connections.iter();
+    let opened = connections.map(|it| (round.at_ms(it.opened), seen.connections_each));
     let opened = per_column(scale, opened);
     let peak = |counts: &[usize]| format!("peak {}", counts.iter().max().unwrap_or(&0));
     let all = |counts: &[usize]| match counts.iter().sum() {
         0 => "none".to_owned(),
         all => format!("{all} in all"),
     };
-    let in_flight = in_flight(round, scale);
+    let in_flight = in_flight(round, seen, scale);
     [
         bars(
             &format!("answers/{}", scale.worth()),
@@ -289,31 +289,45 @@ fn counts(round: &Round, scale: &Scale) -> impl Iterator<Item = Row> {
     .into_iter()
 }
 
-fn per_column(scale: &Scale, moments: impl Iterator<Item = f64>) -> Vec<usize> {
-    let mut counts = vec![0; scale.columns];
-    for column in moments.filter_map(|at_ms| scale.column(at_ms)) {
-        counts[column] += 1;
+/// Moments, and how many each of them stands for.
+fn per_column(scale: &Scale, moments: impl Iterator<Item = (f64, f64)>) -> Vec<usize> {
+    let mut counts = vec![0.0; scale.columns];
+    for (at_ms, each) in moments {
+        if let Some(column) = scale.column(at_ms) {
+            counts[column] += each;
+        }
     }
-    counts
+    counts.into_iter().map(whole).collect()
 }
 
-/// When each request that was sent began and ended, in milliseconds.
-fn spans(round: &Round) -> impl Iterator<Item = (f64, f64)> {
-    let sent = round
-        .exchanges
+/// What one that is kept stands for need not be a whole number of them.
+fn whole(count: f64) -> usize {
+    count.round() as usize
+}
+
+/// When a request that was sent began and ended, in milliseconds, and how many it stands for.
+type Span = (f64, f64, f64);
+
+fn spans(round: &RoundTrace, seen: &Timeline) -> Vec<Span> {
+    let span = |bar: &RequestBar| (round.at_ms(bar.began), round.at_ms(bar.ended), bar.each);
+    let sent = seen.requests.iter().filter(|bar| bar.written.is_some());
+    sent.map(span).collect()
+}
+
+/// How many had begun and were not over.
+fn open_at(spans: &[Span], at_ms: f64) -> f64 {
+    let open = spans
         .iter()
-        .filter(|exchange| exchange.written.is_some());
-    sent.map(|exchange| (round.at_ms(exchange.began), round.at_ms(exchange.ended)))
+        .filter(|(began, ended, _)| *began <= at_ms && *ended > at_ms);
+    open.map(|(.., each)| each).sum()
 }
 
 /// Begun and not over in the middle of each column.
-fn in_flight(round: &Round, scale: &Scale) -> Vec<usize> {
-    let spans: Vec<(f64, f64)> = spans(round).collect();
+fn in_flight(round: &RoundTrace, seen: &Timeline, scale: &Scale) -> Vec<usize> {
+    let spans = spans(round, seen);
     let at = |column: usize| {
         let span = scale.span(column);
-        let middle = f64::midpoint(span.start, span.end);
-        let is_open = |(began, ended): &&(f64, f64)| *began <= middle && *ended > middle;
-        spans.iter().filter(is_open).count()
+        whole(open_at(&spans, f64::midpoint(span.start, span.end)))
     };
     (0..scale.columns).map(at).collect()
 }

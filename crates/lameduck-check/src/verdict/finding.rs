@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 
 use super::{Class, Evidence, Judgement, Shutdowns, Verdict, upper_bound_95};
-use crate::ledger::Round;
 
 /// Pieces of evidence kept per promise.
 const EVIDENCE: usize = 20;
@@ -45,9 +44,17 @@ impl Finding {
         Self::default()
     }
 
-    /// What follows is of this round.
-    pub(crate) fn of(&mut self, round: &Round) {
-        self.round = round.number;
+    /// What follows is of the round of this number.
+    pub(crate) fn of(&mut self, round: u32) {
+        self.round = round;
+    }
+
+    pub(crate) fn failures(&self) -> u64 {
+        self.failures
+    }
+
+    pub(crate) fn has_failed_in(&self, round: u32) -> bool {
+        self.failed.contains(&round)
     }
 
     pub(crate) fn trials(&self) -> u64 {

@@ -28,12 +28,9 @@ pub(super) fn opening(plan: &Plan) {
 /// The timeline, the promises, the shop's own words, and what to do next.
 pub(super) fn outcome(outcome: &Outcome, reports: &Reports, address: &str) {
     let look = screen::look();
-    if let Some(round) = outcome.ledger.load_rounds().next() {
+    if let Some(round) = outcome.trace.load_rounds().next() {
         let phases = reports.phases(round.number);
-        println!(
-            "{}",
-            report::timeline(&outcome.ledger, round, &phases, look)
-        );
+        println!("{}", report::timeline(&outcome.terms, round, &phases, look));
     }
     println!("{}", report::table(outcome, look));
     for (kind, when) in [
@@ -43,7 +40,7 @@ pub(super) fn outcome(outcome: &Outcome, reports: &Reports, address: &str) {
             "And of one with an upload that stalled for ever, let go by its name",
         ),
     ] {
-        let said = outcome.ledger.of(kind).next();
+        let said = outcome.trace.of(kind).next();
         let words = said.map_or_else(String::new, |round| shop_report(&round.said_after_signal));
         if !words.is_empty() {
             println!("{when}:\n{words}");

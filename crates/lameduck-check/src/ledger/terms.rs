@@ -1,0 +1,34 @@
+//! What a run holds the target to, whatever the round.
+
+use std::time::Duration;
+
+use crate::plan::Plan;
+use crate::target::StopSignal;
+
+/// What a run holds the target to: the same in all its rounds.
+#[derive(Clone, Debug)]
+pub struct Terms {
+    /// The time the target had between signal and end.
+    pub grace: Duration,
+    /// The signal that was sent.
+    pub signal: StopSignal,
+    /// How long the surroundings may still send to a target that was signalled.
+    pub notice: Option<Duration>,
+    /// Whether liveness is asked where the target serves.
+    pub live_is_served: bool,
+    /// Exit codes that are right when nothing was let go: 128 + n for an end by signal n.
+    pub expected_exits: Vec<i32>,
+}
+
+impl Terms {
+    pub(crate) fn of(plan: &Plan) -> Self {
+        let live = plan.live.as_ref();
+        Self {
+            grace: plan.grace,
+            signal: plan.signal,
+            notice: plan.notice,
+            live_is_served: live.is_some_and(|live| live.address == plan.url.address),
+            expected_exits: plan.expect_exit.clone(),
+        }
+    }
+}
