@@ -12,7 +12,9 @@ mod hostile;
 mod http;
 mod instructions;
 mod jobs;
+mod matrix;
 mod pairs;
+mod planted;
 mod process;
 mod queues;
 mod serve;
@@ -62,6 +64,8 @@ enum Command {
     Flood(flood::Options),
     /// Stop the shop again and again while it sends receipts, and account for every job
     Jobs(jobs::Options),
+    /// Put servers with one fault each to the prover, and see whether it finds exactly what each breaks
+    Matrix(matrix::Options),
     /// Stop a service in one odd surrounding after the other: full pipes, limits, signals, namespaces
     Surroundings(surroundings::Options),
     /// Be the service that is put into odd surroundings
@@ -118,6 +122,7 @@ impl Command {
             Command::Clients(options) => clients::run(&options),
             Command::Flood(options) => flood::run(&options),
             Command::Jobs(options) => jobs::run(&options),
+            Command::Matrix(options) => matrix::run(&options),
             Command::Surroundings(options) => surroundings::run(&options),
             Command::Surrounded(options) => surroundings::service::run(&options),
             Command::Without(options) => surroundings::without::run(&options),

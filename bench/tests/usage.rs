@@ -12,6 +12,7 @@ fn bad_usage_names_the_flag_with_exit_2() {
         (["jobs", "--rounds", "none"], "--rounds"),
         (["queues", "--on", "paper"], "paper"),
         (["surroundings", "--only", "paradise"], "paradise"),
+        (["matrix", "--only", "paradise"], "paradise"),
     ] {
         let program = env!("CARGO_BIN_EXE_lameduck-bench");
         let output = Command::new(program).args(arguments).output().unwrap();

@@ -127,6 +127,12 @@ impl Attempt {
         self.end(ending, None, fault.what, fault.status);
     }
 
+    /// The head of the response has come.
+    pub(crate) fn head_came(&mut self) {
+        self.answered = Some(Instant::now());
+        self.notebook.begun(self.client.lane);
+    }
+
     /// Not wholly written, so neither lost nor answered: the client tries again elsewhere.
     pub(crate) fn forget(mut self) {
         self.recorded = true;

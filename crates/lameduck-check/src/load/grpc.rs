@@ -142,7 +142,7 @@ async fn call(
         return false;
     };
     attempt.written = Some(Instant::now());
-    let reply = match read(response, || attempt.answered = Some(Instant::now())).await {
+    let reply = match read(response, || attempt.head_came()).await {
         Ok(reply) => reply,
         Err(error) => return h2::failed(attempt, &error),
     };

@@ -245,7 +245,7 @@ async fn read(
     keep: bool,
 ) -> Result<Answer, h2::Error> {
     let (head, mut body) = response.await?.into_parts();
-    attempt.answered = Some(Instant::now());
+    attempt.head_came();
     let mut bytes = 0;
     let mut kept = keep.then(BytesMut::new);
     while let Some(data) = body.data().await {

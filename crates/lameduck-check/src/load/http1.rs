@@ -88,7 +88,7 @@ impl Http1 {
         method: &str,
     ) -> Result<Answer, Fault> {
         let head = self.head(method).await?;
-        attempt.answered = Some(Instant::now());
+        attempt.head_came();
         let mut body = Body {
             bytes: 0,
             kept: keep.then(BytesMut::new),

@@ -1,6 +1,6 @@
 //! Where the clients of a round write what they saw.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::ledger::{Connection, Exchange, Lane, Socket};
@@ -22,6 +22,7 @@ struct Book {
     connections: Vec<Connection>,
     sockets: Vec<Socket>,
     shortages: BTreeMap<&'static str, u64>,
+    begun: HashSet<Lane>,
     trouble: Option<String>,
 }
 
@@ -62,6 +63,21 @@ impl Notebook {
         std::mem::take(&mut self.book().shortages)
             .into_iter()
             .collect()
+    }
+
+    /// An answer of this load has begun: the first that is known of one that stays open.
+    pub(crate) fn begun(&self, lane: Lane) {
+        self.book().begun.insert(lane);
+    }
+
+    /// Whether one has.
+    pub(crate) fn has_begun(&self, lane: Lane) -> bool {
+        self.book().begun.contains(&lane)
+    }
+
+    /// What ends the run, if there is anything.
+    pub(crate) fn in_trouble(&self) -> Option<String> {
+        self.book().trouble.clone()
     }
 
     /// The prover itself is in trouble: nothing of this round counts.

@@ -33,6 +33,7 @@ pub(crate) async fn run(stage: Stage, client: Client, path: String) {
     while !stage.is_over() && !stage.is_signalled() {
         match open(&stage, client, &path).await {
             Some(stream) => {
+                stage.notebook().begun(client.lane);
                 let socket = Watched {
                     stage: stage.clone(),
                     client,

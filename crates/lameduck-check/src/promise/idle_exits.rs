@@ -47,6 +47,10 @@ impl Promise for IdleExits {
             .chain([round.signalled()])
             .max()
             .unwrap_or(round.signalled());
+        // Who still works past its grace does so for the prover, until that sends its clients away.
+        if work_over >= round.signalled() + self.grace {
+            return;
+        }
         let lingered = round.exit.at.saturating_duration_since(work_over);
         self.longest = self.longest.max(lingered);
         let is_late = round.signal_to_exit() >= self.grace;

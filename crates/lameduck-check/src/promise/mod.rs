@@ -57,7 +57,7 @@ type Anew = fn(&Terms) -> Box<dyn Promise>;
 /// Every promise the prover can test, in the order of the report: class by class.
 #[rustfmt::skip]
 const PROMISES: &[(&str, Class, Anew)] = &[
-    ("ready-flips", Class::Loss, |_| Box::new(ready_flips::ReadyFlips)),
+    ("ready-flips", Class::Loss, |_| Box::<ready_flips::ReadyFlips>::default()),
     ("lame-duck-serves", Class::Loss, |_| Box::<lame_duck_serves::LameDuckServes>::default()),
     ("notice-served", Class::Loss, notice_served::NoticeServed::anew),
     ("inflight-completes", Class::Loss, |_| Box::<inflight_completes::InflightCompletes>::default()),

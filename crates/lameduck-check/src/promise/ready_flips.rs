@@ -10,11 +10,20 @@ use crate::verdict::{Finding, Untried, Verdict};
 /// "At once": an orchestrator looks no more often than each second.
 const AT_ONCE: Duration = Duration::from_millis(500);
 
-pub(super) struct ReadyFlips;
+#[derive(Default)]
+pub(super) struct ReadyFlips {
+    is_asked: bool,
+}
 
 impl Promise for ReadyFlips {
     fn see(&mut self, round: &Round, finding: &mut Finding) {
         if round.kind != RoundKind::Load || round.readiness.is_empty() {
+            return;
+        }
+        self.is_asked = true;
+        let mut before = round.readiness.iter();
+        // What was never good cannot fail.
+        if !before.any(|it| it.is_good() && it.asked <= round.signalled()) {
             return;
         }
         let tolerance = probe::INTERVAL * 2 + round.rtt;
@@ -54,7 +63,10 @@ impl Promise for ReadyFlips {
         finding.verdict(
             "readiness failed at once, before anything was refused",
             "readiness stayed good while the target was already leaving",
-            Untried::unasked("give --ready URL to test it"),
+            match self.is_asked {
+                true => Untried::missed("readiness was never good under load before the signal"),
+                false => Untried::unasked("give --ready URL to test it"),
+            },
         )
     }
 }

@@ -37,15 +37,17 @@ fn without_any_round_everything_is_skipped_and_says_what_would_test_it() {
 fn ready_flips_is_about_half_a_second_and_about_what_is_refused_meanwhile() {
     let in_time = load().with_readiness(&[(-5.0, 200), (5.0, 200), (10.0, 503)]);
     assert_eq!(judged("ready-flips", in_time).0, Kept);
-    let late = load().with_readiness(&[(5.0, 200), (499.0, 200), (505.0, 503)]);
+    let late = load().with_readiness(&[(-5.0, 200), (499.0, 200), (505.0, 503)]);
     assert_eq!(judged("ready-flips", late).0, Broken);
     let refused_before = load()
         .with(Lane::PerRequest, false, 20.0, 20.5, Ending::Refused)
-        .with_readiness(&[(5.0, 200), (40.0, 200), (45.0, 503)]);
+        .with_readiness(&[(-5.0, 200), (40.0, 200), (45.0, 503)]);
     assert_eq!(judged("ready-flips", refused_before).0, Broken);
+    let never_good = load().with_readiness(&[(-5.0, 503), (5.0, 503), (10.0, 503)]);
+    assert_eq!(judged("ready-flips", never_good).0, Skipped);
     let gone = load()
         .with_exit(30.0, Some(0), None)
-        .with_readiness(&[(5.0, 200)]);
+        .with_readiness(&[(-5.0, 200)]);
     assert_eq!(judged("ready-flips", gone).0, Kept);
 }
 
@@ -270,6 +272,11 @@ fn idle_exits_counts_from_the_last_real_work() {
     };
     assert_eq!(judged("idle-exits", idle(10_900.0)).0, Kept);
     assert_eq!(judged("idle-exits", idle(11_100.0)).0, Broken);
+    // Clients that were answered until the prover sent them away, 4 s after the grace of 30 s.
+    let deaf = round(RoundKind::Idle)
+        .with(Lane::KeepAlive, true, 33_900.0, 33_950.0, Ending::Ok)
+        .with_exit(35_000.0, None, Some(9));
+    assert_eq!(judged("idle-exits", deaf).0, Skipped);
 }
 
 #[test]

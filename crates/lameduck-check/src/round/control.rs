@@ -15,6 +15,7 @@ use crate::ledger::{Ending, Exchange, Lane};
 use crate::load::control;
 use crate::load::notebook::Client;
 use crate::plan::Plan;
+use crate::request::RequestTemplate;
 
 /// One failure in so many is chance, and more often it is how the target is.
 const RARELY: usize = 20;
@@ -58,8 +59,42 @@ impl Controls {
     }
 }
 
+/// One request of a load that takes long, made to its end: the control window of a round that has no other load. What is
+/// seen of it is no part of the round.
+pub(super) async fn alone(
+    scene: &Scene<'_>,
+    lane: Lane,
+    request: &RequestTemplate,
+) -> Result<(), CheckError> {
+    let (stage, request) = (scene.stage.clone(), request.clone());
+    let client = Client { lane, number: 1 };
+    let made = async {
+        match lane {
+            Lane::Upload => control::uploads(stage, client, request, 1).await,
+            _ => control::whole(stage, client, request).await,
+        }
+    };
+    // One that has not ended is dropped, and so entered as never answered.
+    drop(tokio::time::timeout(LIMIT, made).await);
+    is_healthy_so_far(scene)?;
+    scene
+        .stage
+        .notebook()
+        .look(|exchanges| was_answered(exchanges, lane))?;
+    scene.stage.notebook().take().map_err(CheckError::Local)?;
+    Ok(())
+}
+
 /// Whether what was seen so far is as it should be.
-pub(super) fn is_healthy(exchanges: &[Exchange]) -> Result<(), CheckError> {
+pub(super) fn is_healthy_so_far(scene: &Scene<'_>) -> Result<(), CheckError> {
+    let seen = scene.stage.notebook();
+    if let Some(trouble) = seen.in_trouble() {
+        return Err(CheckError::Local(trouble));
+    }
+    seen.look(is_healthy)
+}
+
+fn is_healthy(exchanges: &[Exchange]) -> Result<(), CheckError> {
     let mut questions: HashMap<(Lane, &str, &str), Vec<&Exchange>> = HashMap::new();
     for exchange in exchanges {
         let request = &exchange.request;
@@ -87,8 +122,41 @@ pub(super) fn is_healthy(exchanges: &[Exchange]) -> Result<(), CheckError> {
     Ok(())
 }
 
+/// The loads of a plan that stay open. An answer of theirs begins before the signal, and does not end.
+fn that_stay_open(plan: &Plan) -> impl Iterator<Item = Lane> {
+    let events = !plan.event_streams.is_empty() && plan.clients.event_streams > 0;
+    let lanes = [
+        (events, Lane::Events),
+        (events && plan.h2, Lane::EventsH2),
+        (
+            !plan.websockets.is_empty() && plan.clients.websockets > 0,
+            Lane::WebSocket,
+        ),
+    ];
+    let asked = lanes.into_iter().filter(|(is_asked, _)| *is_asked);
+    asked.map(|(_, lane)| lane)
+}
+
+/// Whether each load that stays open has begun.
+pub(super) fn have_begun(scene: &Scene<'_>) -> bool {
+    let seen = scene.stage.notebook();
+    that_stay_open(scene.plan).all(|lane| seen.has_begun(lane))
+}
+
 /// Whether each load of the plan was answered at least once.
-pub(super) fn is_complete(exchanges: &[Exchange], plan: &Plan) -> Result<(), CheckError> {
+pub(super) fn is_complete(scene: &Scene<'_>) -> Result<(), CheckError> {
+    let seen = scene.stage.notebook();
+    if let Some(lane) = that_stay_open(scene.plan).find(|lane| !seen.has_begun(*lane)) {
+        return Err(CheckError::Unhealthy {
+            load: format!("the load \"{lane}\""),
+            seen: "not one of its streams began".to_owned(),
+            fix: fix(lane, ""),
+        });
+    }
+    seen.look(|exchanges| each_was_answered(exchanges, scene.plan))
+}
+
+fn each_was_answered(exchanges: &[Exchange], plan: &Plan) -> Result<(), CheckError> {
     let quick = !plan.get.is_empty();
     let demanded = [
         (quick && plan.clients.keep_alive > 0, Lane::KeepAlive),
@@ -103,16 +171,16 @@ pub(super) fn is_complete(exchanges: &[Exchange], plan: &Plan) -> Result<(), Che
         (!plan.uploads.is_empty(), Lane::Upload),
         (!plan.downloads.is_empty(), Lane::Download),
     ];
-    let is_answered = |lane| {
-        let mut of_lane = exchanges.iter().filter(|it| it.lane == lane);
-        of_lane.any(|it| it.ending.is_answered())
-    };
-    let missing = demanded
-        .into_iter()
-        .find(|(is_demanded, lane)| *is_demanded && !is_answered(*lane));
-    match missing {
-        None => Ok(()),
-        Some((_, lane)) => Err(CheckError::Unhealthy {
+    let mut demanded = demanded.into_iter().filter(|(is_demanded, _)| *is_demanded);
+    demanded.try_for_each(|(_, lane)| was_answered(exchanges, lane))
+}
+
+/// Whether a request of this load was answered.
+pub(super) fn was_answered(exchanges: &[Exchange], lane: Lane) -> Result<(), CheckError> {
+    let mut of_lane = exchanges.iter().filter(|it| it.lane == lane);
+    match of_lane.any(|it| it.ending.is_answered()) {
+        true => Ok(()),
+        false => Err(CheckError::Unhealthy {
             load: format!("the load \"{lane}\""),
             seen: "not one of its requests was answered".to_owned(),
             fix: fix(lane, ""),
@@ -122,7 +190,9 @@ pub(super) fn is_complete(exchanges: &[Exchange], plan: &Plan) -> Result<(), Che
 
 fn has_failed(exchange: &Exchange) -> bool {
     if let Some(status) = &exchange.grpc {
-        return exchange.lane == Lane::Grpc && status.tells_of_a_failure();
+        // A stream that has brought messages may end as it likes.
+        let is_answer = exchange.lane == Lane::GrpcStream && status.messages > 0;
+        return !is_answer && status.tells_of_a_failure();
     }
     match exchange.ending {
         // Sent back for another connection: that is no failure.
@@ -146,6 +216,8 @@ fn fix(lane: Lane, seen: &str) -> &'static str {
             "does the target speak gRPC there? Name a method that it serves, like shop.v1.Shop/GetOrder, and the \
              message that it takes with --grpc-data"
         }
+        Lane::Events => "name a path where the target answers with an event stream",
+        Lane::WebSocket => "name a path where the target speaks WebSocket",
         Lane::Order => "name with --post what places an order",
         Lane::Upload => "name with --upload a path that takes a POST of 64 KiB",
         Lane::Slow | Lane::Download => {

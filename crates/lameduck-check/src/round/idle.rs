@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use super::control;
 use super::scene::Scene;
 use crate::error::CheckError;
 use crate::ledger::{Lane, Round, RoundKind};
@@ -51,6 +52,11 @@ pub(crate) async fn run(
     let settled = Duration::from_millis(500) + plan.rtt * 4;
     let signal = scene.moment(settled, settled + Duration::from_millis(200));
     tokio::time::sleep_until(signal.into()).await;
+    control::is_healthy_so_far(&scene)?;
+    if !get.is_empty() {
+        let seen = scene.stage.notebook();
+        seen.look(|exchanges| control::was_answered(exchanges, Lane::KeepAlive))?;
+    }
     scene.signal().await?;
     scene.close().await
 }

@@ -154,21 +154,18 @@ async fn warm_up(scene: &mut Scene<'_>) -> Result<(), CheckError> {
     let controls = Controls::begin(scene);
     let enough = scene.moment(Duration::from_millis(400), Duration::from_millis(1000));
     tokio::time::sleep_until(enough.into()).await;
-    while !scene.stage.is_warm(WARM_REQUESTS)
+    while !(scene.stage.is_warm(WARM_REQUESTS) && control::have_begun(scene))
         && begun.elapsed() < WARM_UP_LIMIT
         && scene.target.ended().is_none()
     {
         if begun.elapsed() > SOON {
-            scene.stage.notebook().look(control::is_healthy)?;
+            control::is_healthy_so_far(scene)?;
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     controls.end().await;
-    let seen = scene.stage.notebook();
-    seen.look(|exchanges| {
-        control::is_healthy(exchanges)?;
-        control::is_complete(exchanges, scene.plan)
-    })
+    control::is_healthy_so_far(scene)?;
+    control::is_complete(scene)
 }
 
 /// A probe that fails before the signal says nothing after it.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::control;
 use super::scene::Scene;
 use crate::error::CheckError;
 use crate::ledger::{Lane, Round, RoundKind};
@@ -25,6 +26,13 @@ pub(crate) async fn run(
 ) -> Result<Round, CheckError> {
     let mut scene = Scene::open(plan, observer, number, RoundKind::SecondSignal).await?;
     scene.ready().await?;
+    let (lane, requests) = match plan.uploads.is_empty() {
+        true => (Lane::Slow, &plan.slow),
+        false => (Lane::Upload, &plan.uploads),
+    };
+    if let Some(request) = requests.first() {
+        control::alone(&scene, lane, request).await?;
+    }
     let lead = Duration::from_millis(350) + plan.rtt * 2;
     let signal = scene.moment(lead, lead);
     // An upload that stalls outlives every signal; a slow request only those that come in its time.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::control;
 use super::scene::Scene;
 use crate::error::CheckError;
 use crate::ledger::{Lane, Round, RoundKind};
@@ -18,6 +19,7 @@ pub(crate) async fn run(
 ) -> Result<Round, CheckError> {
     let mut scene = Scene::open(plan, observer, number, RoundKind::Stuck).await?;
     scene.ready().await?;
+    control::alone(&scene, Lane::Upload, request).await?;
     scene.stuck_path = Some(request.path().to_owned());
     let lead = Duration::from_millis(350) + plan.rtt * 2;
     let signal = scene.moment(lead, lead);

@@ -2,6 +2,7 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
+use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -152,6 +153,8 @@ impl Connection {
             Fault::AlwaysErrors => return self.answer("500 Internal Server Error", "broken"),
             _ if !self.state.is_stopping() => {}
             Fault::NotFound => return self.answer("404 Not Found", "gone"),
+            Fault::Unauthorized => return self.answer("401 Unauthorized", "who"),
+            Fault::BadRequest => return self.answer("400 Bad Request", "what"),
             Fault::Empty => return self.answer("200 OK", ""),
             Fault::Redirects => return self.answer("302 Found", "elsewhere"),
             Fault::TooMany => return self.answer("429 Too Many Requests", "slower"),
@@ -192,8 +195,9 @@ impl Connection {
         self.stream.write_all(text.as_bytes()).map_err(|_| Over)?;
         if self.state.errs(Fault::ResetsAtExit) {
             let _ = SockRef::from(&self.stream).set_linger(Some(Duration::ZERO));
+            self.state.withheld.fetch_add(1, Ordering::Relaxed);
             // The process ends before.
-            thread::sleep(Duration::from_secs(10));
+            thread::sleep(Duration::from_secs(60));
         }
         goes_on
     }

@@ -51,6 +51,8 @@ const TICK: Duration = Duration::from_millis(1);
 const LAME_DUCK: Duration = Duration::from_millis(300);
 /// Longer than a client waits for an answer to its connection attempt.
 const DEAF_LISTENER: Duration = Duration::from_millis(4500);
+/// How long connections are left in the queue before it is thrown away.
+const UNACCEPTED: Duration = Duration::from_millis(60);
 /// Without a new connection for this long the accept queue is empty, and no handshake is on its way to it.
 const QUIET: Duration = Duration::from_millis(150);
 /// Kept back at the end of the grace to tell what is stuck.
@@ -86,7 +88,7 @@ fn main() -> io::Result<()> {
     listener.set_nonblocking(true)?;
     accept_until(&listener, state, orders, || {
         let lame_duck = match args.fault {
-            Fault::StopsAccepting => Duration::ZERO,
+            Fault::StopsAccepting | Fault::RefusesAtOnce => Duration::ZERO,
             _ => LAME_DUCK,
         };
         state.stopping_for().is_some_and(|since| since >= lame_duck)
@@ -94,31 +96,19 @@ fn main() -> io::Result<()> {
     if args.fault == Fault::StopsAccepting {
         thread::sleep(DEAF_LISTENER);
     }
-    SockRef::from(&listener).attach_filter(&drop_bare_syns())?;
-    let mut arrived = state.accepted.load(Ordering::Relaxed);
-    let mut quiet_since = Instant::now();
-    accept_until(&listener, state, orders, || {
-        let now_arrived = state.accepted.load(Ordering::Relaxed);
-        if now_arrived != arrived {
-            (arrived, quiet_since) = (now_arrived, Instant::now());
-        }
-        quiet_since.elapsed() >= QUIET
-    })?;
+    if args.fault == Fault::DropsQueue {
+        thread::sleep(UNACCEPTED);
+    } else {
+        empty_the_queue(&listener, state, orders)?;
+    }
     drop(listener);
     if args.fault == Fault::StaysReady {
         // Refuses for long enough to be asked meanwhile.
         thread::sleep(QUIET);
     }
     let deadline = Duration::from_secs_f64(args.grace).saturating_sub(RESERVE);
-    while state.open.load(Ordering::Relaxed) > 0 {
+    while state.open.load(Ordering::Relaxed) > state.withheld.load(Ordering::Relaxed) {
         let is_late = state.stopping_for().is_some_and(|since| since >= deadline);
-        if state.fault == Fault::ResetsAtExit
-            && state
-                .stopping_for()
-                .is_some_and(|since| since >= 2 * LAME_DUCK)
-        {
-            break;
-        }
         if is_late && state.fault != Fault::Hostage {
             let_go(state);
         }
@@ -134,6 +124,24 @@ fn main() -> io::Result<()> {
     });
 }
 
+/// No handshake begins any more; those under way end, and are accepted.
+fn empty_the_queue(
+    listener: &TcpListener,
+    state: &'static State,
+    orders: Option<&'static Orders>,
+) -> io::Result<()> {
+    SockRef::from(listener).attach_filter(&drop_bare_syns())?;
+    let mut arrived = state.accepted.load(Ordering::Relaxed);
+    let mut quiet_since = Instant::now();
+    accept_until(listener, state, orders, || {
+        let now_arrived = state.accepted.load(Ordering::Relaxed);
+        if now_arrived != arrived {
+            (arrived, quiet_since) = (now_arrived, Instant::now());
+        }
+        quiet_since.elapsed() >= QUIET
+    })
+}
+
 fn accept_until(
     listener: &TcpListener,
     state: &'static State,
@@ -144,6 +152,10 @@ fn accept_until(
         match listener.accept() {
             Ok((stream, _)) => {
                 state.accepted.fetch_add(1, Ordering::Relaxed);
+                if state.errs(Fault::ResetsAccepted) {
+                    SockRef::from(&stream).set_linger(Some(Duration::ZERO))?;
+                    continue;
+                }
                 state.open.fetch_add(1, Ordering::Relaxed);
                 thread::spawn(move || {
                     connection::serve(stream, state, orders);

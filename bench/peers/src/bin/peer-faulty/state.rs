@@ -24,6 +24,10 @@ pub enum Fault {
     Errors,
     /// Answers 404 once signalled, as when routes are torn down.
     NotFound,
+    /// Answers 401 once signalled, as when sessions are torn down.
+    Unauthorized,
+    /// Answers 400 once signalled.
+    BadRequest,
     /// Answers 200 without a body once signalled.
     Empty,
     /// Answers 302 once signalled.
@@ -38,6 +42,12 @@ pub enum Fault {
     AlwaysErrors,
     /// Keeps its listener and accepts nobody for a few seconds, once signalled.
     StopsAccepting,
+    /// Closes its listener while connections are queued there that it has not accepted.
+    DropsQueue,
+    /// Accepts, and resets at once, once signalled.
+    ResetsAccepted,
+    /// Accepts nobody from the signal on, and refuses as soon as its queue is empty.
+    RefusesAtOnce,
     /// Takes 800 ms more for each answer, once signalled.
     Slows,
     /// Says that it closes, does not, and resets what is open at its end.
@@ -58,6 +68,8 @@ pub enum Fault {
     ExitThree,
     /// Does not react to the signal.
     Deaf,
+    /// Leaves the signal to the kernel, which ends it on the spot.
+    Dies,
     /// Lets go of what is stuck without a word, and exits with 0.
     StuckUntold,
     /// A further signal changes nothing.
@@ -83,6 +95,8 @@ pub struct State {
     pub accepted: AtomicUsize,
     /// Connections open now.
     pub open: AtomicUsize,
+    /// Connections that are answered and not closed.
+    pub withheld: AtomicUsize,
     turns: AtomicUsize,
     in_flight: Mutex<Vec<String>>,
 }
@@ -94,9 +108,13 @@ impl State {
             signalled: OnceLock::new(),
             accepted: AtomicUsize::new(0),
             open: AtomicUsize::new(0),
+            withheld: AtomicUsize::new(0),
             turns: AtomicUsize::new(0),
             in_flight: Mutex::default(),
         }));
+        if fault == Fault::Dies {
+            return Ok(state);
+        }
         let mut signals = Signals::new([SIGTERM])?;
         std::thread::spawn(move || {
             for (count, signal) in signals.forever().enumerate() {

@@ -1,0 +1,271 @@
+//! Faulty servers, and whether the prover finds exactly the promises that each fault breaks.
+//!
+//! # What must hold
+//! - A promise that the fault breaks is broken; none that it does not break is, and none is left undecided.
+//! - Every promise that the prover knows is broken by a fault of some case.
+
+mod cases;
+mod document;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use clap::Args;
+use lameduck_check::{Judgement, Outcome, Silent, report};
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+use rand::seq::SliceRandom;
+
+use cases::{CASES, Case, Expected};
+
+use crate::planted::Planted;
+
+/// Options of `matrix`.
+#[derive(Args)]
+pub struct Options {
+    /// Only cases whose name contains one of these, of those that `--list` names. Default: all
+    #[arg(long, value_delimiter = ',', value_name = "TEXT")]
+    only: Vec<String>,
+
+    /// Only so many cases, which the seed decides. Default: all
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+    cases: Option<u32>,
+
+    /// Round trips between clients and server
+    #[arg(long, default_value = "0s,40ms", value_delimiter = ',', value_name = "TIME",
+          value_parser = humantime::parse_duration)]
+    rtt: Vec<Duration>,
+
+    /// Decides which cases, and the moments of the signals
+    #[arg(long, default_value_t = 7)]
+    seed: u64,
+
+    /// Cases at the same time
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=8))]
+    jobs: u32,
+
+    /// Write the matrix to this file, as Markdown
+    #[arg(long, value_name = "FILE")]
+    document: Option<PathBuf>,
+
+    /// Print the report of the prover for each case
+    #[arg(long)]
+    reports: bool,
+
+    /// Print the names of the cases
+    #[arg(long)]
+    list: bool,
+}
+
+/// A case is tried so often, where the prover says that it may have been its own doing.
+const TRIES: u64 = 3;
+
+/// Tries every case, prints, and says whether each was judged as it should.
+pub fn run(options: &Options) -> anyhow::Result<ExitCode> {
+    let chosen = chosen(options)?;
+    if options.list {
+        for case in &chosen {
+            println!("{:28} {}", case.name(), case.does);
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("cannot start a runtime")?;
+    let mut rows = runtime.block_on(all(&chosen, options))?;
+    rows.sort_by_key(|row| (row.place, row.rtt));
+    if let Some(file) = &options.document {
+        std::fs::write(file, document::render(&rows))
+            .with_context(|| format!("cannot write {}", file.display()))?;
+    }
+    let wrong = rows
+        .iter()
+        .filter(|row| !row.disagreements.is_empty())
+        .count();
+    println!(
+        "{} of {} runs were judged as they should be",
+        rows.len() - wrong,
+        rows.len()
+    );
+    Ok(if wrong == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+fn chosen(options: &Options) -> anyhow::Result<Vec<&'static Case>> {
+    let here: Vec<Planted> = Planted::here();
+    let is_named = |case: &Case| {
+        let name = case.name();
+        options.only.is_empty() || options.only.iter().any(|text| name.contains(text.as_str()))
+    };
+    let mut chosen: Vec<&Case> = CASES
+        .iter()
+        .filter(|case| is_named(case) && here.contains(&case.server))
+        .collect();
+    if chosen.is_empty() {
+        bail!(
+            "no case is named like {}; --list has their names",
+            options.only.join(" or ")
+        );
+    }
+    if let Some(count) = options.cases {
+        chosen.shuffle(&mut StdRng::seed_from_u64(options.seed));
+        chosen.truncate(count as usize);
+    }
+    Ok(chosen)
+}
+
+/// What came of one case at one round trip.
+struct Row {
+    case: &'static Case,
+    /// Its place among all cases.
+    place: usize,
+    rtt: Duration,
+    /// What the prover says of each promise; nothing where the run ended before.
+    judged: BTreeMap<&'static str, Judgement>,
+    /// Where it should have said something else.
+    disagreements: Vec<String>,
+}
+
+async fn all(chosen: &[&'static Case], options: &Options) -> anyhow::Result<Vec<Row>> {
+    let mut waiting = chosen
+        .iter()
+        .flat_map(|&case| options.rtt.iter().map(move |&rtt| (case, rtt)));
+    let mut running = tokio::task::JoinSet::new();
+    let mut rows = Vec::new();
+    loop {
+        while running.len() < options.jobs as usize
+            && let Some((case, rtt)) = waiting.next()
+        {
+            running.spawn(row(case, rtt, options.seed));
+        }
+        let Some(done) = running.join_next().await else {
+            return Ok(rows);
+        };
+        let (row, told) = done.context("a case panicked")??;
+        row.print();
+        if options.reports || !row.disagreements.is_empty() {
+            println!("{told}");
+        }
+        rows.push(row);
+    }
+}
+
+/// One case, again while it is undecided.
+async fn row(case: &'static Case, rtt: Duration, seed: u64) -> anyhow::Result<(Row, String)> {
+    let place = CASES
+        .iter()
+        .position(|other| std::ptr::eq(other, case))
+        .unwrap_or_default();
+    let mut tries = 1;
+    loop {
+        let folder = tempfile::tempdir().context("cannot make a folder for the books")?;
+        let mut plan = case.server.plan(case.fault, case.grace, folder.path())?;
+        plan.rtt = rtt;
+        plan.seed = seed + tries - 1;
+        let (judged, disagreements, told) = match lameduck_check::run(&plan, &Silent).await {
+            Ok(outcome) => {
+                let told = report::table(&outcome, report::Look::PLAIN);
+                (judged(&outcome), disagreements(case, rtt, &outcome), told)
+            }
+            Err(error) => {
+                let said = error.to_string();
+                let disagrees = match &case.expected {
+                    Expected::Unhealthy(says) if said.contains(says) => vec![],
+                    _ => vec![format!("ended before the signal: {said}")],
+                };
+                (BTreeMap::new(), disagrees, said)
+            }
+        };
+        let is_undecided = judged.values().any(|it| *it == Judgement::Undecided);
+        if is_undecided && !disagreements.is_empty() && tries < TRIES {
+            tries += 1;
+            continue;
+        }
+        let row = Row {
+            case,
+            place,
+            rtt,
+            judged,
+            disagreements,
+        };
+        return Ok((row, told));
+    }
+}
+
+fn judged(outcome: &Outcome) -> BTreeMap<&'static str, Judgement> {
+    let verdicts = outcome.verdicts.iter();
+    verdicts
+        .map(|verdict| (verdict.name, verdict.judgement))
+        .collect()
+}
+
+fn disagreements(case: &Case, rtt: Duration, outcome: &Outcome) -> Vec<String> {
+    let (anywhere, far, perhaps) = match case.expected {
+        Expected::Breaks {
+            anywhere,
+            far,
+            perhaps,
+        } => (anywhere, far, perhaps),
+        Expected::Unhealthy(_) => return vec!["the run did not end before the signal".to_owned()],
+    };
+    let mut disagreements = Vec::new();
+    if let Some(why) = &outcome.cut_short {
+        disagreements.push(format!("the run ended early: {why}"));
+    }
+    for verdict in &outcome.verdicts {
+        let name = &verdict.name;
+        let must = anywhere.contains(name) || far.contains(name) && !rtt.is_zero();
+        let may = must || far.contains(name) || perhaps.contains(name);
+        let judgement = verdict.judgement;
+        let is_right = match judgement {
+            Judgement::Broken => may,
+            Judgement::Kept | Judgement::Skipped => !must,
+            Judgement::Undecided => false,
+        };
+        if !is_right {
+            let first = verdict.evidence.first();
+            let first = first.map(|it| format!(", first: {}: {}", it.r#where, it.what));
+            disagreements.push(format!(
+                "{name} is {judgement:?} and should be {}: {}{}",
+                if must { "broken" } else { "kept or skipped" },
+                verdict.why,
+                first.unwrap_or_default()
+            ));
+        }
+    }
+    disagreements
+}
+
+impl Row {
+    fn broken(&self) -> Vec<&'static str> {
+        let broken = self
+            .judged
+            .iter()
+            .filter(|(_, it)| **it == Judgement::Broken);
+        broken.map(|(name, _)| *name).collect()
+    }
+
+    fn print(&self) {
+        let verdict = match self.disagreements.is_empty() {
+            true => "as it should be",
+            false => "NOT as it should be",
+        };
+        let rtt = humantime::format_duration(self.rtt);
+        let broken = match (&self.case.expected, self.broken()) {
+            (Expected::Unhealthy(_), _) => "ended before the signal".to_owned(),
+            (_, broken) if broken.is_empty() => "nothing broken".to_owned(),
+            (_, broken) => broken.join(", "),
+        };
+        println!("{:28} {rtt:>5}  {verdict}: {broken}", self.case.name());
+        for it in &self.disagreements {
+            println!("    {it}");
+        }
+    }
+}
