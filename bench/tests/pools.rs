@@ -44,7 +44,7 @@ async fn keepalive_lossless_is_kept_by_the_shop_for_clients_that_share_pools() {
     let outcome = run(&plan, &Silent)
         .await
         .unwrap_or_else(|error| panic!("{error}"));
-    let told = report::table(&outcome, report::Look::PLAIN);
+    let told = report::table(&report::CheckReport::of(&outcome), report::Look::PLAIN);
     for promise in ["keepalive-lossless", "no-reset", "exits-zero"] {
         let judgement = outcome.verdict(promise).map(|it| it.judgement);
         assert_eq!(judgement, Some(Judgement::Kept), "{promise}\n{told}");

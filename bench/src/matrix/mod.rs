@@ -171,7 +171,7 @@ async fn row(case: &'static Case, rtt: Duration, seed: u64) -> anyhow::Result<(R
         plan.seed = seed + tries - 1;
         let (judged, disagreements, told) = match lameduck_check::run(&plan, &Silent).await {
             Ok(outcome) => {
-                let told = report::table(&outcome, report::Look::PLAIN);
+                let told = report::table(&report::CheckReport::of(&outcome), report::Look::PLAIN);
                 (judged(&outcome), disagreements(case, rtt, &outcome), told)
             }
             Err(error) => {

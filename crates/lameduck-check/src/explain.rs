@@ -7,13 +7,13 @@
 //!
 //! A text is a file of its name in `explain/`, and a line in [`TEXTS`].
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::promise;
 use crate::verdict::Class;
 
 /// A promise, explained.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Explanation {
     /// What is promised, in a sentence.
@@ -31,7 +31,7 @@ pub struct Explanation {
 }
 
 /// Something that is known of a server, a protocol or a platform.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct KnownFact {
     /// Of which, like `nginx`.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::pin::Pin;
-use std::time::Duration;
+use std::time::{Duration, Instant, SystemTime};
 
 use crate::books::Books;
 use crate::error::CheckError;
@@ -33,6 +33,10 @@ pub struct Outcome {
     pub tally: Tally,
     /// Why the run ended before its last round, if it did. What was seen before it counts.
     pub cut_short: Option<String>,
+    /// When the run was over.
+    pub ended_at: SystemTime,
+    /// How long it took.
+    pub took: Duration,
     /// What of the verdicts counts.
     pub rules: Rules,
     /// What the target was held to.
@@ -90,6 +94,7 @@ fn boxed<'a>(
 }
 
 async fn all_rounds(plan: &Plan, observer: &dyn Observer) -> Result<Outcome, CheckError> {
+    let began = Instant::now();
     let schedule = schedule(plan);
     observer.on(&Event::Planned {
         rounds: schedule.len() as u32,
@@ -131,6 +136,8 @@ async fn all_rounds(plan: &Plan, observer: &dyn Observer) -> Result<Outcome, Che
         verdicts: jury.verdicts(&plan.rules),
         tally: trace.tally(),
         cut_short,
+        ended_at: SystemTime::now(),
+        took: began.elapsed(),
         rules: plan.rules.clone(),
         terms,
         trace,

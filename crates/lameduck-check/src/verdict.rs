@@ -10,14 +10,14 @@ mod finding;
 
 use std::collections::BTreeSet;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 pub(crate) use bound::trials_to_rule_out;
 pub use bound::upper_bound_95;
 pub(crate) use finding::{Finding, Untried};
 
 /// Who is hurt when a promise is broken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Class {
     /// A client, or another peer such as the database: something was lost.
@@ -43,7 +43,7 @@ impl Class {
 }
 
 /// Kept, broken, undecided, or not tested.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Judgement {
     /// Tried, and kept each time.
@@ -57,7 +57,7 @@ pub enum Judgement {
 }
 
 /// A part of a shutdown.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Moment {
     /// Before the first signal.
@@ -69,7 +69,7 @@ pub enum Moment {
 }
 
 /// What a connection had carried when something went wrong on it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ConnectionUse {
     /// Nothing: the request was its first.
@@ -81,7 +81,7 @@ pub enum ConnectionUse {
 }
 
 /// One thing that was seen to go wrong.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Evidence {
     /// The round, from 1.
     pub round: u32,
@@ -100,12 +100,11 @@ pub struct Evidence {
     /// What the connection had carried before, for what became of a request.
     pub connection: Option<ConnectionUse>,
     /// How many failures it stands for.
-    #[serde(skip)]
-    pub(crate) failures: u64,
+    pub failures: u64,
 }
 
 /// The shutdowns in which a promise was tried.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Shutdowns {
     /// Those with at least one trial.
     pub tried: u64,

@@ -39,6 +39,9 @@ Examples:
     lameduck check --url http://127.0.0.1:8080 --get /health --json out.json -- ./server
     lameduck check --url http://127.0.0.1:8080 --get /health --baseline out.json -- ./server
 
+  A page to pass on, and what a pipeline shows test by test
+    lameduck check --url http://127.0.0.1:8080 --get /health --html out.html --junit out.xml -- ./server
+
   What a promise is about, how servers break it and how to keep it
     lameduck check --explain keepalive-lossless
 
@@ -116,9 +119,15 @@ pub(crate) struct CheckArgs {
     /// Draw the first shutdown on a time axis
     #[arg(long, help_heading = "Report")]
     pub(crate) timeline: bool,
-    /// Write the verdicts as JSON
+    /// Write the verdicts as JSON; where there are none, why
     #[arg(long, value_name = "FILE", help_heading = "Report")]
     pub(crate) json: Option<PathBuf>,
+    /// Write one page to pass on: verdicts with evidence, the shutdowns on a time axis, how long answers took
+    #[arg(long, value_name = "FILE", help_heading = "Report")]
+    pub(crate) html: Option<PathBuf>,
+    /// Write the verdicts as JUnit XML: a case for each promise
+    #[arg(long, value_name = "FILE", help_heading = "Report")]
+    pub(crate) junit: Option<PathBuf>,
 }
 
 #[cfg(test)]

@@ -3,48 +3,81 @@
 use std::io::ErrorKind;
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::Instant;
 
 use anyhow::{Context, Result};
-use lameduck_check::{Settings, report};
+use lameduck_check::report::{self, CheckReport, FailedRun, RoundReport};
+use lameduck_check::{Outcome, Plan, Settings};
 
 use crate::args::CheckArgs;
-use crate::output_file::OutputFile;
+use crate::outputs::Outputs;
 use crate::progress::Progress;
-use crate::{explain, run, screen};
+use crate::round_log::RoundLog;
+use crate::{UNUSABLE, explain, run, screen};
 
 /// Settings in the current folder; flags win.
 const FILE: &str = "lameduck-check.toml";
+
+/// How far a check came before it ended, for when it ends without a verdict.
+#[derive(Default)]
+struct Reached {
+    plan: Option<Plan>,
+    rounds: Vec<RoundReport>,
+}
 
 pub(crate) fn run(args: CheckArgs) -> Result<ExitCode> {
     if let Some(name) = &args.explain {
         return explain::run(name);
     }
-    let json = args.json.clone();
+    let began = Instant::now();
     let wants_timeline = args.timeline;
-    let plan = args
-        .settings
-        .over(from_file(Path::new(FILE))?)
-        .into_plan()?;
+    let (outputs, opened) = Outputs::open(args.json, args.html, args.junit);
+    let mut reached = Reached::default();
     // What cannot be written is told before the work and not after it.
-    let json = json
-        .map(|file| OutputFile::open("--json", file))
-        .transpose()?;
-    let progress = Progress::new();
-    let ended = run::to_the_end(&plan, &progress);
-    progress.finish();
-    let Some(outcome) = ended? else {
-        return Ok(run::interrupted());
+    let ended = opened.and_then(|()| checked(args.settings, &mut reached));
+    let (error, exit_code) = match ended {
+        Ok(Some(outcome)) => {
+            let report = CheckReport::of(&outcome);
+            let look = screen::look();
+            if wants_timeline && let Some(round) = outcome.trace.load_rounds().next() {
+                println!("{}", report::timeline(&outcome.terms, round, &[], look));
+            }
+            print!("{}", report::table(&report, look));
+            // After the table: that comes out whatever becomes of a file.
+            outputs.write(&report)?;
+            return Ok(run::exit_code(&outcome));
+        }
+        Ok(None) => (None, run::INTERRUPTED),
+        Err(error) => (Some(error), UNUSABLE),
     };
-    let look = screen::look();
-    if wants_timeline && let Some(round) = outcome.trace.load_rounds().next() {
-        println!("{}", report::timeline(&outcome.terms, round, &[], look));
+    let why = match &error {
+        Some(error) => format!("{error:#}"),
+        None => "interrupted".to_owned(),
+    };
+    let failure = FailedRun::new(why, exit_code, reached.plan.as_ref(), began.elapsed());
+    let written = outputs.write_failure(&failure.after(reached.rounds));
+    match error {
+        None => written.map(|()| ExitCode::from(exit_code)),
+        // The first error is the one to mend.
+        Some(error) => {
+            if let Err(further) = written {
+                eprintln!("error: {further:#}");
+            }
+            Err(error)
+        }
     }
-    print!("{}", report::table(&outcome, look));
-    // After the table: that comes out whatever becomes of a file.
-    if let Some(file) = json {
-        file.write(&report::json(&outcome)?)?;
-    }
-    Ok(run::exit_code(&outcome))
+}
+
+/// Runs what was set. `None` when Ctrl-C ended it.
+fn checked(settings: Settings, reached: &mut Reached) -> Result<Option<Outcome>> {
+    let plan = settings.over(from_file(Path::new(FILE))?).into_plan()?;
+    let plan = reached.plan.insert(plan);
+    let progress = Progress::new();
+    let log = RoundLog::before(&progress);
+    let ended = run::to_the_end(plan, &log);
+    reached.rounds = log.into_rounds();
+    progress.finish();
+    ended
 }
 
 fn from_file(path: &Path) -> Result<Settings> {

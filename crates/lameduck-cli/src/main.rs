@@ -5,7 +5,9 @@ mod check;
 mod demo;
 mod explain;
 mod output_file;
+mod outputs;
 mod progress;
+mod round_log;
 mod run;
 mod screen;
 
@@ -19,7 +21,7 @@ use clap::{CommandFactory, Parser};
 use args::{Cli, Command};
 
 /// Bad usage, or nothing could be tested.
-const UNUSABLE: u8 = 2;
+pub(crate) const UNUSABLE: u8 = 2;
 
 fn main() -> ExitCode {
     let cli = Cli::try_parse().unwrap_or_else(|error| explain(error));

@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use lameduck_check::{Observer, Outcome, Plan};
 
 /// As a shell reports a program that Ctrl-C ended.
-const INTERRUPTED: u8 = 130;
+pub(crate) const INTERRUPTED: u8 = 130;
 
 /// Runs the plan. `None` when Ctrl-C ended it.
 pub(crate) fn to_the_end(plan: &Plan, observer: &dyn Observer) -> Result<Option<Outcome>> {

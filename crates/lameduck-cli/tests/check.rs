@@ -218,6 +218,8 @@ fn a_target_that_dies_by_the_signal_breaks_promises_with_exit_1_and_json() {
         "--timeline",
         "--json",
         "out.json",
+        "--html",
+        "out.html",
     ]));
     let table = String::from_utf8_lossy(&output.stdout);
     assert_eq!(
@@ -235,9 +237,30 @@ fn a_target_that_dies_by_the_signal_breaks_promises_with_exit_1_and_json() {
         "{table}"
     );
     assert!(!table.contains('\x1b'), "colour without a terminal");
-    let json = std::fs::read_to_string(folder.path().join("out.json")).unwrap();
-    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let json = object(folder.path(), "out.json");
     assert_eq!(json["exit"], serde_json::json!([143]));
+    assert_eq!(json["signal"], "SIGTERM");
+    assert_eq!(json["version"], env!("CARGO_PKG_VERSION"));
+    let round = &json["all_rounds"][0];
+    assert_eq!(
+        (&round["kind"], &round["exit"]),
+        (&"load".into(), &143.into())
+    );
+    assert!(
+        round["took_ms"].as_f64() <= json["took_ms"].as_f64(),
+        "{json}"
+    );
+    assert_eq!(json["latency"][0]["part"], "before-signal");
+    // The page has all of that, and the requests of that shutdown.
+    let page = std::fs::read_to_string(folder.path().join("out.html")).unwrap();
+    let data = page.split_once("id=\"data\">").unwrap().1;
+    let data = data.split_once("</script>").unwrap().0;
+    let data: serde_json::Value = serde_json::from_str(data).unwrap();
+    assert_eq!(data["promises"], json["promises"]);
+    let picture = &data["pictures"][0];
+    assert_eq!(picture["exit"], "exit 143");
+    let requests = picture["requests"]["began_ms"].as_array().unwrap();
+    assert_eq!(round["requests"], requests.len());
     let promises = json["promises"].as_array().unwrap();
     assert_eq!(promises.len(), 24);
     for (name, fix) in [
@@ -641,20 +664,72 @@ fn a_file_that_cannot_be_written_is_told_before_the_target_is_started() {
         &["cannot write --json no/such/folder.json"],
     );
     assert!(!folder.path().join("started").exists());
-    // And nothing is left that looks like a report.
-    let arguments = [
-        "check",
-        "--url",
-        "http://127.0.0.1:1",
-        "--get",
-        "/",
-        "--json",
-        "out.json",
-        "--",
-        "false",
-    ];
-    is_unusable(folder.path(), &arguments, &["ended before it was ready"]);
-    assert!(!folder.path().join("out.json").exists());
+}
+
+/// The JSON object in a file of this folder.
+fn object(folder: &Path, file: &str) -> serde_json::Value {
+    let text = std::fs::read_to_string(folder.join(file)).expect("the file is there");
+    serde_json::from_str(&text).expect("JSON")
+}
+
+#[test]
+fn json_and_junit_say_why_there_are_no_verdicts() {
+    let folder = folder();
+    let ends = |says: &str, arguments: &str| {
+        let files = "check --json out.json --junit out.xml --html out.html";
+        let arguments: Vec<&str> = files.split(' ').chain(arguments.split(' ')).collect();
+        is_unusable(folder.path(), &arguments, &[says]);
+        let told = object(folder.path(), "out.json");
+        assert!(told["error"].as_str().unwrap().contains(says), "{told}");
+        assert_eq!(told["exit_code"], 2);
+        assert_eq!(told["version"], env!("CARGO_PKG_VERSION"));
+        let junit = std::fs::read_to_string(folder.path().join("out.xml")).unwrap();
+        assert!(
+            junit.contains("errors=\"1\"") && junit.contains(says),
+            "{junit}"
+        );
+        // There is no page without verdicts, not even an empty one.
+        assert!(!folder.path().join("out.html").exists());
+        told
+    };
+    let told = ends(
+        "ended before it was ready",
+        "--url http://127.0.0.1:1 --get / --signal INT --grace 7s -- false",
+    );
+    assert_eq!(told["target"], "false");
+    assert_eq!(told["signal"], "SIGINT");
+    assert_eq!(told["grace_ms"], 7000.0);
+    assert!(told["took_ms"].as_f64().unwrap() > 0.0);
+    assert_eq!(told["all_rounds"], serde_json::json!([]));
+    // Nothing is known of a target that was not named.
+    let told = ends("--url is missing", "--get /");
+    assert_eq!(told["target"], serde_json::Value::Null);
+}
+
+#[test]
+fn one_file_that_cannot_be_written_keeps_the_others_from_nothing() {
+    let folder = folder();
+    let arguments = "check --url http://127.0.0.1:1 --get / --html no/such/out.html --json out.json -- touch started";
+    let arguments: Vec<&str> = arguments.split(' ').collect();
+    let says = "cannot write --html no/such/out.html";
+    is_unusable(folder.path(), &arguments, &[says]);
+    assert!(!folder.path().join("started").exists());
+    let told = object(folder.path(), "out.json");
+    assert!(told["error"].as_str().unwrap().contains(says), "{told}");
+    // One that can be opened and not written: the others are there all the same.
+    let (code, said) = dies_by_the_signal(
+        folder.path(),
+        &["--html", "/dev/full", "--junit", "out.xml"],
+    );
+    assert_eq!(code, Some(2), "{said}");
+    assert!(said.contains("cannot write --html /dev/full"), "{said}");
+    assert!(said.contains("✘  exits-zero"), "{said}");
+    assert_eq!(
+        object(folder.path(), "out.json")["exit"],
+        serde_json::json!([143])
+    );
+    let junit = std::fs::read_to_string(folder.path().join("out.xml")).unwrap();
+    assert!(junit.contains("name=\"within-grace\""), "{junit}");
 }
 
 #[test]

@@ -72,7 +72,7 @@ async fn keeps(recipe: &str, promises: &[&[&str]]) {
     }
     let _turn = TURN.lock().await;
     let outcome = run(&plan, &Silent).await.unwrap();
-    let told = report::table(&outcome, report::Look::PLAIN);
+    let told = report::table(&report::CheckReport::of(&outcome), report::Look::PLAIN);
     for promise in promises {
         let judgement = outcome.verdict(promise).map(|it| it.judgement);
         assert_eq!(judgement, Some(Judgement::Kept), "{promise}\n{told}");

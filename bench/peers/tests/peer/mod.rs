@@ -112,5 +112,5 @@ impl Observer for Keeper {
 
 /// The report, for the message of an assertion.
 pub fn told(outcome: &Outcome) -> String {
-    report::table(outcome, report::Look::PLAIN)
+    report::table(&report::CheckReport::of(outcome), report::Look::PLAIN)
 }

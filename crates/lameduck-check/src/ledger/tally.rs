@@ -5,7 +5,7 @@ use std::ops::AddAssign;
 use super::{Ending, Exchange};
 
 /// How many requests of the load rounds ended in which way, before and after the signal.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Tally {
     /// [`Ending::Ok`].
     pub ok: u64,

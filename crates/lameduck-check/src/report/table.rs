@@ -1,4 +1,4 @@
-//! The outcome as a table, for people.
+//! The report as a table, for people.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -10,10 +10,8 @@ use comfy_table::{
 };
 
 use super::Look;
-use crate::rules::Ruling;
-use crate::run::Outcome;
-use crate::trace::RunTrace;
-use crate::verdict::{Class, Judgement, Shutdowns, Verdict};
+use super::check_report::{CheckReport, PromiseReport};
+use crate::verdict::{Class, Judgement, Shutdowns};
 
 /// Pieces of evidence shown per promise; the JSON has more.
 const SHOWN: usize = 3;
@@ -26,156 +24,86 @@ const WHY: usize = 5;
 const LINES: TableStyle = presets::NOTHING.header_separator(LineStyle::none().fill('─'));
 
 /// The verdicts, one line per promise, then the counts, then the evidence. Ends with a line break.
-pub fn table(outcome: &Outcome, look: Look) -> String {
+pub fn table(report: &CheckReport, look: Look) -> String {
     let mut text = String::new();
     // Writing to a String cannot fail.
-    let _ = write_all(&mut text, outcome, look);
+    let _ = write_all(&mut text, report, look);
     text
 }
 
-fn write_all(text: &mut String, outcome: &Outcome, look: Look) -> std::fmt::Result {
+fn write_all(text: &mut String, report: &CheckReport, look: Look) -> std::fmt::Result {
     let bold = |words: &str| look.paint("1", words);
-    let rtts: Vec<String> = outcome.trace.rtts().into_iter().map(distance).collect();
+    let rtts = report.rtts_ms.iter();
+    let rtts: Vec<String> = rtts
+        .map(|ms| distance(Duration::from_secs_f64(ms / 1e3)))
+        .collect();
     let rtt = rtts.join(" and ");
-    let rounds = match outcome.rounds {
+    let rounds = match report.rounds {
         1 => "1 round".to_owned(),
         rounds => format!("{rounds} rounds"),
     };
-    writeln!(text, "{}", bold(&outcome.target))?;
+    writeln!(text, "{}", bold(&report.target))?;
     writeln!(
         text,
         "{rounds} under load, {rtt}, {}, seed {}\n",
-        outcome.terms.signal, outcome.seed
+        report.signal, report.seed
     )?;
-    writeln!(text, "{}\n", promises(outcome, look).trim_fmt())?;
-    writeln!(text, "{}", requests(outcome, look))?;
-    writeln!(text, "{}", exits(outcome, look))?;
-    for remark in remarks(&outcome.trace) {
-        writeln!(text, "{}", look.paint("33", &remark))?;
+    writeln!(text, "{}\n", promises(report, look).trim_fmt())?;
+    writeln!(text, "{}", requests(report, look))?;
+    writeln!(text, "{}", exits(report, look))?;
+    for remark in &report.remarks {
+        writeln!(text, "{}", look.paint("33", remark))?;
     }
-    for verdict in outcome
-        .verdicts
-        .iter()
-        .filter(|verdict| !verdict.evidence.is_empty() && verdict.judgement != Judgement::Skipped)
-    {
-        let mark = match verdict.judgement {
+    let tried = report.promises.iter();
+    let tried = tried.filter(|it| !it.evidence.is_empty() && it.verdict != Judgement::Skipped);
+    for promise in tried {
+        let mark = match promise.verdict {
             Judgement::Undecided => look.paint("33", "?"),
             _ => look.paint("31", "✘"),
         };
-        writeln!(text, "\n{mark} {}", bold(verdict.name))?;
-        for evidence in verdict.evidence.iter().take(SHOWN) {
+        writeln!(text, "\n{mark} {}", bold(&promise.name))?;
+        for evidence in promise.evidence.iter().take(SHOWN) {
             writeln!(
                 text,
                 "    round {} at {:+.1} ms: {}: {}",
                 evidence.round, evidence.at_ms, evidence.r#where, evidence.what
             )?;
         }
-        let shown = verdict.evidence.iter().take(SHOWN);
+        let shown = promise.evidence.iter().take(SHOWN);
         let told: u64 = shown.map(|evidence| evidence.failures).sum();
-        let all = match verdict.judgement {
-            Judgement::Undecided => verdict.undecided,
-            _ => verdict.failures,
+        let all = match promise.verdict {
+            Judgement::Undecided => promise.undecided,
+            _ => promise.failures,
         };
         let more = all.saturating_sub(told);
         if more > 0 {
             writeln!(text, "    and {more} more")?;
         }
     }
-    if let Some(why) = &outcome.cut_short {
+    if let Some(why) = &report.cut_short {
         writeln!(text, "\n{} {why}", look.paint("31", "cut short:"))?;
     }
-    let (summary, ruling) = summary(outcome);
-    let color = match outcome.ruling() {
-        Ruling::Kept => "1;32",
-        Ruling::Broken(_) => "1;31",
-        Ruling::CutShort | Ruling::Untested(_) => "1;33",
+    let color = match report.exit_code {
+        0 => "1;32",
+        1 => "1;31",
+        _ => "1;33",
     };
-    writeln!(text, "\n{}", losses(outcome))?;
-    writeln!(text, "{}", look.paint(color, &summary))?;
-    writeln!(text, "{ruling}")
-}
-
-/// What makes these figures worth less than they seem.
-pub(super) fn remarks(trace: &RunTrace) -> Vec<String> {
-    let mut remarks = Vec::new();
-    for round in trace.load_rounds() {
-        let saturated = round.saturated.iter();
-        remarks.extend(saturated.map(|what| format!("round {}: {what}", round.number)));
-        for (what, count) in &round.shortages {
-            let number = round.number;
-            remarks.push(format!(
-                "round {number}: the prover had {what}, {count} times"
-            ));
-        }
-    }
-    remarks
+    writeln!(text, "\n{}", losses(report.losses))?;
+    writeln!(text, "{}", look.paint(color, &report.summary))?;
+    writeln!(text, "{}", report.ruling)
 }
 
 /// What is independent of each other is a shutdown, not a request.
-fn losses(outcome: &Outcome) -> String {
+fn losses(shutdowns: Shutdowns) -> String {
     let Shutdowns {
         tried,
         failed,
         bound95,
-    } = outcome.losses();
+    } = shutdowns;
     format!(
         "lost something in {failed} of {tried} shutdowns under load: at most {} of them do, at 95 %",
         percent(bound95)
     )
-}
-
-/// How many promises were judged how, and what that comes to.
-fn summary(outcome: &Outcome) -> (String, String) {
-    let count = |judgement| {
-        let verdicts = outcome.verdicts.iter();
-        verdicts.filter(|it| it.judgement == judgement).count()
-    };
-    let broken: Vec<String> = Class::ALL
-        .into_iter()
-        .filter_map(|class| {
-            let verdicts = outcome.verdicts.iter().filter(|it| it.class == class);
-            match verdicts.filter(|it| it.is_broken()).count() {
-                0 => None,
-                count => Some(format!("{} {count}", class.name())),
-            }
-        })
-        .collect();
-    let by_class = match broken.is_empty() {
-        true => String::new(),
-        false => format!(" ({})", broken.join(", ")),
-    };
-    let undecided = match count(Judgement::Undecided) {
-        0 => String::new(),
-        count => format!(", {count} undecided"),
-    };
-    let summary = format!(
-        "{} kept, {} broken{by_class}{undecided}, {} not tested",
-        count(Judgement::Kept),
-        count(Judgement::Broken),
-        count(Judgement::Skipped),
-    );
-    let named = |is: fn(&Verdict) -> bool| {
-        let counted = outcome
-            .verdicts
-            .iter()
-            .filter(|it| outcome.rules.counts(it) && is(it));
-        let names: Vec<&str> = counted.map(|verdict| verdict.name).collect();
-        names.join(", ")
-    };
-    let ruling = outcome.ruling();
-    let because = match ruling {
-        Ruling::Kept if count(Judgement::Broken) > 0 => {
-            "what is broken is a convention (--strict counts them) or known".to_owned()
-        }
-        Ruling::Kept => "nothing that counts was broken".to_owned(),
-        Ruling::CutShort => "the run did not come to its end".to_owned(),
-        Ruling::Broken(_) => named(Verdict::is_broken),
-        Ruling::Untested(_) => format!(
-            "nothing broken, but asked for and not tried, or undecided: {}",
-            named(Verdict::is_open)
-        ),
-    };
-    (summary, format!("exit {}: {because}", ruling.exit_code()))
 }
 
 /// How far away the clients were.
@@ -186,7 +114,7 @@ pub(super) fn distance(rtt: Duration) -> String {
     }
 }
 
-fn promises(outcome: &Outcome, look: Look) -> Table {
+fn promises(report: &CheckReport, look: Look) -> Table {
     let mut table = Table::new();
     table
         .load_style(LINES)
@@ -206,8 +134,7 @@ fn promises(outcome: &Outcome, look: Look) -> Table {
         }
     }
     for class in Class::ALL {
-        let of_class = outcome.verdicts.iter().filter(|it| it.class == class);
-        let mut rows = of_class.map(|verdict| row(verdict, look)).peekable();
+        let mut rows = report.of_class(class).map(|it| row(it, look)).peekable();
         if rows.peek().is_some() {
             table.add_row(heading(class, look));
             table.add_rows(rows);
@@ -232,38 +159,38 @@ fn heading(class: Class, look: Look) -> Vec<Cell> {
     vec![empty(), name, empty(), empty(), empty(), Cell::new(about)]
 }
 
-fn row(verdict: &Verdict, look: Look) -> Vec<Cell> {
-    let (mark, color) = match verdict.judgement {
+fn row(promise: &PromiseReport, look: Look) -> Vec<Cell> {
+    let (mark, color) = match promise.verdict {
         Judgement::Kept => ("✔", Color::Green),
         Judgement::Broken => ("✘", Color::Red),
         Judgement::Undecided => ("?", Color::Yellow),
         Judgement::Skipped => ("–", Color::DarkGrey),
     };
-    let [shutdowns, bound, trials] = match verdict.judgement {
+    let [shutdowns, bound, trials] = match promise.verdict {
         Judgement::Skipped => [String::new(), String::new(), String::new()],
         _ => [
             format!(
                 "{} of {}",
-                verdict.shutdowns.failed, verdict.shutdowns.tried
+                promise.shutdowns.failed, promise.shutdowns.tried
             ),
-            percent(verdict.shutdowns.bound95),
-            format!("{} of {}", verdict.failures, verdict.trials),
+            percent(promise.shutdowns.bound95),
+            format!("{} of {}", promise.failures, promise.trials),
         ],
     };
     let texts = [
         mark.to_owned(),
-        verdict.name.to_owned(),
+        promise.name.clone(),
         shutdowns,
         bound,
         trials,
-        match verdict.accepted {
-            true => format!("{} (known: it is in the baseline)", verdict.why),
-            false => verdict.why.clone(),
+        match promise.accepted {
+            true => format!("{} (known: it is in the baseline)", promise.why),
+            false => promise.why.clone(),
         },
     ];
     let cells = texts.into_iter().enumerate().map(|(column, text)| {
         let cell = Cell::new(text);
-        match (look.color, verdict.judgement, column) {
+        match (look.color, promise.verdict, column) {
             (false, ..) => cell,
             (_, Judgement::Skipped, 1) | (_, _, 0) => cell.fg(color),
             (_, Judgement::Broken, 1) => cell.fg(color).add_attribute(Attribute::Bold),
@@ -284,8 +211,8 @@ fn percent(rate: f64) -> String {
     }
 }
 
-fn requests(outcome: &Outcome, look: Look) -> String {
-    let tally = &outcome.tally;
+fn requests(report: &CheckReport, look: Look) -> String {
+    let tally = &report.outcomes;
     let counts = [
         (tally.ok, "ok"),
         (tally.ok_close, "ok, then closed as announced"),
@@ -311,17 +238,14 @@ fn requests(outcome: &Outcome, look: Look) -> String {
 /// More rounds than that are told by their range.
 const EACH_ROUND: usize = 12;
 
-fn exits(outcome: &Outcome, look: Look) -> String {
-    let exits = outcome.trace.load_rounds().map(|round| {
-        let how = match (round.exit.killed, round.exit.released) {
+fn exits(report: &CheckReport, look: Look) -> String {
+    let exits = report.load_rounds().map(|round| {
+        let how = match (round.killed, round.released) {
             (true, _) => "killed".to_owned(),
-            (_, true) => format!(
-                "exit {}, once its clients had been sent away",
-                round.exit.shell_code()
-            ),
-            _ => format!("exit {}", round.exit.shell_code()),
+            (_, true) => format!("exit {}, once its clients had been sent away", round.exit),
+            _ => format!("exit {}", round.exit),
         };
-        (how, round.signal_to_exit().as_secs_f64())
+        (how, round.signal_to_exit_ms / 1e3)
     });
     let exits: Vec<_> = exits.collect();
     let told = match exits.len() {

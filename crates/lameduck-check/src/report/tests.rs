@@ -1,14 +1,21 @@
 //! The report exactly as it is printed.
 
-use std::time::Duration;
+use std::collections::BTreeMap;
+use std::time::{Duration, SystemTime};
 
-use super::{Look, Phase, json, table, timeline};
+use super::{
+    CheckReport, FailedRun, Look, Phase, html, json, json_of_failure, junit, junit_of_failure,
+    table, timeline,
+};
+use quick_xml::events::Event;
+
 use crate::ledger::specimen::{MadeUp, ledger, round};
 use crate::ledger::{Ending, Lane, Parting, Round, RoundKind};
 use crate::promise::judge_all;
 use crate::rules::Rules;
 use crate::run::Outcome;
 use crate::trace::RunTrace;
+use crate::verdict::Judgement;
 
 /// What a run with these rounds comes to.
 fn judged(target: &str, run: MadeUp) -> Outcome {
@@ -21,10 +28,18 @@ fn judged(target: &str, run: MadeUp) -> Outcome {
         verdicts: judge_all(&run, &Rules::default()),
         tally: trace.tally(),
         cut_short: None,
+        ended_at: SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000),
+        took: Duration::from_millis(41_234),
         rules: Rules::default(),
         terms: run.terms,
         trace,
     }
+}
+
+fn report() -> CheckReport {
+    let mut report = CheckReport::of(&outcome());
+    report.version = "1.2.3".to_owned();
+    report
 }
 
 fn outcome() -> Outcome {
@@ -50,7 +65,7 @@ fn outcome() -> Outcome {
 
 #[test]
 fn the_table_is_printed_like_this() {
-    insta::assert_snapshot!(table(&outcome(), Look::PLAIN));
+    insta::assert_snapshot!(table(&report(), Look::PLAIN));
 }
 
 fn without_colour(coloured: &str) -> String {
@@ -67,19 +82,19 @@ fn without_colour(coloured: &str) -> String {
 #[test]
 fn colour_changes_nothing_but_the_colour() {
     let coloured = table(
-        &outcome(),
+        &report(),
         Look {
             color: true,
             ..Look::PLAIN
         },
     );
     assert!(coloured.contains("\x1b["));
-    assert_eq!(without_colour(&coloured), table(&outcome(), Look::PLAIN));
+    assert_eq!(without_colour(&coloured), table(&report(), Look::PLAIN));
 }
 
 #[test]
 fn the_json_has_every_field_that_pipelines_rely_on() {
-    insta::assert_snapshot!(json(&outcome()).unwrap());
+    insta::assert_snapshot!(json(&report()).unwrap());
 }
 
 /// A shutdown of 1.3 s, with a lame-duck phase of half a second.
@@ -187,4 +202,184 @@ fn many_rounds_are_told_by_their_range() {
         "9.000 s (killed, once)",
     ];
     assert_eq!(table::by_end(exits.collect()), told);
+}
+
+#[test]
+fn a_report_can_be_written_and_read_again() {
+    let mut before = report();
+    let read: CheckReport = serde_json::from_str(&json(&before).unwrap()).unwrap();
+    // Pictures are only in the page.
+    before.pictures.clear();
+    assert_eq!(read, before);
+    assert_eq!(table(&read, Look::PLAIN), table(&before, Look::PLAIN));
+}
+
+/// What nobody may take for markup: in a target's name, in a path, in what it said.
+const HOSTILE: &str =
+    "</script><script>alert(1)</script><img src=x onerror=alert(1)>&\"'\u{1b}[31m\u{0}]]>--!>";
+
+fn hostile() -> CheckReport {
+    let mut report = report();
+    report.target = HOSTILE.to_owned();
+    report.remarks = vec![HOSTILE.to_owned()];
+    for promise in &mut report.promises {
+        promise.why = HOSTILE.to_owned();
+        for evidence in &mut promise.evidence {
+            evidence.r#where = HOSTILE.to_owned();
+            evidence.what = HOSTILE.to_owned();
+        }
+    }
+    for picture in &mut report.pictures {
+        picture.requests.stories.insert(0, HOSTILE.to_owned());
+    }
+    report
+}
+
+#[test]
+fn nothing_that_a_target_says_becomes_markup_in_the_page() {
+    let page = html(&hostile()).unwrap();
+    assert!(
+        !page.contains("alert(1)</script>") && !page.contains("<img"),
+        "{page}"
+    );
+    // The page's own three elements, and no more.
+    assert_eq!(page.matches("<script").count(), 2);
+    assert_eq!(page.matches("</script").count(), 2);
+    let data = page.split_once("id=\"data\">").unwrap().1;
+    let data = data.split_once("</script>").unwrap().0;
+    let read: serde_json::Value = serde_json::from_str(data).unwrap();
+    assert_eq!(read["target"], HOSTILE);
+    assert_eq!(read["pictures"][0]["requests"]["stories"]["0"], HOSTILE);
+    assert!(read["explanations"]["keepalive-lossless"]["keep"].is_array());
+}
+
+#[test]
+fn the_page_has_a_picture_of_a_shutdown_with_its_requests_and_its_story() {
+    let report = CheckReport::of(&judged("./server", ledger(vec![shutdown()])));
+    let [picture] = &report.pictures[..] else {
+        panic!("{:?}", report.pictures)
+    };
+    assert_eq!(
+        picture.loads,
+        ["keep-alive", "connection-per-request", "slow"]
+    );
+    assert_eq!(picture.lost, 1);
+    assert_eq!(picture.listener_closed_ms, Some(505.5));
+    assert_eq!((picture.exit_ms, picture.exit.as_str()), (1303.0, "exit 0"));
+    let requests = &picture.requests;
+    assert_eq!(requests.load.len(), requests.took_ms.len());
+    let lost = requests.ending.iter().position(|it| *it == 6).unwrap();
+    assert_eq!(requests.began_ms[lost], 560.0);
+    assert!(
+        requests.stories[&lost].starts_with("keep-alive 1, request"),
+        "{requests:?}"
+    );
+    assert!(
+        picture
+            .readiness
+            .iter()
+            .any(|(at, is_good)| *at > 0.0 && !is_good)
+    );
+}
+
+/// The elements of an XML text, each with its attributes; the text has to be well-formed.
+fn elements(xml: &str) -> Vec<(String, BTreeMap<String, String>)> {
+    let mut reader = quick_xml::Reader::from_str(xml);
+    let mut elements = Vec::new();
+    loop {
+        match reader.read_event().expect("well-formed") {
+            Event::Start(tag) | Event::Empty(tag) => {
+                let name = String::from_utf8_lossy(tag.name().as_ref()).into_owned();
+                let attributes = tag.attributes().map(|it| {
+                    let it = it.expect("an attribute");
+                    let key = String::from_utf8_lossy(it.key.as_ref()).into_owned();
+                    (key, it.unescape_value().expect("a value").into_owned())
+                });
+                elements.push((name, attributes.collect()));
+            }
+            Event::Eof => return elements,
+            _ => {}
+        }
+    }
+}
+
+fn named<'a>(
+    elements: &'a [(String, BTreeMap<String, String>)],
+    name: &'a str,
+) -> impl Iterator<Item = &'a BTreeMap<String, String>> {
+    elements
+        .iter()
+        .filter(move |(it, _)| it == name)
+        .map(|(_, attributes)| attributes)
+}
+
+#[test]
+fn the_junit_file_is_printed_like_this() {
+    insta::assert_snapshot!(junit(&report()).unwrap());
+}
+
+#[test]
+fn junit_is_red_where_the_exit_code_is_not_0() {
+    let red = |report: &CheckReport| {
+        let elements = elements(&junit(report).unwrap());
+        let suites: Vec<_> = named(&elements, "testsuite").cloned().collect();
+        let sum = |what: &str| {
+            suites
+                .iter()
+                .map(|it| it[what].parse::<usize>().unwrap())
+                .sum::<usize>()
+        };
+        assert_eq!(named(&elements, "failure").count(), sum("failures"));
+        assert_eq!(named(&elements, "error").count(), sum("errors"));
+        assert_eq!(named(&elements, "skipped").count(), sum("skipped"));
+        assert_eq!(named(&elements, "testcase").count(), sum("tests"));
+        (sum("failures"), sum("errors"))
+    };
+    let mut report = report();
+    let (failures, errors) = red(&report);
+    assert!(failures > 0 && report.exit_code == 1, "{}", report.ruling);
+    report.cut_short = Some("round 3 (load): the target ended".to_owned());
+    assert_eq!(red(&report), (failures, errors + 1));
+    report.cut_short = None;
+    // Known, or a convention: shown, and not red.
+    report.promises.iter_mut().for_each(|it| it.counts = false);
+    assert_eq!(red(&report), (0, 0));
+    let open = &mut report.promises[0];
+    (open.verdict, open.asked, open.counts) = (Judgement::Undecided, true, true);
+    assert_eq!(red(&report), (0, 1));
+    report.allow_untested = true;
+    assert_eq!(red(&report), (0, 0));
+}
+
+#[test]
+fn junit_is_well_formed_whatever_a_target_says() {
+    let xml = junit(&hostile()).unwrap();
+    assert!(!xml.contains('\u{0}') && !xml.contains('\u{1b}'));
+    let elements = elements(&xml);
+    let target = named(&elements, "property").find(|it| it["name"] == "target");
+    let expected = HOSTILE.replace(['\u{0}', '\u{1b}'], "\u{fffd}");
+    assert_eq!(target.unwrap()["value"], expected);
+}
+
+#[test]
+fn a_run_without_a_verdict_is_told_too() {
+    let first = &outcome().trace.rounds[0];
+    let mut failed = FailedRun::new(
+        "the target ended".to_owned(),
+        2,
+        None,
+        Duration::from_secs(3),
+    )
+    .after(vec![super::RoundReport::of_trace(first)]);
+    failed.target = Some("./server".to_owned());
+    let told: serde_json::Value = serde_json::from_str(&json_of_failure(&failed).unwrap()).unwrap();
+    assert_eq!(told["error"], "the target ended");
+    assert_eq!(told["exit_code"], 2);
+    assert_eq!(told["took_ms"], 3000.0);
+    assert_eq!(told["all_rounds"][0]["exit"], 0);
+    let elements = elements(&junit_of_failure(&failed).unwrap());
+    assert_eq!(
+        named(&elements, "error").next().unwrap()["message"],
+        "the target ended"
+    );
 }

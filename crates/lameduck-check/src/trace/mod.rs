@@ -58,7 +58,8 @@ pub struct RoundTrace {
 }
 
 impl RoundTrace {
-    fn of(round: &Round, is_lossy: bool, is_shown: bool) -> Self {
+    /// Without what only a picture needs, if it is not to be shown.
+    pub(crate) fn of(round: &Round, is_lossy: bool, is_shown: bool) -> Self {
         let is_load = round.kind == RoundKind::Load;
         let saturated = is_load
             .then(|| Latencies::before_the_signal(round).saturation())

@@ -32,7 +32,7 @@ pub(super) fn outcome(outcome: &Outcome, reports: &Reports, address: &str) {
         let phases = reports.phases(round.number);
         println!("{}", report::timeline(&outcome.terms, round, &phases, look));
     }
-    println!("{}", report::table(outcome, look));
+    println!("{}", report::table(&report::CheckReport::of(outcome), look));
     for (kind, when) in [
         (RoundKind::Load, "What the shop said of that shutdown"),
         (
