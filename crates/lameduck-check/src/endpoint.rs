@@ -4,12 +4,14 @@ use std::net::{SocketAddr, ToSocketAddrs};
 
 use thiserror::Error;
 
+use crate::headers::Headers;
 use crate::wire::Trust;
 
 /// An `http://` or `https://` address, resolved once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endpoint {
-    /// What goes into the `Host` header: host and port as the URL wrote them.
+    /// What goes into the `Host` header: host and port as the URL wrote them. Over TLS the host is the name that the
+    /// certificate has to have.
     pub authority: String,
     /// Where connections go. A name that resolves to several addresses is taken at its first IPv4 one.
     pub address: SocketAddr,
@@ -17,6 +19,8 @@ pub struct Endpoint {
     pub path: String,
     /// Whose certificates are believed there; `None` where no TLS is spoken.
     pub tls: Option<Trust>,
+    /// What goes with every request that is sent there.
+    pub headers: Headers,
 }
 
 /// Why a URL cannot be used.
@@ -28,6 +32,11 @@ pub enum EndpointError {
         /// The text that was given.
         url: String,
     },
+    /// A name and a password in front of the host. Not shown.
+    #[error(
+        "the URL has a name or a password in it; give --header 'Authorization: Basic …' instead"
+    )]
+    UserInfo,
     /// A scheme other than `http` or `https`.
     #[error("`{url}` starts with `{scheme}`; expected http:// or https://")]
     Scheme {
@@ -67,6 +76,9 @@ impl Endpoint {
             url: url.to_owned(),
         };
         let uri: http::Uri = url.parse().map_err(|_| not_a_url())?;
+        if uri.authority().is_some_and(|it| it.as_str().contains('@')) {
+            return Err(EndpointError::UserInfo);
+        }
         let scheme = uri.scheme_str().ok_or_else(not_a_url)?;
         let (tls, usual) = match scheme {
             "http" | "ws" => (None, 80),
@@ -96,13 +108,17 @@ impl Endpoint {
             .copied()
             .ok_or_else(|| unresolved(std::io::ErrorKind::NotFound.into()))?;
         Ok(Self {
-            authority: format!("{host}:{port}"),
+            authority: match uri.port_u16() {
+                Some(port) => format!("{host}:{port}"),
+                None => host.to_owned(),
+            },
             address,
             path: uri
                 .path_and_query()
                 .map_or("/", |path| path.as_str())
                 .to_owned(),
             tls,
+            headers: Headers::default(),
         })
     }
 
@@ -113,6 +129,16 @@ impl Endpoint {
             tls: self.tls.map(|_| trust.clone()),
             ..self
         }
+    }
+
+    /// Its path, to go before another one: empty where the URL has none.
+    pub(crate) fn base(&self) -> &str {
+        self.path.trim_end_matches('/')
+    }
+
+    /// Whether it is the same place as another: what is secret there is no secret here.
+    pub(crate) fn is_at(&self, other: &Self) -> bool {
+        self.address == other.address && self.tls.is_some() == other.tls.is_some()
     }
 
     /// `http` or `https`.

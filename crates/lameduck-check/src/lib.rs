@@ -11,6 +11,7 @@ pub mod database;
 mod endpoint;
 mod error;
 mod explain;
+mod headers;
 pub mod ledger;
 mod load;
 mod observer;
@@ -32,6 +33,7 @@ pub use database::DatabaseError;
 pub use endpoint::{Endpoint, EndpointError};
 pub use error::CheckError;
 pub use explain::{Explanation, KnownFact, explain, promises};
+pub use headers::Headers;
 pub use ledger::Terms;
 pub use observer::{Event, Observer, Silent};
 pub use plan::{Arrivals, Clients, Plan};
@@ -39,8 +41,8 @@ pub use request::RequestTemplate;
 pub use rules::{Rules, Ruling};
 pub use run::{Outcome, run};
 pub use settings::{
-    CountOptions, JobOptions, LoadOptions, ProbeOptions, Settings, SettingsError, ShutdownOptions,
-    TargetOptions, VerdictOptions,
+    CountOptions, Hidden, JobOptions, LoadOptions, ProbeOptions, RequestKind, RequestOptions,
+    RequestTable, Settings, SettingsError, ShutdownOptions, TargetOptions, VerdictOptions,
 };
 pub use target::{Exit, StopSignal, TargetError};
 pub use verdict::{

@@ -1,15 +1,25 @@
 //! What a client asks, again and again.
 
+use std::fmt;
 use std::sync::Arc;
 
 use bytes::{BufMut, Bytes, BytesMut};
 
+use crate::endpoint::Endpoint;
+use crate::headers::Headers;
+
 /// The header with a request's own id (draft-ietf-httpapi-idempotency-key-header).
 const ID: &str = "idempotency-key";
+/// What the prover calls itself, where nothing else is set.
+pub(crate) const USER_AGENT: (&str, &str) = (
+    "user-agent",
+    concat!("lameduck-check/", env!("CARGO_PKG_VERSION")),
+);
 /// Where a body wants it.
 const PLACE: &str = "{id}";
 
-/// A request that a load sends; cheap to clone.
+/// A request that a load sends; cheap to clone. `Debug` shows neither the values of its headers nor its body, which may
+/// be secrets.
 ///
 /// ```
 /// use lameduck_check::RequestTemplate;
@@ -19,14 +29,14 @@ const PLACE: &str = "{id}";
 ///     .keep_response(true);
 /// assert_eq!(order.path(), "/orders");
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct RequestTemplate(Arc<Parts>);
 
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 struct Parts {
     method: String,
     path: String,
-    headers: Vec<(String, String)>,
+    headers: Headers,
     body: Bytes,
     keep_response: bool,
 }
@@ -48,7 +58,7 @@ impl RequestTemplate {
         Self(Arc::new(Parts {
             method: method.into(),
             path: path.into(),
-            headers: Vec::new(),
+            headers: Headers::default(),
             body: body.into(),
             keep_response: false,
         }))
@@ -68,9 +78,7 @@ impl RequestTemplate {
     /// Adds a header. `Host` and `Content-Length` are written by the client itself.
     #[must_use]
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        Arc::make_mut(&mut self.0)
-            .headers
-            .push((name.into(), value.into()));
+        Arc::make_mut(&mut self.0).headers.push(name, value);
         self
     }
 
@@ -95,7 +103,7 @@ impl RequestTemplate {
 
     /// The id of [`with_id`](Self::with_id).
     pub(crate) fn id(&self) -> Option<&str> {
-        let mut headers = self.0.headers.iter().rev();
+        let mut headers = self.headers().iter().rev();
         let (_, id) = headers.find(|(name, _)| name == ID)?;
         Some(id)
     }
@@ -112,7 +120,7 @@ impl RequestTemplate {
 
     /// Headers added with [`header`](Self::header), in order.
     pub fn headers(&self) -> &[(String, String)] {
-        &self.0.headers
+        self.0.headers.as_slice()
     }
 
     /// The body, empty when there is none.
@@ -125,25 +133,53 @@ impl RequestTemplate {
         self.0.keep_response
     }
 
+    /// All its headers at an origin, but for `Host` and `Content-Length`: those that go with everything that is sent
+    /// there and that it has not set itself, and its own.
+    pub(crate) fn headers_at<'a>(
+        &'a self,
+        origin: &'a Endpoint,
+    ) -> impl Iterator<Item = (&'a str, &'a str)> {
+        let own = &self.0.headers;
+        let (name, value) = USER_AGENT;
+        let is_named = own.has(name) || origin.headers.has(name);
+        let name = (!is_named).then_some((name, value));
+        let shared = origin.headers.as_slice().iter();
+        let shared = shared.filter(|(name, _)| !own.has(name));
+        let set = shared.chain(own.as_slice());
+        name.into_iter()
+            .chain(set.map(|(name, value)| (name.as_str(), value.as_str())))
+    }
+
     /// The head as HTTP/1.1 writes it.
-    pub(crate) fn head(&self, authority: &str) -> Bytes {
+    pub(crate) fn head(&self, origin: &Endpoint) -> Bytes {
         let parts = &*self.0;
-        let mut head = BytesMut::with_capacity(128);
-        head.put_slice(
-            format!(
-                "{} {} HTTP/1.1\r\nhost: {authority}\r\n",
-                parts.method, parts.path
-            )
-            .as_bytes(),
-        );
+        let mut head = BytesMut::with_capacity(256);
+        for part in [&parts.method, " ", &parts.path, " HTTP/1.1\r\nhost: "] {
+            head.put_slice(part.as_bytes());
+        }
+        head.put_slice(origin.authority.as_bytes());
+        head.put_slice(b"\r\n");
         if !parts.body.is_empty() || !matches!(parts.method.as_str(), "GET" | "HEAD" | "DELETE") {
             head.put_slice(format!("content-length: {}\r\n", parts.body.len()).as_bytes());
         }
-        for (name, value) in &parts.headers {
-            head.put_slice(format!("{name}: {value}\r\n").as_bytes());
+        for (name, value) in self.headers_at(origin) {
+            for part in [name, ": ", value, "\r\n"] {
+                head.put_slice(part.as_bytes());
+            }
         }
         head.put_slice(b"\r\n");
         head.freeze()
+    }
+}
+
+impl fmt::Debug for RequestTemplate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RequestTemplate")
+            .field("method", &self.0.method)
+            .field("path", &self.0.path)
+            .field("headers", &self.0.headers)
+            .field("body_bytes", &self.0.body.len())
+            .finish_non_exhaustive()
     }
 }
 
@@ -151,22 +187,55 @@ impl RequestTemplate {
 mod tests {
     use super::*;
 
+    fn origin() -> Endpoint {
+        let mut origin = Endpoint::parse("http://127.0.0.1:1").unwrap();
+        origin.headers.push("User-Agent", "test");
+        origin
+    }
+
+    fn head(request: &RequestTemplate, origin: &Endpoint) -> String {
+        String::from_utf8(request.head(origin).to_vec()).unwrap()
+    }
+
     #[test]
     fn a_post_is_written_with_its_length_and_headers() {
-        let head = RequestTemplate::post("/orders", "{}")
-            .header("x-id", "7")
-            .head("host:1");
+        let request = RequestTemplate::post("/orders", "{}").header("x-id", "7");
         assert_eq!(
-            &head[..],
-            b"POST /orders HTTP/1.1\r\nhost: host:1\r\ncontent-length: 2\r\nx-id: 7\r\n\r\n"
+            head(&request, &origin()),
+            "POST /orders HTTP/1.1\r\nhost: 127.0.0.1:1\r\ncontent-length: 2\r\nUser-Agent: test\r\nx-id: 7\r\n\r\n"
         );
     }
 
     #[test]
-    fn a_get_says_no_length() {
+    fn a_get_says_no_length_and_who_asks() {
+        let head = head(
+            &RequestTemplate::get("/"),
+            &Endpoint::parse("http://127.0.0.1:1").unwrap(),
+        );
+        let (name, value) = USER_AGENT;
         assert_eq!(
-            &RequestTemplate::get("/").head("h")[..],
-            b"GET / HTTP/1.1\r\nhost: h\r\n\r\n"
+            head,
+            format!("GET / HTTP/1.1\r\nhost: 127.0.0.1:1\r\n{name}: {value}\r\n\r\n")
+        );
+    }
+
+    #[test]
+    fn what_a_request_sets_itself_wins_over_what_goes_with_everything() {
+        let mut origin = origin();
+        origin.headers.push("Accept", "text/html");
+        origin.headers.push("Cookie", "a=b");
+        let request = RequestTemplate::get("/events").header("accept", "text/event-stream");
+        let head = head(&request, &origin);
+        assert!(head.contains("Cookie: a=b") && !head.contains("text/html"));
+    }
+
+    #[test]
+    fn debug_shows_no_value_and_no_body() {
+        let request = RequestTemplate::post("/login", "s3cret").header("x-key", "s3cret");
+        let shown = format!("{request:?}");
+        assert!(
+            shown.contains("x-key") && !shown.contains("s3cret"),
+            "{shown}"
         );
     }
 }

@@ -5,11 +5,13 @@
 #![allow(rustdoc::bare_urls)]
 
 mod counts;
+mod hidden;
 mod jobs;
 mod layer;
 mod load;
 mod parse;
 mod probes;
+mod request;
 mod rules;
 mod shutdown;
 mod target;
@@ -20,9 +22,11 @@ mod verdict;
 use thiserror::Error;
 
 pub use self::counts::CountOptions;
+pub use self::hidden::Hidden;
 pub use self::jobs::JobOptions;
 pub use self::load::LoadOptions;
 pub use self::probes::ProbeOptions;
+pub use self::request::{RequestKind, RequestOptions, RequestTable};
 pub use self::shutdown::ShutdownOptions;
 pub use self::target::TargetOptions;
 pub use self::verdict::VerdictOptions;
@@ -54,6 +58,8 @@ layer::topics! {
         pub target: TargetOptions,
         /// What it is asked.
         pub load: LoadOptions,
+        /// What goes with every request.
+        pub request: RequestOptions,
         /// How it says that it is ready, and that it lives.
         pub probes: ProbeOptions,
         /// Its own account of its orders, and its database.
@@ -72,7 +78,15 @@ layer::topics! {
 pub enum SettingsError {
     /// The file is not TOML, or has a key that nobody knows.
     #[error(transparent)]
-    Toml(#[from] toml::de::Error),
+    Toml(toml::de::Error),
+    /// The same in a file with headers or bodies, which are not shown.
+    #[error("line {line}: {error}")]
+    Line {
+        /// The line, from 1 on.
+        line: usize,
+        /// What is wrong.
+        error: toml::de::Error,
+    },
     /// Something needed is not set.
     #[error("{what} is missing; {fix}")]
     Missing {
@@ -93,7 +107,7 @@ pub enum SettingsError {
     #[error("{flag} `{value}`: {expected}")]
     Value {
         /// The flag.
-        flag: &'static str,
+        flag: String,
         /// The value.
         value: String,
         /// What would be right.
@@ -107,7 +121,17 @@ impl Settings {
     /// # Errors
     /// When it is no TOML, a value has the wrong type, or a key is unknown (the error names it and the known ones).
     pub fn from_toml(text: &str) -> Result<Self, SettingsError> {
-        Ok(Self::read(text)?)
+        Self::read(text).map_err(|mut error| {
+            // The line that is wrong would be shown, and may hold a secret. What is wrong is said in any case.
+            if text.contains("header") || text.contains("body") {
+                let at = error.span().map_or(0, |span| span.start);
+                let before = text.get(..at).unwrap_or_default();
+                let line = before.matches('\n').count() + 1;
+                error.set_input(None);
+                return SettingsError::Line { line, error };
+            }
+            SettingsError::Toml(error)
+        })
     }
 
     /// These settings where they are set, the others elsewhere.
@@ -124,7 +148,9 @@ impl Settings {
         let trust = self.target.trust()?;
         let mut plan = self.target.into_plan(trust.as_ref())?;
         self.verdict.plan(&mut plan)?;
-        self.load.plan(&mut plan)?;
+        self.request.origin(&mut plan)?;
+        self.load.plan(&mut plan, self.request.asks()?)?;
+        self.request.plan(&mut plan)?;
         self.jobs.plan(&mut plan)?;
         load::is_something(&plan)?;
         self.probes.plan(&mut plan, trust.as_ref())?;

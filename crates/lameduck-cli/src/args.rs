@@ -35,6 +35,10 @@ Examples:
     lameduck check --url http://127.0.0.1:8080 --ws /ws --sse /events --grpc shop.v1.Shop/GetOrder \\
         --grpc-stream shop.v1.Shop/WatchOrders -- shop
 
+  A server that wants a token; the variable is read by lameduck and not by the shell
+    lameduck check --url http://127.0.0.1:8080/api --get '/orders?limit=1' \\
+        --header 'Authorization: Bearer ${TOKEN}' -- ./server
+
   In a pipeline: what is known to be broken is accepted, anything new fails
     lameduck check --url http://127.0.0.1:8080 --get /health --json out.json -- ./server
     lameduck check --url http://127.0.0.1:8080 --get /health --baseline out.json -- ./server

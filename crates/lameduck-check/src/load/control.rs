@@ -32,7 +32,7 @@ async fn upload(stage: &Stage, client: Client, request: &RequestTemplate) {
     };
     let (first, second) = request.body().split_at(request.body().len() / 2);
     // A server that cuts the body short may still have said why: the response is read either way.
-    drop(connection.write(&request.head(stage.authority())).await);
+    drop(connection.write(&request.head(stage.origin())).await);
     drop(connection.write(first).await);
     stage.sleep(PAUSE + stage.rtt()).await;
     attempt.answered_early = connection.has_something();

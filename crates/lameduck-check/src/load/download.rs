@@ -27,7 +27,7 @@ pub(crate) async fn run(
         Ok(link) => Http1::new(link),
         Err(why) => return attempt.unconnected(why),
     };
-    let mut bytes = request.head(stage.authority()).to_vec();
+    let mut bytes = request.head(stage.origin()).to_vec();
     bytes.extend_from_slice(request.body());
     // Established, it was to be served: a failed write is followed up like any other loss.
     drop(connection.write(&bytes).await);

@@ -137,7 +137,7 @@ async fn call(
     method: &RequestTemplate,
     stage: &Stage,
 ) -> bool {
-    let Some(response) = h2::send(sender, method, stage.scheme(), stage.authority()) else {
+    let Some(response) = h2::send(sender, method, stage.origin()) else {
         attempt.forget();
         return false;
     };

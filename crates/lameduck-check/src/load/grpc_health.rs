@@ -82,13 +82,7 @@ impl Inquirer {
             Some(sender) => sender,
             None => self.connect().await?,
         };
-        let Endpoint { authority, .. } = &self.endpoint;
-        let sent = h2::send(
-            &mut sender,
-            &self.question,
-            self.endpoint.scheme(),
-            authority,
-        );
+        let sent = h2::send(&mut sender, &self.question, &self.endpoint);
         let response = sent.ok_or_else(|| "the connection was closed".to_owned())?;
         let reply = grpc::read(response, || {}).await;
         let reply = reply.map_err(|error| error.to_string())?;

@@ -19,6 +19,7 @@ use super::attempt::Attempt;
 use super::connection::is_reset;
 use super::notebook::Client;
 use super::stage::Stage;
+use crate::endpoint::Endpoint;
 use crate::request::RequestTemplate;
 
 /// Streams at once on each connection.
@@ -179,7 +180,7 @@ pub(super) async fn exchange(
     template: &RequestTemplate,
     stage: &Stage,
 ) -> bool {
-    let Some(response) = send(sender, template, stage.scheme(), stage.authority()) else {
+    let Some(response) = send(sender, template, stage.origin()) else {
         attempt.forget();
         return false;
     };
@@ -197,14 +198,18 @@ pub(super) async fn exchange(
 pub(super) fn send(
     sender: &mut SendRequest<Bytes>,
     template: &RequestTemplate,
-    scheme: &str,
-    authority: &str,
+    origin: &Endpoint,
 ) -> Option<ResponseFuture> {
     let mut builder = http::Request::builder()
         .method(template.method())
-        .uri(format!("{scheme}://{authority}{}", template.path()))
+        .uri(format!(
+            "{}://{}{}",
+            origin.scheme(),
+            origin.authority,
+            template.path()
+        ))
         .version(http::Version::HTTP_2);
-    for (name, value) in template.headers() {
+    for (name, value) in template.headers_at(origin) {
         builder = builder.header(name, value);
     }
     let request = builder.body(()).ok()?;

@@ -9,6 +9,7 @@ use super::attempt::Attempt;
 use super::http1::Http1;
 use super::notebook::Client;
 use super::stage::Stage;
+use crate::endpoint::Endpoint;
 use crate::request::RequestTemplate;
 
 /// Every fifth client thinks this long at most, the others a fifth of it.
@@ -63,7 +64,7 @@ pub(super) async fn send(
     // client goes on with a new connection.
     if let Some(connection) = &mut kept
         && connection.is_open()
-        && write(connection, request, stage.authority()).await
+        && write(connection, request, stage.origin()).await
     {
         let connection = kept.take()?;
         attempt.reused = true;
@@ -78,12 +79,12 @@ pub(super) async fn send(
         }
     };
     // On a fresh connection even a failed write is followed up: established, it was to be served.
-    write(&mut connection, request, stage.authority()).await;
+    write(&mut connection, request, stage.origin()).await;
     follow(stage, connection, attempt, request).await
 }
 
-async fn write(connection: &mut Http1, request: &RequestTemplate, authority: &str) -> bool {
-    let mut bytes = request.head(authority).to_vec();
+async fn write(connection: &mut Http1, request: &RequestTemplate, origin: &Endpoint) -> bool {
+    let mut bytes = request.head(origin).to_vec();
     bytes.extend_from_slice(request.body());
     connection.write(&bytes).await.is_ok()
 }

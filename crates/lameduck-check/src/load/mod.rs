@@ -12,6 +12,8 @@ pub(crate) mod grpc_health;
 #[cfg(test)]
 mod grpc_tests;
 pub(crate) mod h2;
+#[cfg(test)]
+mod header_tests;
 pub(crate) mod http1;
 pub(crate) mod idle;
 pub(crate) mod keep_alive;

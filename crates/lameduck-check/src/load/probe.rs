@@ -8,6 +8,7 @@ use super::http1::{Framing, parse_head};
 use super::stage::Stage;
 use crate::endpoint::Endpoint;
 use crate::ledger::Sample;
+use crate::request::RequestTemplate;
 use crate::wire::{Channel, Protocol, Wire};
 
 /// A look takes no longer.
@@ -97,6 +98,7 @@ async fn ask(endpoint: &Endpoint) -> Result<u16, Unheard> {
         path,
         address,
         tls,
+        ..
     } = endpoint;
     let stream = Wire::default().connect(*address).await?;
     let mut stream = match tls {
@@ -106,8 +108,8 @@ async fn ask(endpoint: &Endpoint) -> Result<u16, Unheard> {
             Channel::Tls(Box::new(secured?))
         }
     };
-    let head = format!("GET {path} HTTP/1.1\r\nhost: {authority}\r\nconnection: close\r\n\r\n");
-    stream.write_all(head.as_bytes()).await?;
+    let request = RequestTemplate::get(path).header("connection", "close");
+    stream.write_all(&request.head(endpoint)).await?;
     stream.flush().await?;
     let mut answer = Vec::with_capacity(512);
     let (head_length, head) = loop {

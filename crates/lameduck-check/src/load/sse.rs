@@ -42,7 +42,7 @@ async fn over_http1(
         Err(why) => return attempt.unconnected(why),
     };
     // Established, it was to be served: a failed write is followed up like any other loss.
-    drop(connection.write(&request.head(stage.authority())).await);
+    drop(connection.write(&request.head(stage.origin())).await);
     attempt.written = Some(Instant::now());
     let answer = connection.answer(&mut attempt, false, request.method());
     // Dropped when the prover stops waiting, it is entered as one that did not end.

@@ -73,6 +73,11 @@ impl Stage {
         &self.0.notebook
     }
 
+    /// Where the target serves, and what goes with everything that is sent there.
+    pub(crate) fn origin(&self) -> &Endpoint {
+        &self.0.origin
+    }
+
     pub(crate) fn authority(&self) -> &str {
         &self.0.origin.authority
     }
@@ -97,11 +102,6 @@ impl Stage {
     ) -> RequestTemplate {
         let (seed, number) = (self.0.seed as u32, client.number);
         request.with_id(&format!("lameduck-{seed:08x}-{number}-{n}"))
-    }
-
-    /// `http` or `https`.
-    pub(crate) fn scheme(&self) -> &'static str {
-        self.0.origin.scheme()
     }
 
     /// Connects, to speak HTTP/1.1.

@@ -47,7 +47,7 @@ pub(crate) async fn run(
     };
     let (first, second) = request.body().split_at(request.body().len() / 2);
     let sent = async {
-        connection.write(&request.head(stage.authority())).await?;
+        connection.write(&request.head(stage.origin())).await?;
         connection.write(first).await?;
         stage.signal().await;
         if rest == Rest::Never {

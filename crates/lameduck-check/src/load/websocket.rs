@@ -8,15 +8,20 @@
 use std::time::{Duration, Instant};
 
 use futures_util::{SinkExt, StreamExt};
+use http::{HeaderName, HeaderValue};
 use rand::RngExt;
 use rand::rngs::StdRng;
 use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::handshake::client::Request;
 use tokio_tungstenite::tungstenite::{Error, Message, protocol::CloseFrame};
 
 use super::frames::Counted;
 use super::notebook::Client;
 use super::stage::Stage;
+use crate::endpoint::Endpoint;
 use crate::ledger::{Close, Parting, Socket};
+use crate::request::RequestTemplate;
 
 /// Pause between two messages, milliseconds.
 const PAUSES: std::ops::Range<u64> = 20..60;
@@ -58,9 +63,8 @@ pub(crate) async fn run(stage: Stage, client: Client, path: String) {
 /// Shakes hands. A target that turns the handshake down is not tested by it, and the run says so.
 async fn open(stage: &Stage, client: Client, path: &str) -> Option<WebSocketStream<Counted>> {
     let link = Counted::new(stage.connect(client).await.ok()?);
-    let scheme = stage.scheme().replace("http", "ws");
-    let url = format!("{scheme}://{}{path}", stage.authority());
-    let shaken = tokio_tungstenite::client_async(url, link);
+    let handshake = handshake(stage.origin(), path)?;
+    let shaken = tokio_tungstenite::client_async(handshake, link);
     let error = match stage.unless_over(shaken).await? {
         Ok((stream, _)) => return Some(stream),
         Err(error) => error,
@@ -77,6 +81,19 @@ async fn open(stage: &Stage, client: Client, path: &str) -> Option<WebSocketStre
         ));
     }
     None
+}
+
+/// The opening handshake, with what goes with every request.
+fn handshake(origin: &Endpoint, path: &str) -> Option<Request> {
+    let scheme = origin.scheme().replace("http", "ws");
+    let url = format!("{scheme}://{}{path}", origin.authority);
+    let mut request = url.into_client_request().ok()?;
+    for (name, value) in RequestTemplate::get(path).headers_at(origin) {
+        let name = HeaderName::from_bytes(name.as_bytes()).ok()?;
+        let value = HeaderValue::from_str(value).ok()?;
+        request.headers_mut().append(name, value);
+    }
+    Some(request)
 }
 
 /// An open WebSocket. Whatever becomes of it, it is entered into the ledger once.

@@ -42,7 +42,7 @@ impl JobOptions {
             .map(|command| parse::words("--ledger", command))
             .transpose()?;
         if plan.ledger.is_some() && plan.post.is_empty() {
-            plan.post = vec![parse::order(parse::ORDER)?];
+            plan.post = vec![parse::order(plan.url.base(), parse::ORDER)?];
         }
         if plan.ledger.is_none() && self.settle.is_some() {
             return Err(SettingsError::Missing {

@@ -35,7 +35,7 @@ impl Layer for bool {
     }
 }
 
-/// Options on one topic, under one heading of `--help`. `#[arg(…)]` is clap's.
+/// Options on one topic, under one heading of `--help`. `#[arg(…)]` is clap's, `#[serde(…)]` the file's.
 macro_rules! options {
     (
         $(#[doc $($doc:tt)+])*
@@ -44,6 +44,7 @@ macro_rules! options {
             $(
                 $(#[doc $($field_doc:tt)+])*
                 #[arg($($arg:tt)*)]
+                $(#[serde($($serde:tt)*)])?
                 pub $field:ident: $type:ty,
             )*
         }
@@ -57,6 +58,7 @@ macro_rules! options {
             $(
                 $(#[doc $($field_doc)+])*
                 #[cfg_attr(feature = "clap", arg($($arg)*))]
+                $(#[serde($($serde)*)])?
                 pub $field: $type,
             )*
         }

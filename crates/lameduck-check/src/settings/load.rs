@@ -53,27 +53,38 @@ options! {
 }
 
 impl LoadOptions {
-    pub(super) fn plan(self, plan: &mut Plan) -> Result<(), SettingsError> {
-        plan.get = requests("--get", self.get, RequestTemplate::get)?;
-        plan.slow = requests("--slow", self.slow, RequestTemplate::get)?;
-        plan.downloads = requests("--stream", self.stream, RequestTemplate::get)?;
-        let body = Bytes::from(vec![b'u'; UPLOAD_BYTES]);
-        plan.uploads = requests("--upload", self.upload, |path| {
+    /// `asks` makes what quick, slow and long answers are asked for with.
+    pub(super) fn plan(
+        self,
+        plan: &mut Plan,
+        asks: impl Fn(String) -> RequestTemplate,
+    ) -> Result<(), SettingsError> {
+        let base = &plan.url.base().to_owned();
+        plan.get = requests("--get", base, self.get, &asks)?;
+        plan.slow = requests("--slow", base, self.slow, &asks)?;
+        plan.downloads = requests("--stream", base, self.stream, &asks)?;
+        let body = upload_body();
+        plan.uploads = requests("--upload", base, self.upload, |path| {
             RequestTemplate::post(path, body.clone())
                 .header("content-type", "application/octet-stream")
         })?;
-        plan.websockets = paths("--ws", self.ws)?;
-        plan.event_streams = requests("--sse", self.sse, |path| {
+        plan.websockets = paths("--ws", base, self.ws)?;
+        plan.event_streams = requests("--sse", base, self.sse, |path| {
             RequestTemplate::get(path).header("accept", "text/event-stream")
         })?;
         let data = parse::hex("--grpc-data", self.grpc_data.as_deref().unwrap_or(""))?;
         plan.grpc = parse::grpc("--grpc", &self.grpc, &data)?;
         plan.grpc_streams = parse::grpc("--grpc-stream", &self.grpc_stream, &data)?;
-        let orders = self.post.iter().map(|text| parse::order(text));
+        let orders = self.post.iter().map(|text| parse::order(base, text));
         plan.post = orders.collect::<Result<_, _>>()?;
         plan.h2 = self.h2;
         Ok(())
     }
+}
+
+/// What an upload sends, where nothing else is set.
+pub(super) fn upload_body() -> Bytes {
+    Bytes::from(vec![b'u'; UPLOAD_BYTES])
 }
 
 /// Whether anything is asked at all.

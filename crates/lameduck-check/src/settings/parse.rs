@@ -11,18 +11,37 @@ use crate::wire::Trust;
 /// What an order is, unless set.
 pub(super) const ORDER: &str = r#"/orders {"item":"tea","quantity":1}"#;
 /// The body of an order that is named by its path alone.
-const ORDER_BODY: &str = r#"{"item":"tea","quantity":1}"#;
+pub(super) const ORDER_BODY: &str = r#"{"item":"tea","quantity":1}"#;
 
+/// Whether it may stand in the first line of a request, with a base in front of it: no client sends a fragment.
 fn is_path(path: &str) -> bool {
-    path.starts_with('/') && path.bytes().all(|byte| byte.is_ascii_graphic())
+    path.starts_with('/')
+        && path
+            .bytes()
+            .all(|byte| byte.is_ascii_graphic() && byte != b'#')
+        && path.parse::<http::uri::PathAndQuery>().is_ok()
+}
+
+/// A path behind the base of the URL.
+pub(super) fn path(flag: &str, base: &str, path: String) -> Result<String, SettingsError> {
+    match is_path(&path) {
+        true => Ok(format!("{base}{path}")),
+        false => Err(value(
+            flag,
+            path,
+            "expected a path that starts with `/`, without spaces and `#`, like /work?ms=20",
+        )),
+    }
 }
 
 /// A path, and after a space the body that is posted to it.
-pub(super) fn order(text: &str) -> Result<RequestTemplate, SettingsError> {
+pub(super) fn order(base: &str, text: &str) -> Result<RequestTemplate, SettingsError> {
     let (path, body) = text.split_once(' ').unwrap_or((text, ORDER_BODY));
     match is_path(path) {
-        true => Ok(RequestTemplate::post(path, body.trim().to_owned())
-            .header("content-type", "application/json")),
+        true => Ok(
+            RequestTemplate::post(format!("{base}{path}"), body.trim().to_owned())
+                .header("content-type", "application/json"),
+        ),
         false => Err(value(
             "--post",
             text.to_owned(),
@@ -82,22 +101,23 @@ pub(super) fn trust(ca: Option<&Path>, insecure: bool) -> Result<Option<Trust>, 
 }
 
 pub(super) fn requests(
-    flag: &'static str,
+    flag: &str,
+    base: &str,
     named: Vec<String>,
     request: impl Fn(String) -> RequestTemplate,
 ) -> Result<Vec<RequestTemplate>, SettingsError> {
-    Ok(paths(flag, named)?.into_iter().map(request).collect())
+    Ok(paths(flag, base, named)?.into_iter().map(request).collect())
 }
 
-pub(super) fn paths(flag: &'static str, paths: Vec<String>) -> Result<Vec<String>, SettingsError> {
-    match paths.iter().find(|path| !is_path(path)) {
-        Some(wrong) => Err(value(
-            flag,
-            wrong.clone(),
-            "expected a path that starts with `/`, without spaces, like /work?ms=20",
-        )),
-        None => Ok(paths),
-    }
+pub(super) fn paths(
+    flag: &str,
+    base: &str,
+    paths: Vec<String>,
+) -> Result<Vec<String>, SettingsError> {
+    paths
+        .into_iter()
+        .map(|named| path(flag, base, named))
+        .collect()
 }
 
 /// Bytes, each as two digits.
@@ -174,12 +194,12 @@ pub(super) fn share(flag: &'static str, text: String) -> Result<f64, SettingsErr
 }
 
 pub(super) fn value(
-    flag: &'static str,
+    flag: impl Into<String>,
     value: String,
     expected: impl Into<String>,
 ) -> SettingsError {
     SettingsError::Value {
-        flag,
+        flag: flag.into(),
         value,
         expected: expected.into(),
     }

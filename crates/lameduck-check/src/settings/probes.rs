@@ -21,11 +21,19 @@ options! {
 impl ProbeOptions {
     pub(super) fn plan(self, plan: &mut Plan, trust: Option<&Trust>) -> Result<(), SettingsError> {
         let endpoint = |flag, url: Option<String>| {
-            url.map(|url| parse::endpoint(flag, &url, trust))
-                .transpose()
+            let Some(url) = url else { return Ok(None) };
+            let mut probe = parse::endpoint(flag, &url, trust)?;
+            if probe.is_at(&plan.url) {
+                probe.authority.clone_from(&plan.url.authority);
+                probe.headers = plan.url.headers.clone();
+            }
+            Ok(Some(probe))
         };
-        plan.ready = endpoint("--ready", self.ready)?;
-        plan.live = endpoint("--live", self.live)?;
+        let (ready, live) = (
+            endpoint("--ready", self.ready)?,
+            endpoint("--live", self.live)?,
+        );
+        (plan.ready, plan.live) = (ready, live);
         Ok(())
     }
 }

@@ -2,8 +2,9 @@
 
 use std::path::PathBuf;
 
+use super::SettingsError;
 use super::layer::options;
-use super::{SettingsError, parse};
+use super::parse::{self, value};
 use crate::plan::Plan;
 use crate::wire::Trust;
 
@@ -11,7 +12,8 @@ options! {
     /// What is tested, and where it serves.
     #[heading("Target")]
     pub struct TargetOptions {
-        /// Where the target serves, like http://127.0.0.1:8080 or https://127.0.0.1:8443
+        /// Where the target serves, like http://127.0.0.1:8080 or https://127.0.0.1:8443; a path in it goes before each
+        /// other path, gRPC methods left aside
         #[arg(long, value_name = "URL")]
         pub url: Option<String>,
         /// Over TLS: who signed the target's certificate, or the certificate itself (PEM)
@@ -48,6 +50,14 @@ impl TargetOptions {
             });
         }
         let url = parse::endpoint("--url", url, trust)?;
+        if url.path.contains('?') {
+            return Err(value(
+                "--url",
+                url.url(),
+                "expected no query in it: the path of --url goes before each other path, and a query behind that, like \
+                 --get '/work?ms=20'",
+            ));
+        }
         Ok(Plan::new(url, self.command))
     }
 }

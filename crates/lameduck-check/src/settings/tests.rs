@@ -44,7 +44,7 @@ fn a_value_of_the_wrong_type_is_named_with_its_line() {
 #[test]
 fn each_wrong_value_is_named_with_what_was_expected() {
     type Change = fn(&mut Settings);
-    let cases: [(Change, &[&str]); 20] = [
+    let cases: &[(Change, &[&str])] = &[
         (|s| s.load.get.clear(), &["--get", "/health"]),
         (
             |s| s.shutdown.rtt = Some("40".to_owned()),
@@ -113,8 +113,52 @@ fn each_wrong_value_is_named_with_what_was_expected() {
             |s| s.probes.ready = Some("readyz".to_owned()),
             &["--ready", "`readyz`", "http://"],
         ),
+        (
+            |s| s.load.get = vec!["/a#b".to_owned()],
+            &["--get", "`/a#b`", "without spaces and `#`"],
+        ),
+        (
+            |s| s.target.url = Some("http://127.0.0.1:1/shop?x=1".to_owned()),
+            &["--url", "/shop?x=1", "no query"],
+        ),
+        (
+            |s| s.request.header = vec!["Accept text/html".into()],
+            &["--header", "no colon", "Name: value"],
+        ),
+        (
+            |s| s.request.header = vec!["X-Key: ${LAMEDUCK_NOT_SET}".into()],
+            &["--header", "X-Key", "`LAMEDUCK_NOT_SET` is not set"],
+        ),
+        (
+            |s| s.request.header = vec!["X-Key: ${PATH".into()],
+            &["--header", "X-Key", "no `}`", "${NAME}"],
+        ),
+        (
+            |s| s.request.header = vec!["host: a".into()],
+            &["--header", "--host NAME"],
+        ),
+        (
+            |s| s.request.header = vec!["Connection: close".into()],
+            &["--header", "`Connection`", "leave it out"],
+        ),
+        (
+            |s| s.request.header_file = Some("/nowhere/headers".into()),
+            &["--header-file", "`/nowhere/headers`", "on each line"],
+        ),
+        (
+            |s| s.request.method = Some("get it".to_owned()),
+            &["--method", "`get it`", "POST"],
+        ),
+        (
+            |s| s.request.body = Some("@/nowhere/body".into()),
+            &["--body", "`@/nowhere/body`", "can be read"],
+        ),
+        (
+            |s| s.request.host = Some("a b".to_owned()),
+            &["--host", "`a b`", "shop.example"],
+        ),
     ];
-    for (change, expected) in cases {
+    for (change, expected) in cases.iter().copied() {
         let mut settings = minimal();
         change(&mut settings);
         let error = settings.into_plan().unwrap_err().to_string();
@@ -215,4 +259,110 @@ fn the_file_has_a_key_for_each_flag_about_what_outlives_a_request() {
         (clients.websockets, clients.event_streams, clients.grpc),
         (30, 3, 2)
     );
+}
+
+#[test]
+fn what_is_wrong_with_a_url_that_holds_a_password_does_not_show_it() {
+    let mut settings = minimal();
+    settings.target.url = Some("http://me:s3cret@127.0.0.1:1".to_owned());
+    let error = settings.into_plan().unwrap_err().to_string();
+    assert!(
+        error.contains("--url") && error.contains("--header") && !error.contains("s3cret"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_file_with_headers_in_it_is_not_quoted() {
+    for text in [
+        "header = [\"X-Key: s3cret\"\nrounds = 3",
+        "header = \"X-Key: s3cret",
+        "rounds = 1\nheader = [\"X-Key: s3cret\", 3]",
+        "[[request]]\npath = \"/\"\nbody = \"s3cret\"\nbodies = 1",
+    ] {
+        let error = Settings::from_toml(text).unwrap_err().to_string();
+        assert!(
+            error.contains("line ") && !error.contains("s3cret"),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn headers_go_with_every_request_there_and_to_probes_at_the_same_address_alone() {
+    let file = std::env::temp_dir().join(format!("lameduck-headers-{}", std::process::id()));
+    std::fs::write(&file, "# for the pipeline\n\nX-Key: s3cret\n").unwrap();
+    let mut settings = minimal();
+    settings.target.url = Some("http://127.0.0.1:8080/api/".to_owned());
+    settings.load.slow = vec!["/work?ms=1500".to_owned()];
+    settings.load.upload = vec!["/up".to_owned()];
+    settings.load.ws = vec!["/ws".to_owned()];
+    settings.request.header = vec!["X-Path: a${PATH}b$c".into()];
+    settings.request.header_file = Some(file.clone());
+    settings.request.host = Some("shop.example".to_owned());
+    settings.request.body = Some("hello".into());
+    settings.probes.ready = Some("http://127.0.0.1:8080/readyz".to_owned());
+    settings.probes.live = Some("http://127.0.0.1:9090/livez".to_owned());
+    assert!(!format!("{settings:?}").contains("hello"));
+    let plan = settings.into_plan().unwrap();
+    std::fs::remove_file(&file).unwrap();
+    let path = format!("a{}b$c", std::env::var("PATH").unwrap());
+    let expected = [("X-Key", "s3cret"), ("X-Path", &path)];
+    let expected = expected.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    assert_eq!(plan.url.headers.as_slice(), expected);
+    assert_eq!(plan.url.authority, "shop.example");
+    let (ready, live) = (plan.ready.as_ref().unwrap(), plan.live.as_ref().unwrap());
+    assert_eq!(ready.headers, plan.url.headers);
+    assert_eq!(ready.authority, "shop.example");
+    assert_eq!(ready.path, "/readyz");
+    assert!(live.headers.as_slice().is_empty());
+    assert_eq!(live.authority, "127.0.0.1:9090");
+    assert_eq!(plan.slow[0].method(), "POST");
+    assert_eq!(plan.slow[0].path(), "/api/work?ms=1500");
+    assert_eq!(&plan.slow[0].body()[..], b"hello");
+    assert_eq!(plan.uploads[0].path(), "/api/up");
+    assert_eq!(plan.websockets, ["/api/ws"]);
+    assert!(!format!("{plan:?}").contains("s3cret"));
+}
+
+#[test]
+fn requests_may_be_written_in_full() {
+    let settings = Settings::from_toml(
+        r#"
+        command = ["./server"]
+        url = "http://127.0.0.1:8080/api"
+        header = "Accept: */*"
+
+        [[request]]
+        path = "/quick"
+
+        [[request]]
+        kind = "slow"
+        method = "PUT"
+        path = "/carts/7?full=1"
+        headers = ["Content-Type: application/json"]
+        body = '{"item":"tea"}'
+
+        [[request]]
+        kind = "upload"
+        path = "/files"
+        "#,
+    );
+    let plan = settings.unwrap().into_plan().unwrap();
+    assert_eq!(plan.get[0].path(), "/api/quick");
+    let slow = &plan.slow[0];
+    assert_eq!((slow.method(), slow.path()), ("PUT", "/api/carts/7?full=1"));
+    assert_eq!(slow.headers()[0].1, "application/json");
+    assert_eq!(&slow.body()[..], br#"{"item":"tea"}"#);
+    assert_eq!(plan.uploads[0].method(), "POST");
+    assert_eq!(plan.uploads[0].body().len(), 64 * 1024);
+    for (table, says) in [
+        ("kind = \"fast\"\npath = \"/\"", "`fast`"),
+        ("path = \"/\"\nbdy = \"x\"", "`bdy`"),
+        ("kind = \"slow\"", "`path`"),
+    ] {
+        let error = Settings::from_toml(&format!("[[request]]\n{table}"));
+        let error = error.unwrap_err().to_string();
+        assert!(error.contains(says), "{error}");
+    }
 }

@@ -125,10 +125,7 @@ impl Trust {
             Protocol::Http1 => &self.http1,
             Protocol::H2 => &self.h2,
         };
-        let host = authority
-            .rsplit_once(':')
-            .map_or(authority, |(host, _)| host);
-        let host = host.trim_start_matches('[').trim_end_matches(']');
+        let host = host(authority);
         let name = ServerName::try_from(host.to_owned())
             .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
         match TlsConnector::from(config.clone()).connect(name, wire).await {
@@ -139,6 +136,14 @@ impl Trust {
             )),
             Err(error) => Err(error),
         }
+    }
+}
+
+/// The name in front of a port, if there is one: an IPv6 address has colons of its own.
+fn host(authority: &str) -> &str {
+    match authority.strip_prefix('[') {
+        Some(rest) => rest.split(']').next().unwrap_or(rest),
+        None => authority.split(':').next().unwrap_or(authority),
     }
 }
 
@@ -220,5 +225,23 @@ impl Drop for TlsStream {
         // As far as it can be done without waiting; a server that reads nothing gets the FIN alone.
         let mut cx = Context::from_waker(Waker::noop());
         let _ = Pin::new(&mut self.0).poll_shutdown(&mut cx);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::host;
+
+    #[test]
+    fn a_name_is_told_from_its_port() {
+        for (authority, name) in [
+            ("shop.example:8443", "shop.example"),
+            ("shop.example", "shop.example"),
+            ("127.0.0.1:1", "127.0.0.1"),
+            ("[::1]:8443", "::1"),
+            ("[::1]", "::1"),
+        ] {
+            assert_eq!(host(authority), name);
+        }
     }
 }
