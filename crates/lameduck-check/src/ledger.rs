@@ -21,7 +21,7 @@ use bytes::Bytes;
 use crate::books::Audit;
 use crate::database::Sessions;
 use crate::request::RequestTemplate;
-use crate::target::Exit;
+use crate::target::{Exit, TreeEnd};
 use crate::verdict::{ConnectionUse, Evidence};
 
 pub(crate) use clock::RoundClock;
@@ -252,6 +252,8 @@ pub struct Round {
     pub signals: Vec<Instant>,
     /// How the target ended.
     pub exit: Exit,
+    /// What became of the processes that it started; `None` if nobody can tell.
+    pub tree: Option<TreeEnd>,
     /// What it wrote after the first signal, both streams as they came, as far as the buffer reaches.
     pub said_after_signal: String,
     /// The path of the request that was made to hang, in a round of [`RoundKind::Stuck`].

@@ -36,7 +36,7 @@ pub use explain::{Explanation, KnownFact, explain, promises};
 pub use headers::Headers;
 pub use ledger::Terms;
 pub use observer::{Event, Observer, Silent};
-pub use plan::{Arrivals, Clients, Plan};
+pub use plan::{Arrivals, Clients, Pattern, Plan, ReadyWhen};
 pub use request::RequestTemplate;
 pub use rules::{Rules, Ruling};
 pub use run::{Outcome, run};
@@ -44,7 +44,7 @@ pub use settings::{
     CountOptions, Hidden, JobOptions, LoadOptions, ProbeOptions, RequestKind, RequestOptions,
     RequestTable, Settings, SettingsError, ShutdownOptions, TargetOptions, VerdictOptions,
 };
-pub use target::{Exit, StopSignal, TargetError};
+pub use target::{Capabilities, Capability, Exit, Process, StopSignal, TargetError, TreeEnd};
 pub use verdict::{
     Class, ConnectionUse, Evidence, Judgement, Moment, Shutdowns, Verdict, upper_bound_95,
 };

@@ -24,7 +24,7 @@ use crate::target::StopSignal;
 #[derive(Clone, Debug)]
 pub struct Plan {
     /// Program and arguments of the target. Started anew for each round; the signal goes to this process, so a
-    /// shell in between must `exec`.
+    /// shell in between must `exec`. If it puts itself into the background, what it leaves there gets the signal.
     pub command: Vec<String>,
     /// Environment added to the prover's own.
     pub env: Vec<(String, String)>,
@@ -62,6 +62,8 @@ pub struct Plan {
     pub h2: bool,
     /// The readiness probe. Asked directly, not over the delayed wire.
     pub ready: Option<Endpoint>,
+    /// How the target shows that it is ready for the first time (default: by its answers).
+    pub ready_when: ReadyWhen,
     /// The liveness probe. Asked directly, not over the delayed wire.
     pub live: Option<Endpoint>,
     /// What the target has between signal and end (default 30 s). The prover kills it 5 s later.
@@ -96,6 +98,41 @@ pub struct Plan {
     pub start_timeout: Duration,
     /// How many clients each load has.
     pub clients: Clients,
+}
+
+/// How a target shows that it is ready.
+#[derive(Clone, Debug, Default)]
+pub enum ReadyWhen {
+    /// It answers the readiness probe with 200, or without one a first request below 500.
+    #[default]
+    Answered,
+    /// It takes connections.
+    Listening,
+    /// It writes a line like this, on standard output or standard error.
+    Line(Pattern),
+    /// It sends `READY=1` to `NOTIFY_SOCKET`, as in sd_notify(3). Linux only.
+    Notified,
+}
+
+/// A regular expression.
+#[derive(Clone, Debug)]
+pub struct Pattern(regex_lite::Regex);
+
+impl Pattern {
+    pub(crate) fn matches(&self, text: &str) -> bool {
+        self.0.is_match(text)
+    }
+}
+
+impl std::str::FromStr for Pattern {
+    type Err = String;
+
+    /// A regular expression in the syntax of the crate `regex-lite`. It may match anywhere in a line.
+    fn from_str(text: &str) -> Result<Self, String> {
+        regex_lite::Regex::new(text).map(Self).map_err(|error| {
+            format!("{error}; expected a part of the line, or a regular expression, like 'listening on .*:8080'")
+        })
+    }
 }
 
 /// When clients that make a connection for each request begin the next one.
@@ -193,6 +230,7 @@ impl Plan {
             grpc_streams: Vec::new(),
             h2: false,
             ready: None,
+            ready_when: ReadyWhen::default(),
             live: None,
             grace: Duration::from_secs(30),
             tell_grace: false,
@@ -233,9 +271,13 @@ impl Plan {
 
     /// What may be wrong when the readiness question finds no good answer.
     pub(crate) fn what_to_check(&self) -> &'static str {
-        match self.ready {
-            Some(_) => "is --ready where the target answers 200 when it is ready?",
-            None => "does the target listen where --url says?",
+        match (&self.ready_when, &self.ready) {
+            (ReadyWhen::Line(_), _) => "is --ready-line what it writes when it is ready?",
+            (ReadyWhen::Notified, _) => "does it send READY=1 to NOTIFY_SOCKET?",
+            (ReadyWhen::Answered, Some(_)) => {
+                "is --ready where the target answers 200 when it is ready?"
+            }
+            _ => "does the target listen where --url says?",
         }
     }
 

@@ -12,6 +12,7 @@ use crate::plan::Plan;
 use crate::promise::Jury;
 use crate::round;
 use crate::rules::{Rules, Ruling};
+use crate::target::{self, Capability};
 use crate::trace::RunTrace;
 use crate::verdict::{Shutdowns, Verdict, trials_to_rule_out};
 
@@ -175,6 +176,9 @@ async fn one_round(
 
 /// Which rounds a plan has, in order, each with its round trip.
 fn schedule(plan: &Plan) -> Vec<(RoundKind, Duration)> {
+    if !target::capabilities(plan).has(Capability::Restart) {
+        return vec![(RoundKind::Load, plan.rtt)];
+    }
     let times = |count: u32, kind, rtt| std::iter::repeat_n((kind, rtt), count as usize);
     let once = |is_wanted: bool, kind| times(u32::from(is_wanted), kind, plan.rtt);
     // A round that is there for one promise is of no use without it.

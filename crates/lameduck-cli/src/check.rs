@@ -1,19 +1,20 @@
 //! `lameduck check`: settings from file and flags, a run, its report.
 
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Write};
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Instant;
 
 use anyhow::{Context, Result};
 use lameduck_check::report::{self, CheckReport, FailedRun, RoundReport};
-use lameduck_check::{Outcome, Plan, Settings};
+use lameduck_check::{Plan, Settings};
 
 use crate::args::CheckArgs;
 use crate::outputs::Outputs;
 use crate::progress::Progress;
 use crate::round_log::RoundLog;
-use crate::{UNUSABLE, explain, run, screen};
+use crate::run::{self, Ended};
+use crate::{UNUSABLE, explain, screen};
 
 /// Settings in the current folder; flags win.
 const FILE: &str = "lameduck-check.toml";
@@ -36,18 +37,19 @@ pub(crate) fn run(args: CheckArgs) -> Result<ExitCode> {
     // What cannot be written is told before the work and not after it.
     let ended = opened.and_then(|()| checked(args.settings, &mut reached));
     let (error, exit_code) = match ended {
-        Ok(Some(outcome)) => {
+        Ok(Ended::Whole(outcome)) => {
             let report = CheckReport::of(&outcome);
             let look = screen::look();
             if wants_timeline && let Some(round) = outcome.trace.load_rounds().next() {
-                println!("{}", report::timeline(&outcome.terms, round, &[], look));
+                let timeline = report::timeline(&outcome.terms, round, &[], look);
+                screen::show(&format!("{timeline}\n"));
             }
-            print!("{}", report::table(&report, look));
+            screen::show(&report::table(&report, look));
             // After the table: that comes out whatever becomes of a file.
             outputs.write(&report)?;
             return Ok(run::exit_code(&outcome));
         }
-        Ok(None) => (None, run::INTERRUPTED),
+        Ok(Ended::Interrupted(number)) => (None, run::interrupted(number)),
         Err(error) => (Some(error), UNUSABLE),
     };
     let why = match &error {
@@ -61,15 +63,15 @@ pub(crate) fn run(args: CheckArgs) -> Result<ExitCode> {
         // The first error is the one to mend.
         Some(error) => {
             if let Err(further) = written {
-                eprintln!("error: {further:#}");
+                let _ = writeln!(std::io::stderr(), "error: {further:#}");
             }
             Err(error)
         }
     }
 }
 
-/// Runs what was set. `None` when Ctrl-C ended it.
-fn checked(settings: Settings, reached: &mut Reached) -> Result<Option<Outcome>> {
+/// Runs what was set.
+fn checked(settings: Settings, reached: &mut Reached) -> Result<Ended> {
     let plan = settings.over(from_file(Path::new(FILE))?).into_plan()?;
     let plan = reached.plan.insert(plan);
     let progress = Progress::new();

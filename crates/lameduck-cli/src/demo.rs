@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 
 use crate::demo::reports::Reports;
 use crate::progress::Progress;
-use crate::run;
+use crate::run::{self, Ended};
 
 pub(crate) fn run() -> Result<ExitCode> {
     let folder = tempfile::Builder::new()
@@ -23,8 +23,9 @@ pub(crate) fn run() -> Result<ExitCode> {
     let reports = Reports::new(report, Progress::new());
     let ended = run::to_the_end(&plan, &reports);
     reports.progress().finish();
-    let Some(mut outcome) = ended? else {
-        return Ok(run::interrupted());
+    let mut outcome = match ended? {
+        Ended::Whole(outcome) => outcome,
+        Ended::Interrupted(number) => return Ok(ExitCode::from(run::interrupted(number))),
     };
     outcome.target = plan::named_briefly(&plan);
     show::outcome(&outcome, &reports, &plan.url.authority);

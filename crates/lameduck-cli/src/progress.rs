@@ -1,6 +1,6 @@
 //! What is shown while a run runs: a moving line on a terminal, else one plain line per round. On standard error.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -55,7 +55,9 @@ impl Observer for Progress {
             Event::Signalled { kind, .. } => self.bar.set_message(format!("{kind}, stopping")),
             Event::RoundEnded { round } if !self.is_terminal => {
                 let rounds = self.rounds.get().copied().unwrap_or(0);
-                eprintln!(
+                // Nobody may be reading any more, and the run goes on.
+                let _ = writeln!(
+                    std::io::stderr(),
                     "round {} of {rounds} ({}): {}",
                     round.number,
                     round.kind,

@@ -1,6 +1,6 @@
 //! What standard output can show.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 
 use lameduck_check::report::Look;
 
@@ -18,4 +18,11 @@ pub(crate) fn look() -> Look {
             .map_or(Look::PLAIN.width, |(width, _)| width.0.max(NARROWEST)),
         color: std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
     }
+}
+
+/// Writes to standard output. Whoever has stopped reading, as `head` does, changes nothing of what was found.
+pub(crate) fn show(text: &str) {
+    let mut output = std::io::stdout();
+    let written = output.write_all(text.as_bytes());
+    let _ = written.and_then(|()| output.flush());
 }

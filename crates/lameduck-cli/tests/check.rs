@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -262,7 +262,7 @@ fn a_target_that_dies_by_the_signal_breaks_promises_with_exit_1_and_json() {
     let requests = picture["requests"]["began_ms"].as_array().unwrap();
     assert_eq!(round["requests"], requests.len());
     let promises = json["promises"].as_array().unwrap();
-    assert_eq!(promises.len(), 24);
+    assert_eq!(promises.len(), 25);
     for (name, fix) in [
         ("grpc-lossless", "--grpc"),
         ("sse-ends", "--sse"),
@@ -313,7 +313,7 @@ fn the_exit_status_tells_what_is_broken_from_what_was_not_tried() {
     exits(
         0,
         &["--only", "within-grace,sse-ends", "--allow-untested"],
-        "1 kept, 0 broken, 23 not tested",
+        "1 kept, 0 broken, 24 not tested",
     );
     // What dies of the signal has not drained, whatever exit code is expected.
     exits(
@@ -442,49 +442,80 @@ fn a_database_that_does_not_answer_is_told_before_anything_is_started() {
 }
 
 #[test]
-fn an_interrupt_ends_the_target_too() {
+fn whatever_ends_the_prover_nothing_is_left_running() {
     let folder = folder();
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let tell = listener.local_addr().unwrap();
+    for (signal, code) in [
+        ("-INT", Some(130)),
+        ("-TERM", Some(143)),
+        ("-HUP", Some(129)),
+        ("-KILL", None),
+    ] {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let tell = listener.local_addr().unwrap();
+        let url = free_url();
+        // The target, and what has left its process group and session, hold a connection to this test: the end of all of
+        // them is seen as the end of that connection.
+        let script = format!(
+            "exec 3<>/dev/tcp/{}/{}; setsid sleep 60 & echo started >&3; exec sleep 60",
+            tell.ip(),
+            tell.port()
+        );
+        let mut prover = Command::new(env!("CARGO_BIN_EXE_lameduck"))
+            .args([
+                "check", "--url", &url, "--get", "/", "--", "bash", "-c", &script,
+            ])
+            .current_dir(folder.path())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let (mut held, _) = listener.accept().unwrap();
+        let mut started = [0u8; 8];
+        held.read_exact(&mut started).unwrap();
+        let killed = Command::new("kill")
+            .args([signal, &prover.id().to_string()])
+            .status()
+            .unwrap();
+        assert!(killed.success());
+        let status = ended_within(Duration::from_secs(10), &mut prover);
+        assert_eq!(status.code(), code, "{signal}");
+        held.set_read_timeout(Some(Duration::from_secs(10)))
+            .unwrap();
+        let read = held.read(&mut started);
+        assert_eq!(read.unwrap(), 0, "after {signal} the target lives on");
+    }
+}
+
+fn ended_within(limit: Duration, process: &mut Child) -> ExitStatus {
+    let begun = Instant::now();
+    loop {
+        if let Some(status) = process.try_wait().expect("a child of this one") {
+            return status;
+        }
+        assert!(begun.elapsed() < limit, "the prover did not end");
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[test]
+fn a_reader_that_goes_away_changes_nothing_of_what_is_found() {
+    let folder = folder();
     let url = free_url();
-    // The target holds a connection to this test: its end is seen as the end of that connection.
-    let script = format!(
-        "exec 3<>/dev/tcp/{}/{}; echo started >&3; exec sleep 60",
-        tell.ip(),
-        tell.port()
-    );
-    let mut prover = Command::new(env!("CARGO_BIN_EXE_lameduck"))
-        .args([
-            "check", "--url", &url, "--get", "/", "--", "bash", "-c", &script,
-        ])
-        .current_dir(folder.path())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
+    let small = "--get / --clients 4 --rtt 0ms --rounds 1 --only within-grace --json out.json";
+    let itself = std::env::current_exe().unwrap();
+    let mut prover = check(folder.path(), &url)
+        .args(small.split(' '))
+        .arg("--")
+        .arg(itself)
+        .args(["--exact", "serves_when_another_test_asks_for_it"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    let (mut held, _) = listener.accept().unwrap();
-    let mut started = [0u8; 8];
-    held.read_exact(&mut started).unwrap();
-    let killed = Command::new("kill")
-        .args(["-INT", &prover.id().to_string()])
-        .status()
-        .unwrap();
-    assert!(killed.success());
-    let begun = Instant::now();
-    let status = loop {
-        if let Some(status) = prover.try_wait().unwrap() {
-            break status;
-        }
-        assert!(
-            begun.elapsed() < Duration::from_secs(10),
-            "the prover did not end"
-        );
-        thread::sleep(Duration::from_millis(5));
-    };
-    assert_eq!(status.code(), Some(130));
-    held.set_read_timeout(Some(Duration::from_secs(10)))
-        .unwrap();
-    assert_eq!(held.read(&mut started).unwrap(), 0, "the target lives on");
+    drop((prover.stdout.take(), prover.stderr.take()));
+    let status = ended_within(Duration::from_secs(30), &mut prover);
+    assert_eq!(status.code(), Some(0));
+    assert!(folder.path().join("out.json").exists());
 }
 
 #[test]

@@ -6,7 +6,7 @@ use super::{
     Close, Connection, Ending, Exchange, Lane, Parting, Round, RoundKind, Sample, Socket, Terms,
 };
 use crate::request::RequestTemplate;
-use crate::target::{Exit, StopSignal};
+use crate::target::{Capabilities, Exit, StopSignal};
 
 /// From the start to the signal.
 const LEAD: Duration = Duration::from_secs(10);
@@ -20,6 +20,7 @@ pub(crate) struct MadeUp {
 pub(crate) fn ledger(rounds: Vec<Round>) -> MadeUp {
     MadeUp {
         terms: Terms {
+            capabilities: Capabilities::COMMAND,
             grace: Duration::from_secs(30),
             signal: StopSignal::Term,
             notice: None,
@@ -47,6 +48,7 @@ pub(crate) fn round(kind: RoundKind) -> Round {
             killed: false,
             released: false,
         },
+        tree: None,
         said_after_signal: String::new(),
         stuck_path: None,
         exchanges: Vec::new(),

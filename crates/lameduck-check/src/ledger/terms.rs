@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 use crate::plan::Plan;
-use crate::target::StopSignal;
+use crate::target::{self, Capabilities, StopSignal};
 
 /// What a run holds the target to: the same in all its rounds.
 #[derive(Clone, Debug)]
 pub struct Terms {
+    /// What of the target can be seen and done.
+    pub capabilities: Capabilities,
     /// The time the target had between signal and end.
     pub grace: Duration,
     /// The signal that was sent.
@@ -24,6 +26,7 @@ impl Terms {
     pub(crate) fn of(plan: &Plan) -> Self {
         let live = plan.live.as_ref();
         Self {
+            capabilities: target::capabilities(plan),
             grace: plan.grace,
             signal: plan.signal,
             notice: plan.notice,

@@ -20,6 +20,8 @@ mod jobs_accounted;
 mod keepalive_lossless;
 mod lame_duck_serves;
 mod live_holds;
+mod needs;
+mod no_orphans;
 mod no_reset;
 mod notice_served;
 mod ready_flips;
@@ -75,6 +77,7 @@ const PROMISES: &[(&str, Class, Anew)] = &[
     ("live-holds", Class::Time, live_holds::LiveHolds::anew),
     ("idle-exits", Class::Time, idle_exits::IdleExits::anew),
     ("within-grace", Class::Time, within_grace::WithinGrace::anew),
+    ("no-orphans", Class::Time, |_| Box::<no_orphans::NoOrphans>::default()),
     ("startup-signal", Class::Convention, startup_signal::StartupSignal::anew),
     ("close-announced", Class::Convention, |_| Box::<close_announced::CloseAnnounced>::default()),
     ("websocket-paced", Class::Convention, |_| Box::<websocket_paced::WebSocketPaced>::default()),
@@ -109,7 +112,7 @@ impl Jury {
         let seat = |&(name, class, anew): &(_, _, Anew)| Seat {
             name,
             class,
-            promise: anew(terms),
+            promise: needs::unseen(name, terms).unwrap_or_else(|| anew(terms)),
             finding: Finding::new(),
         };
         Self(PROMISES.iter().map(seat).collect())

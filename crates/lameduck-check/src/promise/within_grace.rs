@@ -25,7 +25,12 @@ impl Promise for WithinGrace {
         self.longest = self.longest.max(round.signal_to_exit());
         if round.exit.killed || round.signal_to_exit() >= self.grace {
             let place = format!("target, round: {}", round.kind);
-            let evidence = round.evidence(round.exit.at, place, round.exit.describe());
+            let wrapper = round.tree.as_ref().and_then(|tree| tree.wrapper.as_deref());
+            let what = match wrapper {
+                Some(wrapper) => format!("{}: {wrapper}", round.exit.describe()),
+                None => round.exit.describe(),
+            };
+            let evidence = round.evidence(round.exit.at, place, what);
             let is_doubtful = round.may_be_in_time(round.signalled(), round.exit.at, self.grace);
             finding.failed(is_doubtful, evidence);
         } else {

@@ -3,7 +3,18 @@
 use crate::trace::RunTrace;
 
 pub(super) fn remarks(trace: &RunTrace) -> Vec<String> {
-    let mut remarks = Vec::new();
+    let followed = trace
+        .rounds
+        .iter()
+        .filter_map(|round| round.followed.as_ref());
+    let mut remarks: Vec<String> = followed
+        .map(|command| {
+            format!(
+                "the command went into the background: the signal was sent to what it left there, `{command}`"
+            )
+        })
+        .collect();
+    remarks.dedup();
     for round in trace.load_rounds() {
         let number = round.number;
         let saturated = round.saturated.iter();

@@ -16,7 +16,7 @@ use crate::load::stage::Stage;
 use crate::load::{grpc_health, own_pace, probe};
 use crate::observer::{Event, Observer};
 use crate::plan::Plan;
-use crate::target::{Exit, Target};
+use crate::target::{self, Capability, Exit, Target};
 use crate::wire::Wire;
 
 /// Clients are asked to end this long before the target is killed, so that what hangs is told from what the
@@ -29,7 +29,7 @@ pub(crate) struct Scene<'a> {
     observer: &'a dyn Observer,
     number: u32,
     kind: RoundKind,
-    pub(crate) target: Target,
+    pub(crate) target: Box<dyn Target>,
     ready_at: Option<Instant>,
     signals: Vec<Instant>,
     pub(crate) stage: Stage,
@@ -59,7 +59,7 @@ impl<'a> Scene<'a> {
         Ok(Self {
             // From here on it is noted when the prover itself stands still.
             stalls: Some(tokio::spawn(own_pace::watch(stage.clone()))),
-            target: Target::start(plan).await?,
+            target: target::start(plan).await?,
             plan,
             observer,
             number,
@@ -171,16 +171,22 @@ impl<'a> Scene<'a> {
         self.stage.seen_off().await;
         // Whoever still waits for a response is told that none comes, before the killing can look like a reset.
         self.clients.shutdown().await;
-        // Killing the group also ends what the target may have left behind.
         let exit = match exit {
             Some(exit) => exit,
-            None => self.target.kill().await,
+            None => self.target.give_up().await,
         };
+        let tree = self.target.clear_away().await;
         let readiness = collect(self.readiness.take()).await;
         let liveness = collect(self.liveness.take()).await;
         let health = collect(self.health.take()).await;
         let stalls = collect(self.stalls.take()).await;
-        self.target.drain().await;
+        let said_after_signal = match self.target.capabilities().has(Capability::Output) {
+            true => {
+                self.target.drain().await;
+                self.target.said_since(from)
+            }
+            false => String::new(),
+        };
         // First the sessions, then the books: whoever reads those may need a session of its own.
         let sessions = match self.sessions.take() {
             Some(watch) => Some(watch.finish(from, exit.at).await),
@@ -197,9 +203,10 @@ impl<'a> Scene<'a> {
             number: self.number,
             kind: self.kind,
             rtt: self.plan.rtt,
-            started: self.target.started,
+            started: self.target.started(),
             ready_at: self.ready_at,
-            said_after_signal: self.target.said_since(from),
+            tree,
+            said_after_signal,
             signals: self.signals,
             exit,
             stuck_path: self.stuck_path,

@@ -22,7 +22,7 @@ pub(crate) async fn run(
 ) -> Result<Round, CheckError> {
     let mut scene = Scene::open(plan, observer, number, RoundKind::Startup).await?;
     let share = (f64::from(turn) + scene.random.random::<f64>()) / f64::from(turns.max(1));
-    let moment = scene.target.started + start_up.mul_f64(share);
+    let moment = scene.target.started() + start_up.mul_f64(share);
     tokio::time::sleep_until(moment.into()).await;
     scene.signal().await?;
     scene.close().await

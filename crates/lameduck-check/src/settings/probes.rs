@@ -2,7 +2,7 @@
 
 use super::layer::options;
 use super::{SettingsError, parse};
-use crate::plan::Plan;
+use crate::plan::{Plan, ReadyWhen};
 use crate::wire::Trust;
 
 options! {
@@ -12,6 +12,16 @@ options! {
         /// The readiness probe
         #[arg(long, value_name = "URL")]
         pub ready: Option<String>,
+        /// The target is ready for the first time when it writes a line like this (a part of it, or a regular
+        /// expression)
+        #[arg(long, value_name = "REGEX", conflicts_with_all = ["ready_notify", "ready_port"])]
+        pub ready_line: Option<String>,
+        /// The target is ready for the first time when it sends READY=1 to NOTIFY_SOCKET, as under systemd
+        #[arg(long, conflicts_with = "ready_port")]
+        pub ready_notify: bool,
+        /// The target is ready for the first time when it takes connections
+        #[arg(long)]
+        pub ready_port: bool,
         /// The liveness probe
         #[arg(long, value_name = "URL")]
         pub live: Option<String>,
@@ -34,6 +44,22 @@ impl ProbeOptions {
             endpoint("--live", self.live)?,
         );
         (plan.ready, plan.live) = (ready, live);
+        plan.ready_when = match (self.ready_line, self.ready_notify, self.ready_port) {
+            (None, false, false) => ReadyWhen::Answered,
+            (None, true, false) => ReadyWhen::Notified,
+            (None, false, true) => ReadyWhen::Listening,
+            (Some(line), false, false) => match line.parse() {
+                Ok(pattern) => ReadyWhen::Line(pattern),
+                Err(expected) => return Err(parse::value("--ready-line", line, expected)),
+            },
+            (line, ..) => {
+                return Err(parse::value(
+                    "--ready-line",
+                    line.unwrap_or_default(),
+                    "expected one of --ready-line, --ready-notify and --ready-port",
+                ));
+            }
+        };
         Ok(())
     }
 }

@@ -25,7 +25,8 @@ options! {
         /// The target: program and arguments
         ///
         /// Started anew for each round, in a process group of its own. The signal goes to this process alone, as an
-        /// orchestrator sends it: a shell in between must `exec` the server.
+        /// orchestrator sends it: a shell in between must `exec` the server. All that it starts is followed, and ended
+        /// when the round is over.
         #[arg(last = true, value_name = "COMMAND")]
         pub command: Vec<String>,
     }

@@ -1,11 +1,36 @@
-//! The target: the command that is started, stopped and accounted for.
+//! What is tested, as one trait with capabilities ([`contract`]), and one file for each kind of target.
 
+mod capability;
+mod command;
+mod contract;
+mod error;
+mod exit;
+mod guardian;
 mod inherited;
+mod leash;
+mod notify;
 mod output;
-mod process;
+mod readiness;
 mod signal;
+mod tree;
+mod wrapper;
 
-pub use process::{Exit, TargetError};
+pub use capability::{Capabilities, Capability};
+pub(crate) use contract::Target;
+pub use contract::TreeEnd;
+pub use error::TargetError;
+pub use exit::Exit;
 pub use signal::StopSignal;
+pub use tree::Process;
 
-pub(crate) use process::Target;
+use crate::plan::Plan;
+
+/// Starts the plan's target.
+pub(crate) async fn start(plan: &Plan) -> Result<Box<dyn Target>, TargetError> {
+    Ok(Box::new(command::CommandTarget::start(plan).await?))
+}
+
+/// What of the plan's target can be seen and done.
+pub(crate) fn capabilities(_: &Plan) -> Capabilities {
+    Capabilities::COMMAND
+}

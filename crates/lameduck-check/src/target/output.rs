@@ -6,6 +6,8 @@ use std::time::Instant;
 
 use tokio::io::{AsyncRead, AsyncReadExt};
 
+use crate::plan::Pattern;
+
 /// Bytes kept, at most; older ones are dropped.
 const KEPT: usize = 256 * 1024;
 
@@ -37,6 +39,11 @@ impl Output {
         {
             ring.held -= dropped.len();
         }
+    }
+
+    /// Whether something that was kept of it matches.
+    pub(super) fn says(&self, line: &Pattern) -> bool {
+        self.text(None).lines().any(|said| line.matches(said))
     }
 
     /// What was read at or after `since`; all that is kept without it.

@@ -40,6 +40,8 @@ pub struct RoundTrace {
     pub signals: Vec<Instant>,
     /// How the target ended.
     pub exit: Exit,
+    /// What got the signal, where the command itself had gone into the background.
+    pub followed: Option<String>,
     /// Its requests, counted by their end.
     pub tally: Tally,
     /// Whether a client lost something in it that counts.
@@ -72,6 +74,10 @@ impl RoundTrace {
             ready_at: round.ready_at,
             signals: round.signals.clone(),
             exit: round.exit,
+            followed: round
+                .tree
+                .as_ref()
+                .and_then(|tree| Some(tree.followed.as_ref()?.command.clone())),
             tally: Tally::of(&round.exchanges),
             is_lossy,
             shortages: round.shortages.clone(),

@@ -1,0 +1,64 @@
+//! How a target ended.
+
+use std::os::unix::process::ExitStatusExt;
+use std::process::ExitStatus;
+use std::time::Instant;
+
+/// How the target ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Exit {
+    /// When.
+    pub at: Instant,
+    /// Its exit code, when it ended by itself.
+    pub code: Option<i32>,
+    /// The signal that ended it, when one did.
+    pub signal: Option<i32>,
+    /// It did not end before the prover had sent its clients away, 4 s after its grace.
+    pub released: bool,
+    /// The prover had to kill it, 5 s after its grace.
+    pub killed: bool,
+}
+
+impl Exit {
+    /// It is gone, and nobody saw how.
+    pub(crate) fn unseen() -> Self {
+        Self {
+            at: Instant::now(),
+            code: None,
+            signal: None,
+            released: false,
+            killed: false,
+        }
+    }
+
+    /// As a status of wait(2) says it.
+    pub(crate) fn of(status: i32, at: Instant) -> Self {
+        let status = ExitStatus::from_raw(status);
+        Self {
+            at,
+            code: status.code(),
+            signal: status.signal(),
+            ..Self::unseen()
+        }
+    }
+
+    /// As a shell shows it: the code, or 128 + the signal.
+    pub fn shell_code(&self) -> i32 {
+        self.code.unwrap_or_else(|| 128 + self.signal.unwrap_or(0))
+    }
+
+    /// In words, for evidence.
+    pub fn describe(&self) -> String {
+        if self.killed {
+            return "had to be killed".to_owned();
+        }
+        let how = match self.code {
+            Some(code) => format!("exit code {code}"),
+            None => format!("ended by signal {}", self.signal.unwrap_or(0)),
+        };
+        match self.released {
+            true => format!("{how}, once its clients had been sent away"),
+            false => how,
+        }
+    }
+}

@@ -1,0 +1,38 @@
+//! Whether a target is ready: the plan's question, asked once.
+
+use std::time::{Duration, Instant};
+
+use crate::load::probe;
+use crate::plan::{Plan, Readiness};
+
+/// Between two looks.
+pub(super) const PAUSE: Duration = Duration::from_millis(5);
+
+/// When the plan's readiness question was answered as it should be; else what was seen.
+pub(super) async fn look(plan: &Plan) -> Result<Instant, String> {
+    let (endpoint, question) = plan.readiness();
+    let sample = match question {
+        Readiness::Connects => probe::knock(&endpoint).await,
+        _ => probe::look(&endpoint).await,
+    };
+    let is_ready = match question {
+        Readiness::Status200 => sample.is_good(),
+        Readiness::Below500 | Readiness::Connects => matches!(sample.status, Ok(..500)),
+    };
+    match (is_ready, &sample.status) {
+        // Some say that they are ready a moment before they listen.
+        (true, _) if endpoint.address != plan.url.address => knock(plan).await,
+        (true, _) => Ok(sample.answered),
+        (false, Ok(status)) => Err(format!("{} answered {status}", endpoint.url())),
+        (false, Err(what)) => Err(format!("{}: {what}", endpoint.url())),
+    }
+}
+
+/// When somebody listened where the target is to serve; else what was seen.
+pub(super) async fn knock(plan: &Plan) -> Result<Instant, String> {
+    let sample = probe::knock(&plan.url).await;
+    match sample.status {
+        Ok(_) => Ok(sample.answered),
+        Err(what) => Err(format!("{}: {what}", plan.url.url())),
+    }
+}
