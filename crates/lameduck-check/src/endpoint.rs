@@ -1,11 +1,12 @@
 //! Where a server listens, read from a URL.
 
 use std::net::{SocketAddr, ToSocketAddrs};
+use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
 use crate::headers::Headers;
-use crate::wire::Trust;
+use crate::wire::{Destination, Trust, Wire, WireStream};
 
 /// An `http://` or `https://` address, resolved once.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,8 +14,12 @@ pub struct Endpoint {
     /// What goes into the `Host` header: host and port as the URL wrote them. Over TLS the host is the name that the
     /// certificate has to have.
     pub authority: String,
-    /// Where connections go. A name that resolves to several addresses is taken at its first IPv4 one.
+    /// Where connections go: of several addresses of a name the first, those of IPv4 before those of IPv6.
     pub address: SocketAddr,
+    /// The other addresses of the name. Connections go to all that the target serves, in turn.
+    pub more_addresses: Vec<SocketAddr>,
+    /// The Unix socket where connections go instead of to any address.
+    pub unix: Option<PathBuf>,
     /// Path and query, `/` when the URL has none.
     pub path: String,
     /// Whose certificates are believed there; `None` where no TLS is spoken.
@@ -97,22 +102,26 @@ impl Endpoint {
             reason,
         };
         let bare = host.trim_start_matches('[').trim_end_matches(']');
-        let found: Vec<SocketAddr> = (bare, port)
-            .to_socket_addrs()
-            .map_err(unresolved)?
-            .collect();
-        let address = found
-            .iter()
-            .find(|address| address.is_ipv4())
-            .or_else(|| found.first())
-            .copied()
-            .ok_or_else(|| unresolved(std::io::ErrorKind::NotFound.into()))?;
+        let mut addresses = Vec::new();
+        for address in (bare, port).to_socket_addrs().map_err(unresolved)? {
+            // Some resolvers say the same one once for each protocol.
+            if !addresses.contains(&address) {
+                addresses.push(address);
+            }
+        }
+        addresses.sort_by_key(SocketAddr::is_ipv6);
+        if addresses.is_empty() {
+            return Err(unresolved(std::io::ErrorKind::NotFound.into()));
+        }
+        let address = addresses.remove(0);
         Ok(Self {
             authority: match uri.port_u16() {
                 Some(port) => format!("{host}:{port}"),
                 None => host.to_owned(),
             },
             address,
+            more_addresses: addresses,
+            unix: None,
             path: uri
                 .path_and_query()
                 .map_or("/", |path| path.as_str())
@@ -138,7 +147,43 @@ impl Endpoint {
 
     /// Whether it is the same place as another: what is secret there is no secret here.
     pub(crate) fn is_at(&self, other: &Self) -> bool {
-        self.address == other.address && self.tls.is_some() == other.tls.is_some()
+        let is_there = match (&self.unix, &other.unix) {
+            (None, None) => self.address == other.address,
+            (mine, theirs) => mine == theirs,
+        };
+        is_there && self.tls.is_some() == other.tls.is_some()
+    }
+
+    /// The same, with all connections over this Unix socket.
+    #[must_use]
+    pub fn over_unix(self, socket: &Path) -> Self {
+        Self {
+            unix: Some(socket.to_owned()),
+            ..self
+        }
+    }
+
+    /// Everywhere that connections may go.
+    pub(crate) fn destinations(&self) -> Vec<Destination> {
+        match &self.unix {
+            Some(path) => vec![Destination::Unix(path.clone())],
+            None => std::iter::once(self.address)
+                .chain(self.more_addresses.iter().copied())
+                .map(Destination::Tcp)
+                .collect(),
+        }
+    }
+
+    /// Connects to the first destination that takes connections, without any distance.
+    pub(crate) async fn connect(&self) -> std::io::Result<WireStream> {
+        let mut first = None;
+        for destination in self.destinations() {
+            match Wire::default().connect(destination).await {
+                Ok(stream) => return Ok(stream),
+                Err(error) => first = first.or(Some(error)),
+            }
+        }
+        Err(first.unwrap_or_else(|| std::io::ErrorKind::NotFound.into()))
     }
 
     /// `http` or `https`.

@@ -266,6 +266,8 @@ pub struct Round {
     pub sockets: Vec<Socket>,
     /// What the prover itself lacked, and how often.
     pub shortages: Vec<(&'static str, u64)>,
+    /// Addresses of the target's name where nobody listened.
+    pub unserved: Vec<String>,
     /// When the prover itself stood still.
     pub stalls: Vec<Stall>,
     /// Looks at the gRPC health service, in order.

@@ -145,15 +145,17 @@ impl Settings {
     /// # Errors
     /// The first thing that is missing or wrong, by the name of its flag.
     pub fn into_plan(self) -> Result<Plan, SettingsError> {
-        let trust = self.target.trust()?;
+        let speaks_tls = parse::speaks_tls(&self.target.url) || self.probes.speak_tls();
+        let trust = self.target.trust(speaks_tls)?;
         let mut plan = self.target.into_plan(trust.as_ref())?;
+        let served = plan.url.authority.clone();
         self.verdict.plan(&mut plan)?;
         self.request.origin(&mut plan)?;
         self.load.plan(&mut plan, self.request.asks()?)?;
         self.request.plan(&mut plan)?;
         self.jobs.plan(&mut plan)?;
         load::is_something(&plan)?;
-        self.probes.plan(&mut plan, trust.as_ref())?;
+        self.probes.plan(&mut plan, &served, trust.as_ref())?;
         self.shutdown.plan(&mut plan)?;
         self.counts.plan(&mut plan);
         Ok(plan)

@@ -55,6 +55,7 @@ pub(crate) fn round(kind: RoundKind) -> Round {
         connections: Vec::new(),
         sockets: Vec::new(),
         shortages: Vec::new(),
+        unserved: Vec::new(),
         stalls: Vec::new(),
         health: Vec::new(),
         readiness: Vec::new(),

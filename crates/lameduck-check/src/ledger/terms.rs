@@ -30,7 +30,7 @@ impl Terms {
             grace: plan.grace,
             signal: plan.signal,
             notice: plan.notice,
-            live_is_served: live.is_some_and(|live| live.address == plan.url.address),
+            live_is_served: live.is_some_and(|live| live.is_at(&plan.url)),
             expected_exits: plan.expect_exit.clone(),
         }
     }

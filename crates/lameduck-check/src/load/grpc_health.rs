@@ -13,7 +13,7 @@ use super::stage::Stage;
 use crate::endpoint::Endpoint;
 use crate::ledger::{GrpcStatus, Health, HealthSample};
 use crate::request::RequestTemplate;
-use crate::wire::{Channel, Protocol, Wire};
+use crate::wire::{Channel, Protocol};
 
 /// Pause between two looks.
 const INTERVAL: Duration = Duration::from_millis(15);
@@ -92,10 +92,7 @@ impl Inquirer {
 
     async fn connect(&mut self) -> Result<SendRequest<Bytes>, String> {
         let in_words = |error: std::io::Error| error.to_string();
-        let stream = Wire::default()
-            .connect(self.endpoint.address)
-            .await
-            .map_err(in_words)?;
+        let stream = self.endpoint.connect().await.map_err(in_words)?;
         let channel = match &self.endpoint.tls {
             None => Channel::Clear(stream),
             Some(trust) => {

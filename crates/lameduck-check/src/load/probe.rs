@@ -9,7 +9,7 @@ use super::stage::Stage;
 use crate::endpoint::Endpoint;
 use crate::ledger::Sample;
 use crate::request::RequestTemplate;
-use crate::wire::{Channel, Protocol, Wire};
+use crate::wire::{Channel, Destination, Protocol, Wire};
 
 /// A look takes no longer.
 const TIMEOUT: Duration = Duration::from_secs(1);
@@ -51,7 +51,7 @@ pub(crate) async fn look(endpoint: &Endpoint) -> Sample {
 /// Only connects.
 pub(crate) async fn knock(endpoint: &Endpoint) -> Sample {
     let asked = Instant::now();
-    let connected = tokio::time::timeout(TIMEOUT, Wire::default().connect(endpoint.address)).await;
+    let connected = tokio::time::timeout(TIMEOUT, endpoint.connect()).await;
     Sample {
         asked,
         answered: Instant::now(),
@@ -61,6 +61,33 @@ pub(crate) async fn knock(endpoint: &Endpoint) -> Sample {
             Ok(Err(error)) => Err(error.to_string()),
             Err(_) => Err(format!("no connection in {TIMEOUT:?}")),
         },
+    }
+}
+
+/// Of a name with several addresses, those where somebody listens and those where nobody does.
+pub(crate) async fn survey(endpoint: &Endpoint) -> (Vec<Destination>, Vec<Destination>) {
+    let (mut served, mut unserved) = (Vec::new(), Vec::new());
+    let destinations = endpoint.destinations();
+    let is_one = destinations.len() == 1;
+    for destination in destinations {
+        let is_served = is_one || listens(&destination).await;
+        let found = if is_served { &mut served } else { &mut unserved };
+        found.push(destination);
+    }
+    (served, unserved)
+}
+
+/// Whether somebody listens there, or soon does: of several listeners one is the last.
+async fn listens(destination: &Destination) -> bool {
+    const SOON: Duration = Duration::from_millis(100);
+    let deadline = Instant::now() + SOON;
+    loop {
+        let connecting = Wire::default().connect(destination.clone());
+        match tokio::time::timeout(TIMEOUT, connecting).await {
+            Ok(Ok(_)) => return true,
+            Ok(Err(_)) if Instant::now() < deadline => tokio::time::sleep(INTERVAL).await,
+            Ok(Err(_)) | Err(_) => return false,
+        }
     }
 }
 
@@ -96,11 +123,10 @@ async fn ask(endpoint: &Endpoint) -> Result<u16, Unheard> {
     let Endpoint {
         authority,
         path,
-        address,
         tls,
         ..
     } = endpoint;
-    let stream = Wire::default().connect(*address).await?;
+    let stream = endpoint.connect().await?;
     let mut stream = match tls {
         None => Channel::Clear(stream),
         Some(trust) => {

@@ -1,8 +1,8 @@
 //! What all clients of a round share: the wire, the clock of the round, and the book they write in.
 
 use std::future::Future;
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use rand::SeedableRng;
@@ -18,7 +18,7 @@ use super::notebook::{Client, Notebook};
 use crate::endpoint::Endpoint;
 use crate::ledger::{Connection, Parting};
 use crate::request::RequestTemplate;
-use crate::wire::{Channel, FailedAttempt, Protocol, Wire, WireStream};
+use crate::wire::{Channel, Destination, FailedAttempt, Protocol, Wire, WireStream};
 
 /// A connection attempt without any answer for this long, and a round trip, has failed: that is neither a refusal, which
 /// is an answer, nor a connection.
@@ -46,6 +46,9 @@ pub(crate) struct Stage(Arc<Shared>);
 struct Shared {
     wire: Wire,
     origin: Endpoint,
+    /// Where connections go, in turn, once that is known.
+    served: OnceLock<Vec<Destination>>,
+    turn: AtomicUsize,
     seed: u64,
     notebook: Notebook,
     signal: watch::Sender<Option<Instant>>,
@@ -59,6 +62,8 @@ impl Stage {
         Self(Arc::new(Shared {
             wire,
             origin,
+            served: OnceLock::new(),
+            turn: AtomicUsize::new(0),
             seed,
             notebook: Notebook::default(),
             signal: watch::Sender::new(None),
@@ -80,6 +85,22 @@ impl Stage {
 
     pub(crate) fn authority(&self) -> &str {
         &self.0.origin.authority
+    }
+
+    /// From here on connections go to these, in turn. Until then they go where the URL says first.
+    pub(crate) fn served_at(&self, served: Vec<Destination>) {
+        if !served.is_empty() {
+            self.0.served.get_or_init(|| served);
+        }
+    }
+
+    fn destination(&self) -> Destination {
+        let first = || self.0.origin.destinations().remove(0);
+        let Some(served) = self.0.served.get() else {
+            return first();
+        };
+        let turn = self.0.turn.fetch_add(1, Ordering::Relaxed);
+        served.get(turn % served.len()).cloned().unwrap_or_else(first)
     }
 
     /// The round trip that lies between clients and target.
@@ -157,10 +178,11 @@ impl Stage {
 
     /// Connects.
     async fn reach(&self) -> Result<WireStream, Unconnected> {
+        let destination = self.destination();
         loop {
             let wire = self.0.wire;
             let limit = CONNECT_TIMEOUT + wire.rtt();
-            let attempt = tokio::time::timeout(limit, wire.attempt(self.0.origin.address));
+            let attempt = tokio::time::timeout(limit, wire.attempt(&destination));
             let FailedAttempt { error, at } = match self.unless_over(attempt).await {
                 Some(Ok(Ok(stream))) => {
                     return Ok(stream);

@@ -396,3 +396,28 @@ async fn a_probe_that_is_closed_without_an_answer_is_not_good_and_says_so() {
     let ((), sample) = tokio::join!(serve, probe::look(&endpoint));
     assert_eq!(sample.status, Err("closed without an answer".to_owned()));
 }
+
+#[tokio::test]
+async fn connections_go_in_turn_to_each_address_where_somebody_listens() {
+    let near = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = near.local_addr().unwrap().port();
+    let mut endpoint = Endpoint::parse(&format!("http://127.0.0.1:{port}")).unwrap();
+    endpoint.more_addresses = vec![
+        format!("127.0.0.2:{port}").parse().unwrap(),
+        format!("127.0.0.3:{port}").parse().unwrap(),
+    ];
+    let other = TcpListener::bind(("127.0.0.3", port)).await.unwrap();
+    let (served, unserved) = probe::survey(&endpoint).await;
+    assert_eq!(served.len(), 2);
+    assert_eq!(unserved[0].to_string(), format!("127.0.0.2:{port}"));
+    let stage = Stage::new(Wire::new(Duration::ZERO), endpoint, 1);
+    stage.served_at(served);
+    // What the survey left in the queues.
+    drop((near.accept().await.unwrap(), other.accept().await.unwrap()));
+    for _ in 0..2 {
+        let (connected, _) = tokio::join!(stage.connect(CLIENT), near.accept());
+        assert!(connected.is_ok());
+        let (connected, _) = tokio::join!(stage.connect(CLIENT), other.accept());
+        assert!(connected.is_ok());
+    }
+}

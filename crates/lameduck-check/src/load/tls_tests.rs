@@ -58,12 +58,41 @@ impl Server {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
         let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let mut config = ServerConfig::builder_with_provider(provider)
+        let config = ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .unwrap()
             .with_no_client_auth()
             .with_single_cert(vec![cert.der().clone()], key)
             .unwrap();
+        Self::with(config, listener, trust, rtt)
+    }
+
+    /// One that asks for a certificate which this one has signed.
+    async fn asking(
+        authority: &Certificate,
+        trust: Trust,
+        cert: &Certificate,
+        key: &KeyPair,
+    ) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let mut roots = rustls::RootCertStore::empty();
+        roots.add(authority.der().clone()).unwrap();
+        let verifier = rustls::server::WebPkiClientVerifier::builder_with_provider(
+            Arc::new(roots),
+            provider.clone(),
+        );
+        let config = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_client_cert_verifier(verifier.build().unwrap())
+            .with_single_cert(vec![cert.der().clone()], key)
+            .unwrap();
+        Self::with(config, listener, trust, Duration::ZERO)
+    }
+
+    fn with(mut config: ServerConfig, listener: TcpListener, trust: Trust, rtt: Duration) -> Self {
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         let url = format!("https://{}", listener.local_addr().unwrap());
         let endpoint = Endpoint::parse(&url).unwrap().trusting(&trust);
@@ -357,4 +386,48 @@ async fn a_websocket_over_tls_ends_with_its_handshake_and_a_close_notify() {
         assert_eq!((close.code, close.answered), (Some(1012), true));
         assert_eq!((socket.parting, socket.cut), (Parting::Fin, None));
     }
+}
+
+#[tokio::test]
+async fn a_certificate_is_shown_to_a_server_that_asks_for_one() {
+    let (authority, authoritys_key) = signer();
+    let believed = authority.self_signed(&authoritys_key).unwrap();
+    let issuer = Issuer::new(authority, authoritys_key);
+    let signed = |name: &str| {
+        let key = KeyPair::generate().unwrap();
+        let wanted = CertificateParams::new([name.to_owned()]).unwrap();
+        (wanted.signed_by(&key, &issuer).unwrap(), key)
+    };
+    let (cert, key) = signed("127.0.0.1");
+    let (clients, clients_key) = signed("client");
+    let without = Trust::pem(believed.pem().as_bytes()).unwrap();
+    let with = without
+        .clone()
+        .showing(
+            clients.pem().as_bytes(),
+            clients_key.serialize_pem().as_bytes(),
+        )
+        .unwrap();
+    assert!(!format!("{with:?}").contains("key"));
+    for (trust, is_served) in [(with, true), (without.clone(), false)] {
+        let server = Server::asking(&believed, trust, &cert, &key).await;
+        let serve = async {
+            let (stream, _) = server.listener.accept().await.unwrap();
+            if let Ok(mut stream) = server.acceptor.accept(stream).await {
+                read_head(&mut stream).await;
+                stream.write_all(OK).await.unwrap();
+                stream.flush().await.unwrap();
+            }
+        };
+        tokio::join!(serve, server.ask(None));
+        let (exchange, _) = server.only();
+        assert_eq!(
+            exchange.ending.is_answered(),
+            is_served,
+            "{}",
+            exchange.what
+        );
+    }
+    let wrong = without.showing(clients.pem().as_bytes(), key.serialize_pem().as_bytes());
+    assert!(wrong.is_err(), "a key of another certificate");
 }

@@ -1,5 +1,7 @@
 //! What makes figures worth less than they seem.
 
+use std::collections::BTreeSet;
+
 use crate::trace::RunTrace;
 
 pub(super) fn remarks(trace: &RunTrace) -> Vec<String> {
@@ -15,6 +17,19 @@ pub(super) fn remarks(trace: &RunTrace) -> Vec<String> {
         })
         .collect();
     remarks.dedup();
+    // Once, for it is the same each time.
+    let unserved: BTreeSet<&str> = trace
+        .load_rounds()
+        .flat_map(|round| round.unserved.iter().map(String::as_str))
+        .collect();
+    if !unserved.is_empty() {
+        let unserved: Vec<&str> = unserved.into_iter().collect();
+        remarks.push(format!(
+            "the name in --url has several addresses, and nobody listens on {}: it was tested at the others, and a \
+             client that tries that first is refused",
+            unserved.join(" and ")
+        ));
+    }
     for round in trace.load_rounds() {
         let number = round.number;
         let saturated = round.saturated.iter();

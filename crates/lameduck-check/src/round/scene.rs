@@ -35,6 +35,7 @@ pub(crate) struct Scene<'a> {
     pub(crate) stage: Stage,
     pub(crate) random: StdRng,
     pub(crate) stuck_path: Option<String>,
+    unserved: Vec<String>,
     clients: JoinSet<()>,
     readiness: Option<JoinHandle<Vec<Sample>>>,
     liveness: Option<JoinHandle<Vec<Sample>>>,
@@ -69,6 +70,7 @@ impl<'a> Scene<'a> {
             stage,
             random: StdRng::seed_from_u64(seed),
             stuck_path: None,
+            unserved: Vec::new(),
             clients: JoinSet::new(),
             readiness: None,
             liveness: None,
@@ -81,6 +83,9 @@ impl<'a> Scene<'a> {
     /// Waits until the target is ready.
     pub(crate) async fn ready(&mut self) -> Result<(), CheckError> {
         self.ready_at = Some(self.target.ready(self.plan).await?);
+        let (served, unserved) = probe::survey(&self.plan.url).await;
+        self.stage.served_at(served);
+        self.unserved = unserved.iter().map(ToString::to_string).collect();
         Ok(())
     }
 
@@ -214,6 +219,7 @@ impl<'a> Scene<'a> {
             connections,
             sockets,
             shortages,
+            unserved: self.unserved,
             stalls,
             health,
             readiness,

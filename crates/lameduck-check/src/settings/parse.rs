@@ -62,28 +62,56 @@ pub(super) fn words(flag: &'static str, text: &str) -> Result<Vec<String>, Setti
     }
 }
 
-/// Where something listens. What speaks TLS needs somebody to be believed.
+/// Where something listens.
 pub(super) fn endpoint(
     flag: &'static str,
     url: &str,
     trust: Option<&Trust>,
 ) -> Result<Endpoint, SettingsError> {
     let endpoint = Endpoint::parse(url).map_err(|reason| SettingsError::Url { flag, reason })?;
-    match (trust, &endpoint.tls) {
-        (None, Some(_)) => Err(SettingsError::Missing {
-            what: "--ca",
-            fix: "over TLS somebody must be believed: name who signed the target's certificate with --ca FILE (PEM), \
-                  or give --insecure to believe any",
-        }),
-        (None, None) => Ok(endpoint),
-        (Some(trust), _) => Ok(endpoint.trusting(trust)),
-    }
+    Ok(match trust {
+        Some(trust) => endpoint.trusting(trust),
+        None => endpoint,
+    })
 }
 
-/// Whose certificates are believed, if that was said.
-pub(super) fn trust(ca: Option<&Path>, insecure: bool) -> Result<Option<Trust>, SettingsError> {
+/// Whether a URL, if it is one, is spoken to with TLS.
+pub(super) fn speaks_tls(url: &Option<String>) -> bool {
+    let is_secure = |url: &String| url.starts_with("https:") || url.starts_with("wss:");
+    url.as_ref().is_some_and(is_secure)
+}
+
+/// The same, with a certificate to show.
+pub(super) fn showing(trust: Trust, cert: &Path, key: &Path) -> Result<Trust, SettingsError> {
+    let read = |flag, file: &Path| {
+        std::fs::read(file).map_err(|error| {
+            let expected = format!("{error}; expected a file in PEM");
+            value(flag, file.display().to_string(), expected)
+        })
+    };
+    let (chain, secret) = (read("--cert", cert)?, read("--key", key)?);
+    trust.showing(&chain, &secret).map_err(|what| {
+        let expected = format!("{what}; expected a certificate in PEM, with its key in --key");
+        value("--cert", cert.display().to_string(), expected)
+    })
+}
+
+/// Whose certificates are believed: those of this machine too, unless any is.
+pub(super) fn trust(
+    ca: Option<&Path>,
+    insecure: bool,
+    speaks_tls: bool,
+) -> Result<Option<Trust>, SettingsError> {
     let Some(file) = ca else {
-        return Ok(insecure.then(Trust::anyone));
+        return match (insecure, speaks_tls) {
+            (true, _) => Ok(Some(Trust::anyone())),
+            (false, false) => Ok(None),
+            (false, true) => Trust::system().map(Some).map_err(|_| SettingsError::Missing {
+                what: "--ca",
+                fix: "over TLS somebody must be believed, and this machine has no certificates of its own: name who \
+                      signed the target's certificate with --ca FILE (PEM), or give --insecure to believe any",
+            }),
+        };
     };
     let told = |what: String| {
         let expected = format!("{what}; expected a file with one or more certificates in PEM");
@@ -97,7 +125,7 @@ pub(super) fn trust(ca: Option<&Path>, insecure: bool) -> Result<Option<Trust>, 
         ));
     }
     let text = std::fs::read(file).map_err(|error| told(error.to_string()))?;
-    Trust::pem(&text).map(Some).map_err(told)
+    Trust::pem_and_system(&text).map(Some).map_err(told)
 }
 
 pub(super) fn requests(

@@ -29,12 +29,23 @@ options! {
 }
 
 impl ProbeOptions {
-    pub(super) fn plan(self, plan: &mut Plan, trust: Option<&Trust>) -> Result<(), SettingsError> {
+    pub(super) fn speak_tls(&self) -> bool {
+        parse::speaks_tls(&self.ready) || parse::speaks_tls(&self.live)
+    }
+
+    /// `served` is what `--url` calls the target.
+    pub(super) fn plan(self, plan: &mut Plan, served: &str, trust: Option<&Trust>) -> Result<(), SettingsError> {
         let endpoint = |flag, url: Option<String>| {
             let Some(url) = url else { return Ok(None) };
             let mut probe = parse::endpoint(flag, &url, trust)?;
+            // What has the same name is reached in the same way.
+            if probe.authority == served && probe.tls.is_some() == plan.url.tls.is_some() {
+                probe.unix.clone_from(&plan.url.unix);
+            }
             if probe.is_at(&plan.url) {
-                probe.authority.clone_from(&plan.url.authority);
+                if probe.authority == served {
+                    probe.authority.clone_from(&plan.url.authority);
+                }
                 probe.headers = plan.url.headers.clone();
             }
             Ok(Some(probe))

@@ -8,6 +8,9 @@ use super::parse::{self, value};
 use crate::plan::Plan;
 use crate::wire::Trust;
 
+/// Bytes of a Unix socket's path, at most.
+const LONGEST_SOCKET: usize = 107;
+
 options! {
     /// What is tested, and where it serves.
     #[heading("Target")]
@@ -16,12 +19,22 @@ options! {
         /// other path, gRPC methods left aside
         #[arg(long, value_name = "URL")]
         pub url: Option<String>,
-        /// Over TLS: who signed the target's certificate, or the certificate itself (PEM)
+        /// Everything that goes to --url goes over this Unix socket [default for --url: http://localhost]
+        #[arg(long, value_name = "PATH")]
+        pub unix: Option<PathBuf>,
+        /// Over TLS: who signed the target's certificate, or the certificate itself (PEM), beside whom this machine
+        /// believes
         #[arg(long, value_name = "FILE")]
         pub ca: Option<PathBuf>,
         /// Over TLS: believe any certificate
         #[arg(long, conflicts_with = "ca")]
         pub insecure: bool,
+        /// Over TLS: the certificate of clients (PEM), with what is between it and who signed it
+        #[arg(long, value_name = "FILE")]
+        pub cert: Option<PathBuf>,
+        /// Over TLS: the key of that certificate (PEM)
+        #[arg(long, value_name = "FILE")]
+        pub key: Option<PathBuf>,
         /// The target: program and arguments
         ///
         /// Started anew for each round, in a process group of its own. The signal goes to this process alone, as an
@@ -33,14 +46,34 @@ options! {
 }
 
 impl TargetOptions {
-    /// Whose certificates are believed, if that was said.
-    pub(super) fn trust(&self) -> Result<Option<Trust>, SettingsError> {
-        parse::trust(self.ca.as_deref(), self.insecure)
+    /// Whose certificates are believed and which one is shown, if that was said or anything `speaks_tls`.
+    pub(super) fn trust(&self, speaks_tls: bool) -> Result<Option<Trust>, SettingsError> {
+        let trust = parse::trust(self.ca.as_deref(), self.insecure, speaks_tls)?;
+        match (&self.cert, &self.key) {
+            (None, None) => Ok(trust),
+            (Some(_), None) => Err(SettingsError::Missing {
+                what: "--key",
+                fix: "--cert is shown to the target by whoever has its key: give --key FILE (PEM) too",
+            }),
+            (None, Some(_)) => Err(SettingsError::Missing {
+                what: "--cert",
+                fix: "--key is the key of a certificate: give --cert FILE (PEM) too",
+            }),
+            (Some(cert), Some(key)) => match trust.filter(|_| speaks_tls) {
+                Some(trust) => parse::showing(trust, cert, key).map(Some),
+                None => Err(value(
+                    "--cert",
+                    cert.display().to_string(),
+                    "certificates are shown over TLS alone: give a --url that begins with https://",
+                )),
+            },
+        }
     }
 
     /// A plan without a load.
     pub(super) fn into_plan(self, trust: Option<&Trust>) -> Result<Plan, SettingsError> {
-        let url = self.url.as_deref().ok_or(SettingsError::Missing {
+        let usual = self.unix.as_ref().map(|_| "http://localhost");
+        let url = self.url.as_deref().or(usual).ok_or(SettingsError::Missing {
             what: "--url",
             fix: "say where the target serves, like --url http://127.0.0.1:8080",
         })?;
@@ -50,7 +83,17 @@ impl TargetOptions {
                 fix: "give it and its arguments after `--`, like -- ./server --port 8080",
             });
         }
-        let url = parse::endpoint("--url", url, trust)?;
+        let mut url = parse::endpoint("--url", url, trust)?;
+        if let Some(socket) = &self.unix {
+            if socket.as_os_str().len() > LONGEST_SOCKET || socket.as_os_str().is_empty() {
+                return Err(value(
+                    "--unix",
+                    socket.display().to_string(),
+                    "expected the path of a socket, of 107 bytes at most (unix(7)), like /run/shop.sock",
+                ));
+            }
+            url = url.over_unix(socket);
+        }
         if url.path.contains('?') {
             return Err(value(
                 "--url",

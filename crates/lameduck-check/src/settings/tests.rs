@@ -1,6 +1,7 @@
 //! Settings that win, that are missing, and that are wrong.
 
 use super::*;
+use crate::wire::Destination;
 
 fn minimal() -> Settings {
     let mut settings = Settings::default();
@@ -85,8 +86,28 @@ fn each_wrong_value_is_named_with_what_was_expected() {
             &["--postgres-log", "--postgres URL"],
         ),
         (
-            |s| s.target.url = Some("https://127.0.0.1:8443".to_owned()),
-            &["--ca", "--insecure"],
+            |s| s.target.cert = Some("client.crt".into()),
+            &["--key", "give --key FILE"],
+        ),
+        (
+            |s| s.target.key = Some("client.key".into()),
+            &["--cert", "give --cert FILE"],
+        ),
+        (
+            |s| (s.target.cert, s.target.key) = (Some("a.crt".into()), Some("a.key".into())),
+            &["--cert", "`a.crt`", "https://"],
+        ),
+        (
+            |s| {
+                s.target.url = Some("https://127.0.0.1:1".to_owned());
+                s.target.insecure = true;
+                (s.target.cert, s.target.key) = (Some("/nowhere".into()), Some("a.key".into()));
+            },
+            &["--cert", "`/nowhere`", "PEM"],
+        ),
+        (
+            |s| s.target.unix = Some("a".repeat(108).into()),
+            &["--unix", "107 bytes"],
         ),
         (
             |s| s.target.ca = Some("/nowhere/tls.crt".into()),
@@ -365,4 +386,27 @@ fn requests_may_be_written_in_full() {
         let error = error.unwrap_err().to_string();
         assert!(error.contains(says), "{error}");
     }
+}
+
+#[test]
+fn over_a_unix_socket_goes_what_goes_to_the_url_and_nothing_else() {
+    let mut settings = minimal();
+    settings.target.url = None;
+    settings.target.unix = Some("/run/shop.sock".into());
+    settings.probes.ready = Some("http://localhost/readyz".to_owned());
+    settings.probes.live = Some("http://127.0.0.1:9090/livez".to_owned());
+    let plan = settings.into_plan().unwrap();
+    let socket = vec![Destination::Unix("/run/shop.sock".into())];
+    assert_eq!(plan.url.authority, "localhost");
+    assert_eq!(plan.url.destinations(), socket);
+    assert_eq!(plan.ready.unwrap().destinations(), socket);
+    assert_ne!(plan.live.unwrap().destinations(), socket);
+}
+
+#[test]
+fn each_address_of_a_name_is_known() {
+    let endpoint = crate::Endpoint::parse("http://localhost:8080").unwrap();
+    let destinations = endpoint.destinations();
+    assert!(destinations.contains(&Destination::Tcp("127.0.0.1:8080".parse().unwrap())));
+    assert_eq!(destinations.len(), 1 + endpoint.more_addresses.len());
 }

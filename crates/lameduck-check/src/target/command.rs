@@ -26,6 +26,7 @@ use super::signal::StopSignal;
 use super::tree::{self, Process};
 use super::wrapper::{self, Fault};
 use crate::plan::{Plan, ReadyWhen};
+use crate::wire::Wire;
 
 /// What still runs so long after the main process was left behind: whoever reads from it needs a moment to see its end.
 const MOMENT: Duration = Duration::from_millis(500);
@@ -77,9 +78,10 @@ impl Main {
 impl CommandTarget {
     /// Starts the command in a process group of its own, after making sure that nothing else serves its address.
     pub(crate) async fn start(plan: &Plan) -> Result<Self, TargetError> {
-        let address = plan.url.address;
-        if tokio::net::TcpStream::connect(address).await.is_ok() {
-            return Err(TargetError::PortTaken { address });
+        for destination in plan.url.destinations() {
+            if Wire::default().connect(destination.clone()).await.is_ok() {
+                return Err(TargetError::PortTaken { destination });
+            }
         }
         let spawn_error = |reason| TargetError::Spawn {
             command: plan.command.join(" "),
@@ -140,7 +142,7 @@ impl CommandTarget {
             readers,
             notified,
             signal: plan.signal,
-            address,
+            address: plan.url.address,
             seen: None,
             followed: None,
             wrapper: None,

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use thiserror::Error;
 
+use crate::wire::Destination;
+
 /// Why the target could not be put under load. The command line shows these with exit 2.
 #[derive(Debug, Error)]
 pub enum TargetError {
@@ -17,11 +19,11 @@ pub enum TargetError {
     },
     /// Something serves the address although the target does not run.
     #[error(
-        "something already listens on {address} before the target was started; stop it, or use another port"
+        "something already listens on {destination} before the target was started; stop it, or use another port"
     )]
     PortTaken {
-        /// The address.
-        address: std::net::SocketAddr,
+        /// The address or the Unix socket.
+        destination: Destination,
     },
     /// It ended before it was ready.
     #[error("the target ended before it was ready ({how}); its last output:\n{output}")]

@@ -21,7 +21,7 @@ pub(super) async fn look(plan: &Plan) -> Result<Instant, String> {
     };
     match (is_ready, &sample.status) {
         // Some say that they are ready a moment before they listen.
-        (true, _) if endpoint.address != plan.url.address => knock(plan).await,
+        (true, _) if !endpoint.is_at(&plan.url) => knock(plan).await,
         (true, _) => Ok(sample.answered),
         (false, Ok(status)) => Err(format!("{} answered {status}", endpoint.url())),
         (false, Err(what)) => Err(format!("{}: {what}", endpoint.url())),

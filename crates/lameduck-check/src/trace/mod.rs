@@ -48,6 +48,8 @@ pub struct RoundTrace {
     pub is_lossy: bool,
     /// What the prover itself lacked, and how often.
     pub shortages: Vec<(&'static str, u64)>,
+    /// Addresses of the target's name where nobody listened.
+    pub unserved: Vec<String>,
     /// Why its figures say less than they seem, if the target was saturated before the signal.
     pub saturated: Option<String>,
     /// The target's own books, without the ids in them.
@@ -81,6 +83,7 @@ impl RoundTrace {
             tally: Tally::of(&round.exchanges),
             is_lossy,
             shortages: round.shortages.clone(),
+            unserved: round.unserved.clone(),
             saturated,
             audit: round.audit.as_ref().map(|audit| Audit {
                 listed: None,

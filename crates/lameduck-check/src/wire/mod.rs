@@ -1,4 +1,4 @@
-//! The wire between a client and the server: a plain TCP connection, or one with distance in it, and TLS on top
+//! The wire between a client and the server: a plain connection, TCP or a Unix socket, or one with distance in it, and TLS on top
 //! ([`Channel`]).
 //!
 //! With a round trip of zero a [`WireStream`] is the socket itself. Otherwise a courier task per connection
@@ -14,22 +14,23 @@
 
 mod channel;
 mod relay;
+mod socket;
 mod tls;
 mod verifier;
 
 use std::io;
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use rustix::net::RecvFlags;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 
 use relay::Delayed;
+use socket::WireSocket;
 
 pub use channel::Channel;
+pub use socket::Destination;
 pub use tls::{Protocol, TlsStream, Trust};
 
 /// How far away the server is.
@@ -68,34 +69,29 @@ impl Wire {
     ///
     /// # Errors
     /// Those of the real connection attempt.
-    pub async fn connect(&self, address: SocketAddr) -> io::Result<WireStream> {
-        let connected = self.attempt(address).await;
+    pub async fn connect(&self, destination: impl Into<Destination>) -> io::Result<WireStream> {
+        let connected = self.attempt(&destination.into()).await;
         connected.map_err(|failed| failed.error)
     }
 
     /// As [`connect`](Self::connect); a failure says when the target failed it.
-    pub(crate) async fn attempt(&self, address: SocketAddr) -> Result<WireStream, FailedAttempt> {
+    pub(crate) async fn attempt(&self, destination: &Destination) -> Result<WireStream, FailedAttempt> {
         let failed = |error| FailedAttempt {
             error,
             at: Instant::now(),
         };
         if self.half.is_zero() {
-            let connected = TcpStream::connect(address).await.and_then(|stream| {
-                not_to_itself(&stream)?;
-                stream.set_nodelay(true)?;
-                Ok(WireStream(Inner::Plain(stream)))
-            });
-            return connected.map_err(failed);
+            let connected = WireSocket::connect(destination).await;
+            return connected
+                .map(|socket| WireStream(Inner::Plain(socket)))
+                .map_err(failed);
         }
         tokio::time::sleep(self.half).await;
-        let connected = relay::connect_without_last_ack(address).await;
+        let connected = WireSocket::connect_without_last_ack(destination).await;
         // The courier starts at once: what the server sends meanwhile is already on its way.
-        let connected = connected.and_then(|stream| {
-            not_to_itself(&stream)?;
-            stream.set_nodelay(true)?;
-            Ok(Delayed::start(stream, self.half))
-        });
-        let connected = connected.map_err(failed);
+        let connected = connected
+            .map(|socket| Delayed::start(socket, self.half))
+            .map_err(failed);
         tokio::time::sleep(self.half).await;
         connected.map(|delayed| WireStream(Inner::Delayed(delayed)))
     }
@@ -109,22 +105,13 @@ pub(crate) struct FailedAttempt {
     pub(crate) at: Instant,
 }
 
-/// Where nobody listens on a port that the system also hands out to clients, a client may be given that very port, and
-/// then TCP connects it to itself (RFC 9293, 3.5, simultaneous open). That is nobody's service: it is refused.
-fn not_to_itself(stream: &TcpStream) -> io::Result<()> {
-    match stream.local_addr()? == stream.peer_addr()? {
-        true => Err(io::ErrorKind::ConnectionRefused.into()),
-        false => Ok(()),
-    }
-}
-
 /// A connection over a [`Wire`]. Dropping it closes it in the ordinary way (FIN).
 #[derive(Debug)]
 pub struct WireStream(Inner);
 
 #[derive(Debug)]
 enum Inner {
-    Plain(TcpStream),
+    Plain(WireSocket),
     Delayed(Delayed),
 }
 
@@ -159,7 +146,7 @@ impl WireStream {
         match self.0 {
             // A socket that refuses the option is closed the ordinary way: nothing better is left.
             Inner::Plain(stream) => {
-                let _ = relay::reset_on_close(&stream);
+                let _ = stream.reset_on_close();
             }
             Inner::Delayed(delayed) => delayed.abort(),
         }
@@ -226,21 +213,5 @@ impl AsyncWrite for WireStream {
             Inner::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
             Inner::Delayed(delayed) => delayed.poll_shutdown(cx),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use tokio::net::TcpSocket;
-
-    #[tokio::test]
-    async fn a_connection_to_itself_is_a_refusal() {
-        let socket = TcpSocket::new_v4().unwrap();
-        socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
-        let own = socket.local_addr().unwrap();
-        let stream = socket.connect(own).await.unwrap();
-        let refused = not_to_itself(&stream).unwrap_err();
-        assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused);
     }
 }

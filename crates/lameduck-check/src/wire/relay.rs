@@ -14,19 +14,18 @@
 use std::collections::VecDeque;
 use std::future::Future;
 use std::io;
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::{Buf, Bytes};
 use tokio::io::ReadBuf;
-use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, Sleep};
 use tokio_util::sync::PollSender;
 
 use super::Look;
+use super::socket::WireSocket;
 
 /// Parcels under way in one direction, at most.
 const QUEUE: usize = 64;
@@ -61,36 +60,9 @@ pub(super) struct Delayed {
     timer: Pin<Box<Sleep>>,
 }
 
-pub(super) fn reset_on_close(stream: &TcpStream) -> io::Result<()> {
-    Ok(rustix::net::sockopt::set_socket_linger(
-        stream,
-        Some(Duration::ZERO),
-    )?)
-}
-
-/// Connects, and leaves the handshake's last ACK for [`Freight::Ack`], or the first data, to send.
-pub(super) async fn connect_without_last_ack(address: SocketAddr) -> io::Result<TcpStream> {
-    let socket = match address {
-        SocketAddr::V4(_) => TcpSocket::new_v4()?,
-        SocketAddr::V6(_) => TcpSocket::new_v6()?,
-    };
-    acknowledge_at_once(&socket, false)?;
-    socket.connect(address).await
-}
-
-#[cfg(target_os = "linux")]
-fn acknowledge_at_once(socket: &impl std::os::fd::AsFd, at_once: bool) -> io::Result<()> {
-    Ok(rustix::net::sockopt::set_tcp_quickack(socket, at_once)?)
-}
-
-#[cfg(not(target_os = "linux"))]
-fn acknowledge_at_once(_: &impl std::os::fd::AsFd, _: bool) -> io::Result<()> {
-    Ok(())
-}
-
 impl Delayed {
     /// Starts the courier of a connection whose SYN has just arrived.
-    pub(super) fn start(stream: TcpStream, half: Duration) -> Self {
+    pub(super) fn start(stream: WireSocket, half: Duration) -> Self {
         let (outbound, from_client) = mpsc::channel(QUEUE);
         let (to_client, inbound) = mpsc::channel(QUEUE);
         tokio::spawn(
@@ -201,7 +173,7 @@ impl Delayed {
 }
 
 struct Courier {
-    stream: TcpStream,
+    stream: WireSocket,
     half: Duration,
     from_client: mpsc::Receiver<Parcel>,
     to_client: mpsc::Sender<Parcel>,
@@ -239,8 +211,7 @@ impl Courier {
                     let Some(parcel) = outgoing.front_mut() else { continue };
                     let done = match &mut parcel.freight {
                         Freight::Ack => {
-                            // Fails only when the connection is gone, which the reader tells the client.
-                            let _ = acknowledge_at_once(stream, true);
+                            stream.acknowledge();
                             true
                         }
                         Freight::Data(_) if reset_met || writable.is_err() => true,
@@ -261,7 +232,7 @@ impl Courier {
                             true
                         }
                         Freight::Reset => {
-                            let _ = reset_on_close(stream);
+                            let _ = stream.reset_on_close();
                             return;
                         }
                         Freight::Close => return,

@@ -9,6 +9,7 @@
 //!   and so cannot be taken for the end of a body (RFC 8446, 6.1).
 //! - A dropped connection says close_notify, as real clients do.
 
+use std::fmt;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -17,7 +18,7 @@ use std::task::{Context, Poll, Waker};
 use rustls::client::WebPkiServerVerifier;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_rustls::TlsConnector;
@@ -34,11 +35,19 @@ pub enum Protocol {
     H2,
 }
 
-/// Whose certificates are believed. Nobody's, unless made otherwise.
-#[derive(Clone, Debug)]
+/// Whose certificates are believed, and which one is shown. Nobody's and none, unless made otherwise.
+#[derive(Clone)]
 pub struct Trust {
+    verifier: Arc<Verifier>,
     http1: Arc<ClientConfig>,
     h2: Arc<ClientConfig>,
+}
+
+impl fmt::Debug for Trust {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Without the key of a client's certificate, whoever holds it.
+        f.debug_struct("Trust").finish_non_exhaustive()
+    }
 }
 
 impl Default for Trust {
@@ -64,22 +73,54 @@ impl Trust {
     /// # Errors
     /// When the text holds no certificate, or one that cannot be read.
     pub fn pem(text: &[u8]) -> Result<Self, String> {
-        let told = |error: &dyn std::error::Error| error.to_string();
-        let given: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(text).collect();
-        let given = given.map_err(|error| told(&error))?;
-        if given.is_empty() {
-            return Err("it holds no certificate".to_owned());
+        Self::believing(RootCertStore::empty(), certificates(text)?)
+    }
+
+    /// Certificates that this machine believes, as its other programs do: the system's own, or `SSL_CERT_FILE` and
+    /// `SSL_CERT_DIR`. Blocks while they are read.
+    ///
+    /// # Errors
+    /// When there are none.
+    pub fn system() -> Result<Self, String> {
+        let roots = system_roots();
+        match roots.is_empty() {
+            true => Err("this machine has no certificates of its own".to_owned()),
+            false => Self::believing(roots, Vec::new()),
         }
-        let mut roots = RootCertStore::empty();
+    }
+
+    /// As [`pem`](Self::pem), beside those of [`system`](Self::system), if there are any.
+    ///
+    /// # Errors
+    /// Those of [`pem`](Self::pem).
+    pub fn pem_and_system(text: &[u8]) -> Result<Self, String> {
+        Self::believing(system_roots(), certificates(text)?)
+    }
+
+    fn believing(
+        mut roots: RootCertStore,
+        given: Vec<CertificateDer<'static>>,
+    ) -> Result<Self, String> {
         for certificate in &given {
-            roots
-                .add(certificate.clone())
-                .map_err(|error| told(&error))?;
+            let added = roots.add(certificate.clone());
+            added.map_err(|error| error.to_string())?;
         }
         let roots = Arc::new(roots);
         let signers = WebPkiServerVerifier::builder_with_provider(roots, provider());
-        let signers = Some(signers.build().map_err(|error| told(&error))?);
+        let signers = Some(signers.build().map_err(|error| error.to_string())?);
         Ok(Self::of(Believed::These { given, signers }))
+    }
+
+    /// The same, with a certificate that is shown to servers which ask for one: itself and what is between it and who
+    /// signed it, and its key, both PEM.
+    ///
+    /// # Errors
+    /// When either cannot be read, or they do not belong together. The error has nothing of the key in it.
+    pub fn showing(self, certificate: &[u8], key: &[u8]) -> Result<Self, String> {
+        let chain = certificates(certificate)?;
+        let key = PrivateKeyDer::from_pem_slice(key)
+            .map_err(|_| "the key is no private key in PEM".to_owned())?;
+        Self::with(self.verifier, Some((chain, key)))
     }
 
     /// Any certificate, of whomever, for whichever name: for a target that signs its own.
@@ -89,25 +130,35 @@ impl Trust {
 
     fn of(believed: Believed) -> Self {
         let provider = provider();
-        let verifier = Arc::new(Verifier {
-            provider: provider.clone(),
-            believed,
-        });
+        let verifier = Arc::new(Verifier { provider, believed });
+        // Nothing is read, and the default versions are what this provider is made for.
+        Self::with(verifier, None).unwrap_or_else(|error| unreachable!("{error}"))
+    }
+
+    fn with(
+        verifier: Arc<Verifier>,
+        shown: Option<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)>,
+    ) -> Result<Self, String> {
         let config = |alpn: &[u8]| {
-            let mut config = ClientConfig::builder_with_provider(provider.clone())
-                .with_protocol_versions(rustls::DEFAULT_VERSIONS)
-                // The default versions are what this provider is made for.
-                .unwrap_or_else(|error| unreachable!("{error}"))
+            let builder = ClientConfig::builder_with_provider(verifier.provider.clone())
+                .with_protocol_versions(rustls::DEFAULT_VERSIONS)?
                 .dangerous()
-                .with_custom_certificate_verifier(verifier.clone())
-                .with_no_client_auth();
+                .with_custom_certificate_verifier(verifier.clone());
+            let mut config = match &shown {
+                Some((chain, key)) => {
+                    builder.with_client_auth_cert(chain.clone(), key.clone_key())?
+                }
+                None => builder.with_no_client_auth(),
+            };
             config.alpn_protocols = vec![alpn.to_vec()];
-            Arc::new(config)
+            Ok(Arc::new(config))
         };
-        Self {
-            http1: config(b"http/1.1"),
-            h2: config(b"h2"),
-        }
+        let told = |error: rustls::Error| error.to_string();
+        Ok(Self {
+            http1: config(b"http/1.1").map_err(told)?,
+            h2: config(b"h2").map_err(told)?,
+            verifier,
+        })
     }
 
     /// Shakes hands over an established connection. `authority` is the host and port that were asked for.
@@ -137,6 +188,22 @@ impl Trust {
             Err(error) => Err(error),
         }
     }
+}
+
+fn certificates(text: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
+    let given: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(text).collect();
+    let given = given.map_err(|error| error.to_string())?;
+    match given.is_empty() {
+        true => Err("it holds no certificate".to_owned()),
+        false => Ok(given),
+    }
+}
+
+/// What cannot be read is left out, as other programs do.
+fn system_roots() -> RootCertStore {
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    roots
 }
 
 /// The name in front of a port, if there is one: an IPv6 address has colons of its own.

@@ -1,0 +1,137 @@
+//! Targets that are not one address of TCP: a Unix socket, a name with several addresses.
+
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::os::unix::net::UnixListener;
+use std::path::Path;
+use std::process::{Command, Output};
+use std::thread;
+use std::time::Duration;
+
+/// Set for the target alone, which is this program: an address, or the path of a Unix socket.
+const SERVE_ON: &str = "LAMEDUCK_TEST_SERVE_ENDPOINT_ON";
+
+#[test]
+fn serves_when_another_test_asks_for_it() {
+    let Ok(place) = std::env::var(SERVE_ON) else {
+        return;
+    };
+    if place.starts_with('/') {
+        // What the round before left behind.
+        let _ = std::fs::remove_file(&place);
+        for stream in UnixListener::bind(place)
+            .expect("a socket")
+            .incoming()
+            .flatten()
+        {
+            thread::spawn(move || answer_all(stream));
+        }
+    } else {
+        for stream in TcpListener::bind(place)
+            .expect("a port")
+            .incoming()
+            .flatten()
+        {
+            thread::spawn(move || answer_all(stream));
+        }
+    }
+}
+
+fn answer_all(mut stream: impl Read + Write) {
+    let mut head = Vec::new();
+    let mut byte = [0u8; 1];
+    while let Ok(1) = stream.read(&mut byte) {
+        head.push(byte[0]);
+        if head.ends_with(b"\r\n\r\n") {
+            head.clear();
+            thread::sleep(Duration::from_millis(5));
+            let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
+            if stream.write_all(answer).is_err() {
+                return;
+            }
+        }
+    }
+}
+
+fn check(folder: &Path, place: &str, flags: &[&str]) -> Output {
+    let small = "--get / --clients 4 --per-request 2 --rounds 1 --startup-rounds 0 --idle 0";
+    Command::new(env!("CARGO_BIN_EXE_lameduck"))
+        .arg("check")
+        .args(small.split(' '))
+        .args(flags)
+        .arg("--")
+        .arg(std::env::current_exe().expect("this program's own file"))
+        .args(["--exact", "serves_when_another_test_asks_for_it"])
+        .env(SERVE_ON, place)
+        .current_dir(folder)
+        .output()
+        .expect("the command line starts")
+}
+
+#[test]
+fn a_target_on_a_unix_socket_is_tried_near_and_far() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let socket = folder.path().join("shop.sock");
+    let socket = socket.to_str().expect("UTF-8");
+    for rtt in ["0ms", "40ms"] {
+        let flags = ["--unix", socket, "--rtt", rtt, "--only", "within-grace"];
+        let output = check(folder.path(), socket, &flags);
+        let told = [&output.stdout[..], &output.stderr].concat();
+        let told = String::from_utf8_lossy(&told);
+        assert_eq!(output.status.code(), Some(0), "{told}");
+        let all = ["--unix", socket, "--rtt", rtt];
+        let output = check(folder.path(), socket, &all);
+        let table = String::from_utf8_lossy(&output.stdout);
+        // It dies by the signal.
+        assert_eq!(output.status.code(), Some(1), "{table}");
+        assert!(
+            table.contains("✘  keepalive-lossless") || table.contains("✘  inflight-completes"),
+            "{table}"
+        );
+    }
+    let listener = UnixListener::bind(folder.path().join("taken")).expect("a socket");
+    let output = check(folder.path(), "/nowhere", &["--unix", "taken"]);
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{error}");
+    assert!(error.contains("already listens on taken"), "{error}");
+    drop(listener);
+}
+
+#[test]
+fn an_address_of_the_name_where_nobody_listens_is_told() {
+    let found = std::net::ToSocketAddrs::to_socket_addrs("localhost:80").expect("localhost");
+    if !found.into_iter().any(|address| address.is_ipv6()) {
+        eprintln!("SKIPPED: localhost has no IPv6 address here");
+        return;
+    }
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let port = {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        listener.local_addr().expect("its address").port()
+    };
+    let url = format!("http://localhost:{port}");
+    let tell = |place: &str| {
+        let flags = ["--url", &url, "--rtt", "0ms", "--only", "within-grace"];
+        let output = check(folder.path(), place, &flags);
+        let told = [&output.stdout[..], &output.stderr].concat();
+        assert_eq!(
+            output.status.code(),
+            Some(0),
+            "{}",
+            String::from_utf8_lossy(&told)
+        );
+        String::from_utf8_lossy(&told).into_owned()
+    };
+    let told = tell(&format!("127.0.0.1:{port}"));
+    assert!(
+        told.contains(&format!("nobody listens on [::1]:{port}")),
+        "{told}"
+    );
+    let told = tell(&format!("[::1]:{port}"));
+    assert!(
+        told.contains(&format!("nobody listens on 127.0.0.1:{port}")),
+        "{told}"
+    );
+    let told = tell(&format!("[::]:{port}"));
+    assert!(!told.contains("nobody listens on"), "{told}");
+}
