@@ -160,6 +160,8 @@ pub struct Clients {
     pub arrivals: Arrivals,
     /// Slow requests in flight at the signal (default 10).
     pub slow: u32,
+    /// Quick requests of which half a head has been sent at the signal (default 5), each on a connection of its own.
+    pub half_heads: u32,
     /// Uploads half sent at the signal (default 5).
     pub uploads: u32,
     /// Downloads half read at the signal (default 5).
@@ -187,6 +189,7 @@ impl Default for Clients {
             per_request: 10,
             arrivals: Arrivals::ConstantRate,
             slow: 10,
+            half_heads: 5,
             uploads: 5,
             downloads: 5,
             orders: 5,

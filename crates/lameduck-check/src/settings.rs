@@ -153,6 +153,7 @@ impl Settings {
         self.request.origin(&mut plan)?;
         self.load.plan(&mut plan, self.request.asks()?)?;
         self.request.plan(&mut plan)?;
+        load::bodies_are_uploads(&mut plan);
         self.jobs.plan(&mut plan)?;
         load::is_something(&plan)?;
         self.probes.plan(&mut plan, &served, trust.as_ref())?;

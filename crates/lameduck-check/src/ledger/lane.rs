@@ -13,6 +13,8 @@ pub enum Lane {
     PerRequest,
     /// A request that takes long.
     Slow,
+    /// A request whose head takes long, on a new connection.
+    HalfHead,
     /// A request whose body takes long.
     Upload,
     /// A response whose body takes long.
@@ -42,7 +44,8 @@ impl Lane {
     pub(crate) fn has_its_own(self) -> bool {
         matches!(
             self,
-            Self::Upload
+            Self::HalfHead
+                | Self::Upload
                 | Self::Download
                 | Self::H2
                 | Self::Events
@@ -68,6 +71,7 @@ impl fmt::Display for Lane {
             Self::Pool => "pool",
             Self::PerRequest => "connection-per-request",
             Self::Slow => "slow",
+            Self::HalfHead => "half a head",
             Self::Upload => "upload",
             Self::Download => "download",
             Self::H2 => "h2",

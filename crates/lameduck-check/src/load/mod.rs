@@ -12,6 +12,9 @@ pub(crate) mod grpc_health;
 #[cfg(test)]
 mod grpc_tests;
 pub(crate) mod h2;
+pub(crate) mod half_head;
+#[cfg(test)]
+mod half_head_tests;
 #[cfg(test)]
 mod header_tests;
 pub(crate) mod http1;

@@ -71,7 +71,11 @@ pub(crate) async fn survey(endpoint: &Endpoint) -> (Vec<Destination>, Vec<Destin
     let is_one = destinations.len() == 1;
     for destination in destinations {
         let is_served = is_one || listens(&destination).await;
-        let found = if is_served { &mut served } else { &mut unserved };
+        let found = if is_served {
+            &mut served
+        } else {
+            &mut unserved
+        };
         found.push(destination);
     }
     (served, unserved)
@@ -81,8 +85,9 @@ pub(crate) async fn survey(endpoint: &Endpoint) -> (Vec<Destination>, Vec<Destin
 async fn listens(destination: &Destination) -> bool {
     const SOON: Duration = Duration::from_millis(100);
     let deadline = Instant::now() + SOON;
+    let wire = Wire::default();
     loop {
-        let connecting = Wire::default().connect(destination.clone());
+        let connecting = wire.connect(destination.clone());
         match tokio::time::timeout(TIMEOUT, connecting).await {
             Ok(Ok(_)) => return true,
             Ok(Err(_)) if Instant::now() < deadline => tokio::time::sleep(INTERVAL).await,

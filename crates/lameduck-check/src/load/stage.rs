@@ -100,7 +100,10 @@ impl Stage {
             return first();
         };
         let turn = self.0.turn.fetch_add(1, Ordering::Relaxed);
-        served.get(turn % served.len()).cloned().unwrap_or_else(first)
+        served
+            .get(turn % served.len())
+            .cloned()
+            .unwrap_or_else(first)
     }
 
     /// The round trip that lies between clients and target.

@@ -125,6 +125,25 @@ fn inflight_completes_is_about_what_the_target_had_received() {
 }
 
 #[test]
+fn inflight_completes_asks_for_an_answer_where_half_a_head_had_come_and_the_rest_did_too() {
+    let with = |sent: f64, ended: f64, ending| {
+        let mut round = load().with(Lane::HalfHead, false, -200.0, ended, ending);
+        round.exchanges[0].written = Some(round.moment(sent));
+        judged("inflight-completes", round)
+    };
+    assert_eq!(with(100.0, 130.0, Ending::Ok), (Kept, 1, 0));
+    // Asked after the signal, it may be told to go elsewhere.
+    assert_eq!(with(100.0, 130.0, Ending::Status5xx), (Kept, 1, 0));
+    assert_eq!(
+        with(100.0, 130.0, Ending::EofBeforeResponse),
+        (Broken, 1, 1)
+    );
+    // The end and the rest of the head crossed each other; the end came first.
+    assert_eq!(with(100.0, 101.0, Ending::EofBeforeResponse).0, Skipped);
+    assert_eq!(with(100.0, 90.0, Ending::Unprocessed).0, Skipped);
+}
+
+#[test]
 fn inflight_completes_is_undecided_about_the_queue_of_a_saturated_target() {
     let queue = |took: f64| {
         let mut round = load().with(Lane::KeepAlive, false, -5000.0, -4980.0, Ending::Ok);

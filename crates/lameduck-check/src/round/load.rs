@@ -14,7 +14,8 @@ use crate::load::h2::Script;
 use crate::load::pool::{Pool, Takes};
 use crate::load::upload::Rest;
 use crate::load::{
-    download, grpc, h2, keep_alive, order, per_request, pool, probe, slow, sse, upload, websocket,
+    download, grpc, h2, half_head, keep_alive, order, per_request, pool, probe, slow, sse, upload,
+    websocket,
 };
 use crate::observer::Observer;
 use crate::plan::Plan;
@@ -116,6 +117,11 @@ pub(crate) async fn run(
     in_turn(&plan.slow, |paths| {
         scene.clients(Lane::Slow, plan.clients.slow, |stage, client| {
             slow::run(stage, client, paths(client.number), signal, rtt)
+        });
+    });
+    in_turn(&plan.get, |paths| {
+        scene.clients(Lane::HalfHead, plan.clients.half_heads, |stage, client| {
+            half_head::run(stage, client, paths(client.number), signal, rtt)
         });
     });
     in_turn(&plan.uploads, |paths| {

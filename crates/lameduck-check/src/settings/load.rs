@@ -87,6 +87,15 @@ pub(super) fn upload_body() -> Bytes {
     Bytes::from(vec![b'u'; UPLOAD_BYTES])
 }
 
+/// Where no upload is named, quick requests with a body are uploads too: a client that sends it slowly makes one of them.
+pub(super) fn bodies_are_uploads(plan: &mut Plan) {
+    if plan.uploads.is_empty() {
+        let quick = plan.get.iter();
+        let with_body = quick.filter(|request| request.body().len() > 1);
+        plan.uploads = with_body.cloned().collect();
+    }
+}
+
 /// Whether anything is asked at all.
 pub(super) fn is_something(plan: &Plan) -> Result<(), SettingsError> {
     let loads = [

@@ -34,7 +34,12 @@ impl ProbeOptions {
     }
 
     /// `served` is what `--url` calls the target.
-    pub(super) fn plan(self, plan: &mut Plan, served: &str, trust: Option<&Trust>) -> Result<(), SettingsError> {
+    pub(super) fn plan(
+        self,
+        plan: &mut Plan,
+        served: &str,
+        trust: Option<&Trust>,
+    ) -> Result<(), SettingsError> {
         let endpoint = |flag, url: Option<String>| {
             let Some(url) = url else { return Ok(None) };
             let mut probe = parse::endpoint(flag, &url, trust)?;

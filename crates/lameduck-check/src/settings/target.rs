@@ -73,10 +73,14 @@ impl TargetOptions {
     /// A plan without a load.
     pub(super) fn into_plan(self, trust: Option<&Trust>) -> Result<Plan, SettingsError> {
         let usual = self.unix.as_ref().map(|_| "http://localhost");
-        let url = self.url.as_deref().or(usual).ok_or(SettingsError::Missing {
-            what: "--url",
-            fix: "say where the target serves, like --url http://127.0.0.1:8080",
-        })?;
+        let url = self
+            .url
+            .as_deref()
+            .or(usual)
+            .ok_or(SettingsError::Missing {
+                what: "--url",
+                fix: "say where the target serves, like --url http://127.0.0.1:8080",
+            })?;
         if self.command.is_empty() {
             return Err(SettingsError::Missing {
                 what: "the command",

@@ -75,7 +75,10 @@ impl Wire {
     }
 
     /// As [`connect`](Self::connect); a failure says when the target failed it.
-    pub(crate) async fn attempt(&self, destination: &Destination) -> Result<WireStream, FailedAttempt> {
+    pub(crate) async fn attempt(
+        &self,
+        destination: &Destination,
+    ) -> Result<WireStream, FailedAttempt> {
         let failed = |error| FailedAttempt {
             error,
             at: Instant::now(),
