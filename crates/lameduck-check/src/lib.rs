@@ -8,6 +8,7 @@
 
 pub mod books;
 pub mod database;
+pub mod discover;
 mod endpoint;
 mod error;
 mod explain;

@@ -30,7 +30,7 @@ pub use self::request::{RequestKind, RequestOptions, RequestTable};
 pub use self::shutdown::ShutdownOptions;
 pub use self::target::TargetOptions;
 pub use self::verdict::VerdictOptions;
-use crate::endpoint::EndpointError;
+use crate::endpoint::{Endpoint, EndpointError};
 use crate::plan::Plan;
 use layer::Layer;
 
@@ -140,6 +140,17 @@ impl Settings {
         Layer::over(self, other)
     }
 
+    /// Where the target serves and what goes with every request there: enough to ask it something.
+    ///
+    /// # Errors
+    /// The first thing that is missing or wrong in that, by the name of its flag.
+    pub fn into_endpoint(self) -> Result<Endpoint, SettingsError> {
+        let trust = self.target.trust(parse::speaks_tls(&self.target.url))?;
+        let mut origin = self.target.endpoint(trust.as_ref())?;
+        self.request.origin(&mut origin)?;
+        Ok(origin)
+    }
+
     /// The plan, once everything is there and right.
     ///
     /// # Errors
@@ -150,7 +161,7 @@ impl Settings {
         let mut plan = self.target.into_plan(trust.as_ref())?;
         let served = plan.url.authority.clone();
         self.verdict.plan(&mut plan)?;
-        self.request.origin(&mut plan)?;
+        self.request.origin(&mut plan.url)?;
         self.load.plan(&mut plan, self.request.asks()?)?;
         self.request.plan(&mut plan)?;
         load::bodies_are_uploads(&mut plan);

@@ -52,6 +52,9 @@ Examples:
   Over TLS, HTTP/2 too, with the verdicts as JSON for a pipeline
     lameduck check --url https://127.0.0.1:8443 --ca tls.crt --get /health --h2 --json out.json -- ./server
 
+A first lameduck-check.toml from a server that runs, by its OpenAPI document or gRPC reflection:
+    lameduck check --init http://127.0.0.1:8080
+
 The same settings may stand in lameduck-check.toml in the current folder; flags win:
     command = [\"./server\", \"--port\", \"8080\"]
     url = \"http://127.0.0.1:8080\"
@@ -111,6 +114,18 @@ pub(crate) enum Command {
 pub(crate) struct CheckArgs {
     #[command(flatten)]
     pub(crate) settings: Settings,
+    /// Write a first lameduck-check.toml into this folder, from what the server that runs there says of itself
+    ///
+    /// Asks the usual probes, an OpenAPI document (/openapi.json, /swagger.json, /v3/api-docs) and gRPC reflection, and
+    /// each route that the document has for GET without parameters. What may change something stands in comments. A
+    /// file that is there is left as it is.
+    #[arg(
+        long,
+        value_name = "URL",
+        conflicts_with = "url",
+        help_heading = "Target"
+    )]
+    pub(crate) init: Option<String>,
     /// Explain a promise: why it matters, how servers break it, how to keep it; without a name, list them all
     #[arg(
         long,

@@ -14,7 +14,7 @@ use crate::outputs::Outputs;
 use crate::progress::Progress;
 use crate::round_log::RoundLog;
 use crate::run::{self, Ended};
-use crate::{UNUSABLE, explain, screen};
+use crate::{UNUSABLE, explain, init, screen};
 
 /// Settings in the current folder; flags win.
 const FILE: &str = "lameduck-check.toml";
@@ -29,6 +29,9 @@ struct Reached {
 pub(crate) fn run(args: CheckArgs) -> Result<ExitCode> {
     if let Some(name) = &args.explain {
         return explain::run(name);
+    }
+    if let Some(url) = &args.init {
+        return init::run(url, args.settings, Path::new(FILE));
     }
     let began = Instant::now();
     let wants_timeline = args.timeline;

@@ -176,7 +176,7 @@ async fn call(
 }
 
 /// What came of a call.
-pub(super) struct Reply {
+pub(crate) struct Reply {
     http: u16,
     /// Code and message.
     pub(super) status: Option<(u32, String)>,
@@ -185,13 +185,13 @@ pub(super) struct Reply {
 
 impl Reply {
     /// The first message, if it is whole.
-    pub(super) fn first(&self) -> Option<&[u8]> {
+    pub(crate) fn first(&self) -> Option<&[u8]> {
         self.messages.first.as_deref()
     }
 }
 
 /// Reads a reply to its end; `answered` is told when its head has come.
-pub(super) async fn read(
+pub(crate) async fn read(
     response: ResponseFuture,
     answered: impl FnOnce(),
 ) -> Result<Reply, ::h2::Error> {

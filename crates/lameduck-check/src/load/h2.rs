@@ -88,7 +88,7 @@ pub(crate) async fn run(stage: Stage, client: Client, script: Script) {
 }
 
 /// Begins to speak HTTP/2; the connection itself runs in `tasks`.
-pub(super) async fn shake_hands<S>(stream: S, tasks: &mut JoinSet<()>) -> Option<SendRequest<Bytes>>
+pub(crate) async fn shake_hands<S>(stream: S, tasks: &mut JoinSet<()>) -> Option<SendRequest<Bytes>>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -174,7 +174,7 @@ impl Worker {
 }
 
 /// Returns whether the connection may take more.
-pub(super) async fn exchange(
+pub(crate) async fn exchange(
     sender: &mut SendRequest<Bytes>,
     mut attempt: Attempt,
     template: &RequestTemplate,
@@ -195,7 +195,7 @@ pub(super) async fn exchange(
 }
 
 /// Sends a request, its body and all. `None`: nothing was sent, the connection went away since it was ready.
-pub(super) fn send(
+pub(crate) fn send(
     sender: &mut SendRequest<Bytes>,
     template: &RequestTemplate,
     origin: &Endpoint,

@@ -12,6 +12,7 @@ use super::hidden::{Hidden, one_or_several};
 use super::layer::options;
 use super::parse::{ORDER_BODY, path, value};
 use super::{SettingsError, load};
+use crate::endpoint::Endpoint;
 use crate::headers::Headers;
 use crate::plan::Plan;
 use crate::request::RequestTemplate;
@@ -95,8 +96,8 @@ pub enum RequestKind {
 }
 
 impl RequestOptions {
-    /// What goes with every request; to be called before anything else is made of the plan's URL.
-    pub(super) fn origin(&self, plan: &mut Plan) -> Result<(), SettingsError> {
+    /// What goes with every request there.
+    pub(super) fn origin(&self, origin: &mut Endpoint) -> Result<(), SettingsError> {
         if let Some(file) = &self.header_file {
             let told = |what: String| value("--header-file", file.display().to_string(), what);
             let text = std::fs::read_to_string(file).map_err(|error| {
@@ -108,15 +109,15 @@ impl RequestOptions {
                 if line.trim().is_empty() || line.starts_with('#') {
                     continue;
                 }
-                let read = plan.url.headers.read(line.trim_end());
+                let read = origin.headers.read(line.trim_end());
                 read.map_err(|what| told(format!("line {number}: {what}")))?;
             }
         }
-        headers("--header", &self.header, &mut plan.url.headers)?;
+        headers("--header", &self.header, &mut origin.headers)?;
         if let Some(host) = &self.host {
             let authority = host.parse::<http::uri::Authority>().ok();
             match authority.filter(|it| !it.host().is_empty() && !host.contains('@')) {
-                Some(_) => plan.url.authority = host.clone(),
+                Some(_) => origin.authority = host.clone(),
                 None => {
                     return Err(value(
                         "--host",

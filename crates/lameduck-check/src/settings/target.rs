@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use super::SettingsError;
 use super::layer::options;
 use super::parse::{self, value};
+use crate::endpoint::Endpoint;
 use crate::plan::Plan;
 use crate::wire::Trust;
 
@@ -70,8 +71,8 @@ impl TargetOptions {
         }
     }
 
-    /// A plan without a load.
-    pub(super) fn into_plan(self, trust: Option<&Trust>) -> Result<Plan, SettingsError> {
+    /// Where it serves.
+    pub(super) fn endpoint(&self, trust: Option<&Trust>) -> Result<Endpoint, SettingsError> {
         let usual = self.unix.as_ref().map(|_| "http://localhost");
         let url = self
             .url
@@ -81,12 +82,6 @@ impl TargetOptions {
                 what: "--url",
                 fix: "say where the target serves, like --url http://127.0.0.1:8080",
             })?;
-        if self.command.is_empty() {
-            return Err(SettingsError::Missing {
-                what: "the command",
-                fix: "give it and its arguments after `--`, like -- ./server --port 8080",
-            });
-        }
         let mut url = parse::endpoint("--url", url, trust)?;
         if let Some(socket) = &self.unix {
             if socket.as_os_str().len() > LONGEST_SOCKET || socket.as_os_str().is_empty() {
@@ -105,6 +100,18 @@ impl TargetOptions {
                 "expected no query in it: the path of --url goes before each other path, and a query behind that, like \
                  --get '/work?ms=20'",
             ));
+        }
+        Ok(url)
+    }
+
+    /// A plan without a load.
+    pub(super) fn into_plan(self, trust: Option<&Trust>) -> Result<Plan, SettingsError> {
+        let url = self.endpoint(trust)?;
+        if self.command.is_empty() {
+            return Err(SettingsError::Missing {
+                what: "the command",
+                fix: "give it and its arguments after `--`, like -- ./server --port 8080",
+            });
         }
         Ok(Plan::new(url, self.command))
     }
