@@ -23,6 +23,7 @@ mod request;
 mod round;
 mod rules;
 mod run;
+mod schedule;
 mod settings;
 mod target;
 pub mod trace;

@@ -1,5 +1,7 @@
 //! What a run tells while it runs.
 
+use std::time::Duration;
+
 use crate::ledger::{Round, RoundKind};
 
 /// Something that happened in a run.
@@ -9,6 +11,17 @@ pub enum Event<'a> {
     Planned {
         /// Rounds of every kind.
         rounds: u32,
+        /// How many of each kind, in order.
+        kinds: &'a [(RoundKind, u32)],
+        /// What they are likely to take, all in all.
+        takes: Duration,
+        /// What they may take.
+        budget: Option<Duration>,
+    },
+    /// A round is about to begin.
+    Expected {
+        /// What the run is likely to take from now on, by what it took until now.
+        left: Duration,
     },
     /// A round began: the target is being started.
     RoundBegan {

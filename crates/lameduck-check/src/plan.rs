@@ -66,7 +66,7 @@ pub struct Plan {
     pub ready_when: ReadyWhen,
     /// The liveness probe. Asked directly, not over the delayed wire.
     pub live: Option<Endpoint>,
-    /// What the target has between signal and end (default 30 s). The prover kills it 5 s later.
+    /// What the target has between signal and end (default 30 s). The prover kills it 2 s later.
     pub grace: Duration,
     /// Whether the target is told its grace, as `LAMEDUCK_GRACE` (default: no).
     pub tell_grace: bool,
@@ -96,6 +96,9 @@ pub struct Plan {
     pub seed: u64,
     /// How long the target may take to be ready (default 30 s).
     pub start_timeout: Duration,
+    /// What the whole run may take (default: no bound). Rounds that have no room in it are left out and told; one
+    /// shutdown under load there is in any case.
+    pub budget: Option<Duration>,
     /// How many clients each load has.
     pub clients: Clients,
 }
@@ -134,6 +137,9 @@ impl std::str::FromStr for Pattern {
         })
     }
 }
+
+/// A target that outlives its grace is killed so long after it. Its clients are sent away half of that before.
+pub(crate) const KILLED_AFTER: Duration = Duration::from_secs(2);
 
 /// When clients that make a connection for each request begin the next one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -248,6 +254,7 @@ impl Plan {
             startup_rounds: 5,
             seed: 1,
             start_timeout: Duration::from_secs(30),
+            budget: None,
             clients: Clients::default(),
         }
     }
@@ -294,6 +301,6 @@ impl Plan {
 
     /// When a target that still runs is killed.
     pub(crate) fn patience(&self) -> Duration {
-        self.grace + Duration::from_secs(5)
+        self.grace + KILLED_AFTER
     }
 }

@@ -12,9 +12,9 @@ use crate::plan::Plan;
 use crate::promise::Jury;
 use crate::round;
 use crate::rules::{Rules, Ruling};
-use crate::target::{self, Capability};
+use crate::schedule::{self, Schedule};
 use crate::trace::RunTrace;
-use crate::verdict::{Shutdowns, Verdict, trials_to_rule_out};
+use crate::verdict::{Judgement, Shutdowns, Verdict};
 
 /// From start to ready, where that was not seen.
 const START_UP: Duration = Duration::from_millis(100);
@@ -34,6 +34,8 @@ pub struct Outcome {
     pub tally: Tally,
     /// Why the run ended before its last round, if it did. What was seen before it counts.
     pub cut_short: Option<String>,
+    /// The rounds for which there was no time, by kind: only where the plan has a budget.
+    pub left_out: Vec<(RoundKind, u32)>,
     /// When the run was over.
     pub ended_at: SystemTime,
     /// How long it took.
@@ -96,9 +98,12 @@ fn boxed<'a>(
 
 async fn all_rounds(plan: &Plan, observer: &dyn Observer) -> Result<Outcome, CheckError> {
     let began = Instant::now();
-    let schedule = schedule(plan);
+    let mut schedule = Schedule::of(plan);
     observer.on(&Event::Planned {
-        rounds: schedule.len() as u32,
+        rounds: schedule.rounds(),
+        kinds: &schedule.counted(),
+        takes: schedule.left(),
+        budget: plan.budget,
     });
     let terms = Terms::of(plan);
     let mut jury = Jury::new(&terms);
@@ -106,9 +111,19 @@ async fn all_rounds(plan: &Plan, observer: &dyn Observer) -> Result<Outcome, Che
     let mut startup_turn = 0;
     let mut known = None;
     let mut cut_short = None;
-    for (number, (kind, rtt)) in (1..).zip(schedule) {
+    let mut number = 0;
+    loop {
+        let left = schedule.left();
+        let Some((kind, rtt)) = schedule.next() else {
+            break;
+        };
+        number += 1;
         // The bound cannot be had any more.
         if kind == RoundKind::Load && plan.until.is_some() && jury.has_lost(&plan.rules) {
+            continue;
+        }
+        // One that was not ended cleanly is enough: each of them may take the whole grace.
+        if kind == RoundKind::Startup && jury.has_failed("startup-signal") {
             continue;
         }
         let plan = &Plan {
@@ -117,6 +132,8 @@ async fn all_rounds(plan: &Plan, observer: &dyn Observer) -> Result<Outcome, Che
         };
         let turn = startup_turn;
         startup_turn += u32::from(kind == RoundKind::Startup);
+        let round_began = Instant::now();
+        observer.on(&Event::Expected { left });
         let round = match one_round(plan, observer, number, kind, &trace, turn, known).await {
             Ok(Some(round)) => round,
             Ok(None) => continue,
@@ -127,6 +144,7 @@ async fn all_rounds(plan: &Plan, observer: &dyn Observer) -> Result<Outcome, Che
             Err(error) => return Err(error),
         };
         known = round.audit.as_ref().map(|audit| audit.opened).or(known);
+        schedule.took(kind, round_began.elapsed());
         jury.see(&round);
         trace.see(&round, jury.has_lost_in(number, &plan.rules));
     }
@@ -134,15 +152,31 @@ async fn all_rounds(plan: &Plan, observer: &dyn Observer) -> Result<Outcome, Che
         target: plan.command.join(" "),
         rounds: trace.load_rounds().count() as u32,
         seed: plan.seed,
-        verdicts: jury.verdicts(&plan.rules),
+        verdicts: without_room(jury.verdicts(&plan.rules), &schedule, plan),
         tally: trace.tally(),
         cut_short,
+        left_out: schedule.left_out(),
         ended_at: SystemTime::now(),
         took: began.elapsed(),
         rules: plan.rules.clone(),
         terms,
         trace,
     })
+}
+
+/// Promises that could not be tried because there was no time say so.
+fn without_room(mut verdicts: Vec<Verdict>, schedule: &Schedule, plan: &Plan) -> Vec<Verdict> {
+    let budget = humantime::format_duration(plan.budget.unwrap_or_default());
+    for (kind, _) in schedule.left_out() {
+        let promise = schedule::purpose(kind);
+        let skipped =
+            |it: &&mut Verdict| Some(it.name) == promise && it.judgement == Judgement::Skipped;
+        for verdict in verdicts.iter_mut().filter(skipped) {
+            verdict.asked = true;
+            verdict.why = format!("there was no time for it: --budget {budget}");
+        }
+    }
+    verdicts
 }
 
 /// One start and stop. `turn` counts those during start-up; `None` where the plan has nothing for it.
@@ -172,52 +206,4 @@ async fn one_round(
         },
     };
     Ok(Some(round))
-}
-
-/// Which rounds a plan has, in order, each with its round trip.
-fn schedule(plan: &Plan) -> Vec<(RoundKind, Duration)> {
-    if !target::capabilities(plan).has(Capability::Restart) {
-        return vec![(RoundKind::Load, plan.rtt)];
-    }
-    let times = |count: u32, kind, rtt| std::iter::repeat_n((kind, rtt), count as usize);
-    let once = |is_wanted: bool, kind| times(u32::from(is_wanted), kind, plan.rtt);
-    // A round that is there for one promise is of no use without it.
-    let judges = |name| plan.rules.judges(name);
-    let startup_rounds = match judges("startup-signal") {
-        true => plan.startup_rounds,
-        false => 0,
-    };
-    let rtts: Vec<Duration> = std::iter::once(&plan.rtt)
-        .chain(&plan.more_rtts)
-        .copied()
-        .collect();
-    let planned = rtts
-        .iter()
-        .flat_map(|rtt| times(plan.rounds, RoundKind::Load, *rtt));
-    let planned: Vec<_> = planned.collect();
-    // As many more as it takes, near and far in turn.
-    let needed = plan.until.map_or(0, trials_to_rule_out) as usize;
-    let more = rtts.iter().cycle().map(|rtt| (RoundKind::Load, *rtt));
-    let more = more.take(needed.saturating_sub(planned.len()));
-    planned
-        .into_iter()
-        .chain(more.collect::<Vec<_>>())
-        .chain(once(
-            plan.ledger.is_some() && !plan.settle.is_zero(),
-            RoundKind::Settle,
-        ))
-        .chain(once(
-            plan.clients.idle > 0 && judges("idle-exits"),
-            RoundKind::Idle,
-        ))
-        .chain(times(startup_rounds, RoundKind::Startup, plan.rtt))
-        .chain(once(
-            (!plan.uploads.is_empty() || !plan.slow.is_empty()) && judges("second-signal"),
-            RoundKind::SecondSignal,
-        ))
-        .chain(once(
-            !plan.uploads.is_empty() && judges("stuck-told"),
-            RoundKind::Stuck,
-        ))
-        .collect()
 }

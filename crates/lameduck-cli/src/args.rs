@@ -49,6 +49,9 @@ Examples:
   What a promise is about, how servers break it and how to keep it
     lameduck check --explain keepalive-lossless
 
+  In a pull request: less than a minute
+    lameduck check --budget 60s --url http://127.0.0.1:8080 --get /health --junit out.xml -- ./server
+
   Over TLS, HTTP/2 too, with the verdicts as JSON for a pipeline
     lameduck check --url https://127.0.0.1:8443 --ca tls.crt --get /health --h2 --json out.json -- ./server
 

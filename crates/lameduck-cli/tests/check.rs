@@ -823,3 +823,35 @@ fn a_promise_is_explained_without_a_target() {
         &["--explain keepalive", "keepalive-lossless", "second-signal"],
     );
 }
+
+#[test]
+fn a_run_says_beforehand_what_it_takes_and_ends_within_its_budget() {
+    let folder = folder();
+    let small = "--budget 10s --get / --clients 4 --per-request 1 --json out.json";
+    // Deaf to the signal, so each shutdown takes the whole grace and more.
+    let deaf = ["--", "sh", "-c", "trap '' TERM; exec \"$0\" \"$@\""];
+    let itself = std::env::current_exe().unwrap();
+    let mut command = check(folder.path(), &free_url());
+    command.args(small.split(' ')).args(deaf).arg(itself);
+    command.args(["--exact", "serves_when_another_test_asks_for_it"]);
+    let began = Instant::now();
+    let output = command.output().unwrap();
+    let took = began.elapsed();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    let first = said.lines().next().unwrap_or_default();
+    let planned = "at most 10 s: 6 shutdowns under load, 1 with idle peers, 5 during start-up";
+    assert!(
+        first.starts_with("about ") && first.ends_with(planned),
+        "{said}"
+    );
+    assert!(said.contains(" to go"), "{said}");
+    let told = object(folder.path(), "out.json");
+    assert_eq!(told["grace_ms"], 1666.667);
+    let rounds = told["all_rounds"].as_array().unwrap().len();
+    assert!((1..6).contains(&rounds), "{told}");
+    let remarks = told["remarks"].to_string();
+    assert!(remarks.contains("--budget had no time for it"), "{remarks}");
+    // A busy machine may hold up the last of them.
+    assert!(took < Duration::from_secs(15), "{took:?}");
+}

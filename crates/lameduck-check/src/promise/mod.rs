@@ -130,6 +130,12 @@ impl Jury {
         self.losing(rules).any(|finding| finding.failures() > 0)
     }
 
+    /// Whether a promise has failed, whoever is hurt by that.
+    pub(crate) fn has_failed(&self, name: &str) -> bool {
+        let mut seats = self.0.iter();
+        seats.any(|seat| seat.name == name && seat.finding.failures() > 0)
+    }
+
     /// Whether that is so of one round.
     pub(crate) fn has_lost_in(&self, round: u32, rules: &Rules) -> bool {
         self.losing(rules)

@@ -291,7 +291,7 @@ fn idle_exits_counts_from_the_last_real_work() {
     };
     assert_eq!(judged("idle-exits", idle(10_900.0)).0, Kept);
     assert_eq!(judged("idle-exits", idle(11_100.0)).0, Broken);
-    // Clients that were answered until the prover sent them away, 4 s after the grace of 30 s.
+    // Clients that were answered until the prover sent them away, after the grace of 30 s.
     let deaf = round(RoundKind::Idle)
         .with(Lane::KeepAlive, true, 33_900.0, 33_950.0, Ending::Ok)
         .with_exit(35_000.0, None, Some(9));

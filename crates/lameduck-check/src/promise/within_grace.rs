@@ -22,6 +22,10 @@ impl WithinGrace {
 
 impl Promise for WithinGrace {
     fn see(&mut self, round: &Round, finding: &mut Finding) {
+        // One that was not waited for so long says nothing.
+        if (round.exit.killed || round.exit.released) && round.signal_to_exit() < self.grace {
+            return;
+        }
         self.longest = self.longest.max(round.signal_to_exit());
         if round.exit.killed || round.signal_to_exit() >= self.grace {
             let place = format!("target, round: {}", round.kind);

@@ -182,7 +182,7 @@ impl CheckReport {
             ruling: summary::ruling(ruling, &promises),
             allow_untested: outcome.rules.allow_untested,
             promises,
-            remarks: remarks(trace),
+            remarks: remarks(outcome),
             outcomes: outcome.tally,
             signal_to_exit_ms: load_rounds().map(|it| it.signal_to_exit_ms).collect(),
             exit: load_rounds().map(|it| it.exit).collect(),

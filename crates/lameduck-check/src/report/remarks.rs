@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use crate::trace::RunTrace;
+use crate::run::Outcome;
 
-pub(super) fn remarks(trace: &RunTrace) -> Vec<String> {
+pub(super) fn remarks(outcome: &Outcome) -> Vec<String> {
+    let trace = &outcome.trace;
     let followed = trace
         .rounds
         .iter()
@@ -39,6 +40,16 @@ pub(super) fn remarks(trace: &RunTrace) -> Vec<String> {
                 "round {number}: the prover had {what}, {count} times"
             ));
         }
+    }
+    if !outcome.left_out.is_empty() {
+        let left_out = outcome.left_out.iter();
+        let rounds: Vec<String> = left_out
+            .map(|(kind, count)| format!("{count} × {kind}"))
+            .collect();
+        remarks.push(format!(
+            "left out, because --budget had no time for it: {}",
+            rounds.join(", ")
+        ));
     }
     remarks
 }

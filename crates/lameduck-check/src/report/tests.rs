@@ -28,6 +28,7 @@ fn judged(target: &str, run: MadeUp) -> Outcome {
         verdicts: judge_all(&run, &Rules::default()),
         tally: trace.tally(),
         cut_short: None,
+        left_out: Vec::new(),
         ended_at: SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000),
         took: Duration::from_millis(41_234),
         rules: Rules::default(),

@@ -1,7 +1,7 @@
 //! A round with peers that hang on: silent, lingering after one request, dribbling a header for ever; and a little
 //! work beside them. They have a round of their own, so that a target they hold up is measured in peace elsewhere.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::control;
 use super::scene::Scene;
@@ -12,6 +12,9 @@ use crate::load::{idle, keep_alive, per_request};
 use crate::observer::Observer;
 use crate::plan::Plan;
 use crate::request::RequestTemplate;
+
+/// Who is held by idle peers is known so long after the last real work: a little longer than they may.
+const KNOWN: Duration = Duration::from_millis(8500);
 
 pub(crate) async fn run(
     plan: &Plan,
@@ -58,5 +61,24 @@ pub(crate) async fn run(
         seen.look(|exchanges| control::was_answered(exchanges, Lane::KeepAlive))?;
     }
     scene.signal().await?;
+    work_over_for(&mut scene, KNOWN).await;
+    scene.known_by(Instant::now());
     scene.close().await
+}
+
+/// Until the target has ended, or has had no real work for so long.
+async fn work_over_for(scene: &mut Scene<'_>, pause: Duration) {
+    let signal = Instant::now();
+    let last_call = scene.last_call();
+    loop {
+        let last = scene.stage.notebook().look(|exchanges| {
+            let answered = exchanges.iter().filter(|it| it.ending.is_answered());
+            answered.map(|it| it.ended).max()
+        });
+        let known_at = last.map_or(signal, |last| last.max(signal)) + pause;
+        let until = known_at.min(last_call);
+        if until <= Instant::now() || scene.target.wait_until(until).await.is_some() {
+            return;
+        }
+    }
 }

@@ -43,6 +43,7 @@ pub(crate) struct Scene<'a> {
     health: Option<JoinHandle<Vec<HealthSample>>>,
     books: Option<OpenBooks>,
     sessions: Option<UnderWatch>,
+    deadline: Option<Instant>,
 }
 
 impl<'a> Scene<'a> {
@@ -77,6 +78,7 @@ impl<'a> Scene<'a> {
             health: None,
             books: None,
             sessions: None,
+            deadline: None,
         })
     }
 
@@ -146,6 +148,17 @@ impl<'a> Scene<'a> {
         Ok(())
     }
 
+    /// What this round is for is known by then at the latest, so the target is waited for no longer.
+    pub(crate) fn known_by(&mut self, moment: Instant) {
+        self.deadline = Some(moment + LAST_CALL);
+    }
+
+    /// When clients are sent away at the latest.
+    pub(crate) fn last_call(&self) -> Instant {
+        let from = self.signals.first().copied().unwrap_or_else(Instant::now);
+        from + self.plan.patience() - LAST_CALL
+    }
+
     /// A random moment between two durations from now.
     pub(crate) fn moment(&mut self, from: Duration, to: Duration) -> Instant {
         let span = from.as_micros() as u64..=to.as_micros() as u64;
@@ -155,7 +168,8 @@ impl<'a> Scene<'a> {
     /// Waits for the target's end, kills it when its time is up, ends the clients, and closes the account.
     pub(crate) async fn close(mut self) -> Result<Round, CheckError> {
         let from = self.signals.first().copied().unwrap_or_else(Instant::now);
-        let deadline = from + self.plan.patience();
+        let patience = from + self.plan.patience();
+        let deadline = self.deadline.map_or(patience, |it| it.min(patience));
         let mut exit = self.target.wait_until(deadline - LAST_CALL).await;
         if exit.is_none() {
             self.stage.stop();

@@ -18,6 +18,8 @@ const REQUESTS: u32 = 3;
 /// brings what was apart together. Twice the pause is less than the second for which a slow request has to last.
 const SIGNALS: u32 = 3;
 const PAUSE: Duration = Duration::from_millis(400);
+/// After the last signal: a target that is not gone a second after it has not ended by it.
+const KNOWN: Duration = Duration::from_millis(1500);
 
 pub(crate) async fn run(
     plan: &Plan,
@@ -69,5 +71,6 @@ pub(crate) async fn run(
             other => other?,
         }
     }
+    scene.known_by(std::time::Instant::now() + KNOWN);
     scene.close().await
 }

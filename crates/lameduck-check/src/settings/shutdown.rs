@@ -13,6 +13,11 @@ const FAR: Duration = Duration::from_millis(40);
 /// What Kubernetes needs to take a pod out of its endpoints everywhere.
 const NOTICE: Duration = Duration::from_secs(3);
 
+/// Less has no room for a shutdown under load.
+const LEAST_BUDGET: Duration = Duration::from_secs(10);
+/// The grace of a run that has a budget, at most: what `docker stop` allows.
+const SHORT_GRACE: Duration = Duration::from_secs(10);
+
 options! {
     /// How and how often the target is stopped.
     #[heading("Shutdown")]
@@ -38,6 +43,10 @@ options! {
         /// or until one has a loss
         #[arg(long, value_name = "PERCENT")]
         pub until: Option<String>,
+        /// What the whole run may take, like 60s: what has no room in it is left out, and told. Then --grace is a sixth of
+        /// it, at most 10s, if it is not set
+        #[arg(long, value_name = "TIME")]
+        pub budget: Option<String>,
         /// Shutdowns during start-up, 0 for none [default: 5]
         #[arg(long, value_name = "N")]
         pub startup_rounds: Option<u32>,
@@ -57,7 +66,19 @@ impl ShutdownOptions {
             (None, None) => None,
             (notice, _) => Some(duration("--notice", notice, NOTICE)?),
         };
-        plan.tell_grace = self.grace.is_some();
+        let budget = self.budget.is_some();
+        plan.budget = match budget {
+            true => Some(duration("--budget", self.budget, Duration::ZERO)?),
+            false => None,
+        };
+        if let Some(budget) = plan.budget {
+            if budget < LEAST_BUDGET {
+                let given = humantime::format_duration(budget).to_string();
+                return Err(value("--budget", given, "expected 10s or more, like 60s"));
+            }
+            plan.grace = (budget / 6).min(SHORT_GRACE);
+        }
+        plan.tell_grace = self.grace.is_some() || plan.budget.is_some();
         plan.grace = duration("--grace", self.grace, plan.grace)?;
         if plan.grace.is_zero() {
             return Err(value(

@@ -13,9 +13,10 @@ pub struct Exit {
     pub code: Option<i32>,
     /// The signal that ended it, when one did.
     pub signal: Option<i32>,
-    /// It did not end before the prover had sent its clients away, 4 s after its grace.
+    /// It did not end before the prover had sent its clients away, 1 s after its grace or after what else it was
+    /// waited for.
     pub released: bool,
-    /// The prover had to kill it, 5 s after its grace.
+    /// The prover had to kill it, 1 s after that.
     pub killed: bool,
 }
 

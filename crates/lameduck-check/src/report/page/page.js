@@ -187,7 +187,7 @@ function timeline() {
   const stage = make("div", { class: "stage" }, layers, tip);
   const losses = make("div", { class: "losses", role: "list", "aria-label": "Losses" });
   const how = make("p", { class: "dim", id: "how" }, "A row is a client, a bar a request. Point at one for its story. Arrow keys go from loss to loss, + and − zoom, 0 shows all; drag to move.");
-  const legend = make("div", { class: "legend" }, [["ok", "answered"], ["close", "answered, the last on its connection"], ["refused", "refused"], ["changed", "another answer, 5xx, no answer to connecting"], ["lost", "lost"], ["socket", "WebSocket"]]
+  const legend = make("div", { class: "legend" }, [["ok", "answered"], ["close", "answered, the last on its connection"], ["refused", "refused"], ["changed", "another answer, 5xx, no answer to connecting"], ["lost", "lost"], ["socket", "WebSocket"], ["stall", "the prover itself stood still"]]
     .map(([name, words]) => make("span", {}, make("i", { style: "background:var(--bar-" + name + ")" }), words)));
   section.append(how, make("div", { class: "sheet" }, tools, stage, legend, losses));
 
@@ -256,7 +256,7 @@ function timeline() {
   function palette() {
     const style = getComputedStyle(document.documentElement);
     const value = (name) => style.getPropertyValue("--" + name).trim();
-    const names = ["ink", "dim", "line", "soft", "sheet", "good", "bad", "warn", "accent", "bar-ok", "bar-close", "bar-refused", "bar-changed", "bar-lost", "bar-socket", "bad-soft"];
+    const names = ["ink", "dim", "line", "soft", "sheet", "good", "bad", "warn", "accent", "bar-ok", "bar-close", "bar-refused", "bar-changed", "bar-lost", "bar-socket", "bar-stall"];
     return Object.fromEntries(names.map((name) => [name, value(name)]));
   }
 
@@ -278,7 +278,7 @@ function timeline() {
     colors = palette();
     const wide = layers.clientWidth;
     const narrow = wide < 560;
-    left = narrow ? 8 : 128;
+    left = narrow ? 8 : 184;
     width = wide - left - 10;
     const head = narrow ? 16 : 0;
     tops = [];
@@ -314,7 +314,7 @@ function timeline() {
     pen.rect(left, 0, width, total);
     pen.clip();
     // When the prover stood still.
-    pen.fillStyle = colors["soft"];
+    pen.fillStyle = colors["bar-stall"];
     for (const [began, ended] of picture.stalls) pen.fillRect(x(began), ROOM + 16, Math.max(x(ended) - x(began), 1), total);
     probes().forEach(([, samples], index) => {
       samples.forEach(([moment, isGood], at) => {
@@ -427,8 +427,11 @@ function timeline() {
       make("b", { class: lost ? "lost" : "" }, (lost ? "Lost: " : "") + picture.loads[bars.load[bar]] + " " + bars.client[bar] + ", request " + bars.number[bar]), make("br"),
       "from " + at(bars.began_ms[bar]) + " to " + at(end(bar)) + ", " + time(bars.took_ms[bar]) + (bars.reused[bar] ? " · reused connection" : " · fresh connection") + stands, make("br"), story(bar));
     tip.hidden = false;
-    const room = stage.clientWidth;
-    tip.style.left = Math.min(Math.max(px + 12, 6), Math.max(room - tip.offsetWidth - 8, 6)) + "px";
+    // Towards the middle, so that nothing has to be measured: that would lay out the page at each move.
+    const isLeft = px < left + width / 2;
+    const edge = Math.max(isLeft ? px + 12 : left + width - px + 6, 6);
+    tip.style.left = isLeft ? Math.min(edge, left + width / 2) + "px" : "auto";
+    tip.style.right = isLeft ? "auto" : Math.min(edge, width / 2) + "px";
     tip.style.top = py + high + 16 + "px";
   }
   function hide() {
@@ -516,7 +519,9 @@ function latency() {
         parts.flatMap(([part]) => {
           const it = of(part);
           if (!it) return [0, 1, 2, 3].map((n) => make("td", { class: n ? "" : "first" }, "–"));
-          const worse = (name) => part !== "before-signal" && before && it[name] > before[name] * 4 && it[name] > before[name] + 50;
+          // What is slow on purpose, such as an upload that was half sent at the signal, is not slow because of it.
+          const isQuick = !["slow", "upload", "download", "events", "h2 events", "grpc stream"].includes(key.load);
+          const worse = (name) => isQuick && part !== "before-signal" && before && it[name] > before[name] * 4 && it[name] > before[name] + 50;
           return [make("td", { class: "first" }, number(it.answers)), ...["p50_ms", "p99_ms", "max_ms"].map((name) =>
             make("td", { class: worse(name) ? "worse" : "" }, time(it[name])))];
         }));
