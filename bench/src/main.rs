@@ -8,6 +8,7 @@ mod client;
 mod clients;
 mod exit;
 mod flood;
+mod honest;
 mod hostile;
 mod http;
 mod instructions;
@@ -66,6 +67,11 @@ enum Command {
     Jobs(jobs::Options),
     /// Put servers with one fault each to the prover, and see whether it finds exactly what each breaks
     Matrix(matrix::Options),
+    /// Put servers without a fault to the prover again and again, and see whether it ever accuses one
+    Honest(honest::Options),
+    /// Be the prover, for a server without a fault
+    #[command(hide = true)]
+    HonestRound(honest::RoundOptions),
     /// Stop a service in one odd surrounding after the other: full pipes, limits, signals, namespaces
     Surroundings(surroundings::Options),
     /// Be the service that is put into odd surroundings
@@ -123,6 +129,8 @@ impl Command {
             Command::Flood(options) => flood::run(&options),
             Command::Jobs(options) => jobs::run(&options),
             Command::Matrix(options) => matrix::run(&options),
+            Command::Honest(options) => honest::run(&options),
+            Command::HonestRound(options) => honest::round(&options),
             Command::Surroundings(options) => surroundings::run(&options),
             Command::Surrounded(options) => surroundings::service::run(&options),
             Command::Without(options) => surroundings::without::run(&options),

@@ -15,6 +15,8 @@ use clap::ValueEnum;
 use lameduck_check::{Clients, Endpoint, Plan, RequestTemplate};
 use rand::RngExt;
 
+use crate::shop::{Place, this_program};
+
 /// What a server is written in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
 pub enum Planted {
@@ -22,12 +24,31 @@ pub enum Planted {
     Rust,
     /// asyncio and sockets, with event streams and WebSockets
     Python,
+    /// lameduck: the shop
+    Shop,
     /// `http` and `http2`, with event streams, WebSockets and gRPC
     Node,
 }
 
 /// Where the programs of scripts are.
 const SCRIPTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/peers/scripts");
+
+/// How clients get to a server.
+#[derive(Clone, Copy)]
+pub struct Way {
+    /// Where it listens.
+    pub listens: Ipv4Addr,
+    /// Where it is reached.
+    pub reached: Ipv4Addr,
+}
+
+impl Way {
+    /// No way at all.
+    pub const LOOPBACK: Way = Way {
+        listens: Ipv4Addr::LOCALHOST,
+        reached: Ipv4Addr::LOCALHOST,
+    };
+}
 
 /// Without a lame-duck phase of a few seconds, nobody needs to be served for longer.
 const NOTICE: Duration = Duration::from_millis(250);
@@ -40,13 +61,27 @@ impl Planted {
         match self {
             Self::Rust => "Rust",
             Self::Python => "Python",
+            Self::Shop => "Shop",
             Self::Node => "Node",
         }
     }
 
     /// A plan with everything that this server can be asked, for one round of each kind. `folder` is for what it writes.
-    pub fn plan(self, fault: &str, grace: Duration, folder: &Path) -> anyhow::Result<Plan> {
-        let (listen, admin) = (free_address()?, free_address()?);
+    pub fn plan(
+        self,
+        fault: &str,
+        grace: Duration,
+        way: Way,
+        folder: &Path,
+    ) -> anyhow::Result<Plan> {
+        if self == Self::Shop {
+            return shop(grace, way, folder);
+        }
+        let (listen, admin) = (
+            free_address(way.listens)?,
+            free_address(Way::LOOPBACK.listens)?,
+        );
+        let reached = SocketAddr::from((way.reached, listen.port()));
         let books = folder.join("books.json");
         let mut command = self.command()?;
         let options = [
@@ -62,18 +97,17 @@ impl Planted {
         }
         let at =
             |address: SocketAddr, path: &str| Endpoint::parse(&format!("http://{address}{path}"));
-        let mut plan = Plan::new(at(listen, "")?, command);
+        let mut plan = Plan::new(at(reached, "")?, command);
         plan.get.push(RequestTemplate::get("/work?ms=20"));
         plan.slow.push(RequestTemplate::get("/work?ms=700"));
         plan.downloads.push(RequestTemplate::get("/stream?ms=1000"));
         plan.downloads.push(RequestTemplate::get("/raw?ms=1000"));
         let body = vec![b'u'; 64 * 1024];
-        plan.uploads.push(RequestTemplate::post("/upload", body));
+        let upload = RequestTemplate::post("/upload", body);
+        plan.uploads.push(upload.keep_response(true));
         plan.post.push(RequestTemplate::post("/orders", "{}"));
         plan.ledger = Some(vec!["cat".to_owned(), books.display().to_string()]);
-        plan.ready = Some(at(admin, "/readyz")?);
-        plan.live = Some(at(admin, "/livez")?);
-        plan.notice = Some(NOTICE);
+        everybody(&mut plan, admin, grace)?;
         if self != Self::Rust {
             plan.websockets.push("/ws".to_owned());
             plan.event_streams.push(RequestTemplate::get("/events"));
@@ -85,22 +119,6 @@ impl Planted {
             plan.grpc_streams
                 .push(RequestTemplate::grpc("test.Echo/Watch", b""));
         }
-        plan.grace = grace;
-        plan.rounds = 1;
-        plan.startup_rounds = 1;
-        // An interpreter on a machine with far too much to do.
-        plan.start_timeout = Duration::from_secs(120);
-        // Fewer than by default: these servers are slow, and not what is measured.
-        plan.clients = Clients {
-            keep_alive: 20,
-            pooled: 10,
-            per_request: 6,
-            websockets: 30,
-            h2: 2,
-            grpc: 2,
-            idle: 8,
-            ..Clients::default()
-        };
         Ok(plan)
     }
 
@@ -122,7 +140,7 @@ impl Planted {
 
     fn missing(self) -> Option<String> {
         let error = match self {
-            Self::Rust => return None,
+            Self::Rust | Self::Shop => return None,
             Self::Python => python().err()?,
             Self::Node => python().and_then(|_| node()).err()?,
         };
@@ -133,10 +151,78 @@ impl Planted {
     fn command(self) -> anyhow::Result<Vec<String>> {
         Ok(match self {
             Self::Rust => vec![beside_us("peer-faulty")?.display().to_string()],
+            Self::Shop => vec![this_program()?, "shop".to_owned()],
             Self::Python => vec![python()?, format!("{SCRIPTS}/faulty.py")],
             Self::Node => vec![node()?, format!("{SCRIPTS}/faulty.js")],
         })
     }
+}
+
+/// What is the same for each.
+fn everybody(plan: &mut Plan, admin: SocketAddr, grace: Duration) -> anyhow::Result<()> {
+    let probe = |path: &str| Endpoint::parse(&format!("http://{admin}{path}"));
+    plan.ready = Some(probe("/readyz")?);
+    plan.live = Some(probe("/livez")?);
+    plan.notice = Some(NOTICE);
+    plan.grace = grace;
+    plan.rounds = 1;
+    plan.startup_rounds = 1;
+    // An interpreter on a machine with far too much to do.
+    plan.start_timeout = Duration::from_secs(120);
+    // Fewer than by default: these servers are slow, and not what is measured.
+    plan.clients = Clients {
+        keep_alive: 20,
+        pooled: 10,
+        per_request: 6,
+        websockets: 30,
+        h2: 2,
+        grpc: 2,
+        idle: 8,
+        ..Clients::default()
+    };
+    Ok(())
+}
+
+/// The shop, with a lame-duck phase as short as that of the others.
+fn shop(grace: Duration, way: Way, folder: &Path) -> anyhow::Result<Plan> {
+    let place = Place {
+        listen: free_address(way.listens)?,
+        admin: free_address(Way::LOOPBACK.listens)?,
+    };
+    let url = Endpoint::parse(&format!("http://{}:{}", way.reached, place.listen.port()))?;
+    let mut plan = Plan::new(url, place.command(folder, grace)?);
+    for (name, value) in [
+        ("LAMEDUCK_LAME_DUCK", "300ms"),
+        ("LAMEDUCK_WEBSOCKET_WINDOW", "1s"),
+    ] {
+        plan.env.push((name.to_owned(), value.to_owned()));
+    }
+    plan.get.push(RequestTemplate::get("/work?ms=20"));
+    plan.slow.push(RequestTemplate::get("/work?ms=700"));
+    plan.downloads.push(RequestTemplate::get("/stream?ms=1000"));
+    let body = vec![b'u'; 64 * 1024];
+    let upload = RequestTemplate::post("/upload", body);
+    plan.uploads.push(upload.keep_response(true));
+    let order = r#"{"item":"tea","quantity":1}"#;
+    let order = RequestTemplate::post("/orders", order).header("content-type", "application/json");
+    plan.post.push(order);
+    let data = folder.display().to_string();
+    plan.ledger = Some(vec![
+        this_program()?,
+        "shop".to_owned(),
+        "ledger".to_owned(),
+        "--data".to_owned(),
+        data,
+    ]);
+    plan.websockets.push("/ws".to_owned());
+    plan.event_streams.push(RequestTemplate::get("/events"));
+    plan.h2 = true;
+    plan.grpc
+        .push(RequestTemplate::grpc("shop.v1.Shop/GetOrder", b""));
+    plan.grpc_streams
+        .push(RequestTemplate::grpc("shop.v1.Shop/WatchOrders", b""));
+    everybody(&mut plan, place.admin, grace)?;
+    Ok(plan)
 }
 
 /// Where Python is. What is called `python3` may be a script that starts it later.
@@ -174,14 +260,14 @@ fn beside_us(name: &str) -> anyhow::Result<PathBuf> {
     Ok(path)
 }
 
-/// An address where nobody listens, below the ports that the system hands out to clients.
-pub fn free_address() -> anyhow::Result<SocketAddr> {
+/// A port of this address where nobody listens, below the ports that the system hands out to clients.
+pub fn free_address(ip: Ipv4Addr) -> anyhow::Result<SocketAddr> {
     let mut random = rand::rng();
     for _ in 0..1000 {
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, random.random_range(20_000..32_000)));
+        let address = SocketAddr::from((ip, random.random_range(20_000..32_000)));
         if TcpListener::bind(address).is_ok() {
             return Ok(address);
         }
     }
-    bail!("no free port of 127.0.0.1 between 20000 and 32000")
+    bail!("no free port of {ip} between 20000 and 32000")
 }

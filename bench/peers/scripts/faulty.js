@@ -14,13 +14,13 @@ const http = require('node:http');
 const http2 = require('node:http2');
 const net = require('node:net');
 
-const LAME_DUCK = 300; // how long it serves on with readiness failing
+const LAME_DUCK = 800; // how long it serves on with readiness failing
 const QUIET = 150; // without a new connection for so long nobody is on the way to the queue
 const IDLE = 900; // while stopping, a connection without a byte for so long is closed
 const HEAD_LIMIT = 1000; // while stopping, a head that has not ended by then never will
 const LINGER = 500; // how long a closed connection is read on, so that it ends with FIN and not with RST
 const RESERVE = 1000; // kept back at the end of the grace to tell what is stuck
-const PACE = 12; // between two WebSockets that are sent away
+const PACE = 40; // between two WebSockets that are sent away
 const EVENT = 50; // between two events
 
 const options = {};
@@ -195,7 +195,7 @@ function webSocket(request, socket) {
   const leave = async () => {
     const place = sentAway;
     sentAway += 1;
-    await sleep(LAME_DUCK + place * (fault === 'websocket-burst' ? 0 : PACE) - stoppingFor());
+    await sleep(300 + place * (fault === 'websocket-burst' ? 0 : PACE) - stoppingFor());
     if (fault === 'websocket-cut') return closeSoftly(socket);
     isLeaving = true;
     const code = fault === 'websocket-1000' ? 1000 : 1001;

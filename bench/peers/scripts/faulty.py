@@ -19,13 +19,13 @@ import struct
 import sys
 import time
 
-LAME_DUCK = 0.3  # how long it serves on with readiness failing
+LAME_DUCK = 0.8  # how long it serves on with readiness failing
 QUIET = 0.15  # without a new connection for so long nobody is on the way to the queue
 IDLE = 0.9  # while stopping, a connection without a byte for so long is closed
 HEAD_LIMIT = 1.0  # while stopping, a head that has not ended by then never will
 LINGER = 0.5  # how long a closed connection is read on, so that it ends with FIN and not with RST
 RESERVE = 1.0  # kept back at the end of the grace to tell what is stuck
-PACE = 0.012  # between two WebSockets that are sent away
+PACE = 0.04  # between two WebSockets that are sent away
 EVENT = 0.05  # between two events
 
 arguments = argparse.ArgumentParser()
@@ -338,7 +338,7 @@ class WebSocket:
             self.place = state.sent_away
             state.sent_away += 1
         pace = 0 if options.fault == "websocket-burst" else PACE
-        return LAME_DUCK + self.place * pace - state.stopping_for()
+        return 0.3 + self.place * pace - state.stopping_for()
 
     async def serve(self):
         connection = self.connection

@@ -82,3 +82,22 @@ async fn lame_duck_serves_is_broken_by_answers_that_take_far_longer_than_before(
         told(&outcome)
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn accept_lossless_is_broken_by_connections_that_are_reset_before_or_behind_connect() {
+    for fault in ["resets-accepted", "drops-queue"] {
+        let outcome = outcome(&faulty(fault)).await;
+        let verdict = outcome.verdict("accept-lossless").expect("it is judged");
+        assert_eq!(
+            verdict.judgement,
+            Judgement::Broken,
+            "{fault}\n{}",
+            told(&outcome)
+        );
+        assert!(
+            outcome.tally.reset_before_response > 0,
+            "{fault}\n{}",
+            told(&outcome)
+        );
+    }
+}

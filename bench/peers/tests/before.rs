@@ -82,7 +82,7 @@ async fn upload_completes_is_broken_by_a_200_for_half_of_the_body() {
 async fn is_unhealthy(plan: Plan, says: &[&str]) {
     let ended = tokio::time::timeout(Duration::from_secs(30), run(&plan, &Silent));
     let error = match ended.await.expect("it ends soon") {
-        Err(error @ CheckError::Unhealthy { .. }) => error.to_string(),
+        Err(error @ (CheckError::Unhealthy { .. } | CheckError::Local(_))) => error.to_string(),
         Err(error) => panic!("{error}"),
         Ok(outcome) => panic!("{}", told(&outcome)),
     };
@@ -115,4 +115,25 @@ async fn a_grpc_method_that_always_fails_is_no_fault_of_the_shutdown() {
     plan.grpc
         .push(RequestTemplate::grpc("shop.v1.Shop/No", b""));
     is_unhealthy(plan, &["(grpc)", "speak gRPC"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_that_never_begins_is_no_fault_of_the_shutdown() {
+    let quiet = |program| {
+        let mut plan = peer::plan(program, &[]);
+        plan.clients.keep_alive = 2;
+        plan.clients.pooled = 0;
+        plan
+    };
+    let mut plan = quiet(env!("CARGO_BIN_EXE_peer-axum"));
+    plan.event_streams.push(RequestTemplate::get("/nothing"));
+    is_unhealthy(plan, &["GET /nothing (events)", "status 404"]).await;
+    let mut plan = quiet(env!("CARGO_BIN_EXE_peer-axum"));
+    plan.websockets.push("/work".to_owned());
+    is_unhealthy(plan, &["--ws /work", "answered 200"]).await;
+    let mut plan = quiet(env!("CARGO_BIN_EXE_peer-tonic"));
+    plan.get.clear();
+    plan.grpc_streams
+        .push(RequestTemplate::grpc("shop.v1.Shop/No", b""));
+    is_unhealthy(plan, &["/shop.v1.Shop/No (grpc stream)", "UNIMPLEMENTED"]).await;
 }

@@ -11,7 +11,7 @@ mod http1;
 mod http2;
 mod java;
 mod kit;
-mod line;
+pub mod line;
 mod node;
 mod packet;
 mod python;

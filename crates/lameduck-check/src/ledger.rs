@@ -34,6 +34,9 @@ pub use socket::{Close, Socket, Stall};
 pub use tally::Tally;
 pub use terms::Terms;
 
+/// What the prover lacked for a connection that it should have made, see [`Round::shortages`].
+pub(crate) const NO_DESCRIPTOR: &str = "no file descriptor for a connection (`ulimit -Hn`)";
+
 /// How a request ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Ending {

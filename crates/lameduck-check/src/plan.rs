@@ -82,6 +82,9 @@ pub struct Plan {
     pub rules: Rules,
     /// The round trip between clients and target (default 0: the plain loopback).
     pub rtt: Duration,
+    /// Whether the prover makes the round trip itself (default: yes). `false` where the way to the target has it already, as
+    /// between two machines.
+    pub relay: bool,
     /// More round trips (default none): after the rounds under load at [`rtt`](Self::rtt) come as many at each of
     /// these. The rounds with a purpose of their own are not repeated.
     pub more_rtts: Vec<Duration>,
@@ -248,6 +251,7 @@ impl Plan {
             expect_exit: vec![0],
             rules: Rules::default(),
             rtt: Duration::ZERO,
+            relay: true,
             more_rtts: Vec::new(),
             rounds: 3,
             until: None,

@@ -1,11 +1,12 @@
 //! The books of a shop that does not run.
 
 use anyhow::bail;
+use serde::Serialize;
 
 use crate::args::Place;
 use crate::database::Database;
 use crate::queue::Jobs;
-use crate::store::Store;
+use crate::store::{Ledger, Store};
 
 /// Prints them.
 pub(crate) async fn print(place: &Place) -> anyhow::Result<()> {
@@ -19,9 +20,23 @@ pub(crate) async fn print(place: &Place) -> anyhow::Result<()> {
     Store::set_up(&database).await?;
     let (queue, url) = (place.queue.as_deref(), place.database.as_deref());
     let jobs = Jobs::open(queue, &database, url, place.lease).await?;
-    let ledger = Store::new(database.clone(), jobs.clone()).ledger().await;
+    let store = Store::new(database.clone(), jobs.clone());
+    let ledger = store.ledger().await;
+    let ids = store.ids().await;
     jobs.close_now().await;
     database.close().await;
-    println!("{}", serde_json::to_string(&ledger?)?);
+    let printed = Printed {
+        ledger: ledger?,
+        ids: ids?,
+    };
+    println!("{}", serde_json::to_string(&printed)?);
     Ok(())
+}
+
+/// What is printed: the figures, and behind them each order by its id.
+#[derive(Serialize)]
+struct Printed {
+    #[serde(flatten)]
+    ledger: Ledger,
+    ids: Vec<i64>,
 }

@@ -7,7 +7,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use super::http1::{Framing, parse_head};
 use super::stage::Stage;
 use crate::endpoint::Endpoint;
-use crate::ledger::Sample;
+use crate::ledger::{NO_DESCRIPTOR, Sample};
 use crate::request::RequestTemplate;
 use crate::wire::{Channel, Destination, Protocol, Wire};
 
@@ -24,8 +24,20 @@ pub(crate) const INTERVAL: Duration = Duration::from_millis(5);
 pub(crate) async fn watch(stage: Stage, endpoint: Endpoint) -> Vec<Sample> {
     let mut samples = Vec::new();
     while !stage.is_over() {
-        if let Some(sample) = stage.unless_over(look(&endpoint)).await {
-            samples.push(sample);
+        match stage.unless_over(look(&endpoint)).await {
+            // A look that was not taken says nothing of the target.
+            Some(sample)
+                if sample
+                    .status
+                    .as_ref()
+                    .is_err_and(|what| what == NO_DESCRIPTOR) =>
+            {
+                stage
+                    .notebook()
+                    .shortage("no file descriptor for a look at a probe");
+            }
+            Some(sample) => samples.push(sample),
+            None => {}
         }
         stage.sleep(INTERVAL).await;
     }
@@ -104,8 +116,13 @@ struct Unheard {
 
 impl From<std::io::Error> for Unheard {
     fn from(error: std::io::Error) -> Self {
+        let errno = rustix::io::Errno::from_io_error(&error);
+        let what = match errno {
+            Some(rustix::io::Errno::MFILE | rustix::io::Errno::NFILE) => NO_DESCRIPTOR.to_owned(),
+            _ => error.to_string(),
+        };
         Self {
-            what: error.to_string(),
+            what,
             refused: is_refusal(&error),
         }
     }

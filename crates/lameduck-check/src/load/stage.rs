@@ -16,7 +16,7 @@ use super::connection::{Link, is_reset, parting};
 use super::http1::Http1;
 use super::notebook::{Client, Notebook};
 use crate::endpoint::Endpoint;
-use crate::ledger::{Connection, Parting};
+use crate::ledger::{Connection, NO_DESCRIPTOR, Parting};
 use crate::request::RequestTemplate;
 use crate::wire::{Channel, Destination, FailedAttempt, Protocol, Wire, WireStream};
 
@@ -207,10 +207,8 @@ impl Stage {
                     self.sleep(Duration::from_millis(50)).await
                 }
                 Some(rustix::io::Errno::MFILE | rustix::io::Errno::NFILE) => {
-                    self.notebook().trouble(format!(
-                        "the prover ran out of file descriptors ({error}); raise the limit (`ulimit -n 4096`) or use fewer clients"
-                    ));
-                    return Err(Unconnected::GivenUp);
+                    self.notebook().shortage(NO_DESCRIPTOR);
+                    self.sleep(Duration::from_millis(50)).await
                 }
                 _ => return Err(unconnected(&error, at)),
             }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Promise;
-use crate::ledger::{Ending, Lane, Round, RoundKind};
+use crate::ledger::{Ending, Lane, NO_DESCRIPTOR, Round, RoundKind};
 use crate::verdict::{Finding, Untried, Verdict};
 
 /// Loads that make connections around the signal.
@@ -42,6 +42,15 @@ impl Promise for AcceptLossless {
                 && exchange.ending == Ending::Unanswered
                 && exchange.ended <= round.exit.at
         });
+        // Who was not there cannot tell whether it would have been served.
+        if let Some((what, times)) = round
+            .shortages
+            .iter()
+            .find(|(what, _)| *what == NO_DESCRIPTOR)
+        {
+            let what = format!("{what}, {times} times: fewer came than should have");
+            finding.undecided(round.evidence(round.exit.at, "the prover itself", what));
+        }
         for exchange in unanswered {
             // The kernel asks again and again by itself, whether the prover stands still or not, as long as it is alive.
             let is_doubtful = round.may_be_in_time(exchange.began, exchange.ended, PATIENT);

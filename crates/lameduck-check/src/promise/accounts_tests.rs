@@ -73,6 +73,26 @@ fn an_order_is_accounted_for_by_its_receipt_or_by_its_job() {
 }
 
 #[test]
+fn an_order_is_looked_up_by_the_id_it_was_answered_with_if_that_came() {
+    let answered = |listed: &[&str], bodies: [Option<&'static str>; 2]| {
+        let all = books(2, 2, 0, 0);
+        let mut round = orders(2, books(0, 0, 0, 0), all);
+        for (order, body) in round.exchanges.iter_mut().zip(bodies) {
+            order.body = body.map(Into::into);
+        }
+        let audit = round.audit.as_mut().unwrap();
+        audit.listed = Some(listed.iter().map(|&id| id.to_owned()).collect());
+        accounted(vec![round, settled(all, all)])
+    };
+    let both = [Some(r#"{"id":1}"#), Some(r#"{"id":2}"#)];
+    assert_eq!(answered(&["1", "2"], both), (Kept, 2, 0));
+    assert_eq!(answered(&["1", "3"], both), (Broken, 2, 1));
+    // The answer to the second broke off: which of the two it is, nobody knows.
+    let cut = [Some(r#"{"id":1}"#), None];
+    assert_eq!(answered(&["1", "2"], cut), (Kept, 2, 0));
+}
+
+#[test]
 fn an_order_that_was_never_answered_may_be_there_or_not() {
     for there in [5, 6] {
         let closed = books(there, there, 0, 0);

@@ -124,10 +124,12 @@ fn acknowledged(round: &Round) -> impl Iterator<Item = &Exchange> {
 /// not answered.
 fn missing_by_id(round: &Round, audit: &Audit) -> Option<(u64, Vec<String>)> {
     let listed = audit.listed.as_ref()?;
-    let is_missing = |exchange: &&Exchange| {
-        let ours = exchange.request.id().is_some_and(|id| listed.contains(id));
-        let theirs = answered_id(exchange).is_some_and(|id| listed.contains(&id));
-        !ours && !theirs
+    let is_ours = |exchange: &Exchange| exchange.request.id().is_some_and(|id| listed.contains(id));
+    // Books that list ids of their own say nothing of an order whose answer broke off before its id.
+    let are_ours = acknowledged(round).any(is_ours);
+    let is_missing = |exchange: &&Exchange| match answered_id(exchange) {
+        Some(theirs) => !is_ours(exchange) && !listed.contains(&theirs),
+        None => !is_ours(exchange) && (are_ours || exchange.body.is_some()),
     };
     let name = |exchange: &Exchange| {
         let id = exchange.request.id().map(str::to_owned);

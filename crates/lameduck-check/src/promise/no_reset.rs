@@ -1,10 +1,13 @@
 //! `no-reset`: connections end with FIN, never RST.
 //!
 //! Tried by each connection that the target ended after the signal, the end of its process included. One that its client
-//! closed says nothing.
+//! closed says nothing. A reset is what TCP owes whoever speaks into a connection that was closed: where the prover may have
+//! done so because it stood still, it is undecided.
+
+use std::time::Duration;
 
 use super::Promise;
-use crate::ledger::{Lane, Parting, Round, RoundKind};
+use crate::ledger::{Connection, Lane, Parting, Round, RoundKind};
 use crate::verdict::{ConnectionUse, Evidence, Finding, Untried, Verdict};
 
 #[derive(Default)]
@@ -33,11 +36,12 @@ impl Promise for NoReset {
                         "connection reset (RST), opened at {:+.1} ms",
                         round.at_ms(connection.opened)
                     );
-                    finding.broken(Evidence {
+                    let evidence = Evidence {
                         lane: Some(connection.lane.to_string()),
                         connection: (connection.lane == Lane::Idle).then_some(ConnectionUse::Idle),
                         ..round.evidence(connection.ended, place, what)
-                    });
+                    };
+                    finding.failed(may_be_due(round, connection), evidence);
                 }
                 // How the server would have ended it, nobody knows.
                 Parting::Client => {}
@@ -65,4 +69,23 @@ impl Promise for NoReset {
             },
         )
     }
+}
+
+/// A client and the account of its connection see its end within this of each other.
+const SAME: Duration = Duration::from_millis(20);
+
+/// Whether the reset may be what TCP owes a client that spoke too late, because the prover stood still: a request, or the
+/// last step of the handshake, into a connection that the target had closed in good order.
+fn may_be_due(round: &Round, connection: &Connection) -> bool {
+    let mut exchanges = round.exchanges.iter();
+    exchanges.any(|exchange| {
+        let (first, last) = match exchange.ended <= connection.ended {
+            true => (exchange.ended, connection.ended),
+            false => (connection.ended, exchange.ended),
+        };
+        exchange.lane == connection.lane
+            && exchange.client == connection.client
+            && last - first < SAME
+            && round.may_be_late(exchange)
+    })
 }

@@ -283,6 +283,37 @@ fn h2_lossless_counts_no_stream_that_was_sent_back() {
 }
 
 #[test]
+fn a_reset_that_a_late_request_of_a_stopped_prover_earned_is_undecided() {
+    let mut round = load()
+        .with(Lane::Pool, true, 100.0, 145.0, Ending::ResetBeforeResponse)
+        .with_connection(Lane::Pool, 145.5, Parting::Reset);
+    round.rtt = Duration::from_millis(40);
+    assert_eq!(judged("no-reset", round.clone()).0, Broken);
+    let (from, until) = (round.moment(60.0), round.moment(130.0));
+    round.stalls.push(Stall { from, until });
+    assert_eq!(judged("no-reset", round.clone()).0, Undecided);
+    // Another client's lateness is no excuse.
+    round.exchanges[0].client = 2;
+    assert_eq!(judged("no-reset", round).0, Broken);
+}
+
+#[test]
+fn what_the_prover_had_no_descriptor_for_leaves_accept_lossless_undecided() {
+    let mut short = load().with(Lane::PerRequest, false, 20.0, 30.0, Ending::Ok);
+    assert_eq!(judged("accept-lossless", short.clone()).0, Kept);
+    short.shortages.push((crate::ledger::NO_DESCRIPTOR, 3));
+    assert_eq!(judged("accept-lossless", short.clone()).0, Undecided);
+    let lost = short.with(
+        Lane::PerRequest,
+        false,
+        20.0,
+        30.0,
+        Ending::ResetBeforeResponse,
+    );
+    assert_eq!(judged("accept-lossless", lost).0, Broken);
+}
+
+#[test]
 fn idle_exits_counts_from_the_last_real_work() {
     let idle = |exit_ms| {
         round(RoundKind::Idle)

@@ -57,7 +57,11 @@ impl<'a> Scene<'a> {
         observer.on(&Event::RoundBegan { number, kind });
         // Neighbouring seeds and rounds must not share their sequences.
         let seed = StdRng::seed_from_u64(plan.seed ^ (u64::from(number) << 40)).random();
-        let stage = Stage::new(Wire::new(plan.rtt), plan.url.clone(), seed);
+        let made = match plan.relay {
+            true => plan.rtt,
+            false => Duration::ZERO,
+        };
+        let stage = Stage::new(Wire::new(made), plan.url.clone(), seed);
         Ok(Self {
             // From here on it is noted when the prover itself stands still.
             stalls: Some(tokio::spawn(own_pace::watch(stage.clone()))),

@@ -11,6 +11,7 @@ use tokio::net::unix::pipe::Receiver;
 use tokio::process::{Child, Command};
 use tokio::sync::watch;
 
+use super::descriptors;
 use super::exit::Exit;
 use super::guardian::{self, NOTICE, Notice};
 
@@ -40,7 +41,7 @@ impl Leash {
         let (hold, pipe) = pipe_with(PipeFlags::CLOEXEC)?;
         let (notices, notice) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?;
         guardian::stand_before(command, hold.as_raw_fd(), notice.as_raw_fd());
-        let child = command.spawn()?;
+        let child = descriptors::as_inherited(|| command.spawn())?;
         drop((hold, notice));
         let guardian = child.id().map_or(0, |pid| pid as i32);
         let (tell, mut told) = watch::channel(Told::default());

@@ -3,6 +3,7 @@
 mod capability;
 mod command;
 mod contract;
+mod descriptors;
 mod error;
 mod exit;
 mod guardian;

@@ -113,6 +113,12 @@ impl Store {
         on!(&self.database, pool => sqlx::query(SENT).bind(order).execute(pool).await.map(drop))
     }
 
+    /// The ids of all orders.
+    pub(crate) async fn ids(&self) -> sqlx::Result<Vec<i64>> {
+        const IDS: &str = "SELECT id FROM orders ORDER BY id";
+        on!(&self.database, pool => sqlx::query_scalar(IDS).fetch_all(pool).await)
+    }
+
     pub(crate) async fn ledger(&self) -> anyhow::Result<Ledger> {
         const COUNT: &str = "SELECT (SELECT count(*) FROM orders), \
             (SELECT count(DISTINCT order_id) FROM receipts), (SELECT count(*) FROM receipts), \

@@ -46,9 +46,12 @@ fn every_order_gets_its_receipt(place: &[&str]) {
     shop.term();
     let (then, code) = shop.last_words();
     assert_eq!(code, Some(0), "{then}");
+    let mut books = books(place);
+    let ids = books["ids"].take();
+    assert_eq!(ids.as_array().map(Vec::len), Some(20), "{ids}");
     assert_eq!(
-        books(place),
-        json!({"orders": 20, "receipts": 20, "duplicates": 0, "pending": 0, "running": 0}),
+        books,
+        json!({"orders": 20, "receipts": 20, "duplicates": 0, "pending": 0, "running": 0, "ids": null}),
         "{said}\nand then\n{then}"
     );
 }
