@@ -245,6 +245,20 @@ impl Handle {
         self.shared.ledger.track_since(kind, name, since)
     }
 
+    /// The same under a short name, of what is done, and to what, which saves a copy of it; `None` if that is longer than
+    /// [`Name::SHORT`].
+    #[doc(hidden)]
+    #[inline]
+    pub fn track_short(
+        &self,
+        kind: &'static str,
+        verb: &'static str,
+        what: &str,
+        since: Millis,
+    ) -> Option<Guard> {
+        self.shared.ledger.track_short(kind, verb, what, since)
+    }
+
     /// Counts a piece of work as in flight until the token is dropped. The shutdown waits for it
     /// but cannot name it.
     pub fn track_unnamed(&self) -> Token {

@@ -274,8 +274,32 @@ impl Ledger {
     #[doc(hidden)]
     #[inline]
     pub fn track_since(&self, kind: &'static str, name: Name, since: Millis) -> Guard {
+        self.enter(kind, since, |place| *place = name)
+    }
+
+    /// The same under the name that [`Name::short`] makes of `verb` and `what`; `None` if `what` is too long for that.
+    #[doc(hidden)]
+    #[inline]
+    pub fn track_short(
+        &self,
+        kind: &'static str,
+        verb: &'static str,
+        what: &str,
+        since: Millis,
+    ) -> Option<Guard> {
+        let fits = what.len() <= Name::SHORT;
+        fits.then(|| self.enter(kind, since, |place| place.set_short(verb, what)))
+    }
+
+    #[inline]
+    fn enter(
+        &self,
+        kind: &'static str,
+        since: Millis,
+        write_name: impl FnOnce(&mut Name),
+    ) -> Guard {
         let shard = self.shard();
-        let key = shard.book().begin(kind, name, since);
+        let key = shard.book().begin(kind, since, write_name);
         Guard { shard, key }
     }
 

@@ -25,16 +25,20 @@ struct Short {
 }
 
 impl Short {
+    const EMPTY: Short = Short {
+        length: 0,
+        bytes: [0; Name::SHORT],
+    };
+
+    /// Is `text` from now on. Whether there is room for it; if not, it is what it was.
     #[inline]
-    fn of(text: &str) -> Option<Short> {
-        let mut bytes = [0; Name::SHORT];
-        bytes
-            .get_mut(..text.len())?
-            .copy_from_slice(text.as_bytes());
-        Some(Short {
-            length: text.len() as u8,
-            bytes,
-        })
+    fn set(&mut self, text: &str) -> bool {
+        let Some(bytes) = self.bytes.get_mut(..text.len()) else {
+            return false;
+        };
+        bytes.copy_from_slice(text.as_bytes());
+        self.length = text.len() as u8;
+        true
     }
 
     fn text(&self) -> &str {
@@ -63,7 +67,20 @@ impl Name {
     /// ```
     #[inline]
     pub fn short(verb: &'static str, what: &str) -> Option<Name> {
-        Short::of(what).map(|what| Name(Text::Short(verb, what)))
+        let mut short = Short::EMPTY;
+        short.set(what).then(|| Name(Text::Short(verb, short)))
+    }
+
+    /// Is what [`short`](Name::short) makes from now on, without a copy; if `what` is too long, then without it.
+    #[inline]
+    pub(crate) fn set_short(&mut self, verb: &'static str, what: &str) {
+        if let Text::Short(before, short) = &mut self.0 {
+            *before = verb;
+            if short.set(what) {
+                return;
+            }
+        }
+        *self = Name::short(verb, what).unwrap_or_else(|| verb.into());
     }
 
     /// Whether there is something to free when it goes.
@@ -116,6 +133,10 @@ mod tests {
             let name = Name::short("PUT", &what).unwrap();
             assert_eq!(name.to_string(), format!("PUT {what}"));
             assert!(!name.keeps_alive());
+            for mut before in [Name::from("job"), name, Name::short("GET", "/a").unwrap()] {
+                before.set_short("PUT", &what);
+                assert_eq!(before.to_string(), format!("PUT {what}"));
+            }
         }
         assert!(Name::short("PUT", &"x".repeat(40)).is_none());
     }

@@ -30,7 +30,7 @@ use crate::event_stream::events::EventStreams;
 use crate::grpc::status::{Dialect, ServerStatus};
 use crate::request::body_fault::{BodyFault, guarded};
 use crate::request::probers::is_of_a_prober;
-use crate::request::request_name::name_of;
+use crate::request::request_name::track;
 use crate::request::tracked_service::is_error;
 use lameduck_core::BoxError;
 use lameduck_core::Handle;
@@ -101,10 +101,9 @@ where
         let now = lameduck_core::internal::clock::Millis::now();
         let traffic = self.handle.traffic();
         traffic.request(now, |own| is_of_a_prober(&request, own));
-        let name = name_of(&request);
         TrackFuture {
             passing: Some(Passing {
-                guard: Some(self.handle.track_since(REQUEST, name, now)),
+                guard: Some(track(&self.handle, &request, now)),
                 end: ResponseEnd::Early,
                 asked: AtomicBool::new(false),
             }),

@@ -5,10 +5,12 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Context;
 
+use http::Request;
+
 use super::body_fault::BodyFault;
-use crate::connection::conn::{Conn, ResponseEnd};
+use super::request_name::track;
+use crate::connection::conn::{Conn, Follows, ResponseEnd};
 use lameduck_core::Handle;
-use lameduck_core::inflight::kind::REQUEST;
 use lameduck_core::inflight::{Guard, Name};
 use lameduck_core::internal::clock::Millis;
 
@@ -31,17 +33,14 @@ impl InFlight {
         }
     }
 
-    /// The head of the request is whole, and somebody is about to look at it.
+    /// The head of the request is whole, and `follows` is behind it: enters it into the ledger, as of when its last
+    /// byte came.
     #[inline]
-    pub(super) fn begins(&mut self) {
-        self.conn.request_began();
+    pub(super) fn begin<B>(&mut self, request: &Request<B>, follows: Follows) -> Millis {
+        let since = self.conn.request_began(follows);
         self.end = ResponseEnd::Early;
-    }
-
-    /// Enters it into the ledger.
-    #[inline]
-    pub(crate) fn enter(&mut self, name: Name, since: Millis) {
-        self.guard = Some(self.handle().track_since(REQUEST, name, since));
+        self.guard = Some(track(self.handle(), request, since));
+        since
     }
 
     #[inline]

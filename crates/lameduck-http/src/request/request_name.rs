@@ -5,7 +5,10 @@ use std::sync::Arc;
 
 use http::uri::PathAndQuery;
 use http::{Method, Request, Uri};
-use lameduck_core::inflight::Name;
+use lameduck_core::Handle;
+use lameduck_core::inflight::kind::REQUEST;
+use lameduck_core::inflight::{Guard, Name};
+use lameduck_core::internal::clock::Millis;
 use lameduck_core::internal::details;
 
 /// `GET /orders/17`, without the query, which may hold secrets; with it where details are told
@@ -14,39 +17,40 @@ use lameduck_core::internal::details;
 ///
 /// A path of up to 39 bytes is copied, a longer one shared with the request.
 pub fn request_name(method: &Method, uri: &Uri) -> Name {
-    name(method, uri)
+    name(method, uri, details::are_told())
 }
 
-/// The same of a request.
+/// Enters a request into the ledger, under its name.
 #[inline]
-pub(crate) fn name_of<B>(request: &Request<B>) -> Name {
-    name(request.method(), request.uri())
+pub(crate) fn track<B>(handle: &Handle, request: &Request<B>, since: Millis) -> Guard {
+    let (method, uri) = (request.method(), request.uri());
+    let guard = short(method, uri, details::are_told())
+        .and_then(|(verb, what)| handle.track_short(REQUEST, verb, what, since));
+    guard.unwrap_or_else(|| track_long(handle, method, uri, since))
 }
 
-#[inline(always)]
-fn name(method: &Method, uri: &Uri) -> Name {
-    match details::are_told() {
-        false => without_query(method, uri),
-        true => with_query(method, uri),
-    }
+#[cold]
+fn track_long(handle: &Handle, method: &Method, uri: &Uri, since: Millis) -> Guard {
+    handle.track_since(REQUEST, request_name(method, uri), since)
 }
 
-#[inline(always)]
-fn without_query(method: &Method, uri: &Uri) -> Name {
-    let Some(target) = uri.path_and_query() else {
-        return of_tunnel(method, uri);
+fn name(method: &Method, uri: &Uri, with_query: bool) -> Name {
+    let short = short(method, uri, with_query).and_then(|(verb, what)| Name::short(verb, what));
+    short.unwrap_or_else(|| match uri.path_and_query() {
+        Some(target) => shared(method, target, with_query),
+        None => of_tunnel(method, uri),
+    })
+}
+
+/// What is done, and to what, unless it is something else that has to be told.
+#[inline]
+fn short<'a>(method: &Method, uri: &'a Uri, with_query: bool) -> Option<(&'static str, &'a str)> {
+    let target = uri.path_and_query()?;
+    let what = match with_query {
+        false => target.path(),
+        true => target.as_str(),
     };
-    let short = known(method).and_then(|verb| Name::short(verb, target.path()));
-    short.unwrap_or_else(|| shared(method, target, false))
-}
-
-#[inline(never)]
-fn with_query(method: &Method, uri: &Uri) -> Name {
-    let Some(target) = uri.path_and_query() else {
-        return of_tunnel(method, uri);
-    };
-    let short = known(method).and_then(|verb| Name::short(verb, target.as_str()));
-    short.unwrap_or_else(|| shared(method, target, true))
+    Some((known(method)?, what))
 }
 
 /// A method of the standards (RFC 9110, 9.1, and RFC 5789).
@@ -105,16 +109,43 @@ fn of_tunnel(method: &Method, uri: &Uri) -> Name {
 
 #[cfg(test)]
 mod tests {
+    use lameduck_core::Lifecycle;
+
     use super::*;
 
     #[test]
+    fn a_request_is_in_the_ledger_under_its_name_whatever_had_its_line_before() {
+        let handle = Lifecycle::embedded().handle();
+        let long = format!("/{}", "x".repeat(Name::SHORT));
+        for (method, uri) in [
+            ("GET", "/orders/17?x=1"),
+            ("GET", "/"),
+            ("GET", &long),
+            ("POST", "/orders"),
+            ("PURGE", "/cache"),
+            ("DELETE", &long[1..]),
+            ("CONNECT", "example.com:443"),
+            ("GET", &long[..Name::SHORT]),
+        ] {
+            let request = Request::builder().method(method).uri(uri);
+            let request = request.body(()).unwrap();
+            let guard = track(&handle, &request, Millis::now());
+            let name = request_name(request.method(), request.uri()).to_string();
+            let entries = handle.ledger().snapshot();
+            let found = entries.iter().map(|it| (it.kind, it.name.to_string()));
+            assert_eq!(found.collect::<Vec<_>>(), [(REQUEST, name)]);
+            drop(guard);
+        }
+    }
+
+    #[test]
     fn a_request_is_called_by_method_and_path_however_it_came() {
-        let named = |uri: &str| without_query(&Method::GET, &uri.parse().unwrap()).to_string();
+        let named = |uri: &str| name(&Method::GET, &uri.parse().unwrap(), false).to_string();
         assert_eq!(named("/orders/17?x=1"), "GET /orders/17");
         assert_eq!(named("http://shop.test/orders"), "GET /orders");
         assert_eq!(named("shop.test:443"), "GET shop.test:443");
         let purge = Method::from_bytes(b"PURGE").unwrap();
-        let name = without_query(&purge, &"/cache".parse().unwrap());
+        let name = name(&purge, &"/cache".parse().unwrap(), false);
         assert_eq!(name.to_string(), "PURGE /cache");
     }
 
@@ -123,10 +154,10 @@ mod tests {
         for length in [1, 30, 38, 39, 40, 41, 300] {
             let path = format!("/{}", "x".repeat(length - 1));
             let uri: Uri = format!("http://u:p@shop{path}?token=1").parse().unwrap();
-            let name = without_query(&Method::GET, &uri);
-            assert_eq!(name.to_string(), format!("GET {path}"));
-            let name = with_query(&Method::GET, &uri);
-            assert_eq!(name.to_string(), format!("GET {path}?token=1"));
+            let without = name(&Method::GET, &uri, false);
+            assert_eq!(without.to_string(), format!("GET {path}"));
+            let with = name(&Method::GET, &uri, true);
+            assert_eq!(with.to_string(), format!("GET {path}?token=1"));
         }
     }
 
@@ -139,7 +170,7 @@ mod tests {
         ] {
             for who in ["", "u:p@"] {
                 let uri: Uri = format!("{who}{place}").parse().unwrap();
-                let name = without_query(&Method::CONNECT, &uri);
+                let name = name(&Method::CONNECT, &uri, false);
                 assert_eq!(name.to_string(), format!("CONNECT {place}"));
             }
         }

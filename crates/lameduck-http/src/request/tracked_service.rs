@@ -31,7 +31,6 @@ use super::extension::Accounted;
 use super::extension::OfConnection;
 use super::in_flight::{DrainDeadline, InFlight, time_is_over};
 use super::probers::is_of_a_prober;
-use super::request_name::name_of;
 use super::service_call::ServiceCall;
 use super::tracked_body::TrackedBody;
 use crate::connection::conn::{Conn, Follows, ResponseEnd};
@@ -105,10 +104,9 @@ fn begin(
     in_flight: &mut InFlight,
     carries: Carries,
 ) -> (Dialect, bool) {
-    let since = in_flight.conn.request_is(follows(request.body()));
+    let since = in_flight.begin(request, follows(request.body()));
     let traffic = in_flight.handle().traffic();
     traffic.request(since, |own| is_of_a_prober(request, own));
-    in_flight.enter(name_of(request), since);
     let dialect = Dialect::of(request);
     if !matches!(carries, Carries::Nothing) {
         carries.insert_into(request.extensions_mut(), &in_flight.conn);
@@ -131,7 +129,6 @@ where
         if let (Some(request), Some(in_flight)) =
             (responding.handler.asked(), &mut responding.in_flight)
         {
-            in_flight.begins();
             let (dialect, connect) = begin(request, in_flight, self.carries);
             responding.dialect = dialect;
             responding.connect = connect;
@@ -233,66 +230,69 @@ where
             && let Some(request) = handler.as_mut().get_asked()
         {
             *this.seen = true;
-            in_flight.begins();
             (*this.dialect, *this.connect) = begin(request, in_flight, *this.carries);
         }
-        // Written from within the closure: what it returns would be copied.
-        let mut polled = Poll::Pending;
-        let caught = catch_unwind(AssertUnwindSafe(|| {
-            polled = match this.held.take() {
-                Some(response) => Poll::Ready(Ok(*response)),
-                None => handler.poll(cx),
-            }
-        }));
-        if caught.is_ok()
-            && let Poll::Ready(Ok(response)) = &mut polled
+        let mut polled = match this.held.take() {
+            None => catch_unwind(AssertUnwindSafe(|| handler.poll(cx))),
+            Some(response) => Ok(Poll::Ready(Ok(*response))),
+        };
+        if let Ok(Poll::Ready(Ok(response))) = &mut polled
             && !(*this.may_be_cut_off && is_error(response))
         {
-            // In place: it is copied once, into what hyper gets.
-            let tunnel = answered(response, in_flight, *this.dialect, *this.connect);
-            let events = in_flight.conn.of_requests().event_streams;
+            // In place: each copy of a response shows.
+            let (dialect, connect) = (*this.dialect, *this.connect);
+            let tunnel = answered(response, in_flight, dialect, connect);
             let length = response.body().size_hint().exact();
-            let events = events.of(response, length, in_flight.handle());
-            let dialect = *this.dialect;
-            let (in_flight, let_go) = (this.in_flight.take(), this.let_go.take());
-            let body = |it| EventStreamBody::of(it, length, events);
-            let tracked = |it| TrackedBody::of(body(it), in_flight, let_go, dialect, tunnel);
-            return polled.map(|it| it.map(|response| response.map(tracked)).map_err(Into::into));
+            let settings = in_flight.conn.of_requests().event_streams;
+            let events = settings.of(response, length, in_flight.handle());
+            let Ok(Poll::Ready(Ok(response))) = polled else {
+                return Poll::Pending;
+            };
+            return Poll::Ready(Ok(response.map(|body| {
+                let body = EventStreamBody::of(body, length, events);
+                let (in_flight, let_go) = (this.in_flight.take(), this.let_go.take());
+                TrackedBody::of(body, in_flight, let_go, dialect, tunnel)
+            })));
         }
-        let mut ours = if let Err(panic) = caught {
-            let journal = in_flight.handle().journal();
-            journal.panicked(REQUEST, in_flight.name(), panic_text(&*panic));
-            internal_error(*this.dialect)
-        } else {
-            match polled {
-                Poll::Ready(Ok(response)) => {
-                    // It may be an error because the peer has reset the stream. If so hyper has not looked
-                    // yet, and drops the request in another turn.
-                    *this.may_be_cut_off = false;
-                    *this.held = Some(Box::new(response));
-                    cx.waker().wake_by_ref();
-                    return Poll::Pending;
-                }
-                Poll::Pending if time_is_over(in_flight.handle(), this.let_go, cx) => {
-                    let (why, answer) = unavailable(*this.dialect);
-                    in_flight.let_go(why);
-                    answer
-                }
-                Poll::Pending => return Poll::Pending,
-                Poll::Ready(Err(error)) => {
-                    let (name, error) = (in_flight.name(), error.into().to_string());
-                    let error = without_passwords(&error).into_owned();
-                    voice::event(Level::ERROR, move || {
-                        tracing::error!(target: "lameduck", request = %name, error, "handler failed");
-                    });
-                    internal_error(*this.dialect)
-                }
+        let mut ours = match polled {
+            Ok(Poll::Ready(Ok(response))) => {
+                // It may be an error because the peer has reset the stream. If so hyper has not looked
+                // yet, and drops the request in another turn.
+                *this.may_be_cut_off = false;
+                *this.held = Some(Box::new(response));
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            Ok(Poll::Pending) if time_is_over(in_flight.handle(), this.let_go, cx) => {
+                let (why, answer) = unavailable(*this.dialect);
+                in_flight.let_go(why);
+                answer
+            }
+            Ok(Poll::Pending) => return Poll::Pending,
+            Ok(Poll::Ready(Err(error))) => {
+                failed(&error.into(), in_flight);
+                internal_error(*this.dialect)
+            }
+            Err(panic) => {
+                let journal = in_flight.handle().journal();
+                journal.panicked(REQUEST, in_flight.name(), panic_text(&*panic));
+                internal_error(*this.dialect)
             }
         };
         say_close(&mut ours, *this.dialect, in_flight);
         let in_flight = this.in_flight.take();
         Poll::Ready(Ok(ours.map(|text| TrackedBody::text(text, in_flight))))
     }
+}
+
+/// The handler has failed.
+#[cold]
+fn failed(error: &BoxError, in_flight: &InFlight) {
+    let (name, error) = (in_flight.name(), error.to_string());
+    let error = without_passwords(&error).into_owned();
+    voice::event(Level::ERROR, move || {
+        tracing::error!(target: "lameduck", request = %name, error, "handler failed");
+    });
 }
 
 /// What an answer means for its connection. Says whether it opens a tunnel over HTTP/2.

@@ -133,7 +133,7 @@ fn cannot_serve(error: &BoxError) {
 type Http<'a, S> = auto::UpgradeableConnection<'a, TokioIo<ObservedStream>, S, Spawner>;
 
 /// Drives hyper, and obeys the sweep.
-async fn drive<S, B>(conn: &Conn, mut http: Pin<&mut Http<'_, S>>)
+fn drive<'a, S, B>(conn: &'a Conn, mut http: Pin<&'a mut Http<'_, S>>) -> impl Future<Output = ()>
 where
     S: hyper::service::Service<Request<Incoming>, Response = http::Response<B>>,
     S::Future: Send + 'static,
@@ -143,50 +143,75 @@ where
     B::Error: Into<BoxError>,
 {
     let mut closing = false;
-    poll_fn(|cx| {
+    poll_fn(move |cx| {
         conn.waker.register(cx);
         loop {
             conn.turn_begins();
-            if let Poll::Ready(result) = http.as_mut().poll(cx) {
-                match result {
-                    Ok(()) => conn.turn_ends(),
-                    Err(error) => {
-                        conn.leaves_unread();
-                        voice::event(Level::TRACE, move || {
-                            tracing::trace!(target: "lameduck", %error, "connection ended");
-                        });
+            let result = match http.as_mut().poll(cx) {
+                Poll::Ready(result) => result,
+                Poll::Pending => {
+                    conn.turn_ends();
+                    if conn.order() == Order::Serve {
+                        return Poll::Pending;
                     }
+                    match obey(conn, &mut closing) {
+                        AfterTurn::Wait => return Poll::Pending,
+                        AfterTurn::EndHttp => http.as_mut().graceful_shutdown(),
+                        AfterTurn::Cut => return Poll::Ready(()),
+                    }
+                    continue;
                 }
-                return Poll::Ready(());
+            };
+            match result {
+                Ok(()) => conn.turn_ends(),
+                Err(error) => broke(conn, error),
             }
-            conn.turn_ends();
-            match conn.order() {
-                Order::Serve => return Poll::Pending,
-                Order::GoAway if conn.is_http2() && conn.tell() => {
-                    http.as_mut().graceful_shutdown();
-                }
-                Order::GoAway => {
-                    if !conn.is_http2() {
-                        conn.ends_when_quiet();
-                    }
-                    return Poll::Pending;
-                }
-                Order::CloseIdle if conn.may_close() => {
-                    closing = true;
-                    conn.forget_look();
-                    http.as_mut().graceful_shutdown();
-                }
-                Order::CloseIdle => {
-                    if !closing {
-                        // Something came in the meantime: the sweep shall look again.
-                        conn.forget_look();
-                        conn.decline(Order::CloseIdle);
-                    }
-                    return Poll::Pending;
-                }
-                Order::Cut => return Poll::Ready(()),
-            }
+            return Poll::Ready(());
         }
     })
-    .await;
+}
+
+/// What follows a turn of hyper's.
+enum AfterTurn {
+    Wait,
+    /// hyper is told to end the connection, and has another turn for it.
+    EndHttp,
+    Cut,
+}
+
+/// Obeys an order of the sweep, which a turn seldom has.
+#[cold]
+fn obey(conn: &Conn, closing: &mut bool) -> AfterTurn {
+    match conn.order() {
+        Order::Serve => AfterTurn::Wait,
+        Order::GoAway if !conn.is_http2() => {
+            conn.ends_when_quiet();
+            AfterTurn::Wait
+        }
+        Order::GoAway if conn.tell() => AfterTurn::EndHttp,
+        Order::GoAway => AfterTurn::Wait,
+        Order::CloseIdle if conn.may_close() => {
+            *closing = true;
+            conn.forget_look();
+            AfterTurn::EndHttp
+        }
+        Order::CloseIdle => {
+            if !*closing {
+                // Something came in the meantime: the sweep shall look again.
+                conn.forget_look();
+                conn.decline(Order::CloseIdle);
+            }
+            AfterTurn::Wait
+        }
+        Order::Cut => AfterTurn::Cut,
+    }
+}
+
+/// hyper has given the connection up.
+#[cold]
+fn broke(conn: &Conn, error: BoxError) {
+    conn.leaves_unread();
+    voice::event(Level::TRACE, move || {
+        tracing::trace!(target: "lameduck", %error, "connection ended");
+    });
 }

@@ -122,9 +122,15 @@ impl Conn {
     #[inline]
     pub(crate) fn turn_begins(&self) {
         if self.unwritten.load(Relaxed) {
-            let leftover = &mut *self.leftover();
-            leftover.ripe.append(&mut leftover.fresh);
+            self.ripen();
         }
+    }
+
+    /// The same where somebody may have come.
+    #[inline(never)]
+    fn ripen(&self) {
+        let leftover = &mut *self.leftover();
+        leftover.ripe.append(&mut leftover.fresh);
     }
 
     /// hyper has done what it can in this turn.
@@ -169,6 +175,7 @@ impl Conn {
         }
     }
 
+    #[inline(never)]
     fn let_ripe_go(&self) {
         let mut leftover = self.leftover();
         let mut ripe = std::mem::take(&mut leftover.ripe);

@@ -6,45 +6,31 @@ use super::{Conn, ConnectionEvent, ConnectionState, Follows, RequestFraming};
 use lameduck_core::internal::clock::Millis;
 
 impl Conn {
-    /// A request's head is whole. What follows it is said by [`request_is`](Conn::request_is).
+    /// A request's head is whole, and `follows` is behind it, some of which may have come. Returns when its last byte
+    /// came, which saves a look at the clock.
     #[inline]
-    pub(crate) fn request_began(&self) {
+    pub(crate) fn request_began(&self, follows: Follows) -> Millis {
         self.used.store(true, Relaxed);
-        let state = self.state();
-        // As a rule that is known already.
-        if state != ConnectionState::Http2
-            && self.framing.load(Relaxed) != const { RequestFraming::ALONE.pack() }
-        {
-            self.change_framing(RequestFraming::head_is_whole);
-        }
-        self.count_in_flight(1);
-        self.happened_in(state, ConnectionEvent::Asked, self.last_byte());
-    }
-
-    /// What follows the head of the request that began last, some of which may have come since. Returns when its last
-    /// byte came, which saves a look at the clock.
-    #[inline]
-    pub(crate) fn request_is(&self, follows: Follows) -> Millis {
         self.unread.store(follows != Follows::Nothing, Relaxed);
-        if self.state() != ConnectionState::Http2 {
+        let state = self.state();
+        if state != ConnectionState::Http2 {
             let framing = self.framing.load(Relaxed);
-            if follows == Follows::Nothing && framing == const { RequestFraming::ALONE.pack() } {
-                let asked = const { RequestFraming::Body { missing: 0 }.pack() };
-                self.framing.store(asked, Relaxed);
-            } else {
-                self.change_framing(|framing| framing.asked(follows));
-            }
+            // As a rule it is known already.
+            let framing = match follows {
+                Follows::Nothing if framing == const { RequestFraming::ALONE.pack() } => {
+                    const { RequestFraming::Body { missing: 0 }.pack() }
+                }
+                _ => RequestFraming::unpack(framing).asked(follows).pack(),
+            };
+            self.framing.store(framing, Relaxed);
             if self.half_closed.is_set() {
                 self.notes_early_end();
             }
         }
-        self.last_byte()
-    }
-
-    #[inline(always)]
-    fn change_framing(&self, change: impl FnOnce(RequestFraming) -> RequestFraming) {
-        let before = RequestFraming::unpack(self.framing.load(Relaxed));
-        self.framing.store(change(before).pack(), Relaxed);
+        self.count_in_flight(1);
+        let last_byte = self.last_byte();
+        self.happened_in(state, ConnectionEvent::Asked, last_byte);
+        last_byte
     }
 
     /// A request of HTTP/1.x begins and ends in the connection's own task, where a load and a store do;

@@ -50,8 +50,7 @@ fn conn() -> Conn {
 
 fn asks_and_is_answered(conn: &Conn) {
     conn.read(b"GET / HTTP/1.1\r\n\r\n");
-    conn.request_began();
-    conn.request_is(Follows::Nothing);
+    conn.request_began(Follows::Nothing);
     conn.request_ended(&mut None, ResponseEnd::Written);
 }
 
@@ -106,8 +105,7 @@ fn http_2_that_has_just_begun_is_served_before_it_is_told_and_pings_do_not_hold_
     assert_eq!(draining(ms(400)), Order::Serve);
     conn.read(b"a ping");
     assert_eq!(draining(ms(600)), Order::GoAway);
-    conn.request_began();
-    conn.request_is(Follows::Nothing);
+    conn.request_began(Follows::Nothing);
     assert_eq!(draining(Duration::ZERO), Order::GoAway);
 }
 
@@ -137,8 +135,7 @@ fn half_a_record_is_a_request_on_its_way_and_bounded_as_one() {
 fn half_a_request_behind_another_is_bounded_as_one_and_never_closed_as_idle() {
     let conn = conn();
     conn.read(b"GET / HTTP/1.1\r\n\r\nGET /ne");
-    conn.request_began();
-    conn.request_is(Follows::Nothing);
+    conn.request_began(Follows::Nothing);
     conn.request_ended(&mut None, ResponseEnd::Written);
     let ready = |after| judged(&conn, Phase::Ready, true, after);
     assert_eq!(ready(seconds(29)), Order::Serve);
@@ -155,8 +152,7 @@ fn a_peer_that_does_nothing_is_sent_away_while_serving_too() {
     assert_eq!(ready(&conn, seconds(29)), Order::Serve);
     assert_eq!(ready(&conn, seconds(31)), Order::CloseIdle);
     conn.read(b"GET / HTTP/1.1\r\n\r\n");
-    conn.request_began();
-    conn.request_is(Follows::Nothing);
+    conn.request_began(Follows::Nothing);
     assert_eq!(ready(&conn, seconds(600)), Order::Serve);
     conn.request_ended(&mut None, ResponseEnd::Written);
     assert_eq!(ready(&conn, seconds(74)), Order::Serve);
@@ -167,8 +163,7 @@ fn a_peer_that_does_nothing_is_sent_away_while_serving_too() {
 fn http_2_that_does_nothing_is_told_to_go_while_serving_and_cut_if_it_does_not() {
     let conn = conn();
     conn.read(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
-    conn.request_began();
-    conn.request_is(Follows::Nothing);
+    conn.request_began(Follows::Nothing);
     let ready = |after| judged(&conn, Phase::Ready, true, after);
     assert_eq!(ready(seconds(600)), Order::Serve);
     conn.request_ended(&mut None, ResponseEnd::Written);
@@ -327,8 +322,7 @@ impl World {
         if !self.in_handler && self.sent >= REQUEST.len() {
             self.sent -= REQUEST.len();
             self.in_handler = true;
-            self.conn.request_began();
-            self.conn.request_is(Follows::Nothing);
+            self.conn.request_began(Follows::Nothing);
         }
     }
 
@@ -508,7 +502,7 @@ fn a_connection_whose_end_is_asked_for_is_closed_when_it_is_quiet_whatever_other
     assert_eq!(serving(ms(100)), Order::Serve);
     // What is under way is answered first, however long it takes.
     conn.read(b"GET / HTTP/1.1\r\n\r\n");
-    conn.request_began();
+    conn.request_began(Follows::Nothing);
     assert_eq!(serving(seconds(600)), Order::Serve);
 }
 
@@ -516,8 +510,7 @@ fn a_connection_whose_end_is_asked_for_is_closed_when_it_is_quiet_whatever_other
 fn http_2_whose_end_is_asked_for_is_told_at_once_and_cut_only_when_nothing_is_under_way() {
     let conn = conn();
     conn.read(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
-    conn.request_began();
-    conn.request_is(Follows::Nothing);
+    conn.request_began(Follows::Nothing);
     let serving = |after| judged(&conn, Phase::Ready, false, after);
     assert_eq!(serving(ms(10)), Order::Serve);
     conn.request_close();
