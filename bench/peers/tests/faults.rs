@@ -68,6 +68,8 @@ async fn keeps_everything(rtt: Duration) {
             "sse-ends",
             "websocket-closed",
             "db-closed",
+            "deploy-lossless",
+            "deploy-rolls-back",
             "websocket-paced"
         ],
         "{}",

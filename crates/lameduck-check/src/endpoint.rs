@@ -1,6 +1,6 @@
 //! Where a server listens, read from a URL.
 
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 
 use thiserror::Error;
@@ -20,6 +20,8 @@ pub struct Endpoint {
     pub more_addresses: Vec<SocketAddr>,
     /// The Unix socket where connections go instead of to any address.
     pub unix: Option<PathBuf>,
+    /// What is looked up to find that, host and port; `None` if the URL has the address itself.
+    pub name: Option<String>,
     /// Path and query, `/` when the URL has none.
     pub path: String,
     /// Whose certificates are believed there; `None` where no TLS is spoken.
@@ -122,6 +124,10 @@ impl Endpoint {
             address,
             more_addresses: addresses,
             unix: None,
+            name: bare
+                .parse::<IpAddr>()
+                .is_err()
+                .then(|| format!("{bare}:{port}")),
             path: uri
                 .path_and_query()
                 .map_or("/", |path| path.as_str())

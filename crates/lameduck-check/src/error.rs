@@ -32,6 +32,24 @@ pub enum CheckError {
         /// What it said.
         seen: String,
     },
+    /// The trigger does not start.
+    #[error(
+        "--trigger: cannot start `{command}`: {reason}; expected a program and its arguments, like 'kubectl rollout restart deploy/shop'"
+    )]
+    Trigger {
+        /// The command.
+        command: String,
+        /// What the system said.
+        reason: std::io::Error,
+    },
+    /// The trigger does not end.
+    #[error("--trigger: `{command}` had not ended after {limit:?}")]
+    TriggerHangs {
+        /// The command.
+        command: String,
+        /// How long it was waited for.
+        limit: std::time::Duration,
+    },
     /// The target's books could not be read.
     #[error(transparent)]
     Books(#[from] BooksError),

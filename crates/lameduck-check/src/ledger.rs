@@ -3,6 +3,7 @@
 mod before;
 mod clock;
 mod doubt;
+mod episode;
 mod event_stream;
 mod grpc;
 mod lane;
@@ -26,6 +27,7 @@ use crate::verdict::{ConnectionUse, Evidence};
 
 pub(crate) use clock::RoundClock;
 
+pub use episode::{Episode, Window, WindowName};
 pub use event_stream::EventStream;
 pub use grpc::{GrpcStatus, Health, HealthSample};
 pub use lane::Lane;
@@ -223,6 +225,8 @@ pub enum RoundKind {
     Stuck,
     /// No load: the target finishes the jobs that the last stop had left.
     Settle,
+    /// A command replaces or stops what serves, under load before, during and after.
+    Episode,
 }
 
 impl fmt::Display for RoundKind {
@@ -234,6 +238,7 @@ impl fmt::Display for RoundKind {
             Self::SecondSignal => "repeated signal",
             Self::Stuck => "stuck request",
             Self::Settle => "jobs left over",
+            Self::Episode => "trigger",
         })
     }
 }
@@ -257,6 +262,8 @@ pub struct Round {
     pub exit: Exit,
     /// What became of the processes that it started; `None` if nobody can tell.
     pub tree: Option<TreeEnd>,
+    /// What an episode has beside a shutdown, in a round of [`RoundKind::Episode`].
+    pub episode: Option<Episode>,
     /// What it wrote after the first signal, both streams as they came, as far as the buffer reaches.
     pub said_after_signal: String,
     /// The path of the request that was made to hang, in a round of [`RoundKind::Stuck`].

@@ -38,7 +38,7 @@ pub use explain::{Explanation, KnownFact, explain, promises};
 pub use headers::Headers;
 pub use ledger::Terms;
 pub use observer::{Event, Observer, Silent};
-pub use plan::{Arrivals, Clients, Pattern, Plan, ReadyWhen};
+pub use plan::{Arrivals, Clients, Pattern, Plan, ReadyWhen, Trigger};
 pub use request::RequestTemplate;
 pub use rules::{Rules, Ruling};
 pub use run::{Outcome, run};

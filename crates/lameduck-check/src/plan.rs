@@ -26,6 +26,12 @@ pub struct Plan {
     /// Program and arguments of the target. Started anew for each round; the signal goes to this process, so a
     /// shell in between must `exec`. If it puts itself into the background, what it leaves there gets the signal.
     pub command: Vec<String>,
+    /// A process that runs already, in place of a command. It is asked to stop once, and never killed.
+    pub pid: Option<u32>,
+    /// What replaces or stops that which serves, in place of a command. With it [`rounds`](Self::rounds) is how often.
+    pub trigger: Option<Trigger>,
+    /// Whether the service as a whole must never refuse, because others serve its address too (default: no).
+    pub continuous: bool,
     /// Environment added to the prover's own.
     pub env: Vec<(String, String)>,
     /// Where the target serves.
@@ -104,6 +110,31 @@ pub struct Plan {
     pub budget: Option<Duration>,
     /// How many clients each load has.
     pub clients: Clients,
+}
+
+/// A command that replaces or stops what serves, with clients at work before, during and after.
+#[derive(Clone, Debug)]
+pub struct Trigger {
+    /// Program and arguments. What it starts stays, and it is never killed.
+    pub command: Vec<String>,
+    /// Load before it (default 5 s).
+    pub before: Duration,
+    /// Load after its end (default 10 s).
+    pub after: Duration,
+    /// Whether it has to fail, and the old version to serve on (default: no).
+    pub expect_rollback: bool,
+}
+
+impl Trigger {
+    /// A trigger with the defaults.
+    pub fn new(command: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        Self {
+            command: command.into_iter().map(Into::into).collect(),
+            before: Duration::from_secs(5),
+            after: Duration::from_secs(10),
+            expect_rollback: false,
+        }
+    }
 }
 
 /// How a target shows that it is ready.
@@ -225,6 +256,9 @@ impl Plan {
     pub fn new(url: Endpoint, command: impl IntoIterator<Item = impl Into<String>>) -> Self {
         Self {
             command: command.into_iter().map(Into::into).collect(),
+            pid: None,
+            trigger: None,
+            continuous: false,
             env: Vec::new(),
             url,
             get: Vec::new(),
@@ -276,6 +310,15 @@ impl Plan {
         let quick = self.get.iter().find(|request| request.method() == "GET");
         let path = quick.map_or(self.url.path.as_str(), RequestTemplate::path);
         (self.at(path), Readiness::Below500)
+    }
+
+    /// What is tested, for people.
+    pub(crate) fn target(&self) -> String {
+        match (&self.trigger, self.pid) {
+            (Some(trigger), _) => trigger.command.join(" "),
+            (None, Some(pid)) => format!("process {pid}"),
+            (None, None) => self.command.join(" "),
+        }
     }
 
     /// Whether there is a gRPC method to call.

@@ -62,7 +62,7 @@ impl Outcome {
     pub fn losses(&self) -> Shutdowns {
         let counted = self.verdicts.iter().filter(|it| self.rules.is_loss(it));
         let lossy: BTreeSet<u32> = counted.flat_map(|it| it.failed_rounds.clone()).collect();
-        let rounds = self.trace.load_rounds();
+        let rounds = self.trace.shutdowns();
         let failed = rounds.filter(|round| lossy.contains(&round.number)).count();
         Shutdowns::of(u64::from(self.rounds), failed as u64)
     }
@@ -137,7 +137,7 @@ async fn all_rounds(plan: &Plan, observer: &dyn Observer) -> Result<Outcome, Che
         let round = match one_round(plan, observer, number, kind, &trace, turn, known).await {
             Ok(Some(round)) => round,
             Ok(None) => continue,
-            Err(error) if trace.load_rounds().next().is_some() => {
+            Err(error) if trace.shutdowns().next().is_some() => {
                 cut_short = Some(format!("round {number} ({kind}): {error}"));
                 break;
             }
@@ -149,8 +149,8 @@ async fn all_rounds(plan: &Plan, observer: &dyn Observer) -> Result<Outcome, Che
         trace.see(&round, jury.has_lost_in(number, &plan.rules));
     }
     Ok(Outcome {
-        target: plan.command.join(" "),
-        rounds: trace.load_rounds().count() as u32,
+        target: plan.target(),
+        rounds: trace.shutdowns().count() as u32,
         seed: plan.seed,
         verdicts: without_room(jury.verdicts(&plan.rules), &schedule, plan),
         tally: trace.tally(),
@@ -190,6 +190,10 @@ async fn one_round(
     known: Option<Books>,
 ) -> Result<Option<Round>, CheckError> {
     let round = match kind {
+        RoundKind::Episode => match &plan.trigger {
+            Some(trigger) => round::episode::run(plan, trigger, observer, number).await?,
+            None => return Ok(None),
+        },
         RoundKind::Load => round::load::run(plan, observer, number, known).await?,
         RoundKind::Settle => round::settle::run(plan, observer, number, known).await?,
         RoundKind::Idle => round::idle::run(plan, observer, number).await?,

@@ -47,7 +47,12 @@ struct Guesses {
     grace: Duration,
     has_long: bool,
     settle: Duration,
+    /// An episode, without its trigger.
+    episode: Duration,
 }
+
+/// What a trigger is taken to need, which is anybody's guess.
+const TRIGGER: Duration = Duration::from_secs(10);
 
 impl Guesses {
     fn of(plan: &Plan) -> Self {
@@ -58,6 +63,10 @@ impl Guesses {
                 || !plan.downloads.is_empty()
                 || !plan.uploads.is_empty(),
             settle: plan.settle,
+            episode: plan
+                .trigger
+                .as_ref()
+                .map_or(Duration::ZERO, |trigger| trigger.before + trigger.after),
         }
     }
 
@@ -73,6 +82,7 @@ impl Guesses {
             // Who tells of what is stuck waits for it nearly as long as it may.
             RoundKind::Stuck => START_UP + WARM_UP + self.grace,
             RoundKind::Settle => START_UP + STOP + self.settle / 4,
+            RoundKind::Episode => WARM_UP + self.episode + TRIGGER,
         }
     }
 
@@ -87,6 +97,7 @@ impl Guesses {
             RoundKind::SecondSignal => start + WARM_UP + REPEATED.min(outlives),
             RoundKind::Stuck => start + WARM_UP + outlives,
             RoundKind::Settle => start + self.settle + outlives,
+            RoundKind::Episode => WARM_UP * 2 + self.episode + TRIGGER * 3,
         }
     }
 }
@@ -191,12 +202,16 @@ pub(crate) fn purpose(kind: RoundKind) -> Option<&'static str> {
         RoundKind::Startup => Some("startup-signal"),
         RoundKind::SecondSignal => Some("second-signal"),
         RoundKind::Stuck => Some("stuck-told"),
-        RoundKind::Load | RoundKind::Settle => None,
+        RoundKind::Load | RoundKind::Settle | RoundKind::Episode => None,
     }
 }
 
 /// Which rounds a plan has, in order, each with its round trip.
 fn rounds(plan: &Plan) -> Vec<(RoundKind, Duration)> {
+    if plan.trigger.is_some() {
+        let episodes = std::iter::repeat_n((RoundKind::Episode, plan.rtt), plan.rounds as usize);
+        return episodes.collect();
+    }
     if !target::capabilities(plan).has(Capability::Restart) {
         return vec![(RoundKind::Load, plan.rtt)];
     }

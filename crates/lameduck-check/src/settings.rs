@@ -10,6 +10,7 @@ mod jobs;
 mod layer;
 mod load;
 mod parse;
+mod preset;
 mod probes;
 mod request;
 mod rules;
@@ -159,6 +160,9 @@ impl Settings {
         let speaks_tls = parse::speaks_tls(&self.target.url) || self.probes.speak_tls();
         let trust = self.target.trust(speaks_tls)?;
         let mut plan = self.target.into_plan(trust.as_ref())?;
+        if let Some(name) = &self.shutdown.preset {
+            preset::apply(name, &mut plan)?;
+        }
         let served = plan.url.authority.clone();
         self.verdict.plan(&mut plan)?;
         self.request.origin(&mut plan.url)?;

@@ -55,7 +55,11 @@ Examples:
   Over TLS, HTTP/2 too, with the verdicts as JSON for a pipeline
     lameduck check --url https://127.0.0.1:8443 --ca tls.crt --get /health --h2 --json out.json -- ./server
 
-A first lameduck-check.toml from a server that runs, by its OpenAPI document or gRPC reflection:
+  A deploy as a whole, behind whatever balances it; a server with a signal of its own
+    lameduck check --url http://shop.example --get /health --trigger 'kubectl rollout restart deploy/shop'
+    lameduck check --url http://127.0.0.1:8080 --get /health --preset nginx -- nginx -g 'daemon off;'
+
+  A first lameduck-check.toml from a server that runs, by its OpenAPI document or gRPC reflection
     lameduck check --init http://127.0.0.1:8080
 
 The same settings may stand in lameduck-check.toml in the current folder; flags win:

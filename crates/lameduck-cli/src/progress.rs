@@ -131,6 +131,7 @@ fn what_for(kind: RoundKind) -> &'static str {
         RoundKind::SecondSignal => "with repeated signals",
         RoundKind::Stuck => "with a request that never ends",
         RoundKind::Settle => "to finish the jobs left over",
+        RoundKind::Episode => "around the trigger",
     }
 }
 

@@ -25,6 +25,7 @@ pub(crate) fn ledger(rounds: Vec<Round>) -> MadeUp {
             signal: StopSignal::Term,
             notice: None,
             live_is_served: false,
+            continuous: false,
             expected_exits: vec![0],
         },
         rounds,
@@ -46,9 +47,11 @@ pub(crate) fn round(kind: RoundKind) -> Round {
             code: Some(0),
             signal: None,
             killed: false,
+            left: false,
             released: false,
         },
         tree: None,
+        episode: None,
         said_after_signal: String::new(),
         stuck_path: None,
         exchanges: Vec::new(),
@@ -78,6 +81,7 @@ impl Round {
             code,
             signal,
             killed: false,
+            left: false,
             released: false,
         };
         self

@@ -18,6 +18,8 @@ pub struct Terms {
     pub notice: Option<Duration>,
     /// Whether liveness is asked where the target serves.
     pub live_is_served: bool,
+    /// Whether the service as a whole must never refuse.
+    pub continuous: bool,
     /// Exit codes that are right when nothing was let go: 128 + n for an end by signal n.
     pub expected_exits: Vec<i32>,
 }
@@ -31,6 +33,7 @@ impl Terms {
             signal: plan.signal,
             notice: plan.notice,
             live_is_served: live.is_some_and(|live| live.is_at(&plan.url)),
+            continuous: plan.continuous,
             expected_exits: plan.expect_exit.clone(),
         }
     }

@@ -1,6 +1,7 @@
 //! What all clients of a round share: the wire, the clock of the round, and the book they write in.
 
 use std::future::Future;
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
@@ -45,6 +46,7 @@ pub(crate) struct Stage(Arc<Shared>);
 
 struct Shared {
     wire: Wire,
+    resolves: bool,
     origin: Endpoint,
     /// Where connections go, in turn, once that is known.
     served: OnceLock<Vec<Destination>>,
@@ -61,6 +63,7 @@ impl Stage {
     pub(crate) fn new(wire: Wire, origin: Endpoint, seed: u64) -> Self {
         Self(Arc::new(Shared {
             wire,
+            resolves: false,
             origin,
             served: OnceLock::new(),
             turn: AtomicUsize::new(0),
@@ -71,6 +74,29 @@ impl Stage {
             seeing_off: TaskTracker::new(),
             warm: Mutex::default(),
         }))
+    }
+
+    /// The same, where the target's name is looked up for each connection: what it stands for may change.
+    ///
+    /// To be called before any client has it.
+    pub(crate) fn resolving_names(mut self) -> Self {
+        if let Some(shared) = Arc::get_mut(&mut self.0) {
+            shared.resolves = true;
+        }
+        self
+    }
+
+    /// Where the name stands for now, if names are looked up for each connection.
+    async fn looked_up(&self, destination: &Destination) -> std::io::Result<Destination> {
+        let name = match (&self.0.origin.name, destination) {
+            (Some(name), Destination::Tcp(_)) if self.0.resolves => name,
+            _ => return Ok(destination.clone()),
+        };
+        let found: Vec<SocketAddr> = tokio::net::lookup_host(name).await?.collect();
+        let first = found.iter().find(|address| address.is_ipv4());
+        let first = first.or(found.first()).copied();
+        let first = first.ok_or_else(|| std::io::Error::from(std::io::ErrorKind::NotFound))?;
+        Ok(Destination::Tcp(first))
     }
 
     /// Where clients write.
@@ -185,7 +211,15 @@ impl Stage {
         loop {
             let wire = self.0.wire;
             let limit = CONNECT_TIMEOUT + wire.rtt();
-            let attempt = tokio::time::timeout(limit, wire.attempt(&destination));
+            let attempt = async {
+                let destination = self.looked_up(&destination).await;
+                let destination = destination.map_err(|error| FailedAttempt {
+                    error,
+                    at: Instant::now(),
+                })?;
+                wire.attempt(&destination).await
+            };
+            let attempt = tokio::time::timeout(limit, attempt);
             let FailedAttempt { error, at } = match self.unless_over(attempt).await {
                 Some(Ok(Ok(stream))) => {
                     return Ok(stream);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Promise;
-use crate::ledger::{Ending, Lane, NO_DESCRIPTOR, Round, RoundKind};
+use crate::ledger::{Ending, Lane, NO_DESCRIPTOR, Round, RoundKind, Terms};
 use crate::verdict::{Finding, Untried, Verdict};
 
 /// Loads that make connections around the signal.
@@ -18,9 +18,19 @@ const FRESH: &[Lane] = &[
 /// Who was asked for so long while the prover was awake had time to answer.
 const PATIENT: Duration = Duration::from_secs(2);
 
-#[derive(Default)]
 pub(super) struct AcceptLossless {
     is_asked: bool,
+    /// Whether a refusal is a loss: others serve the address too.
+    continuous: bool,
+}
+
+impl AcceptLossless {
+    pub(super) fn anew(terms: &Terms) -> Box<dyn Promise> {
+        Box::new(Self {
+            is_asked: false,
+            continuous: terms.continuous,
+        })
+    }
 }
 
 impl Promise for AcceptLossless {
@@ -51,6 +61,12 @@ impl Promise for AcceptLossless {
             let what = format!("{what}, {times} times: fewer came than should have");
             finding.undecided(round.evidence(round.exit.at, "the prover itself", what));
         }
+        if self.continuous {
+            let refused = round.since_signal().filter(|exchange| {
+                FRESH.contains(&exchange.lane) && exchange.ending == Ending::Refused
+            });
+            refused.for_each(|exchange| finding.broken(round.evidence_of(exchange)));
+        }
         for exchange in unanswered {
             // The kernel asks again and again by itself, whether the prover stands still or not, as long as it is alive.
             let is_doubtful = round.may_be_in_time(exchange.began, exchange.ended, PATIENT);
@@ -71,7 +87,12 @@ impl Promise for AcceptLossless {
     fn verdict(self: Box<Self>, finding: Finding) -> Verdict {
         finding.verdict(
             "every connection that was established was served",
-            "connections were established, then ended unserved, or attempts got no answer at all",
+            match self.continuous {
+                false => {
+                    "connections were established, then ended unserved, or attempts got no answer at all"
+                }
+                true => "connections were ended unserved, or refused, which --continuous counts too",
+            },
             match self.is_asked {
                 true => Untried::missed("no connection was made around the signal"),
                 false => Untried::unasked("give --get PATH to test it"),

@@ -9,6 +9,7 @@ mod accept_lossless;
 mod accounts_tests;
 mod close_announced;
 mod db_closed;
+mod deploy;
 mod download_completes;
 mod exits_zero;
 mod exposure;
@@ -64,7 +65,7 @@ const PROMISES: &[(&str, Class, Anew)] = &[
     ("notice-served", Class::Loss, notice_served::NoticeServed::anew),
     ("inflight-completes", Class::Loss, |_| Box::<inflight_completes::InflightCompletes>::default()),
     ("keepalive-lossless", Class::Loss, |_| Box::<keepalive_lossless::KeepaliveLossless>::default()),
-    ("accept-lossless", Class::Loss, |_| Box::<accept_lossless::AcceptLossless>::default()),
+    ("accept-lossless", Class::Loss, accept_lossless::AcceptLossless::anew),
     ("no-reset", Class::Loss, |_| Box::<no_reset::NoReset>::default()),
     ("upload-completes", Class::Loss, |_| Box::<upload_completes::UploadCompletes>::default()),
     ("download-completes", Class::Loss, |_| Box::<download_completes::DownloadCompletes>::default()),
@@ -74,6 +75,8 @@ const PROMISES: &[(&str, Class, Anew)] = &[
     ("websocket-closed", Class::Loss, |_| Box::<websocket_closed::WebSocketClosed>::default()),
     ("jobs-accounted", Class::Loss, |_| Box::<jobs_accounted::JobsAccounted>::default()),
     ("db-closed", Class::Loss, |_| Box::<db_closed::DbClosed>::default()),
+    ("deploy-lossless", Class::Loss, |_| deploy::Deploy::lossless()),
+    ("deploy-rolls-back", Class::Loss, |_| deploy::Deploy::rolls_back()),
     ("live-holds", Class::Time, live_holds::LiveHolds::anew),
     ("idle-exits", Class::Time, idle_exits::IdleExits::anew),
     ("within-grace", Class::Time, within_grace::WithinGrace::anew),

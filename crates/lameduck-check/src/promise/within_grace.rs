@@ -27,7 +27,7 @@ impl Promise for WithinGrace {
             return;
         }
         self.longest = self.longest.max(round.signal_to_exit());
-        if round.exit.killed || round.signal_to_exit() >= self.grace {
+        if round.exit.killed || round.exit.left || round.signal_to_exit() >= self.grace {
             let place = format!("target, round: {}", round.kind);
             let wrapper = round.tree.as_ref().and_then(|tree| tree.wrapper.as_deref());
             let what = match wrapper {

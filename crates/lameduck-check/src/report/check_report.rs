@@ -9,6 +9,7 @@ use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 
+use super::episode_report::EpisodeReport;
 use super::remarks::remarks;
 use super::round_picture::RoundPicture;
 use super::round_report::{RoundReport, millis};
@@ -51,8 +52,11 @@ pub struct CheckReport {
     pub outcomes: Tally,
     /// Of the rounds under load, as is `exit`.
     pub signal_to_exit_ms: Vec<f64>,
-    /// As a shell shows it: the code, or 128 + the signal.
-    pub exit: Vec<i32>,
+    /// As a shell shows it: the code, or 128 + the signal; `None` if nobody saw it.
+    pub exit: Vec<Option<i32>>,
+    /// Runs of a trigger.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub episodes: Vec<EpisodeReport>,
     /// The prover's version.
     pub version: String,
     /// When the run was over, as RFC 3339 has it, in UTC.
@@ -186,6 +190,7 @@ impl CheckReport {
             outcomes: outcome.tally,
             signal_to_exit_ms: load_rounds().map(|it| it.signal_to_exit_ms).collect(),
             exit: load_rounds().map(|it| it.exit).collect(),
+            episodes: trace.rounds.iter().filter_map(EpisodeReport::of).collect(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             made_at: moment(outcome.ended_at),
             signal: outcome.terms.signal.to_string(),

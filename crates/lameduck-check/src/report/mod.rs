@@ -1,6 +1,7 @@
 //! The verdicts, for people and for machines.
 
 mod check_report;
+mod episode_report;
 mod failed_run;
 mod html;
 mod json;
@@ -17,6 +18,7 @@ mod tests;
 mod timeline;
 
 pub use check_report::{CheckReport, LatencyFigures, PromiseReport};
+pub use episode_report::EpisodeReport;
 pub use failed_run::FailedRun;
 pub use html::html;
 pub use json::{json, json_of_failure};

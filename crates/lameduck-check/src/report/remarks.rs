@@ -31,7 +31,7 @@ pub(super) fn remarks(outcome: &Outcome) -> Vec<String> {
             unserved.join(" and ")
         ));
     }
-    for round in trace.load_rounds() {
+    for round in trace.shutdowns() {
         let number = round.number;
         let saturated = round.saturated.iter();
         remarks.extend(saturated.map(|what| format!("round {number}: {what}")));

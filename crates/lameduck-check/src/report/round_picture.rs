@@ -106,10 +106,7 @@ impl RoundPicture {
             rtt_ms: millis(round.rtt),
             signals_ms: round.signals.iter().copied().map(at).collect(),
             exit_ms: at(round.exit.at),
-            exit: match round.exit.killed {
-                true => "killed".to_owned(),
-                false => format!("exit {}", round.exit.shell_code()),
-            },
+            exit: round.exit.in_brief(),
             is_clean: round.exit.code == Some(0) && !round.exit.killed,
             listener_closed_ms: seen.first_refusal.map(at),
             lost: round.tally.lost(),

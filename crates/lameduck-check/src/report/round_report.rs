@@ -22,8 +22,8 @@ pub struct RoundReport {
     pub signal_to_exit_ms: f64,
     /// From the target's start to its end.
     pub took_ms: f64,
-    /// As a shell shows it: the code, or 128 + the signal.
-    pub exit: i32,
+    /// As a shell shows it: the code, or 128 + the signal; `None` if nobody saw it.
+    pub exit: Option<i32>,
     /// How it ended, in words.
     pub how: String,
     /// The prover had to kill it.
@@ -52,7 +52,7 @@ impl RoundReport {
                 .map(|at| millis(at.saturating_duration_since(round.started))),
             signal_to_exit_ms: millis(round.signal_to_exit()),
             took_ms: millis(round.exit.at.saturating_duration_since(round.started)),
-            exit: round.exit.shell_code(),
+            exit: round.exit.seen_code(),
             how: round.exit.describe(),
             killed: round.exit.killed,
             released: round.exit.released,

@@ -11,6 +11,7 @@ use comfy_table::{
 
 use super::Look;
 use super::check_report::{CheckReport, PromiseReport};
+use super::episode_report::EpisodeReport;
 use crate::verdict::{Class, Judgement, Shutdowns};
 
 /// Pieces of evidence shown per promise; the JSON has more.
@@ -43,14 +44,19 @@ fn write_all(text: &mut String, report: &CheckReport, look: Look) -> std::fmt::R
         rounds => format!("{rounds} rounds"),
     };
     writeln!(text, "{}", bold(&report.target))?;
-    writeln!(
-        text,
-        "{rounds} under load, {rtt}, {}, seed {}\n",
-        report.signal, report.seed
-    )?;
+    let what = match report.episodes.is_empty() {
+        true => format!("{rounds} under load, {rtt}, {}", report.signal),
+        false => format!("{rounds} of a trigger, {rtt}"),
+    };
+    writeln!(text, "{what}, seed {}\n", report.seed)?;
     writeln!(text, "{}\n", promises(report, look).trim_fmt())?;
     writeln!(text, "{}", requests(report, look))?;
-    writeln!(text, "{}", exits(report, look))?;
+    for line in report.episodes.iter().flat_map(EpisodeReport::lines) {
+        writeln!(text, "{line}")?;
+    }
+    if report.episodes.is_empty() {
+        writeln!(text, "{}", exits(report, look))?;
+    }
     for remark in &report.remarks {
         writeln!(text, "{}", look.paint("33", remark))?;
     }
@@ -240,10 +246,11 @@ const EACH_ROUND: usize = 12;
 
 fn exits(report: &CheckReport, look: Look) -> String {
     let exits = report.load_rounds().map(|round| {
-        let how = match (round.killed, round.released) {
-            (true, _) => "killed".to_owned(),
-            (_, true) => format!("exit {}, once its clients had been sent away", round.exit),
-            _ => format!("exit {}", round.exit),
+        let how = match (round.killed, round.released, round.exit) {
+            (true, ..) => "killed".to_owned(),
+            (_, true, Some(code)) => format!("exit {code}, once its clients had been sent away"),
+            (_, false, Some(code)) => format!("exit {code}"),
+            (_, _, None) => round.how.clone(),
         };
         (how, round.signal_to_exit_ms / 1e3)
     });

@@ -151,10 +151,7 @@ fn marks(terms: &Terms, round: &RoundTrace, scale: &Scale) -> Option<Row> {
     let mut row = Row::blank("", 0);
     let start = NAME + zero + 1 - signal.chars().count().min(NAME + zero + 1);
     row.write(start, &signal, BOLD);
-    let exit = match round.exit.killed {
-        true => "killed".to_owned(),
-        false => format!("exit {}", round.exit.shell_code()),
-    };
+    let exit = round.exit.in_brief();
     let after = format!(
         "{exit} after {:.3} s ▼",
         round.signal_to_exit().as_secs_f64()

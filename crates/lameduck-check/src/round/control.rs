@@ -14,6 +14,7 @@ use crate::error::CheckError;
 use crate::ledger::{Ending, Exchange, Lane};
 use crate::load::control;
 use crate::load::notebook::Client;
+use crate::load::stage::Stage;
 use crate::plan::Plan;
 use crate::request::RequestTemplate;
 
@@ -87,7 +88,12 @@ pub(super) async fn alone(
 
 /// Whether what was seen so far is as it should be.
 pub(super) fn is_healthy_so_far(scene: &Scene<'_>) -> Result<(), CheckError> {
-    let seen = scene.stage.notebook();
+    is_healthy_on(&scene.stage)
+}
+
+/// The same, where there is no more than a stage.
+pub(super) fn is_healthy_on(stage: &Stage) -> Result<(), CheckError> {
+    let seen = stage.notebook();
     if let Some(trouble) = seen.in_trouble() {
         return Err(CheckError::Local(trouble));
     }
@@ -156,7 +162,7 @@ pub(super) fn is_complete(scene: &Scene<'_>) -> Result<(), CheckError> {
     seen.look(|exchanges| each_was_answered(exchanges, scene.plan))
 }
 
-fn each_was_answered(exchanges: &[Exchange], plan: &Plan) -> Result<(), CheckError> {
+pub(super) fn each_was_answered(exchanges: &[Exchange], plan: &Plan) -> Result<(), CheckError> {
     let quick = !plan.get.is_empty();
     let demanded = [
         (quick && plan.clients.keep_alive > 0, Lane::KeepAlive),

@@ -1,6 +1,7 @@
 //! The rounds: each starts the target once, stops it once, and returns what was seen. One file per kind.
 
 mod control;
+pub(crate) mod episode;
 pub(crate) mod idle;
 pub(crate) mod load;
 pub(crate) mod scene;

@@ -229,6 +229,7 @@ impl<'a> Scene<'a> {
             started: self.target.started(),
             ready_at: self.ready_at,
             tree,
+            episode: None,
             said_after_signal,
             signals: self.signals,
             exit,

@@ -25,9 +25,12 @@ options! {
         /// What the target has from signal to end; when given, told to it as LAMEDUCK_GRACE [default: 30s]
         #[arg(long, value_name = "TIME")]
         pub grace: Option<String>,
-        /// The signal: TERM, INT, QUIT, HUP, USR1 or USR2 [default: TERM]
+        /// The signal: TERM, INT, QUIT, HUP, USR1, USR2 or WINCH [default: TERM, or what --preset says]
         #[arg(long, value_name = "NAME")]
         pub signal: Option<String>,
+        /// The signal and the exit codes of a server that people run, like nginx; `list` shows them all
+        #[arg(long, value_name = "NAME")]
+        pub preset: Option<String>,
         /// How long balancers and DNS may still send to the target after the signal: until then it must turn nobody
         /// away; 0s for no such demand [default: 3s with --ready, else none]
         #[arg(long, value_name = "TIME")]
@@ -88,17 +91,25 @@ impl ShutdownOptions {
             ));
         }
         // Near by, some faults have a window of microseconds; over a distance, others are hidden by the way there.
-        if self.rtt.is_none() {
-            plan.more_rtts = vec![FAR];
+        // What is tried once is tried where more is exposed; a deploy is seen as it is.
+        match (&self.rtt, &plan.trigger, plan.pid) {
+            (Some(_), ..) | (None, Some(_), _) => {}
+            (None, None, Some(_)) => plan.rtt = FAR,
+            (None, None, None) => plan.more_rtts = vec![FAR],
         }
         plan.rtt = duration("--rtt", self.rtt, plan.rtt)?;
         plan.start_timeout = duration("--start-timeout", self.start_timeout, plan.start_timeout)?;
+        if let (Some(_), Some(rounds @ 2..)) = (plan.pid, self.rounds) {
+            let expected = "a process that runs already can be stopped once: give its command after `--` instead";
+            return Err(value("--rounds", rounds.to_string(), expected));
+        }
         if let Some(signal) = self.signal {
             plan.signal = signal
                 .parse()
                 .map_err(|expected: String| value("--signal", signal, expected))?;
         }
-        plan.rounds = self.rounds.unwrap_or(plan.rounds);
+        let once = plan.trigger.is_some() || plan.pid.is_some();
+        plan.rounds = self.rounds.unwrap_or(if once { 1 } else { plan.rounds });
         if plan.rounds == 0 {
             return Err(value("--rounds", "0".to_owned(), "expected 1 or more"));
         }

@@ -6,7 +6,7 @@ use super::SettingsError;
 use super::layer::options;
 use super::parse::{self, value};
 use crate::endpoint::Endpoint;
-use crate::plan::Plan;
+use crate::plan::{Plan, Trigger};
 use crate::wire::Trust;
 
 /// Bytes of a Unix socket's path, at most.
@@ -36,6 +36,29 @@ options! {
         /// Over TLS: the key of that certificate (PEM)
         #[arg(long, value_name = "FILE")]
         pub key: Option<PathBuf>,
+        /// Instead of a command: a process that runs already. It is asked to stop once, and never killed
+        ///
+        /// Its exit code and its output are not seen, and it cannot be started again: what needs these is skipped.
+        #[arg(long, value_name = "N", conflicts_with_all = ["command", "trigger"])]
+        pub pid: Option<u32>,
+        /// Instead of a command: what replaces or stops that which serves, like 'kubectl rollout restart deploy/shop'
+        ///
+        /// Clients are at work for --before, until the command has ended, and for --after. What it starts stays. No
+        /// shell reads it: write sh -c '…' for pipes and variables.
+        #[arg(long, value_name = "COMMAND", conflicts_with = "command")]
+        pub trigger: Option<String>,
+        /// With --trigger: load before it [default: 5s]
+        #[arg(long, value_name = "TIME", requires = "trigger")]
+        pub before: Option<String>,
+        /// With --trigger: load after its end [default: 10s]
+        #[arg(long, value_name = "TIME", requires = "trigger")]
+        pub after: Option<String>,
+        /// With --trigger: it has to fail, and the old version has to serve on
+        #[arg(long, requires = "trigger")]
+        pub expect_rollback: bool,
+        /// The service as a whole must never refuse: others serve its address too
+        #[arg(long)]
+        pub continuous: bool,
         /// The target: program and arguments
         ///
         /// Started anew for each round, in a process group of its own. The signal goes to this process alone, as an
@@ -107,12 +130,40 @@ impl TargetOptions {
     /// A plan without a load.
     pub(super) fn into_plan(self, trust: Option<&Trust>) -> Result<Plan, SettingsError> {
         let url = self.endpoint(trust)?;
-        if self.command.is_empty() {
-            return Err(SettingsError::Missing {
-                what: "the command",
-                fix: "give it and its arguments after `--`, like -- ./server --port 8080",
-            });
+        let kinds = [
+            !self.command.is_empty(),
+            self.pid.is_some(),
+            self.trigger.is_some(),
+        ];
+        match kinds.into_iter().filter(|is_set| *is_set).count() {
+            0 => {
+                return Err(SettingsError::Missing {
+                    what: "the command",
+                    fix: "give it and its arguments after `--`, like -- ./server --port 8080 (or --pid N, or --trigger \
+                          COMMAND)",
+                });
+            }
+            1 => {}
+            _ => {
+                let expected = "expected one target: a command, --pid or --trigger";
+                let also = self.trigger.or(self.pid.map(|pid| pid.to_string()));
+                return Err(value(
+                    "--trigger or --pid",
+                    also.unwrap_or_default(),
+                    expected,
+                ));
+            }
         }
-        Ok(Plan::new(url, self.command))
+        let mut plan = Plan::new(url, self.command);
+        plan.pid = self.pid;
+        plan.continuous = self.continuous;
+        if let Some(trigger) = self.trigger {
+            let mut trigger = Trigger::new(parse::words("--trigger", &trigger)?);
+            trigger.before = parse::duration("--before", self.before, trigger.before)?;
+            trigger.after = parse::duration("--after", self.after, trigger.after)?;
+            trigger.expect_rollback = self.expect_rollback;
+            plan.trigger = Some(trigger);
+        }
+        Ok(plan)
     }
 }

@@ -54,6 +54,18 @@ impl Capabilities {
         ],
     };
 
+    /// A process that runs already: it is somebody else's.
+    pub const PID: Self = Self {
+        of: "a process that runs already",
+        has: &[Capability::SignalMoment, Capability::End],
+    };
+
+    /// What a trigger replaces or stops: nobody knows when it is asked to, or how it ends.
+    pub const TRIGGER: Self = Self {
+        of: "what a trigger replaces",
+        has: &[],
+    };
+
     /// Whether the target has it.
     pub fn has(&self, capability: Capability) -> bool {
         self.has.contains(&capability)

@@ -79,7 +79,9 @@ impl CommandTarget {
     /// Starts the command in a process group of its own, after making sure that nothing else serves its address.
     pub(crate) async fn start(plan: &Plan) -> Result<Self, TargetError> {
         for destination in plan.url.destinations() {
-            if Wire::default().connect(destination.clone()).await.is_ok() {
+            let is_free =
+                plan.continuous || Wire::default().connect(destination.clone()).await.is_err();
+            if !is_free {
                 return Err(TargetError::PortTaken { destination });
             }
         }

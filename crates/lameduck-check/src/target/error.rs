@@ -67,4 +67,14 @@ pub enum TargetError {
     /// There is no socket on which it could say that it is ready.
     #[error("--ready-notify: no socket for it ({0}); use --ready or --ready-line")]
     NotifySocket(std::io::Error),
+    /// There is no process of that number, or it cannot be held.
+    #[error(
+        "--pid {pid}: {reason}; expected the number of a process that runs here (Linux 5.3 or later), and the right to signal it"
+    )]
+    NoSuchProcess {
+        /// The number.
+        pid: u32,
+        /// What the system said.
+        reason: std::io::Error,
+    },
 }

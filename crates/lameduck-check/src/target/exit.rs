@@ -18,6 +18,8 @@ pub struct Exit {
     pub released: bool,
     /// The prover had to kill it, 1 s after that.
     pub killed: bool,
+    /// It still ran 5 s after its grace, and was left running: it is not the prover's to kill.
+    pub left: bool,
 }
 
 impl Exit {
@@ -29,7 +31,13 @@ impl Exit {
             signal: None,
             released: false,
             killed: false,
+            left: false,
         }
+    }
+
+    /// Whether it is known how it ended.
+    pub fn is_seen(&self) -> bool {
+        self.code.or(self.signal).is_some()
     }
 
     /// As a status of wait(2) says it.
@@ -48,13 +56,32 @@ impl Exit {
         self.code.unwrap_or_else(|| 128 + self.signal.unwrap_or(0))
     }
 
+    /// The code as a shell shows it; `None` if nobody saw it.
+    pub fn seen_code(&self) -> Option<i32> {
+        self.is_seen().then(|| self.shell_code())
+    }
+
+    /// In a word or two.
+    pub(crate) fn in_brief(&self) -> String {
+        match (self.killed, self.left, self.seen_code()) {
+            (true, ..) => "killed".to_owned(),
+            (_, true, _) => "left running".to_owned(),
+            (_, _, Some(code)) => format!("exit {code}"),
+            (_, _, None) => "ended".to_owned(),
+        }
+    }
+
     /// In words, for evidence.
     pub fn describe(&self) -> String {
         if self.killed {
             return "had to be killed".to_owned();
         }
+        if self.left {
+            return "still ran, and was left running".to_owned();
+        }
         let how = match self.code {
             Some(code) => format!("exit code {code}"),
+            None if !self.is_seen() => "ended, nobody saw with which exit code".to_owned(),
             None => format!("ended by signal {}", self.signal.unwrap_or(0)),
         };
         match self.released {

@@ -12,8 +12,10 @@ mod leash;
 mod notify;
 mod output;
 mod readiness;
+mod running;
 mod signal;
 mod tree;
+mod trigger;
 mod wrapper;
 
 pub use capability::{Capabilities, Capability};
@@ -24,14 +26,24 @@ pub use exit::Exit;
 pub use signal::StopSignal;
 pub use tree::Process;
 
+pub(crate) use readiness::look;
+pub(crate) use trigger::{TriggerRun, is_there};
+
 use crate::plan::Plan;
 
-/// Starts the plan's target.
+/// Starts the plan's target, or finds it.
 pub(crate) async fn start(plan: &Plan) -> Result<Box<dyn Target>, TargetError> {
-    Ok(Box::new(command::CommandTarget::start(plan).await?))
+    match plan.pid {
+        Some(pid) => Ok(Box::new(running::RunningTarget::find(pid)?)),
+        None => Ok(Box::new(command::CommandTarget::start(plan).await?)),
+    }
 }
 
 /// What of the plan's target can be seen and done.
-pub(crate) fn capabilities(_: &Plan) -> Capabilities {
-    Capabilities::COMMAND
+pub(crate) fn capabilities(plan: &Plan) -> Capabilities {
+    match (&plan.trigger, plan.pid) {
+        (Some(_), _) => Capabilities::TRIGGER,
+        (None, Some(_)) => Capabilities::PID,
+        (None, None) => Capabilities::COMMAND,
+    }
 }

@@ -9,7 +9,7 @@ use crate::plan::{Plan, Readiness};
 pub(super) const PAUSE: Duration = Duration::from_millis(5);
 
 /// When the plan's readiness question was answered as it should be; else what was seen.
-pub(super) async fn look(plan: &Plan) -> Result<Instant, String> {
+pub(crate) async fn look(plan: &Plan) -> Result<Instant, String> {
     let (endpoint, question) = plan.readiness();
     let sample = match question {
         Readiness::Connects => probe::knock(&endpoint).await,

@@ -21,15 +21,18 @@ pub enum StopSignal {
     Usr1,
     /// SIGUSR2.
     Usr2,
+    /// SIGWINCH: what Apache httpd takes for a graceful stop.
+    Winch,
 }
 
-const NAMES: [(&str, StopSignal, Signal); 6] = [
+const NAMES: [(&str, StopSignal, Signal); 7] = [
     ("TERM", StopSignal::Term, Signal::TERM),
     ("INT", StopSignal::Int, Signal::INT),
     ("QUIT", StopSignal::Quit, Signal::QUIT),
     ("HUP", StopSignal::Hup, Signal::HUP),
     ("USR1", StopSignal::Usr1, Signal::USR1),
     ("USR2", StopSignal::Usr2, Signal::USR2),
+    ("WINCH", StopSignal::Winch, Signal::WINCH),
 ];
 
 impl StopSignal {
@@ -68,7 +71,7 @@ impl FromStr for StopSignal {
             .find(|(known, _, signal)| *known == name || signal.as_raw().to_string() == name)
             .map(|(_, signal, _)| *signal)
             .ok_or_else(|| {
-                format!("`{text}` is not a signal that asks a process to stop; expected TERM, INT, QUIT, HUP, USR1 or USR2")
+                format!("`{text}` is not a signal that asks a process to stop; expected TERM, INT, QUIT, HUP, USR1, USR2 or WINCH")
             })
     }
 }

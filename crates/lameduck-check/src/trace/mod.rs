@@ -12,7 +12,7 @@ mod timeline;
 use std::time::{Duration, Instant};
 
 use crate::books::Audit;
-use crate::ledger::{Latencies, Round, RoundClock, RoundKind, Tally};
+use crate::ledger::{Latencies, Round, RoundClock, RoundKind, Tally, Window};
 use crate::target::Exit;
 
 pub use latency::LatencyRow;
@@ -42,6 +42,10 @@ pub struct RoundTrace {
     pub exit: Exit,
     /// What got the signal, where the command itself had gone into the background.
     pub followed: Option<String>,
+    /// What a trigger wrote, the end of it, in an episode.
+    pub trigger_output: Option<String>,
+    /// Before, during and after the trigger, in an episode.
+    pub windows: Vec<Window>,
     /// Its requests, counted by their end.
     pub tally: Tally,
     /// Whether a client lost something in it that counts.
@@ -80,6 +84,8 @@ impl RoundTrace {
                 .tree
                 .as_ref()
                 .and_then(|tree| Some(tree.followed.as_ref()?.command.clone())),
+            trigger_output: round.episode.as_ref().map(|it| it.output.clone()),
+            windows: round.windows(),
             tally: Tally::of(&round.exchanges),
             is_lossy,
             shortages: round.shortages.clone(),
@@ -150,6 +156,13 @@ impl RunTrace {
         self.rounds.iter().filter(move |round| round.kind == kind)
     }
 
+    /// The rounds in which clients are at work while something stops: those under load, and episodes.
+    pub fn shutdowns(&self) -> impl Iterator<Item = &RoundTrace> {
+        let kinds = [RoundKind::Load, RoundKind::Episode];
+        let is_one = move |round: &&RoundTrace| kinds.contains(&round.kind);
+        self.rounds.iter().filter(is_one)
+    }
+
     /// The rounds under load: those that most promises are read from.
     pub fn load_rounds(&self) -> impl Iterator<Item = &RoundTrace> {
         self.of(RoundKind::Load)
@@ -157,7 +170,7 @@ impl RunTrace {
 
     /// The round trips that the loads had, in order.
     pub fn rtts(&self) -> Vec<Duration> {
-        let mut rtts: Vec<Duration> = self.load_rounds().map(|round| round.rtt).collect();
+        let mut rtts: Vec<Duration> = self.shutdowns().map(|round| round.rtt).collect();
         rtts.dedup();
         rtts
     }
@@ -165,7 +178,7 @@ impl RunTrace {
     /// The requests of the rounds under load, counted by their end.
     pub fn tally(&self) -> Tally {
         let mut tally = Tally::default();
-        self.load_rounds().for_each(|round| tally += round.tally);
+        self.shutdowns().for_each(|round| tally += round.tally);
         tally
     }
 

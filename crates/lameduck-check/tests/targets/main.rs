@@ -1,6 +1,8 @@
 //! Targets as they come: behind a wrapper, in the background, with their own way to say that they are ready; and what is
 //! left of them when the prover is no more.
 
+mod episodes;
+
 use std::io::{BufRead, BufReader, Read};
 use std::net::TcpListener;
 use std::process::{Command, Stdio};
