@@ -58,7 +58,7 @@ pub struct RequestColumns {
     pub began_ms: Vec<f64>,
     /// How long it took.
     pub took_ms: Vec<f64>,
-    /// How it ended: the place of the ending in [`ENDINGS`].
+    /// How it ended: a number for each ending, as the page has them.
     pub ending: Vec<usize>,
     /// 1 where the connection had carried a request before.
     pub reused: Vec<u8>,
