@@ -6,6 +6,7 @@
 mod certificate;
 mod client;
 mod clients;
+mod engine;
 mod exit;
 mod flood;
 mod honest;
@@ -74,6 +75,14 @@ enum Command {
     HonestRound(honest::RoundOptions),
     /// Stop a service in one odd surrounding after the other: full pipes, limits, signals, namespaces
     Surroundings(surroundings::Options),
+    /// What the prover's load costs beside `wrk`: requests a second, processor time a request
+    Engine(engine::Options),
+    /// Be the prover whose load is measured
+    #[command(hide = true)]
+    EngineProver(engine::prover::Options),
+    /// Be a server that does nothing
+    #[command(hide = true)]
+    IdleServer(engine::idle_server::Options),
     /// Be the service that is put into odd surroundings
     #[command(hide = true)]
     Surrounded(surroundings::service::Options),
@@ -132,6 +141,9 @@ impl Command {
             Command::Honest(options) => honest::run(&options),
             Command::HonestRound(options) => honest::round(&options),
             Command::Surroundings(options) => surroundings::run(&options),
+            Command::Engine(options) => engine::run(&options),
+            Command::EngineProver(options) => engine::prover::run(&options),
+            Command::IdleServer(options) => engine::idle_server::run(&options),
             Command::Surrounded(options) => surroundings::service::run(&options),
             Command::Without(options) => surroundings::without::run(&options),
             Command::Serve(options) => serve::run(&options),

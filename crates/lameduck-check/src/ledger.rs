@@ -14,6 +14,7 @@ pub(crate) mod specimen;
 mod tally;
 mod terms;
 
+use std::borrow::Cow;
 use std::fmt;
 use std::time::{Duration, Instant};
 
@@ -32,7 +33,7 @@ pub use event_stream::EventStream;
 pub use grpc::{GrpcStatus, Health, HealthSample};
 pub use lane::Lane;
 pub(crate) use latency::Latencies;
-pub use socket::{Close, Socket, Stall};
+pub use socket::{ServerClose, Socket, Stall};
 pub use tally::Tally;
 pub use terms::Terms;
 
@@ -115,8 +116,9 @@ pub struct Exchange {
     pub ending: Ending,
     /// The response's status, when there was a response.
     pub status: Option<u16>,
-    /// What the client saw, in words.
-    pub what: String,
+    /// What the client saw, in words; `None` for a whole response, whose words are made of its status and length. Most
+    /// requests end well, and nobody ever reads of those.
+    pub(crate) words: Option<Box<str>>,
     /// The response's body, when the template asks to keep it and the response was whole.
     pub body: Option<Bytes>,
     /// The body of a whole response.
@@ -124,9 +126,9 @@ pub struct Exchange {
     /// An upload: a response came before all of the request's body was sent.
     pub answered_early: bool,
     /// What came of an event stream.
-    pub events: Option<EventStream>,
+    pub events: Option<Box<EventStream>>,
     /// The status that a gRPC call ended with.
-    pub grpc: Option<GrpcStatus>,
+    pub grpc: Option<Box<GrpcStatus>>,
 }
 
 /// How long a body was, and how its end was known.
@@ -149,6 +151,20 @@ impl Exchange {
             self.request.method(),
             self.request.path()
         )
+    }
+
+    /// What the client saw, in words.
+    pub fn what(&self) -> Cow<'_, str> {
+        if let Some(words) = &self.words {
+            return Cow::Borrowed(words);
+        }
+        let status = self.status.unwrap_or_default();
+        let bytes = self.body_seen.map_or(0, |seen| seen.bytes);
+        let close = match self.ending {
+            Ending::OkClose => ", Connection: close",
+            _ => "",
+        };
+        Cow::Owned(format!("status {status}, {bytes} bytes{close}"))
     }
 
     /// From when it should have begun to its end.
@@ -305,8 +321,9 @@ impl Round {
             .collect();
         for (index, how) in changes {
             let exchange = &mut self.exchanges[index];
+            let words = format!("{}; {how}", exchange.what());
+            exchange.words = Some(words.into());
             exchange.ending = Ending::Changed;
-            exchange.what = format!("{}; {how}", exchange.what);
         }
     }
 
@@ -340,7 +357,7 @@ impl Round {
             Some(written) => format!(", sent at {:+.1} ms", self.at_ms(written)),
             None => String::new(),
         };
-        let what = format!("{}{sent}", exchange.what);
+        let what = format!("{}{sent}", exchange.what());
         Evidence {
             lane: Some(exchange.lane.to_string()),
             connection: Some(match exchange.reused {

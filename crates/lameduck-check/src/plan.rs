@@ -190,6 +190,10 @@ pub enum Arrivals {
 pub struct Clients {
     /// Keep-alive clients (default 40).
     pub keep_alive: u32,
+    /// The longest pause between two requests of a keep-alive or pooled client (default: 50 ms for four of five
+    /// keep-alive clients, 250 ms for the fifth, 200 ms for those that share pools). Zero: each request follows the answer
+    /// to the one before.
+    pub think: Option<Duration>,
     /// Clients that share pools (default 20): one half a pool that gives away the connection that came back last,
     /// the other one that gives away the one that has been spare for longest.
     pub pooled: u32,
@@ -225,6 +229,7 @@ impl Default for Clients {
     fn default() -> Self {
         Self {
             keep_alive: 40,
+            think: None,
             pooled: 20,
             per_request: 10,
             arrivals: Arrivals::ConstantRate,
@@ -244,7 +249,7 @@ impl Default for Clients {
 
 /// What answer makes a target ready.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Readiness {
+pub(crate) enum ReadyAnswer {
     Status200,
     Below500,
     /// Any connection.
@@ -299,17 +304,17 @@ impl Plan {
 
     /// What is asked to learn whether the target is ready: the readiness probe, else the first quick request, else
     /// the URL itself; for gRPC alone a connection is enough.
-    pub(crate) fn readiness(&self) -> (Endpoint, Readiness) {
+    pub(crate) fn readiness(&self) -> (Endpoint, ReadyAnswer) {
         if let Some(ready) = &self.ready {
-            return (ready.clone(), Readiness::Status200);
+            return (ready.clone(), ReadyAnswer::Status200);
         }
         // What speaks nothing but gRPC has no answer to a GET.
         if self.get.is_empty() && self.has_grpc() {
-            return (self.url.clone(), Readiness::Connects);
+            return (self.url.clone(), ReadyAnswer::Connects);
         }
         let quick = self.get.iter().find(|request| request.method() == "GET");
         let path = quick.map_or(self.url.path.as_str(), RequestTemplate::path);
-        (self.at(path), Readiness::Below500)
+        (self.at(path), ReadyAnswer::Below500)
     }
 
     /// What is tested, for people.

@@ -1,7 +1,7 @@
 //! What a client asks, again and again.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use bytes::{BufMut, Bytes, BytesMut};
 
@@ -39,6 +39,19 @@ struct Parts {
     headers: Headers,
     body: Bytes,
     keep_response: bool,
+    written: Written,
+}
+
+/// The request as HTTP/1.1 writes it, with the origin that it was first written for. Whoever asks thousands of times
+/// writes the same thousands of times.
+#[derive(Default)]
+struct Written(OnceLock<(Endpoint, Bytes)>);
+
+impl Clone for Written {
+    /// A copy is about to be changed.
+    fn clone(&self) -> Self {
+        Self::default()
+    }
 }
 
 impl RequestTemplate {
@@ -61,6 +74,7 @@ impl RequestTemplate {
             headers: Headers::default(),
             body: body.into(),
             keep_response: false,
+            written: Written::default(),
         }))
     }
 
@@ -78,21 +92,28 @@ impl RequestTemplate {
     /// Adds a header. `Host` and `Content-Length` are written by the client itself.
     #[must_use]
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        Arc::make_mut(&mut self.0).headers.push(name, value);
+        self.changed().headers.push(name, value);
         self
     }
 
     /// Whether the ledger keeps the bodies of whole responses (default: no).
     #[must_use]
     pub fn keep_response(mut self, keep: bool) -> Self {
-        Arc::make_mut(&mut self.0).keep_response = keep;
+        self.changed().keep_response = keep;
         self
+    }
+
+    /// Its parts, to be changed: it will be written anew.
+    fn changed(&mut self) -> &mut Parts {
+        let parts = Arc::make_mut(&mut self.0);
+        parts.written = Written::default();
+        parts
     }
 
     /// The same request with an id of its own: in place of `{id}` in its body, and as its `Idempotency-Key`.
     pub(crate) fn with_id(&self, id: &str) -> Self {
         let mut request = self.clone().header(ID, id).keep_response(true);
-        let parts = Arc::make_mut(&mut request.0);
+        let parts = request.changed();
         if let Ok(text) = std::str::from_utf8(&parts.body)
             && text.contains(PLACE)
         {
@@ -150,6 +171,20 @@ impl RequestTemplate {
             .chain(set.map(|(name, value)| (name.as_str(), value.as_str())))
     }
 
+    /// Head and body as HTTP/1.1 writes them.
+    pub(crate) fn written(&self, origin: &Endpoint) -> Bytes {
+        let write = || {
+            let mut bytes = self.head(origin).to_vec();
+            bytes.extend_from_slice(self.body());
+            (origin.clone(), bytes.into())
+        };
+        let (of, bytes) = self.0.written.0.get_or_init(write);
+        match of == origin {
+            true => bytes.clone(),
+            false => write().1,
+        }
+    }
+
     /// The head as HTTP/1.1 writes it.
     pub(crate) fn head(&self, origin: &Endpoint) -> Bytes {
         let parts = &*self.0;
@@ -204,6 +239,22 @@ mod tests {
             head(&request, &origin()),
             "POST /orders HTTP/1.1\r\nhost: 127.0.0.1:1\r\ncontent-length: 2\r\nUser-Agent: test\r\nx-id: 7\r\n\r\n"
         );
+    }
+
+    #[test]
+    fn what_is_written_is_that_of_the_request_as_it_is_now() {
+        let order = RequestTemplate::post("/orders", "{id}");
+        let written = |it: &RequestTemplate, authority: &str| {
+            let mut origin = origin();
+            origin.authority = authority.to_owned();
+            String::from_utf8(it.written(&origin).to_vec()).unwrap()
+        };
+        assert!(
+            written(&order, "a:1").ends_with("content-length: 4\r\nUser-Agent: test\r\n\r\n{id}")
+        );
+        assert!(written(&order, "b:1").contains("host: b:1"));
+        assert!(written(&order.with_id("7"), "a:1").ends_with("idempotency-key: 7\r\n\r\n7"));
+        assert!(written(&order.header("x-y", "z"), "a:1").contains("x-y: z"));
     }
 
     #[test]

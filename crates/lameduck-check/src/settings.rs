@@ -173,7 +173,7 @@ impl Settings {
         load::is_something(&plan)?;
         self.probes.plan(&mut plan, &served, trust.as_ref())?;
         self.shutdown.plan(&mut plan)?;
-        self.counts.plan(&mut plan);
+        self.counts.plan(&mut plan)?;
         Ok(plan)
     }
 }

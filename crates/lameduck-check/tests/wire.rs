@@ -4,7 +4,7 @@ use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use lameduck_check::wire::{Look, Wire, WireStream};
+use lameduck_check::wire::{LineState, Wire, WireStream};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -31,11 +31,11 @@ fn reset_on_close(stream: &TcpStream) {
 }
 
 /// Looks until something has arrived.
-async fn seen(client: &mut WireStream) -> Look {
+async fn seen(client: &mut WireStream) -> LineState {
     let begun = Instant::now();
     loop {
         match client.look() {
-            Look::Open => assert!(begun.elapsed() < DEADLINE, "nothing arrived"),
+            LineState::Open => assert!(begun.elapsed() < DEADLINE, "nothing arrived"),
             look => return look,
         }
         tokio::time::sleep(Duration::from_millis(1)).await;
@@ -167,8 +167,8 @@ async fn the_servers_fin_is_invisible_until_it_has_travelled() {
     let (mut client, server) = pair(RTT).await;
     let begun = Instant::now();
     drop(server);
-    assert_eq!(client.look(), Look::Open);
-    assert_eq!(seen(&mut client).await, Look::Fin);
+    assert_eq!(client.look(), LineState::Open);
+    assert_eq!(seen(&mut client).await, LineState::Fin);
     assert!(begun.elapsed() >= RTT / 2, "{:?}", begun.elapsed());
     assert_eq!(client.read(&mut [0u8; 1]).await.unwrap(), 0);
 }
@@ -177,7 +177,7 @@ async fn the_servers_fin_is_invisible_until_it_has_travelled() {
 async fn a_request_that_crosses_the_servers_fin_is_written_whole_and_meets_the_end() {
     let (mut client, server) = pair(RTT).await;
     drop(server);
-    assert_eq!(client.look(), Look::Open);
+    assert_eq!(client.look(), LineState::Open);
     client.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
     assert_eq!(client.read(&mut [0u8; 1]).await.unwrap(), 0);
 }
@@ -191,7 +191,7 @@ async fn the_servers_reset_arrives_as_a_reset_after_its_way() {
     let error = client.read(&mut [0u8; 1]).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::ConnectionReset);
     assert!(begun.elapsed() >= RTT / 2, "{:?}", begun.elapsed());
-    assert_eq!(client.look(), Look::Reset);
+    assert_eq!(client.look(), LineState::Reset);
 }
 
 #[tokio::test]
@@ -228,10 +228,10 @@ async fn the_clients_drop_arrives_as_a_fin_after_its_way() {
 #[tokio::test]
 async fn without_a_round_trip_the_kernel_is_asked_what_has_arrived() {
     let (mut client, mut server) = pair(Duration::ZERO).await;
-    assert_eq!(client.look(), Look::Open);
+    assert_eq!(client.look(), LineState::Open);
     server.write_all(b"x").await.unwrap();
-    assert_eq!(seen(&mut client).await, Look::Data);
+    assert_eq!(seen(&mut client).await, LineState::Data);
     assert_eq!(client.read(&mut [0u8; 1]).await.unwrap(), 1);
     drop(server);
-    assert_eq!(seen(&mut client).await, Look::Fin);
+    assert_eq!(seen(&mut client).await, LineState::Fin);
 }

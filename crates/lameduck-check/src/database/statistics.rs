@@ -11,7 +11,7 @@ const COUNTS_AT_ONCE: u32 = 150_000;
 
 /// One session, as one look at `pg_stat_activity` shows it.
 #[derive(Clone, Debug)]
-pub(super) struct Seen {
+pub(super) struct SessionSeen {
     pub(super) key: Key,
     pub(super) application: String,
     pub(super) state: String,
@@ -26,7 +26,7 @@ pub(super) struct Key {
 }
 
 /// Every client's session in this database but our own.
-pub(super) async fn sessions(client: &Client) -> Result<(Instant, Vec<Seen>), Error> {
+pub(super) async fn sessions(client: &Client) -> Result<(Instant, Vec<SessionSeen>), Error> {
     const QUERY: &str = "select pid, backend_start, application_name, state, \
          left(regexp_replace(query, '\\s+', ' ', 'g'), 100) as query \
          from pg_stat_activity where datname = current_database() \
@@ -35,7 +35,7 @@ pub(super) async fn sessions(client: &Client) -> Result<(Instant, Vec<Seen>), Er
     let rows = rows(client, QUERY).await?;
     let text = |row: &SimpleQueryRow, column: &str| row.get(column).unwrap_or_default().to_owned();
     let seen = rows.iter().filter_map(|row| {
-        Some(Seen {
+        Some(SessionSeen {
             key: Key {
                 pid: row.get("pid")?.parse().ok()?,
                 began: text(row, "backend_start"),

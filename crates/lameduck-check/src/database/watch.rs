@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 use tokio_postgres::{Client, Config, NoTls};
 
 use super::server_log::ServerLog;
-use super::statistics::{self, Key, Seen};
+use super::statistics::{self, Key, SessionSeen};
 use super::{BadEnds, DatabaseError, Session, Sessions, in_words};
 use crate::plan::Plan;
 
@@ -79,7 +79,7 @@ impl Watch {
         UnderWatch { tell_end, task }
     }
 
-    async fn follow(mut self, end: watch::Receiver<Option<End>>) -> Sessions {
+    async fn follow(mut self, end: watch::Receiver<Option<RoundEnd>>) -> Sessions {
         let sessions = self.record(end).await;
         // Who asks others for a goodbye says one.
         drop(self.client);
@@ -88,7 +88,7 @@ impl Watch {
         sessions
     }
 
-    async fn record(&mut self, mut end: watch::Receiver<Option<End>>) -> Sessions {
+    async fn record(&mut self, mut end: watch::Receiver<Option<RoundEnd>>) -> Sessions {
         let trouble = |error: tokio_postgres::Error| Sessions {
             trouble: Some(format!(
                 "the database could not be watched: {}",
@@ -159,7 +159,7 @@ impl Watch {
             }
         }
         drop(there);
-        for Seen {
+        for SessionSeen {
             key,
             application,
             state,
@@ -198,21 +198,21 @@ impl Watch {
 
 /// The moments of a round that count.
 #[derive(Clone, Copy, Debug)]
-struct End {
+struct RoundEnd {
     signal: Instant,
     exit: Instant,
 }
 
 /// A watch under way. Dropping it ends it.
 pub(crate) struct UnderWatch {
-    tell_end: watch::Sender<Option<End>>,
+    tell_end: watch::Sender<Option<RoundEnd>>,
     task: JoinSet<Sessions>,
 }
 
 impl UnderWatch {
     /// The target has ended. Waits until its sessions have too, two seconds at most.
     pub(crate) async fn finish(mut self, signal: Instant, exit: Instant) -> Sessions {
-        self.tell_end.send_replace(Some(End { signal, exit }));
+        self.tell_end.send_replace(Some(RoundEnd { signal, exit }));
         match self.task.join_next().await {
             Some(Ok(sessions)) => sessions,
             _ => Sessions {

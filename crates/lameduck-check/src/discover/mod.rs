@@ -70,7 +70,7 @@ pub async fn discover(origin: &Endpoint) -> Result<Discovery, String> {
     found.speaks_h2 = speaks_h2(&stage).await;
     let speaks_http1 = seen.ending.is_answered();
     if !speaks_http1 && !found.speaks_h2 {
-        return Err(format!("{} gave no answer: {}", origin.url(), seen.what));
+        return Err(format!("{} gave no answer: {}", origin.url(), seen.what()));
     }
     if found.speaks_h2 {
         found.grpc = reflection::methods(&stage).await;
@@ -122,7 +122,7 @@ async fn ask_each(stage: &Stage, routes: openapi::ListedRoutes, found: &mut Disc
         let asked = Instant::now();
         let seen = get(stage, &path).await;
         match asked.elapsed() {
-            _ if !is_success(&seen) => found.others.push(other(&path, seen.what)),
+            _ if !is_success(&seen) => found.others.push(other(&path, seen.what().into_owned())),
             took if took >= SLOW => found.slow.push(path),
             _ => found.quick.push(path),
         }

@@ -14,7 +14,7 @@ pub struct Socket {
     /// When the connection had ended.
     pub ended: Instant,
     /// The server's Close frame, if one came.
-    pub close: Option<Close>,
+    pub close: Option<ServerClose>,
     /// How the connection ended; [`Parting::Client`] when the prover stopped waiting for that.
     pub parting: Parting,
     /// What of a message was missing at the end, in words.
@@ -29,7 +29,7 @@ pub struct Socket {
 
 /// A Close frame of the server.
 #[derive(Clone, Debug)]
-pub struct Close {
+pub struct ServerClose {
     /// When it came.
     pub at: Instant,
     /// Its code; `None` when it had none.

@@ -3,7 +3,8 @@
 use std::time::{Duration, Instant};
 
 use super::{
-    Close, Connection, Ending, Exchange, Lane, Parting, Round, RoundKind, Sample, Socket, Terms,
+    Connection, Ending, Exchange, Lane, Parting, Round, RoundKind, Sample, ServerClose, Socket,
+    Terms,
 };
 use crate::request::RequestTemplate;
 use crate::target::{Capabilities, Exit, StopSignal};
@@ -122,7 +123,7 @@ impl Round {
             } else {
                 200
             }),
-            what: format!("{ending:?}"),
+            words: Some(format!("{ending:?}").into()),
             body: None,
             body_seen: None,
             answered_early: false,
@@ -150,7 +151,7 @@ impl Round {
             client: self.sockets.len() as u32 + 1,
             opened: self.moment(-1000.0),
             ended: self.moment(close_ms + 30.0),
-            close: Some(Close {
+            close: Some(ServerClose {
                 at: self.moment(close_ms),
                 code: Some(code),
                 reason: "going".to_owned(),

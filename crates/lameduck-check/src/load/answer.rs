@@ -1,5 +1,7 @@
 //! What comes of a request, whatever the protocol.
 
+use std::time::Instant;
+
 use bytes::Bytes;
 
 /// A whole response.
@@ -8,6 +10,8 @@ pub(crate) struct Answer {
     pub(crate) status: u16,
     /// It was the last one on its connection.
     pub(crate) close: bool,
+    /// When it was whole.
+    pub(crate) ended: Instant,
     /// Length of the body.
     pub(crate) bytes: u64,
     /// The end of the connection was the end of the body.

@@ -27,8 +27,8 @@ pub(crate) struct Attempt {
     /// A response came before all of the request was sent.
     pub(crate) answered_early: bool,
     /// Where the bytes of an event stream go.
-    pub(crate) events: Option<EventStream>,
-    grpc: Option<GrpcStatus>,
+    pub(crate) events: Option<Box<EventStream>>,
+    grpc: Option<Box<GrpcStatus>>,
     recorded: bool,
 }
 
@@ -63,9 +63,9 @@ impl Attempt {
         match why {
             Unconnected::Refused { what, at } => {
                 self.turned_away = Some(at);
-                self.end(Ending::Refused, None, what, None);
+                self.end(Ending::Refused, None, Some(what), None);
             }
-            Unconnected::Unanswered(what) => self.end(Ending::Unanswered, None, what, None),
+            Unconnected::Unanswered(what) => self.end(Ending::Unanswered, None, Some(what), None),
             Unconnected::GivenUp => self.forget(),
             Unconnected::Cut { established, fault } => {
                 self.written = Some(established);
@@ -77,7 +77,7 @@ impl Attempt {
 
     /// The server said that it had not processed it.
     pub(crate) fn unprocessed(self, what: String) {
-        self.end(Ending::Unprocessed, None, what, None);
+        self.end(Ending::Unprocessed, None, Some(what), None);
     }
 
     /// Over with a response, or with what came instead of one.
@@ -89,12 +89,11 @@ impl Attempt {
                     _ if answer.close => Ending::OkClose,
                     _ => Ending::Ok,
                 };
-                let close = if answer.close {
-                    ", Connection: close"
-                } else {
-                    ""
-                };
-                let what = format!("status {}, {} bytes{close}", answer.status, answer.bytes);
+                // The other endings say themselves whether it was the last one.
+                let what = (ending == Ending::Status5xx && answer.close).then(|| {
+                    let (status, bytes) = (answer.status, answer.bytes);
+                    format!("status {status}, {bytes} bytes, Connection: close")
+                });
                 self.end(ending, Some(answer), what, None);
             }
             Err(fault) => self.fault(fault),
@@ -114,8 +113,8 @@ impl Attempt {
             _ => Ending::Ok,
         };
         let what = format!("{status}{cut}");
-        self.grpc = Some(status);
-        self.end(ending, None, what, Some(200));
+        self.grpc = Some(Box::new(status));
+        self.end(ending, None, Some(what), Some(200));
     }
 
     fn fault(self, fault: Fault) {
@@ -124,13 +123,16 @@ impl Attempt {
             (false, FaultKind::Reset) => Ending::ResetBeforeResponse,
             (false, FaultKind::Eof | FaultKind::Torn) => Ending::EofBeforeResponse,
         };
-        self.end(ending, None, fault.what, fault.status);
+        self.end(ending, None, Some(fault.what), fault.status);
     }
 
-    /// The head of the response has come.
-    pub(crate) fn head_came(&mut self) {
-        self.answered = Some(Instant::now());
-        self.notebook.begun(self.client.lane);
+    /// The head of the response has come: now.
+    pub(crate) fn head_came(&mut self) -> Instant {
+        // Of what stays open it is all that is known for long; of the others soon enough more.
+        if self.events.is_some() {
+            self.notebook.begun(self.client.lane);
+        }
+        *self.answered.insert(Instant::now())
     }
 
     /// Not wholly written, so neither lost nor answered: the client tries again elsewhere.
@@ -138,24 +140,32 @@ impl Attempt {
         self.recorded = true;
     }
 
-    fn end(mut self, ending: Ending, answer: Option<Answer>, what: String, status: Option<u16>) {
+    fn end(
+        mut self,
+        ending: Ending,
+        answer: Option<Answer>,
+        what: Option<String>,
+        status: Option<u16>,
+    ) {
         self.recorded = true;
         let seen = answer.as_ref().map(|answer| BodySeen {
             bytes: answer.bytes,
             to_eof: answer.to_eof,
         });
-        let body = answer.as_ref().and_then(|answer| answer.body.clone());
-        let status = answer.map(|answer| answer.status).or(status);
-        self.write(ending, status, what, body, seen);
+        let status = answer.as_ref().map(|answer| answer.status).or(status);
+        let ended = answer.as_ref().map_or_else(Instant::now, |it| it.ended);
+        let body = answer.and_then(|answer| answer.body);
+        self.write(ending, status, what, body, seen, ended);
     }
 
     fn write(
-        &self,
+        &mut self,
         ending: Ending,
         status: Option<u16>,
-        what: String,
+        what: Option<String>,
         body: Option<Bytes>,
         body_seen: Option<BodySeen>,
+        ended: Instant,
     ) {
         self.notebook.record(Exchange {
             lane: self.client.lane,
@@ -168,15 +178,15 @@ impl Attempt {
             turned_away: self.turned_away,
             written: self.written,
             answered: self.answered,
-            ended: Instant::now(),
+            ended,
             ending,
             status,
-            what,
+            words: what.map(String::into_boxed_str),
             body,
             body_seen,
             answered_early: self.answered_early,
-            events: self.events.clone(),
-            grpc: self.grpc.clone(),
+            events: self.events.take(),
+            grpc: self.grpc.take(),
         });
     }
 }
@@ -188,7 +198,8 @@ impl Drop for Attempt {
                 Some(_) => "the response began and had not ended when the prover stopped waiting",
                 None => "no response when the prover stopped waiting",
             };
-            self.write(Ending::Timeout, None, what.to_owned(), None, None);
+            let what = Some(what.to_owned());
+            self.write(Ending::Timeout, None, what, None, None, Instant::now());
         }
     }
 }

@@ -9,7 +9,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::notebook::{Client, Notebook};
 use crate::ledger::{Connection, Parting};
-use crate::wire::{Channel, Look};
+use crate::wire::{Channel, LineState};
 
 /// An established connection. On drop it is entered into the ledger, with the end that the client saw first.
 pub(crate) struct Link {
@@ -34,24 +34,24 @@ impl Link {
     /// Whether it may carry another request, as far as a client can know: neither FIN nor RST has arrived, nor
     /// any byte that nobody asked for.
     pub(crate) fn is_open(&mut self) -> bool {
-        self.look() == Look::Open && self.end.is_none()
+        self.look() == LineState::Open && self.end.is_none()
     }
 
     /// Looks, and notes the end if it has come: the kernel tells of a reset only once.
-    fn look(&mut self) -> Look {
+    fn look(&mut self) -> LineState {
         let look = self.stream.look();
         match look {
-            Look::Open | Look::Data => {}
-            Look::Fin => self.ended(Parting::Fin),
-            Look::Torn => self.ended(Parting::Torn),
-            Look::Reset => self.ended(Parting::Reset),
+            LineState::Open | LineState::Data => {}
+            LineState::Fin => self.ended(Parting::Fin),
+            LineState::Torn => self.ended(Parting::Torn),
+            LineState::Reset => self.ended(Parting::Reset),
         }
         look
     }
 
     /// Whether bytes have arrived that nobody has read.
     pub(super) fn has_data(&mut self) -> bool {
-        self.look() == Look::Data
+        self.look() == LineState::Data
     }
 
     /// How it ended, as far as the client has seen.
@@ -183,7 +183,10 @@ mod tests {
                 drop(server);
                 let limit = Instant::now() + Duration::from_secs(5);
                 // Over the loopback it is there at once, and a look would take it away.
-                while !rtt.is_zero() && link.stream.look() == Look::Open && Instant::now() < limit {
+                while !rtt.is_zero()
+                    && link.stream.look() == LineState::Open
+                    && Instant::now() < limit
+                {
                     tokio::time::sleep(Duration::from_millis(1)).await;
                 }
                 drop(link);

@@ -30,12 +30,12 @@ const PREFIX: usize = 5;
 
 /// What is called on each connection.
 #[derive(Clone)]
-pub(crate) struct Script {
+pub(crate) struct GrpcScript {
     pub(crate) unary: Vec<RequestTemplate>,
     pub(crate) streams: Vec<RequestTemplate>,
 }
 
-pub(crate) async fn run(stage: Stage, client: Client, script: Script) {
+pub(crate) async fn run(stage: Stage, client: Client, script: GrpcScript) {
     let mut random = stage.random(client);
     // Without a quick call there is nothing to warm up with.
     let made = match script.unary.is_empty() {
@@ -142,7 +142,7 @@ async fn call(
         return false;
     };
     attempt.written = Some(Instant::now());
-    let reply = match read(response, || attempt.head_came()).await {
+    let reply = match read(response, || _ = attempt.head_came()).await {
         Ok(reply) => reply,
         Err(error) => return h2::failed(attempt, &error),
     };
@@ -158,6 +158,7 @@ async fn call(
         None if reply.http != 200 => attempt.finish(Ok(Answer {
             status: reply.http,
             close: false,
+            ended: Instant::now(),
             bytes: 0,
             to_eof: false,
             body: None,

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Request, Response};
 use tokio::net::{TcpListener, TcpStream};
 
-use super::grpc::{self, Script};
+use super::grpc::{self, GrpcScript};
 use super::grpc_health;
 use super::notebook::Client;
 use super::stage::Stage;
@@ -37,11 +37,11 @@ async fn calls(lane: Lane, treat: impl Fn(Call)) -> Vec<Exchange> {
     let (listener, stage) = stage().await;
     let methods = vec![RequestTemplate::grpc("shop.v1.Shop/GetOrder", b"\x0a\x015")];
     let script = match lane {
-        Lane::GrpcStream => Script {
+        Lane::GrpcStream => GrpcScript {
             unary: Vec::new(),
             streams: methods,
         },
-        _ => Script {
+        _ => GrpcScript {
             unary: methods,
             streams: Vec::new(),
         },
@@ -96,7 +96,7 @@ async fn a_call_ends_with_the_status_in_its_trailers() {
         })
         .await
         {
-            assert_eq!(call.ending, ending, "{}", call.what);
+            assert_eq!(call.ending, ending, "{}", call.what());
             let status = call.grpc.unwrap();
             assert_eq!(
                 (status.code.to_string().as_str(), status.messages),
@@ -117,9 +117,10 @@ async fn a_reply_of_nothing_but_a_status_is_one() {
     for call in calls.await {
         assert_eq!(call.ending, Ending::Status5xx);
         assert!(
-            call.what.contains("grpc-status 14 (UNAVAILABLE): as it is"),
+            call.what()
+                .contains("grpc-status 14 (UNAVAILABLE): as it is"),
             "{}",
-            call.what
+            call.what()
         );
     }
 }
@@ -133,17 +134,18 @@ async fn a_call_without_a_status_or_with_half_a_message_is_truncated() {
     for call in without.await {
         assert_eq!(call.ending, Ending::Truncated);
         assert!(
-            call.what.contains("without a grpc-status after 1 messages"),
+            call.what()
+                .contains("without a grpc-status after 1 messages"),
             "{}",
-            call.what
+            call.what()
         );
     }
     for call in calls(Lane::Grpc, |(_, respond)| answer(respond, 6, "0")).await {
         assert_eq!(call.ending, Ending::Truncated);
         assert!(
-            call.what.contains("in the middle of a message"),
+            call.what().contains("in the middle of a message"),
             "{}",
-            call.what
+            call.what()
         );
     }
 }

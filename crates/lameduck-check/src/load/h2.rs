@@ -29,7 +29,7 @@ const WINDOW: u32 = 1 << 20;
 
 /// What one connection's clients ask.
 #[derive(Clone)]
-pub(crate) struct Script {
+pub(crate) struct H2Script {
     pub(crate) quick: Vec<RequestTemplate>,
     /// Asked once on each connection, to be in flight at the signal.
     pub(crate) slow: Vec<RequestTemplate>,
@@ -37,7 +37,7 @@ pub(crate) struct Script {
     pub(crate) slow_at: tokio::sync::watch::Receiver<Option<Instant>>,
 }
 
-pub(crate) async fn run(stage: Stage, client: Client, script: Script) {
+pub(crate) async fn run(stage: Stage, client: Client, script: H2Script) {
     let mut random = stage.random(client);
     // Without a quick request there is nothing to warm up with.
     let made = match script.quick.is_empty() {
@@ -106,7 +106,7 @@ where
 struct Worker {
     stage: Stage,
     client: Client,
-    script: Script,
+    script: H2Script,
     numbers: Arc<AtomicU32>,
     made: Arc<AtomicU32>,
     slow_left: Arc<AtomicU32>,
@@ -268,6 +268,7 @@ async fn read(
     Ok(Answer {
         status: head.status.as_u16(),
         close: false,
+        ended: Instant::now(),
         bytes,
         to_eof: false,
         body: kept.map(BytesMut::freeze),

@@ -70,7 +70,7 @@ async fn what_was_begun_is_answered_once_it_is_whole() {
 #[tokio::test]
 async fn a_client_that_sees_the_end_before_its_head_is_whole_has_lost_nothing() {
     let exchange = half_a_head(|stream, _| async move { drop(stream) }).await;
-    assert_eq!(exchange.ending, Ending::Unprocessed, "{}", exchange.what);
+    assert_eq!(exchange.ending, Ending::Unprocessed, "{}", exchange.what());
 }
 
 #[tokio::test]

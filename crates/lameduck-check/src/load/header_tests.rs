@@ -76,7 +76,8 @@ fn client(lane: Lane) -> Client {
 #[tokio::test]
 async fn over_http1_each_client_sends_it() {
     let get = || RequestTemplate::get("/");
-    let quick = head_of(|stage| keep_alive::run(stage, client(Lane::KeepAlive), vec![get()])).await;
+    let quick =
+        head_of(|stage| keep_alive::run(stage, client(Lane::KeepAlive), vec![get()], None)).await;
     let events = head_of(|stage| sse::run(stage, client(Lane::Events), get())).await;
     let socket =
         head_of(|stage| websocket::run(stage, client(Lane::WebSocket), "/".to_owned())).await;
@@ -123,7 +124,7 @@ async fn over_http2_each_client_sends_it() {
             match lane {
                 Lane::H2 => {
                     let (_, slow_at) = tokio::sync::watch::channel(None);
-                    let script = h2::Script {
+                    let script = h2::H2Script {
                         quick: vec![RequestTemplate::get("/")],
                         slow: Vec::new(),
                         slow_at,
@@ -131,7 +132,7 @@ async fn over_http2_each_client_sends_it() {
                     h2::run(stage, client, script).await;
                 }
                 _ => {
-                    let script = grpc::Script {
+                    let script = grpc::GrpcScript {
                         unary: vec![RequestTemplate::grpc("a.B/C", b"")],
                         streams: Vec::new(),
                     };

@@ -1,6 +1,7 @@
 //! The HTTP/1.1 client: strict about what a whole response is, and about what came instead of one.
 
 use std::io;
+use std::mem::MaybeUninit;
 use std::time::{Duration, Instant};
 
 use bytes::{Buf, BytesMut};
@@ -43,6 +44,8 @@ pub(crate) struct Pace {
 pub(crate) struct Http1 {
     link: Link,
     buffer: BytesMut,
+    /// Times that more was read.
+    reads: u64,
     /// Requests answered on this connection.
     pub(crate) answered: u32,
     pub(crate) pace: Option<Pace>,
@@ -53,6 +56,7 @@ impl Http1 {
         Self {
             link,
             buffer: BytesMut::new(),
+            reads: 0,
             answered: 0,
             pace: None,
         }
@@ -88,11 +92,12 @@ impl Http1 {
         method: &str,
     ) -> Result<Answer, Fault> {
         let head = self.head(method).await?;
-        attempt.head_came();
+        let answered = attempt.head_came();
+        let reads = self.reads;
         let mut body = Body {
             bytes: 0,
             kept: keep.then(BytesMut::new),
-            events: attempt.events.as_mut(),
+            events: attempt.events.as_deref_mut(),
         };
         let read = match head.framing {
             Framing::Length(length) => self.exactly(length, &mut body).await,
@@ -112,6 +117,11 @@ impl Http1 {
         Ok(Answer {
             status: head.status,
             close: head.close,
+            // With the head came all of it.
+            ended: match self.reads == reads {
+                true => answered,
+                false => Instant::now(),
+            },
             bytes: body.bytes,
             to_eof: head.framing == Framing::ToEof,
             body: body.kept.map(BytesMut::freeze),
@@ -200,6 +210,7 @@ impl Http1 {
     }
 
     async fn read_more(&mut self) -> Result<(), Fault> {
+        self.reads += 1;
         let read = match self.pace {
             Some(pace) if Instant::now() < pace.until => {
                 tokio::time::sleep(pace.pause).await;
@@ -273,9 +284,11 @@ fn malformed(what: &str) -> Fault {
 
 /// A response's head and its length; `Ok(None)` while it is not whole.
 pub(super) fn parse_head(buffer: &[u8], method: &str) -> Result<Option<(usize, Head)>, String> {
-    let mut fields = [httparse::EMPTY_HEADER; FIELDS];
-    let mut response = httparse::Response::new(&mut fields);
-    let used = match response.parse(buffer) {
+    let mut fields = [MaybeUninit::uninit(); FIELDS];
+    let mut response = httparse::Response::new(&mut []);
+    let parser = httparse::ParserConfig::default();
+    let parsed = parser.parse_response_with_uninit_headers(&mut response, buffer, &mut fields);
+    let used = match parsed {
         Ok(httparse::Status::Complete(used)) => used,
         Ok(httparse::Status::Partial) => return Ok(None),
         Err(error) => return Err(error.to_string()),
@@ -285,6 +298,14 @@ pub(super) fn parse_head(buffer: &[u8], method: &str) -> Result<Option<(usize, H
     let mut length = None;
     let mut chunked = false;
     for field in response.headers.iter() {
+        // Most fields are about something else.
+        let is_framing = ["connection", "transfer-encoding", "content-length"];
+        if !is_framing
+            .iter()
+            .any(|name| field.name.eq_ignore_ascii_case(name))
+        {
+            continue;
+        }
         let value = String::from_utf8_lossy(field.value);
         let mut tokens = value.split(',').map(str::trim);
         if field.name.eq_ignore_ascii_case("connection") {

@@ -13,14 +13,19 @@ use crate::endpoint::Endpoint;
 use crate::request::RequestTemplate;
 
 /// Every fifth client thinks this long at most, the others a fifth of it.
-const LONGEST_THOUGHT: u64 = 250;
+const LONGEST_THOUGHT: Duration = Duration::from_millis(250);
 
-pub(crate) async fn run(stage: Stage, client: Client, requests: Vec<RequestTemplate>) {
+pub(crate) async fn run(
+    stage: Stage,
+    client: Client,
+    requests: Vec<RequestTemplate>,
+    think: Option<Duration>,
+) {
     let mut random = stage.random(client);
-    let longest = if client.number.is_multiple_of(5) {
-        LONGEST_THOUGHT
-    } else {
-        LONGEST_THOUGHT / 5
+    let longest = match (think, client.number.is_multiple_of(5)) {
+        (Some(think), _) => think,
+        (None, true) => LONGEST_THOUGHT,
+        (None, false) => LONGEST_THOUGHT / 5,
     };
     let made = stage.warm_counter();
     let mut connection = None;
@@ -31,9 +36,7 @@ pub(crate) async fn run(stage: Stage, client: Client, requests: Vec<RequestTempl
         connection = once(&stage, client, number, request, connection).await;
         made.fetch_add(1, Ordering::Relaxed);
         stage
-            .sleep(Duration::from_micros(
-                random.random_range(0..=longest * 1000),
-            ))
+            .think(&mut random, longest, connection.is_some())
             .await;
     }
 }
@@ -84,9 +87,7 @@ pub(super) async fn send(
 }
 
 async fn write(connection: &mut Http1, request: &RequestTemplate, origin: &Endpoint) -> bool {
-    let mut bytes = request.head(origin).to_vec();
-    bytes.extend_from_slice(request.body());
-    connection.write(&bytes).await.is_ok()
+    connection.write(&request.written(origin)).await.is_ok()
 }
 
 async fn follow(

@@ -5,6 +5,7 @@ pub(crate) mod answer;
 pub(crate) mod attempt;
 pub(crate) mod connection;
 pub(crate) mod control;
+pub(crate) mod cores;
 pub(crate) mod download;
 pub(crate) mod frames;
 pub(crate) mod grpc;

@@ -27,3 +27,36 @@ pub(crate) async fn watch(stage: Stage) -> Vec<Stall> {
     }
     stalls
 }
+
+/// What several threads noted, as one: times that overlap are one stall.
+pub(super) fn merged(mut stalls: Vec<Stall>) -> Vec<Stall> {
+    stalls.sort_unstable_by_key(|stall| stall.from);
+    let mut merged: Vec<Stall> = Vec::new();
+    for stall in stalls {
+        match merged.last_mut() {
+            Some(last) if stall.from <= last.until => last.until = last.until.max(stall.until),
+            _ => merged.push(stall),
+        }
+    }
+    merged
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_two_threads_noted_at_once_is_one_stall() {
+        let zero = Instant::now();
+        let at = |ms| zero + Duration::from_millis(ms);
+        let stall = |(from, until)| Stall {
+            from: at(from),
+            until: at(until),
+        };
+        let noted = [(50, 60), (0, 20), (2, 21), (3, 4), (30, 45)].map(stall);
+        let told = merged(noted.to_vec());
+        let told: Vec<_> = told.iter().map(|it| (it.from, it.until)).collect();
+        let expected = [(0, 21), (30, 45), (50, 60)].map(|(from, until)| (at(from), at(until)));
+        assert_eq!(told, expected);
+    }
+}

@@ -73,12 +73,19 @@ impl Pool {
 
 /// What the clients ask.
 #[derive(Clone)]
-pub(crate) struct Script {
+pub(crate) struct PoolScript {
     pub(crate) get: Vec<RequestTemplate>,
     pub(crate) post: Vec<RequestTemplate>,
 }
 
-pub(crate) async fn run(stage: Stage, client: Client, script: Script, pool: Pool) {
+pub(crate) async fn run(
+    stage: Stage,
+    client: Client,
+    script: PoolScript,
+    pool: Pool,
+    think: Option<Duration>,
+) {
+    let longest = think.unwrap_or(LONGEST_THOUGHT);
     let mut random = stage.random(client);
     let made = stage.warm_counter();
     // Its orders are orders like others; their numbers are behind those of all that only place orders.
@@ -104,11 +111,12 @@ pub(crate) async fn run(stage: Stage, client: Client, script: Script, pool: Pool
         };
         // All begin at once, so that the pool has a connection for each of them.
         let kept = pool.take();
-        if let Some(connection) = once(&stage, client, number, request, kept).await {
+        let connection = once(&stage, client, number, request, kept).await;
+        let goes_on = connection.is_some();
+        if let Some(connection) = connection {
             pool.give_back(connection);
         }
         made.fetch_add(1, Ordering::Relaxed);
-        let thought = random.random_range(0..=LONGEST_THOUGHT.as_micros() as u64);
-        stage.sleep(Duration::from_micros(thought)).await;
+        stage.think(&mut random, longest, goes_on).await;
     }
 }

@@ -11,7 +11,7 @@ use super::h2;
 use super::http1::Http1;
 use super::notebook::Client;
 use super::stage::Stage;
-use crate::ledger::{EventStream, Lane};
+use crate::ledger::Lane;
 use crate::request::RequestTemplate;
 
 pub(crate) async fn run(stage: Stage, client: Client, request: RequestTemplate) {
@@ -23,7 +23,7 @@ pub(crate) async fn run(stage: Stage, client: Client, request: RequestTemplate) 
             .await;
         number += 1;
         let mut attempt = Attempt::begin(stage.notebook(), client, number, &request);
-        attempt.events = Some(EventStream::default());
+        attempt.events = Some(Box::default());
         match client.lane {
             Lane::EventsH2 => over_h2(&stage, client, attempt, &request).await,
             _ => over_http1(&stage, client, attempt, &request).await,

@@ -59,7 +59,7 @@ const CHUNKED: &str = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n9\r\
 #[tokio::test]
 async fn a_stream_with_its_last_chunk_is_whole_and_its_events_are_counted() {
     let stream = stream_over_http1(CHUNKED, b"9\r\ndata: 2\n\n\r\n0\r\n\r\n").await;
-    assert_eq!(stream.ending, Ending::Ok, "{}", stream.what);
+    assert_eq!(stream.ending, Ending::Ok, "{}", stream.what());
     let events = stream.events.unwrap();
     assert_eq!((events.events(), events.is_at_boundary()), (2, true));
 }
@@ -76,7 +76,7 @@ async fn a_stream_without_its_last_chunk_is_cut_and_what_came_is_kept() {
 #[tokio::test]
 async fn a_stream_up_to_the_end_of_its_connection_ends_with_its_fin() {
     let stream = stream_over_http1("HTTP/1.1 200 OK\r\n\r\ndata: 1\n\n", b"data: 2\n").await;
-    assert_eq!(stream.ending, Ending::OkClose, "{}", stream.what);
+    assert_eq!(stream.ending, Ending::OkClose, "{}", stream.what());
     assert!(!stream.events.unwrap().is_at_boundary());
 }
 
@@ -134,7 +134,7 @@ async fn over_http2_the_end_of_a_stream_and_a_connection_that_just_ends_are_told
         };
         tokio::join!(serve, client(&stage, Lane::EventsH2));
         let (exchanges, _) = stage.notebook().take().unwrap();
-        assert_eq!(exchanges[0].ending, ending, "{}", exchanges[0].what);
+        assert_eq!(exchanges[0].ending, ending, "{}", exchanges[0].what());
         assert_eq!(exchanges[0].events.as_ref().unwrap().events(), 1);
     }
 }

@@ -2,12 +2,12 @@
 
 use std::future::Future;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use rand::SeedableRng;
 use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -55,6 +55,8 @@ struct Shared {
     notebook: Notebook,
     signal: watch::Sender<Option<Instant>>,
     stop: CancellationToken,
+    /// Whether `stop` is cancelled: asked before each request, and the token itself has a lock.
+    is_over: AtomicBool,
     seeing_off: TaskTracker,
     warm: Mutex<Vec<Arc<AtomicU32>>>,
 }
@@ -71,6 +73,7 @@ impl Stage {
             notebook: Notebook::default(),
             signal: watch::Sender::new(None),
             stop: CancellationToken::new(),
+            is_over: AtomicBool::new(false),
             seeing_off: TaskTracker::new(),
             warm: Mutex::default(),
         }))
@@ -274,11 +277,12 @@ impl Stage {
 
     /// Ends the loads: no client begins anything new.
     pub(crate) fn stop(&self) {
+        self.0.is_over.store(true, Ordering::Release);
         self.0.stop.cancel();
     }
 
     pub(crate) fn is_over(&self) -> bool {
-        self.0.stop.is_cancelled()
+        self.0.is_over.load(Ordering::Acquire)
     }
 
     /// Waits for the end of the loads.
@@ -294,6 +298,18 @@ impl Stage {
     /// Sleeps, or less when the loads are ended.
     pub(crate) async fn sleep(&self, duration: Duration) {
         self.unless_over(tokio::time::sleep(duration)).await;
+    }
+
+    /// The pause between two requests of a client: up to `longest`. Who is to think of nothing goes on at once, but
+    /// for one whose connection has ended: a refusal comes at once too, and would only heat the machine.
+    pub(crate) async fn think(&self, random: &mut StdRng, longest: Duration, goes_on: bool) {
+        if !longest.is_zero() {
+            let thought = random.random_range(0..=longest.as_micros() as u64);
+            self.sleep(Duration::from_micros(thought)).await;
+        } else if !goes_on {
+            let pause = Duration::from_millis(random.random_range(1..10));
+            self.sleep(pause).await;
+        }
     }
 
     /// As [`sleep`](Self::sleep), to a moment.

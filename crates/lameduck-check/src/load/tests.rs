@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-use super::h2::{self, Script};
+use super::h2::{self, H2Script};
 use super::http1::Http1;
 use super::keep_alive::once;
 use super::notebook::Client;
@@ -23,12 +23,12 @@ const CLIENT: Client = Client {
 };
 const OK: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\ndone";
 
-struct Server {
+struct OneShotServer {
     listener: TcpListener,
     stage: Stage,
 }
 
-impl Server {
+impl OneShotServer {
     async fn new() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
@@ -79,7 +79,7 @@ fn reset_on_close(stream: &TcpStream) {
 
 #[tokio::test]
 async fn a_whole_response_is_ok_and_its_body_is_kept_on_request() {
-    let exchange = Server::answering(OK).await;
+    let exchange = OneShotServer::answering(OK).await;
     assert_eq!((exchange.ending, exchange.status), (Ending::Ok, Some(200)));
     assert_eq!(exchange.body.as_deref(), Some(&b"done"[..]));
 }
@@ -87,29 +87,30 @@ async fn a_whole_response_is_ok_and_its_body_is_kept_on_request() {
 #[tokio::test]
 async fn chunks_with_extensions_and_trailers_are_a_whole_response() {
     let bytes = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3;a=b\r\ndon\r\n1\r\ne\r\n0\r\nx: y\r\n\r\n";
-    let exchange = Server::answering(bytes).await;
-    assert_eq!(exchange.ending, Ending::Ok, "{}", exchange.what);
+    let exchange = OneShotServer::answering(bytes).await;
+    assert_eq!(exchange.ending, Ending::Ok, "{}", exchange.what());
     assert_eq!(exchange.body.as_deref(), Some(&b"done"[..]));
 }
 
 #[tokio::test]
 async fn an_interim_response_is_not_the_response() {
     let bytes = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 201 Created\r\ncontent-length: 0\r\n\r\n";
-    let exchange = Server::answering(bytes).await;
+    let exchange = OneShotServer::answering(bytes).await;
     assert_eq!((exchange.ending, exchange.status), (Ending::Ok, Some(201)));
 }
 
 #[tokio::test]
 async fn an_announced_close_ends_the_connection_and_is_told_apart() {
-    let exchange =
-        Server::answering(b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 0\r\n\r\n")
-            .await;
+    let exchange = OneShotServer::answering(
+        b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 0\r\n\r\n",
+    )
+    .await;
     assert_eq!(exchange.ending, Ending::OkClose);
 }
 
 #[tokio::test]
 async fn a_response_up_to_the_end_of_the_connection_is_whole() {
-    let exchange = Server::answering(b"HTTP/1.1 200 OK\r\n\r\ndone").await;
+    let exchange = OneShotServer::answering(b"HTTP/1.1 200 OK\r\n\r\ndone").await;
     assert_eq!(exchange.ending, Ending::OkClose);
     assert_eq!(exchange.body.as_deref(), Some(&b"done"[..]));
 }
@@ -117,7 +118,8 @@ async fn a_response_up_to_the_end_of_the_connection_is_whole() {
 #[tokio::test]
 async fn a_status_of_500_or_above_is_counted_for_itself() {
     let exchange =
-        Server::answering(b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\n\r\n").await;
+        OneShotServer::answering(b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\n\r\n")
+            .await;
     assert_eq!(
         (exchange.ending, exchange.status),
         (Ending::Status5xx, Some(503))
@@ -126,12 +128,12 @@ async fn a_status_of_500_or_above_is_counted_for_itself() {
 
 #[tokio::test]
 async fn a_close_before_any_byte_is_lost_before_the_response() {
-    let exchange = Server::answering(b"").await;
+    let exchange = OneShotServer::answering(b"").await;
     assert_eq!(
         exchange.ending,
         Ending::EofBeforeResponse,
         "{}",
-        exchange.what
+        exchange.what()
     );
 }
 
@@ -143,26 +145,26 @@ async fn a_cut_head_a_cut_body_and_a_cut_chunk_are_truncated() {
         b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n8\r\nhalf",
         b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n4\r\nhalf\r\n",
     ] {
-        let exchange = Server::answering(bytes).await;
+        let exchange = OneShotServer::answering(bytes).await;
         assert_eq!(
             exchange.ending,
             Ending::Truncated,
             "{} after {bytes:?}",
-            exchange.what
+            exchange.what()
         );
     }
 }
 
 #[tokio::test]
 async fn what_is_no_http_is_truncated_and_says_so() {
-    let exchange = Server::answering(b"SSH-2.0-OpenSSH\r\n\r\n").await;
+    let exchange = OneShotServer::answering(b"SSH-2.0-OpenSSH\r\n\r\n").await;
     assert_eq!(exchange.ending, Ending::Truncated);
-    assert!(exchange.what.contains("malformed"), "{}", exchange.what);
+    assert!(exchange.what().contains("malformed"), "{}", exchange.what());
 }
 
 #[tokio::test]
 async fn a_reset_instead_of_a_response_is_lost_and_the_connection_was_reset() {
-    let server = Server::new().await;
+    let server = OneShotServer::new().await;
     let serve = async {
         let stream = server.request().await;
         reset_on_close(&stream);
@@ -176,7 +178,7 @@ async fn a_reset_instead_of_a_response_is_lost_and_the_connection_was_reset() {
 
 #[tokio::test]
 async fn a_fin_that_has_arrived_makes_the_client_connect_anew_and_loses_nothing() {
-    let server = Server::new().await;
+    let server = OneShotServer::new().await;
     let serve = async {
         for _ in 0..2 {
             let mut stream = server.request().await;
@@ -203,7 +205,7 @@ async fn a_fin_that_has_arrived_makes_the_client_connect_anew_and_loses_nothing(
 
 #[tokio::test]
 async fn a_second_request_on_an_open_connection_is_a_reused_one() {
-    let server = Server::new().await;
+    let server = OneShotServer::new().await;
     let serve = async {
         let mut stream = server.request().await;
         stream.write_all(OK).await.unwrap();
@@ -224,8 +226,8 @@ async fn a_second_request_on_an_open_connection_is_a_reused_one() {
 
 #[tokio::test]
 async fn a_refused_connection_is_no_loss() {
-    let server = Server::new().await;
-    let Server { listener, stage } = server;
+    let server = OneShotServer::new().await;
+    let OneShotServer { listener, stage } = server;
     drop(listener);
     once(&stage, CLIENT, 1, &RequestTemplate::get("/"), None).await;
     let (exchanges, connections) = stage.notebook().take().unwrap();
@@ -236,7 +238,7 @@ async fn a_refused_connection_is_no_loss() {
 
 #[tokio::test]
 async fn a_request_that_is_given_up_while_it_waits_has_timed_out() {
-    let server = Server::new().await;
+    let server = OneShotServer::new().await;
     let serve = server.request();
     let ask = tokio::time::timeout(Duration::from_millis(50), server.ask(None));
     let (_stream, given_up) = tokio::join!(serve, ask);
@@ -249,9 +251,9 @@ type Taken = ::h2::server::SendResponse<bytes::Bytes>;
 
 /// One HTTP/2 connection whose first stream is treated like this; how its streams ended.
 async fn h2_streams<F: Future<Output = ()>>(treat: impl FnOnce(Http2, Taken) -> F) -> Vec<Ending> {
-    let server = Server::new().await;
+    let server = OneShotServer::new().await;
     let (_keep, slow_at) = tokio::sync::watch::channel(None);
-    let script = Script {
+    let script = H2Script {
         quick: vec![RequestTemplate::get("/")],
         slow: Vec::new(),
         slow_at,
@@ -315,7 +317,7 @@ async fn an_http2_stream_whose_connection_just_ends_is_lost() {
 
 #[tokio::test]
 async fn an_http2_goaway_makes_only_the_streams_above_its_last_id_honest() {
-    let server = Server::new().await;
+    let server = OneShotServer::new().await;
     let serve = async {
         let (mut stream, _) = server.listener.accept().await.unwrap();
         // By hand, to say a last id below streams that are under way: settings, then GOAWAY with last id 1.
@@ -344,7 +346,7 @@ async fn an_http2_goaway_makes_only_the_streams_above_its_last_id_honest() {
             .unwrap();
     };
     let (_keep, slow_at) = tokio::sync::watch::channel(None);
-    let script = Script {
+    let script = H2Script {
         quick: vec![RequestTemplate::get("/")],
         slow: Vec::new(),
         slow_at,
@@ -372,7 +374,7 @@ async fn an_http2_goaway_makes_only_the_streams_above_its_last_id_honest() {
 
 #[tokio::test]
 async fn a_probe_is_good_even_if_the_server_keeps_its_connection_open() {
-    let server = Server::new().await;
+    let server = OneShotServer::new().await;
     let url = format!("http://{}/readyz", server.listener.local_addr().unwrap());
     let endpoint = Endpoint::parse(&url).unwrap();
     let serve = async {
@@ -389,7 +391,7 @@ async fn a_probe_is_good_even_if_the_server_keeps_its_connection_open() {
 
 #[tokio::test]
 async fn a_probe_that_is_closed_without_an_answer_is_not_good_and_says_so() {
-    let server = Server::new().await;
+    let server = OneShotServer::new().await;
     let url = format!("http://{}/readyz", server.listener.local_addr().unwrap());
     let endpoint = Endpoint::parse(&url).unwrap();
     let serve = async { drop(server.request().await) };

@@ -11,7 +11,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
-use super::h2::{self, Script};
+use super::h2::{self, H2Script};
 use super::http1::Http1;
 use super::keep_alive::once;
 use super::notebook::Client;
@@ -29,7 +29,7 @@ const CLIENT: Client = Client {
 const OK: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\ndone";
 const TO_EOF: &[u8] = b"HTTP/1.1 200 OK\r\n\r\ndone";
 
-struct Server {
+struct TlsServer {
     listener: TcpListener,
     acceptor: TlsAcceptor,
     endpoint: Endpoint,
@@ -43,7 +43,7 @@ fn signer() -> (CertificateParams, KeyPair) {
     (signer, KeyPair::generate().unwrap())
 }
 
-impl Server {
+impl TlsServer {
     /// With a certificate that somebody who is believed has signed.
     async fn new(rtt: Duration) -> Self {
         let (signer, signers_key) = signer();
@@ -127,7 +127,7 @@ impl Server {
     }
 
     /// One request answered with these bytes and an end of this kind; what the ledger says of it.
-    async fn answering(bytes: &[u8], end: End) -> (Exchange, Connection) {
+    async fn answering(bytes: &[u8], end: ServerEnd) -> (Exchange, Connection) {
         let server = Self::new(Duration::ZERO).await;
         let serve = async {
             let mut stream = server.request().await;
@@ -147,13 +147,13 @@ impl Server {
 
 /// How a server ends a connection.
 #[derive(Clone, Copy)]
-enum End {
+enum ServerEnd {
     CloseNotify,
     FinAlone,
     Reset,
 }
 
-impl End {
+impl ServerEnd {
     async fn make(self, mut stream: TlsStream<TcpStream>) {
         match self {
             Self::CloseNotify => stream.shutdown().await.unwrap(),
@@ -184,51 +184,67 @@ async fn a_certificate_that_was_given_is_believed_though_it_says_that_it_signs_o
     let (signer, key) = signer();
     let cert = signer.self_signed(&key).unwrap();
     let trust = Trust::pem(cert.pem().as_bytes()).unwrap();
-    let server = Server::showing(cert, key, trust, Duration::ZERO).await;
+    let server = TlsServer::showing(cert, key, trust, Duration::ZERO).await;
     let (connected, _) = tokio::join!(server.stage.connect(CLIENT), server.accept());
     assert!(connected.is_ok());
 }
 
 #[tokio::test]
 async fn a_whole_response_and_a_close_notify_are_ok_and_a_fin() {
-    let (exchange, connection) = Server::answering(OK, End::CloseNotify).await;
-    assert_eq!(exchange.ending, Ending::Ok, "{}", exchange.what);
+    let (exchange, connection) = TlsServer::answering(OK, ServerEnd::CloseNotify).await;
+    assert_eq!(exchange.ending, Ending::Ok, "{}", exchange.what());
     assert_eq!(connection.parting, Parting::Fin);
 }
 
 #[tokio::test]
 async fn a_fin_without_close_notify_after_a_whole_response_is_seen_and_loses_nothing() {
-    let (exchange, connection) = Server::answering(OK, End::FinAlone).await;
-    assert_eq!(exchange.ending, Ending::Ok, "{}", exchange.what);
+    let (exchange, connection) = TlsServer::answering(OK, ServerEnd::FinAlone).await;
+    assert_eq!(exchange.ending, Ending::Ok, "{}", exchange.what());
     assert_eq!(connection.parting, Parting::Torn);
 }
 
 #[tokio::test]
 async fn a_response_up_to_the_end_is_whole_only_with_a_close_notify() {
-    let (exchange, _) = Server::answering(TO_EOF, End::CloseNotify).await;
-    assert_eq!(exchange.ending, Ending::OkClose, "{}", exchange.what);
-    let (exchange, connection) = Server::answering(TO_EOF, End::FinAlone).await;
+    let (exchange, _) = TlsServer::answering(TO_EOF, ServerEnd::CloseNotify).await;
+    assert_eq!(exchange.ending, Ending::OkClose, "{}", exchange.what());
+    let (exchange, connection) = TlsServer::answering(TO_EOF, ServerEnd::FinAlone).await;
     assert_eq!(exchange.ending, Ending::Truncated);
-    assert!(exchange.what.contains("close_notify"), "{}", exchange.what);
+    assert!(
+        exchange.what().contains("close_notify"),
+        "{}",
+        exchange.what()
+    );
     assert_eq!(connection.parting, Parting::Torn);
 }
 
 #[tokio::test]
 async fn an_end_instead_of_a_response_is_lost_whatever_its_kind() {
     for (end, ending, parting) in [
-        (End::CloseNotify, Ending::EofBeforeResponse, Parting::Fin),
-        (End::FinAlone, Ending::EofBeforeResponse, Parting::Torn),
-        (End::Reset, Ending::ResetBeforeResponse, Parting::Reset),
+        (
+            ServerEnd::CloseNotify,
+            Ending::EofBeforeResponse,
+            Parting::Fin,
+        ),
+        (
+            ServerEnd::FinAlone,
+            Ending::EofBeforeResponse,
+            Parting::Torn,
+        ),
+        (
+            ServerEnd::Reset,
+            Ending::ResetBeforeResponse,
+            Parting::Reset,
+        ),
     ] {
-        let (exchange, connection) = Server::answering(b"", end).await;
-        assert_eq!(exchange.ending, ending, "{}", exchange.what);
+        let (exchange, connection) = TlsServer::answering(b"", end).await;
+        assert_eq!(exchange.ending, ending, "{}", exchange.what());
         assert_eq!(connection.parting, parting);
     }
 }
 
 #[tokio::test]
 async fn a_session_ticket_is_no_answer_and_a_kept_connection_carries_on_through_distance() {
-    let server = Server::new(Duration::from_millis(20)).await;
+    let server = TlsServer::new(Duration::from_millis(20)).await;
     let serve = async {
         let mut stream = server.request().await;
         stream.write_all(OK).await.unwrap();
@@ -254,7 +270,7 @@ async fn a_session_ticket_is_no_answer_and_a_kept_connection_carries_on_through_
 
 #[tokio::test]
 async fn a_close_notify_that_has_arrived_makes_the_client_connect_anew() {
-    let server = Server::new(Duration::ZERO).await;
+    let server = TlsServer::new(Duration::ZERO).await;
     let serve = async {
         for _ in 0..2 {
             let mut stream = server.request().await;
@@ -281,17 +297,21 @@ async fn a_close_notify_that_has_arrived_makes_the_client_connect_anew() {
 
 #[tokio::test]
 async fn a_connection_that_ends_in_the_handshake_is_lost_and_not_refused() {
-    let server = Server::new(Duration::ZERO).await;
+    let server = TlsServer::new(Duration::ZERO).await;
     let serve = async { drop(server.listener.accept().await.unwrap()) };
     tokio::join!(serve, server.ask(None));
     let (exchange, _) = server.only();
     assert!(exchange.ending.is_lost(), "{exchange:?}");
-    assert!(exchange.what.contains("TLS handshake"), "{}", exchange.what);
+    assert!(
+        exchange.what().contains("TLS handshake"),
+        "{}",
+        exchange.what()
+    );
 }
 
 #[tokio::test]
 async fn a_certificate_that_nobody_vouches_for_is_turned_down_with_what_to_do() {
-    let server = Server::new(Duration::ZERO).await;
+    let server = TlsServer::new(Duration::ZERO).await;
     let serve = async {
         let (stream, _) = server.listener.accept().await.unwrap();
         assert!(server.acceptor.accept(stream).await.is_err());
@@ -304,7 +324,7 @@ async fn a_certificate_that_nobody_vouches_for_is_turned_down_with_what_to_do() 
 
 #[tokio::test]
 async fn a_probe_over_tls_may_believe_anyone() {
-    let server = Server::new(Duration::ZERO).await;
+    let server = TlsServer::new(Duration::ZERO).await;
     let serve = async {
         let mut stream = server.request().await;
         stream.write_all(OK).await.unwrap();
@@ -318,9 +338,9 @@ async fn a_probe_over_tls_may_believe_anyone() {
 
 #[tokio::test]
 async fn http2_is_agreed_on_by_alpn() {
-    let server = Server::new(Duration::ZERO).await;
+    let server = TlsServer::new(Duration::ZERO).await;
     let (_keep, slow_at) = tokio::sync::watch::channel(None);
-    let script = Script {
+    let script = H2Script {
         quick: vec![RequestTemplate::get("/")],
         slow: Vec::new(),
         slow_at,
@@ -361,7 +381,7 @@ async fn a_websocket_over_tls_ends_with_its_handshake_and_a_close_notify() {
     use futures_util::StreamExt;
     use tokio_tungstenite::tungstenite::protocol::{CloseFrame, frame::coding::CloseCode};
     for rtt in [Duration::ZERO, Duration::from_millis(40)] {
-        let server = Server::new(rtt).await;
+        let server = TlsServer::new(rtt).await;
         let serve = async {
             let stream = server.accept().await;
             let mut stream = tokio_tungstenite::accept_async(stream).await.unwrap();
@@ -373,7 +393,7 @@ async fn a_websocket_over_tls_ends_with_its_handshake_and_a_close_notify() {
             };
             stream.close(Some(restart)).await.unwrap();
             while let Some(Ok(_)) = stream.next().await {}
-            End::CloseNotify.make(stream.into_inner()).await;
+            ServerEnd::CloseNotify.make(stream.into_inner()).await;
         };
         let client = Client {
             lane: Lane::WebSocket,
@@ -410,7 +430,7 @@ async fn a_certificate_is_shown_to_a_server_that_asks_for_one() {
         .unwrap();
     assert!(!format!("{with:?}").contains("key"));
     for (trust, is_served) in [(with, true), (without.clone(), false)] {
-        let server = Server::asking(&believed, trust, &cert, &key).await;
+        let server = TlsServer::asking(&believed, trust, &cert, &key).await;
         let serve = async {
             let (stream, _) = server.listener.accept().await.unwrap();
             if let Ok(mut stream) = server.acceptor.accept(stream).await {
@@ -425,7 +445,7 @@ async fn a_certificate_is_shown_to_a_server_that_asks_for_one() {
             exchange.ending.is_answered(),
             is_served,
             "{}",
-            exchange.what
+            exchange.what()
         );
     }
     let wrong = without.showing(clients.pem().as_bytes(), key.serialize_pem().as_bytes());

@@ -20,7 +20,7 @@ use super::frames::Counted;
 use super::notebook::Client;
 use super::stage::Stage;
 use crate::endpoint::Endpoint;
-use crate::ledger::{Close, Parting, Socket};
+use crate::ledger::{Parting, ServerClose, Socket};
 use crate::request::RequestTemplate;
 
 /// Pause between two messages, milliseconds.
@@ -102,7 +102,7 @@ struct Watched {
     client: Client,
     stream: WebSocketStream<Counted>,
     opened: Instant,
-    close: Option<Close>,
+    close: Option<ServerClose>,
     fault: Option<String>,
     sent: u32,
     received: u32,
@@ -155,7 +155,7 @@ impl Watched {
 
     /// The server says Close.
     async fn answer(mut self, frame: Option<CloseFrame>) {
-        let close = self.close.insert(Close {
+        let close = self.close.insert(ServerClose {
             at: Instant::now(),
             code: frame.as_ref().map(|frame| frame.code.into()),
             reason: frame

@@ -100,7 +100,7 @@ pub(crate) fn classes() -> impl Iterator<Item = (&'static str, Class)> {
 }
 
 /// A promise and what it has found so far.
-struct Seat {
+struct JuryMember {
     name: &'static str,
     class: Class,
     promise: Box<dyn Promise>,
@@ -108,11 +108,11 @@ struct Seat {
 }
 
 /// All promises of a run: each round is shown to all of them, and none is needed any more once they have seen it.
-pub(crate) struct Jury(Vec<Seat>);
+pub(crate) struct Jury(Vec<JuryMember>);
 
 impl Jury {
     pub(crate) fn new(terms: &Terms) -> Self {
-        let seat = |&(name, class, anew): &(_, _, Anew)| Seat {
+        let seat = |&(name, class, anew): &(_, _, Anew)| JuryMember {
             name,
             class,
             promise: needs::unseen(name, terms).unwrap_or_else(|| anew(terms)),
@@ -147,14 +147,14 @@ impl Jury {
 
     /// What the promises have found that are about losses and count.
     fn losing(&self, rules: &Rules) -> impl Iterator<Item = &Finding> {
-        let counts = |seat: &&Seat| rules.counts_as_loss(seat.name, seat.class);
+        let counts = |seat: &&JuryMember| rules.counts_as_loss(seat.name, seat.class);
         self.0.iter().filter(counts).map(|seat| &seat.finding)
     }
 
     /// What it all comes to, by the rules of the run.
     pub(crate) fn verdicts(self, rules: &Rules) -> Vec<Verdict> {
         let judged = self.0.into_iter().map(|seat| {
-            let Seat { name, class, .. } = seat;
+            let JuryMember { name, class, .. } = seat;
             let mut verdict = Verdict {
                 name,
                 class,

@@ -82,7 +82,7 @@ fn what_went_wrong(grace: Duration, round: &Round, stream: &Exchange) -> Option<
         .as_ref()
         .is_some_and(|events| events.is_at_boundary());
     if !is_whole {
-        Some(format!("{}; {received}", stream.what))
+        Some(format!("{}; {received}", stream.what()))
     } else if !is_at_boundary {
         Some(format!("ended in the middle of an event; {received}"))
     } else if stream.ended > round.signalled() + grace {

@@ -35,7 +35,7 @@ fn events(until: f64, ending: Ending, text: &str) -> Verdict {
     let round = with(Lane::Events, -500.0, until, ending, |exchange| {
         let mut events = EventStream::default();
         events.pass(text.as_bytes());
-        exchange.events = Some(events);
+        exchange.events = Some(Box::new(events));
     });
     verdict("sse-ends", round)
 }
@@ -81,11 +81,12 @@ fn sse_ends_is_about_streams_open_at_the_signal() {
 
 fn call(lane: Lane, ending: Ending, code: Option<u32>, messages: u64) -> Verdict {
     let round = with(lane, -5.0, 50.0, ending, |exchange| {
-        exchange.grpc = code.map(|code| GrpcStatus {
+        let status = code.map(|code| GrpcStatus {
             code,
             message: String::new(),
             messages,
         });
+        exchange.grpc = status.map(Box::new);
     });
     verdict("grpc-lossless", round)
 }

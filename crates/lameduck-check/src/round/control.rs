@@ -100,9 +100,9 @@ pub(super) fn is_healthy_on(stage: &Stage) -> Result<(), CheckError> {
     seen.look(is_healthy)
 }
 
-fn is_healthy(exchanges: &[Exchange]) -> Result<(), CheckError> {
+fn is_healthy(seen: &[&[Exchange]]) -> Result<(), CheckError> {
     let mut questions: HashMap<(Lane, &str, &str), Vec<&Exchange>> = HashMap::new();
-    for exchange in exchanges {
+    for exchange in seen.iter().copied().flatten() {
         let request = &exchange.request;
         let question = (exchange.lane, request.method(), request.path());
         questions.entry(question).or_default().push(exchange);
@@ -119,9 +119,9 @@ fn is_healthy(exchanges: &[Exchange]) -> Result<(), CheckError> {
                     "{} of {} requests came to this: {}",
                     failed.len(),
                     asked.len(),
-                    first.what
+                    first.what()
                 ),
-                fix: fix(lane, &first.what),
+                fix: fix(lane, &first.what()),
             });
         }
     }
@@ -162,7 +162,7 @@ pub(super) fn is_complete(scene: &Scene<'_>) -> Result<(), CheckError> {
     seen.look(|exchanges| each_was_answered(exchanges, scene.plan))
 }
 
-pub(super) fn each_was_answered(exchanges: &[Exchange], plan: &Plan) -> Result<(), CheckError> {
+pub(super) fn each_was_answered(exchanges: &[&[Exchange]], plan: &Plan) -> Result<(), CheckError> {
     let quick = !plan.get.is_empty();
     let demanded = [
         (quick && plan.clients.keep_alive > 0, Lane::KeepAlive),
@@ -182,8 +182,12 @@ pub(super) fn each_was_answered(exchanges: &[Exchange], plan: &Plan) -> Result<(
 }
 
 /// Whether a request of this load was answered.
-pub(super) fn was_answered(exchanges: &[Exchange], lane: Lane) -> Result<(), CheckError> {
-    let mut of_lane = exchanges.iter().filter(|it| it.lane == lane);
+pub(super) fn was_answered(exchanges: &[&[Exchange]], lane: Lane) -> Result<(), CheckError> {
+    let mut of_lane = exchanges
+        .iter()
+        .copied()
+        .flatten()
+        .filter(|it| it.lane == lane);
     match of_lane.any(|it| it.ending.is_answered()) {
         true => Ok(()),
         false => Err(CheckError::Unhealthy {

@@ -144,9 +144,16 @@ fn loads(plan: &Plan, stage: &Stage) -> JoinSet<()> {
     let numbered = |lane, count: u32| (1..=count).map(move |number| Client { lane, number });
     // One request after the other, each to its end.
     let mut in_a_row = |lane, count: u32, requests: &Vec<RequestTemplate>| {
+        // What takes long keeps its pauses.
+        let think = plan.clients.think.filter(|_| lane == Lane::KeepAlive);
         let count = if requests.is_empty() { 0 } else { count };
         for client in numbered(lane, count) {
-            clients.spawn(keep_alive::run(stage.clone(), client, requests.clone()));
+            clients.spawn(keep_alive::run(
+                stage.clone(),
+                client,
+                requests.clone(),
+                think,
+            ));
         }
     };
     in_a_row(Lane::KeepAlive, counts.keep_alive, &plan.get);
@@ -154,14 +161,20 @@ fn loads(plan: &Plan, stage: &Stage) -> JoinSet<()> {
     in_a_row(Lane::Upload, counts.uploads, &plan.uploads);
     in_a_row(Lane::Download, counts.downloads, &plan.downloads);
     if !plan.get.is_empty() {
-        let script = pool::Script {
+        let script = pool::PoolScript {
             get: plan.get.clone(),
             post: plan.post.clone(),
         };
         let pools = [Takes::Newest, Takes::Oldest].map(Pool::new);
         for client in numbered(Lane::Pool, counts.pooled) {
             let pool = pools[client.number as usize % pools.len()].clone();
-            clients.spawn(pool::run(stage.clone(), client, script.clone(), pool));
+            clients.spawn(pool::run(
+                stage.clone(),
+                client,
+                script.clone(),
+                pool,
+                plan.clients.think,
+            ));
         }
         for client in numbered(Lane::PerRequest, counts.per_request) {
             let get = plan.get.clone();
@@ -180,7 +193,7 @@ fn loads(plan: &Plan, stage: &Stage) -> JoinSet<()> {
     }
     if plan.h2 && !plan.get.is_empty() {
         let (_, slow_at) = watch::channel(None);
-        let script = h2::Script {
+        let script = h2::H2Script {
             quick: plan.get.clone(),
             slow: Vec::new(),
             slow_at,
@@ -190,7 +203,7 @@ fn loads(plan: &Plan, stage: &Stage) -> JoinSet<()> {
         }
     }
     if !plan.grpc.is_empty() {
-        let script = grpc::Script {
+        let script = grpc::GrpcScript {
             unary: plan.grpc.clone(),
             streams: Vec::new(),
         };

@@ -46,7 +46,7 @@ pub(crate) async fn run(
     });
     if !get.is_empty() {
         scene.clients(Lane::KeepAlive, 4, |stage, client| {
-            keep_alive::run(stage, client, get.clone())
+            keep_alive::run(stage, client, get.clone(), None)
         });
         scene.clients(Lane::PerRequest, 1, |stage, client| {
             per_request::run(stage, client, get.clone(), plan.clients.arrivals)
@@ -72,7 +72,11 @@ async fn work_over_for(scene: &mut Scene<'_>, pause: Duration) {
     let last_call = scene.last_call();
     loop {
         let last = scene.stage.notebook().look(|exchanges| {
-            let answered = exchanges.iter().filter(|it| it.ending.is_answered());
+            let answered = exchanges
+                .iter()
+                .copied()
+                .flatten()
+                .filter(|it| it.ending.is_answered());
             answered.map(|it| it.ended).max()
         });
         let known_at = last.map_or(signal, |last| last.max(signal)) + pause;

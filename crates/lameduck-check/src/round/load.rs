@@ -10,7 +10,7 @@ use crate::books::{Accountant, Books};
 use crate::database::Watch;
 use crate::error::CheckError;
 use crate::ledger::{Lane, Round, RoundKind};
-use crate::load::h2::Script;
+use crate::load::h2::H2Script;
 use crate::load::pool::{Pool, Takes};
 use crate::load::upload::Rest;
 use crate::load::{
@@ -46,16 +46,16 @@ pub(crate) async fn run(
     let get = &plan.get;
     if !get.is_empty() {
         scene.clients(Lane::KeepAlive, plan.clients.keep_alive, |stage, client| {
-            keep_alive::run(stage, client, get.clone())
+            keep_alive::run(stage, client, get.clone(), plan.clients.think)
         });
-        let script = pool::Script {
+        let script = pool::PoolScript {
             get: get.clone(),
             post: plan.post.clone(),
         };
         let pools = [Takes::Newest, Takes::Oldest].map(Pool::new);
         scene.clients(Lane::Pool, plan.clients.pooled, |stage, client| {
             let pool = pools[client.number as usize % pools.len()].clone();
-            pool::run(stage, client, script.clone(), pool)
+            pool::run(stage, client, script.clone(), pool, plan.clients.think)
         });
         scene.clients(
             Lane::PerRequest,
@@ -70,7 +70,7 @@ pub(crate) async fn run(
         });
     }
     if plan.h2 {
-        let script = Script {
+        let script = H2Script {
             quick: get.clone(),
             slow: plan.slow.clone(),
             slow_at,
@@ -98,7 +98,7 @@ pub(crate) async fn run(
     });
     if plan.has_grpc() {
         scene.watch_grpc_health();
-        let script = grpc::Script {
+        let script = grpc::GrpcScript {
             unary: plan.grpc.clone(),
             streams: plan.grpc_streams.clone(),
         };

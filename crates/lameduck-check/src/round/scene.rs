@@ -10,10 +10,11 @@ use tokio::task::{JoinHandle, JoinSet};
 use crate::books::{Accountant, Books, OpenBooks};
 use crate::database::{UnderWatch, Watch};
 use crate::error::CheckError;
-use crate::ledger::{HealthSample, Lane, Round, RoundKind, Sample, Stall};
+use crate::ledger::{HealthSample, Lane, Round, RoundKind, Sample};
+use crate::load::cores::Cores;
 use crate::load::notebook::Client;
 use crate::load::stage::Stage;
-use crate::load::{grpc_health, own_pace, probe};
+use crate::load::{grpc_health, probe};
 use crate::observer::{Event, Observer};
 use crate::plan::Plan;
 use crate::target::{self, Capability, Exit, Target};
@@ -37,9 +38,9 @@ pub(crate) struct Scene<'a> {
     pub(crate) stuck_path: Option<String>,
     unserved: Vec<String>,
     clients: JoinSet<()>,
+    cores: Cores,
     readiness: Option<JoinHandle<Vec<Sample>>>,
     liveness: Option<JoinHandle<Vec<Sample>>>,
-    stalls: Option<JoinHandle<Vec<Stall>>>,
     health: Option<JoinHandle<Vec<HealthSample>>>,
     books: Option<OpenBooks>,
     sessions: Option<UnderWatch>,
@@ -64,7 +65,7 @@ impl<'a> Scene<'a> {
         let stage = Stage::new(Wire::new(made), plan.url.clone(), seed);
         Ok(Self {
             // From here on it is noted when the prover itself stands still.
-            stalls: Some(tokio::spawn(own_pace::watch(stage.clone()))),
+            cores: Cores::start(&stage).map_err(no_thread)?,
             target: target::start(plan).await?,
             plan,
             observer,
@@ -135,8 +136,8 @@ impl<'a> Scene<'a> {
         F: Future<Output = ()> + Send + 'static,
     {
         for number in 1..=count {
-            self.clients
-                .spawn(client(self.stage.clone(), Client { lane, number }));
+            let client = client(self.stage.clone(), Client { lane, number });
+            self.cores.spawn(&mut self.clients, client);
         }
     }
 
@@ -202,7 +203,7 @@ impl<'a> Scene<'a> {
         let readiness = collect(self.readiness.take()).await;
         let liveness = collect(self.liveness.take()).await;
         let health = collect(self.health.take()).await;
-        let stalls = collect(self.stalls.take()).await;
+        let stalls = self.cores.stalls().await;
         let said_after_signal = match self.target.capabilities().has(Capability::Output) {
             true => {
                 self.target.drain().await;
@@ -250,6 +251,12 @@ impl<'a> Scene<'a> {
         self.observer.on(&Event::RoundEnded { round: &round });
         Ok(round)
     }
+}
+
+fn no_thread(error: std::io::Error) -> CheckError {
+    CheckError::Local(format!(
+        "the prover cannot start a thread for its clients: {error}; raise its limits (`ulimit -u`, `ulimit -n`)"
+    ))
 }
 
 async fn collect<T>(watcher: Option<JoinHandle<Vec<T>>>) -> Vec<T> {

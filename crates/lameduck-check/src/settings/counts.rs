@@ -1,6 +1,10 @@
 //! How many clients each load has.
 
+use std::time::Duration;
+
+use super::SettingsError;
 use super::layer::options;
+use super::parse;
 use crate::plan::Plan;
 
 options! {
@@ -10,6 +14,10 @@ options! {
         /// Keep-alive clients; half as many more share pools [default: 40]
         #[arg(long, value_name = "N")]
         pub clients: Option<u32>,
+        /// The longest pause between two requests of a keep-alive or pooled client, 0ms for none [default: 50ms for
+        /// most, 200ms or 250ms for the others]
+        #[arg(long, value_name = "DURATION")]
+        pub think: Option<String>,
         /// Connection-per-request clients, each at a constant rate [default: 10]
         #[arg(long, value_name = "N")]
         pub per_request: Option<u32>,
@@ -47,7 +55,10 @@ options! {
 }
 
 impl CountOptions {
-    pub(super) fn plan(self, plan: &mut Plan) {
+    pub(super) fn plan(self, plan: &mut Plan) -> Result<(), SettingsError> {
+        if self.think.is_some() {
+            plan.clients.think = Some(parse::duration("--think", self.think, Duration::ZERO)?);
+        }
         let clients = &mut plan.clients;
         let pooled = self.clients.map(|clients| clients.div_ceil(2));
         for (count, set) in [
@@ -67,5 +78,6 @@ impl CountOptions {
         ] {
             *count = set.unwrap_or(*count);
         }
+        Ok(())
     }
 }

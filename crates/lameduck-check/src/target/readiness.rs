@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::load::probe;
-use crate::plan::{Plan, Readiness};
+use crate::plan::{Plan, ReadyAnswer};
 
 /// Between two looks.
 pub(super) const PAUSE: Duration = Duration::from_millis(5);
@@ -12,12 +12,12 @@ pub(super) const PAUSE: Duration = Duration::from_millis(5);
 pub(crate) async fn look(plan: &Plan) -> Result<Instant, String> {
     let (endpoint, question) = plan.readiness();
     let sample = match question {
-        Readiness::Connects => probe::knock(&endpoint).await,
+        ReadyAnswer::Connects => probe::knock(&endpoint).await,
         _ => probe::look(&endpoint).await,
     };
     let is_ready = match question {
-        Readiness::Status200 => sample.is_good(),
-        Readiness::Below500 | Readiness::Connects => matches!(sample.status, Ok(..500)),
+        ReadyAnswer::Status200 => sample.is_good(),
+        ReadyAnswer::Below500 | ReadyAnswer::Connects => matches!(sample.status, Ok(..500)),
     };
     match (is_ready, &sample.status) {
         // Some say that they are ready a moment before they listen.

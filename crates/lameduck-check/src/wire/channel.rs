@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::{Look, TlsStream, WireStream};
+use super::{LineState, TlsStream, WireStream};
 
 /// A connection that requests can be sent on.
 #[derive(Debug)]
@@ -19,7 +19,7 @@ pub enum Channel {
 
 impl Channel {
     /// Looks, without waiting and without taking a byte, whether anything has arrived.
-    pub fn look(&mut self) -> Look {
+    pub fn look(&mut self) -> LineState {
         match self {
             Self::Clear(stream) => stream.look(),
             Self::Tls(stream) => stream.look(),

@@ -41,7 +41,7 @@ pub struct Wire {
 
 /// What a look at a quiet connection shows, see [`WireStream::look`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Look {
+pub enum LineState {
     /// Open, and nothing to read.
     Open,
     /// Bytes are waiting.
@@ -123,16 +123,16 @@ impl WireStream {
     ///
     /// For a plain connection the kernel is asked directly: the runtime's own idea of readiness may be older than
     /// a FIN that is already there.
-    pub fn look(&mut self) -> Look {
+    pub fn look(&mut self) -> LineState {
         match &mut self.0 {
             Inner::Plain(stream) => {
                 let mut byte = [0u8; 1];
                 match rustix::net::recv(&*stream, &mut byte, RecvFlags::PEEK | RecvFlags::DONTWAIT)
                 {
-                    Ok((_, 0)) => Look::Fin,
-                    Ok(_) => Look::Data,
-                    Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => Look::Open,
-                    Err(_) => Look::Reset,
+                    Ok((_, 0)) => LineState::Fin,
+                    Ok(_) => LineState::Data,
+                    Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => LineState::Open,
+                    Err(_) => LineState::Reset,
                 }
             }
             Inner::Delayed(delayed) => delayed.look(),

@@ -24,7 +24,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, Sleep};
 use tokio_util::sync::PollSender;
 
-use super::Look;
+use super::LineState;
 use super::socket::WireSocket;
 
 /// Parcels under way in one direction, at most.
@@ -83,18 +83,18 @@ impl Delayed {
         }
     }
 
-    pub(super) fn look(&mut self) -> Look {
+    pub(super) fn look(&mut self) -> LineState {
         if self.head.is_none() {
             self.head = self.inbound.try_recv().ok();
         }
         match &self.head {
             Some(parcel) if parcel.due <= Instant::now() => match parcel.freight {
-                Freight::Data(_) => Look::Data,
-                Freight::Ack => Look::Open,
-                Freight::Fin | Freight::Close => Look::Fin,
-                Freight::Reset => Look::Reset,
+                Freight::Data(_) => LineState::Data,
+                Freight::Ack => LineState::Open,
+                Freight::Fin | Freight::Close => LineState::Fin,
+                Freight::Reset => LineState::Reset,
             },
-            _ => Look::Open,
+            _ => LineState::Open,
         }
     }
 
@@ -145,7 +145,7 @@ impl Delayed {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        if self.look() == Look::Reset {
+        if self.look() == LineState::Reset {
             return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
         }
         let taken = buf.len().min(PARCEL);

@@ -24,7 +24,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_rustls::TlsConnector;
 
 use super::verifier::{Believed, Verifier};
-use super::{Look, WireStream};
+use super::{LineState, WireStream};
 
 /// What is spoken over TLS, as ALPN says it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -229,28 +229,28 @@ pub struct TlsStream(tokio_rustls::client::TlsStream<WireStream>);
 
 impl TlsStream {
     /// As [`WireStream::look`]: what has arrived for whoever reads next.
-    pub fn look(&mut self) -> Look {
+    pub fn look(&mut self) -> LineState {
         let (wire, session) = self.0.get_mut();
         loop {
             match session.process_new_packets() {
-                Ok(state) if state.plaintext_bytes_to_read() > 0 => return Look::Data,
-                Ok(state) if state.peer_has_closed() => return Look::Fin,
+                Ok(state) if state.plaintext_bytes_to_read() > 0 => return LineState::Data,
+                Ok(state) if state.peer_has_closed() => return LineState::Fin,
                 Ok(_) => {}
                 // Nothing that a request could be sent into; the next read says what it was.
-                Err(_) => return Look::Data,
+                Err(_) => return LineState::Data,
             }
             match session.read_tls(&mut wire.now()) {
-                Ok(0) => return Look::Torn,
+                Ok(0) => return LineState::Torn,
                 Ok(_) => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Look::Open,
-                Err(_) => return Look::Reset,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return LineState::Open,
+                Err(_) => return LineState::Reset,
             }
         }
     }
 
     /// Looks below TLS: whether the connection was reset after all.
     pub(super) fn is_reset(&mut self) -> bool {
-        self.0.get_mut().0.look() == Look::Reset
+        self.0.get_mut().0.look() == LineState::Reset
     }
 
     /// Whether the server has agreed to speak HTTP/2.
