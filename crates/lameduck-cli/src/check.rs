@@ -13,7 +13,7 @@ use crate::args::CheckArgs;
 use crate::outputs::Outputs;
 use crate::progress::Progress;
 use crate::round_log::RoundLog;
-use crate::run::{self, Ended};
+use crate::run::{self, RunEnd};
 use crate::{UNUSABLE, explain, init, screen};
 
 /// Settings in the current folder; flags win.
@@ -21,7 +21,7 @@ const FILE: &str = "lameduck-check.toml";
 
 /// How far a check came before it ended, for when it ends without a verdict.
 #[derive(Default)]
-struct Reached {
+struct CheckStage {
     plan: Option<Plan>,
     rounds: Vec<RoundReport>,
 }
@@ -36,11 +36,11 @@ pub(crate) fn run(args: CheckArgs) -> Result<ExitCode> {
     let began = Instant::now();
     let wants_timeline = args.timeline;
     let (outputs, opened) = Outputs::open(args.json, args.html, args.junit);
-    let mut reached = Reached::default();
+    let mut reached = CheckStage::default();
     // What cannot be written is told before the work and not after it.
     let ended = opened.and_then(|()| checked(args.settings, &mut reached));
     let (error, exit_code) = match ended {
-        Ok(Ended::Whole(outcome)) => {
+        Ok(RunEnd::Whole(outcome)) => {
             let report = CheckReport::of(&outcome);
             let look = screen::look();
             if wants_timeline && let Some(round) = outcome.trace.load_rounds().next() {
@@ -52,7 +52,7 @@ pub(crate) fn run(args: CheckArgs) -> Result<ExitCode> {
             outputs.write(&report)?;
             return Ok(run::exit_code(&outcome));
         }
-        Ok(Ended::Interrupted(number)) => (None, run::interrupted(number)),
+        Ok(RunEnd::Interrupted(number)) => (None, run::interrupted(number)),
         Err(error) => (Some(error), UNUSABLE),
     };
     let why = match &error {
@@ -74,7 +74,7 @@ pub(crate) fn run(args: CheckArgs) -> Result<ExitCode> {
 }
 
 /// Runs what was set.
-fn checked(settings: Settings, reached: &mut Reached) -> Result<Ended> {
+fn checked(settings: Settings, reached: &mut CheckStage) -> Result<RunEnd> {
     let plan = settings.over(from_file(Path::new(FILE))?).into_plan()?;
     let plan = reached.plan.insert(plan);
     let progress = Progress::new();

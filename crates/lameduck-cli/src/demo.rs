@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 
 use crate::demo::reports::Reports;
 use crate::progress::Progress;
-use crate::run::{self, Ended};
+use crate::run::{self, RunEnd};
 
 pub(crate) fn run() -> Result<ExitCode> {
     let folder = tempfile::Builder::new()
@@ -24,8 +24,8 @@ pub(crate) fn run() -> Result<ExitCode> {
     let ended = run::to_the_end(&plan, &reports);
     reports.progress().finish();
     let mut outcome = match ended? {
-        Ended::Whole(outcome) => outcome,
-        Ended::Interrupted(number) => return Ok(ExitCode::from(run::interrupted(number))),
+        RunEnd::Whole(outcome) => outcome,
+        RunEnd::Interrupted(number) => return Ok(ExitCode::from(run::interrupted(number))),
     };
     outcome.target = plan::named_briefly(&plan);
     show::outcome(&outcome, &reports, &plan.url.authority);

@@ -15,7 +15,7 @@ const SIGNALS: [SignalKind; 3] = [
 ];
 
 /// What came of a run.
-pub(crate) enum Ended {
+pub(crate) enum RunEnd {
     /// It came to its end.
     Whole(Box<Outcome>),
     /// A signal of this number ended it.
@@ -23,7 +23,7 @@ pub(crate) enum Ended {
 }
 
 /// Runs the plan, unless a signal ends it.
-pub(crate) fn to_the_end(plan: &Plan, observer: &dyn Observer) -> Result<Ended> {
+pub(crate) fn to_the_end(plan: &Plan, observer: &dyn Observer) -> Result<RunEnd> {
     let runtime = tokio::runtime::Runtime::new().context("cannot start the prover's runtime")?;
     runtime.block_on(async {
         let mut signals = JoinSet::new();
@@ -35,9 +35,9 @@ pub(crate) fn to_the_end(plan: &Plan, observer: &dyn Observer) -> Result<Ended> 
             });
         }
         tokio::select! {
-            outcome = lameduck_check::run(plan, observer) => Ok(Ended::Whole(Box::new(outcome?))),
+            outcome = lameduck_check::run(plan, observer) => Ok(RunEnd::Whole(Box::new(outcome?))),
             // Dropping the run ends the target.
-            Some(Ok(number)) = signals.join_next() => Ok(Ended::Interrupted(number as u8)),
+            Some(Ok(number)) = signals.join_next() => Ok(RunEnd::Interrupted(number as u8)),
         }
     })
 }
