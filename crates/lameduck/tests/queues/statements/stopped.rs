@@ -56,10 +56,9 @@ async fn be_the_worker<S: Addressed>(address: &str) {
     let ended = tokio::spawn(life.run());
     let _ = tokio::io::stdin().read(&mut [0]).await;
     handle.shutdown("test");
-    assert_eq!(
-        ended.await.expect("a lifecycle does not panic"),
-        Exit::CLEAN
-    );
+    let exit = ended.await.expect("a lifecycle does not panic");
+    // Of what was cancelled a moment ago it may still have to tell that another worker has it.
+    assert!([Exit::CLEAN, Exit::LET_GO].contains(&exit), "{exit:?}");
 }
 
 async fn run(number: u64, _job: Job) -> Result<(), BoxError> {
