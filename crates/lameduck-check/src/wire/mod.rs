@@ -13,6 +13,7 @@
 //! at all: there, and beyond a round trip of 200 ms, a server sees a connection complete earlier than it should.)
 
 mod channel;
+mod forward;
 mod relay;
 mod socket;
 mod tls;
@@ -24,8 +25,9 @@ use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use rustix::net::RecvFlags;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, ReadBuf};
 
+use forward::forward_io;
 use relay::Delayed;
 use socket::WireSocket;
 
@@ -170,7 +172,7 @@ impl io::Read for Now<'_> {
             Inner::Delayed(delayed) => {
                 let mut buf = ReadBuf::new(buf);
                 let mut cx = Context::from_waker(Waker::noop());
-                match delayed.poll_read(&mut cx, &mut buf) {
+                match Pin::new(delayed).poll_read(&mut cx, &mut buf) {
                     Poll::Ready(read) => read.map(|()| buf.filled().len()),
                     Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
                 }
@@ -179,42 +181,4 @@ impl io::Read for Now<'_> {
     }
 }
 
-impl AsyncRead for WireStream {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        match &mut self.get_mut().0 {
-            Inner::Plain(stream) => Pin::new(stream).poll_read(cx, buf),
-            Inner::Delayed(delayed) => delayed.poll_read(cx, buf),
-        }
-    }
-}
-
-impl AsyncWrite for WireStream {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        match &mut self.get_mut().0 {
-            Inner::Plain(stream) => Pin::new(stream).poll_write(cx, buf),
-            Inner::Delayed(delayed) => delayed.poll_write(cx, buf),
-        }
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &mut self.get_mut().0 {
-            Inner::Plain(stream) => Pin::new(stream).poll_flush(cx),
-            Inner::Delayed(_) => Poll::Ready(Ok(())),
-        }
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &mut self.get_mut().0 {
-            Inner::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
-            Inner::Delayed(delayed) => delayed.poll_shutdown(cx),
-        }
-    }
-}
+forward_io!(WireStream: it => &mut it.0, stream in Inner::Plain(stream), Inner::Delayed(stream));

@@ -19,7 +19,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::{Buf, Bytes};
-use tokio::io::ReadBuf;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, Sleep};
 use tokio_util::sync::PollSender;
@@ -109,54 +109,6 @@ impl Delayed {
         }
     }
 
-    pub(super) fn poll_read(
-        &mut self,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        if self.head.is_none() {
-            self.head = ready!(self.inbound.poll_recv(cx));
-        }
-        let Some(parcel) = &mut self.head else {
-            return Poll::Ready(Ok(()));
-        };
-        if parcel.due > Instant::now() {
-            self.timer.as_mut().reset(parcel.due);
-            ready!(self.timer.as_mut().poll(cx));
-        }
-        match &mut parcel.freight {
-            Freight::Data(bytes) => {
-                let taken = bytes.len().min(buf.remaining());
-                buf.put_slice(&bytes[..taken]);
-                bytes.advance(taken);
-                if bytes.is_empty() {
-                    self.head = None;
-                }
-                Poll::Ready(Ok(()))
-            }
-            // These stay at the head: the end of a connection is seen as often as one looks.
-            Freight::Ack | Freight::Fin | Freight::Close => Poll::Ready(Ok(())),
-            Freight::Reset => Poll::Ready(Err(io::ErrorKind::ConnectionReset.into())),
-        }
-    }
-
-    pub(super) fn poll_write(
-        &mut self,
-        cx: &mut Context<'_>,
-        buf: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        if self.look() == LineState::Reset {
-            return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
-        }
-        let taken = buf.len().min(PARCEL);
-        ready!(self.poll_send(cx, || Freight::Data(Bytes::copy_from_slice(&buf[..taken]))))?;
-        Poll::Ready(Ok(taken))
-    }
-
-    pub(super) fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.poll_send(cx, || Freight::Fin)
-    }
-
     fn poll_send(
         &mut self,
         cx: &mut Context<'_>,
@@ -169,6 +121,65 @@ impl Delayed {
             freight: freight(),
         };
         Poll::Ready(self.outbound.send_item(parcel).map_err(gone))
+    }
+}
+
+impl AsyncRead for Delayed {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        if this.head.is_none() {
+            this.head = ready!(this.inbound.poll_recv(cx));
+        }
+        let Some(parcel) = &mut this.head else {
+            return Poll::Ready(Ok(()));
+        };
+        if parcel.due > Instant::now() {
+            this.timer.as_mut().reset(parcel.due);
+            ready!(this.timer.as_mut().poll(cx));
+        }
+        match &mut parcel.freight {
+            Freight::Data(bytes) => {
+                let taken = bytes.len().min(buf.remaining());
+                buf.put_slice(&bytes[..taken]);
+                bytes.advance(taken);
+                if bytes.is_empty() {
+                    this.head = None;
+                }
+                Poll::Ready(Ok(()))
+            }
+            // These stay at the head: the end of a connection is seen as often as one looks.
+            Freight::Ack | Freight::Fin | Freight::Close => Poll::Ready(Ok(())),
+            Freight::Reset => Poll::Ready(Err(io::ErrorKind::ConnectionReset.into())),
+        }
+    }
+}
+
+impl AsyncWrite for Delayed {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        if this.look() == LineState::Reset {
+            return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
+        }
+        let taken = buf.len().min(PARCEL);
+        ready!(this.poll_send(cx, || Freight::Data(Bytes::copy_from_slice(&buf[..taken]))))?;
+        Poll::Ready(Ok(taken))
+    }
+
+    /// What was written is on its way.
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.get_mut().poll_send(cx, || Freight::Fin)
     }
 }
 
