@@ -4,9 +4,9 @@ use std::time::{Duration, Instant};
 
 use rand::RngExt;
 
-use super::attempt::Attempt;
-use super::http1::{Http1, Pace};
+use super::http1::Pace;
 use super::notebook::Client;
+use super::opening;
 use super::stage::Stage;
 use crate::request::RequestTemplate;
 
@@ -18,19 +18,14 @@ pub(crate) async fn run(
     rtt: Duration,
 ) {
     let early = Duration::from_micros(stage.random(client).random_range(100_000..350_000));
-    stage.sleep_until(signal - early - rtt * 2).await;
-    if stage.is_over() {
+    let moment = signal - early - rtt * 2;
+    let Some((mut attempt, mut connection)) =
+        opening::begin(&stage, client, &request, moment).await
+    else {
         return;
-    }
-    let mut attempt = Attempt::begin(stage.notebook(), client, 1, &request);
-    let mut connection = match stage.connect(client).await {
-        Ok(link) => Http1::new(link),
-        Err(why) => return attempt.unconnected(why),
     };
-    let mut bytes = request.head(stage.origin()).to_vec();
-    bytes.extend_from_slice(request.body());
     // Established, it was to be served: a failed write is followed up like any other loss.
-    drop(connection.write(&bytes).await);
+    drop(connection.write(&request.written(stage.origin())).await);
     attempt.written = Some(Instant::now());
     // Slowly past the signal, then at full speed: a long body must not outlast the round.
     connection.pace = Some(Pace {

@@ -5,9 +5,8 @@ use std::time::{Duration, Instant};
 
 use rand::RngExt;
 
-use super::attempt::Attempt;
-use super::http1::Http1;
 use super::notebook::Client;
+use super::opening;
 use super::stage::Stage;
 use crate::request::RequestTemplate;
 
@@ -23,19 +22,15 @@ pub(crate) async fn run(
 ) {
     let mut random = stage.random(client);
     let early = Duration::from_micros(random.random_range(50_000..250_000));
-    stage.sleep_until(signal - early - rtt * 2).await;
-    if stage.is_over() {
+    let moment = signal - early - rtt * 2;
+    let Some((mut attempt, mut connection)) =
+        opening::begin(&stage, client, &request, moment).await
+    else {
         return;
-    }
-    let mut attempt = Attempt::begin(stage.notebook(), client, 1, &request);
-    let mut connection = match stage.connect(client).await {
-        Ok(link) => Http1::new(link),
-        Err(why) => return attempt.unconnected(why),
     };
-    let mut whole = request.head(stage.origin()).to_vec();
-    let first = whole.len() / 2;
-    whole.extend_from_slice(request.body());
-    let (first, rest) = whole.split_at(first);
+    let whole = request.written(stage.origin());
+    let head = whole.len() - request.body().len();
+    let (first, rest) = whole.split_at(head / 2);
     if connection.write(first).await.is_err() {
         return attempt.forget();
     }

@@ -22,6 +22,7 @@ pub(crate) mod http1;
 pub(crate) mod idle;
 pub(crate) mod keep_alive;
 pub(crate) mod notebook;
+mod opening;
 pub(crate) mod order;
 pub(crate) mod own_pace;
 pub(crate) mod per_request;

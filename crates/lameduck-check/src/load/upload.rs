@@ -8,6 +8,7 @@ use rand::RngExt;
 use super::attempt::Attempt;
 use super::http1::Http1;
 use super::notebook::Client;
+use super::opening;
 use super::stage::Stage;
 use crate::request::RequestTemplate;
 
@@ -36,14 +37,11 @@ pub(crate) async fn run(
 ) {
     let mut random = stage.random(client);
     let early = Duration::from_micros(random.random_range(50_000..250_000));
-    stage.sleep_until(signal - early - rtt * 2).await;
-    if stage.is_over() {
+    let moment = signal - early - rtt * 2;
+    let Some((mut attempt, mut connection)) =
+        opening::begin(&stage, client, &request, moment).await
+    else {
         return;
-    }
-    let mut attempt = Attempt::begin(stage.notebook(), client, 1, &request);
-    let mut connection = match stage.connect(client).await {
-        Ok(link) => Http1::new(link),
-        Err(why) => return attempt.unconnected(why),
     };
     let (first, second) = request.body().split_at(request.body().len() / 2);
     let sent = async {
