@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Promise;
-use crate::ledger::{Ending, Lane, NO_DESCRIPTOR, Round, RoundKind, Terms};
+use crate::ledger::{Ending, Lane, NO_DESCRIPTOR, Round, Terms};
 use crate::verdict::{Finding, Untried, Verdict};
 
 /// Loads that make connections around the signal.
@@ -35,9 +35,6 @@ impl AcceptLossless {
 
 impl Promise for AcceptLossless {
     fn see(&mut self, round: &Round, finding: &mut Finding) {
-        if round.kind != RoundKind::Load {
-            return;
-        }
         self.is_asked |= round.has_load(FRESH);
         // One whose request was sent before was in flight: `inflight-completes` is about those.
         let queued = round.accepted_until();

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Promise;
-use crate::ledger::{Ending, Round, RoundKind};
+use crate::ledger::{Ending, Round};
 use crate::verdict::{Finding, Untried, Verdict};
 
 /// What the target has to notice the signal, beside the way there: servers look at their clock each 100 ms (uvicorn).
@@ -19,9 +19,6 @@ pub(super) struct CloseAnnounced {
 
 impl Promise for CloseAnnounced {
     fn see(&mut self, round: &Round, finding: &mut Finding) {
-        if round.kind != RoundKind::Load {
-            return;
-        }
         self.is_asked |= !round.exchanges.is_empty();
         let noticed = round.signalled() + NOTICE + round.rtt;
         for exchange in round.since_signal() {

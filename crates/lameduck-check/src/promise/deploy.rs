@@ -8,7 +8,7 @@
 use std::time::Duration;
 
 use super::Promise;
-use crate::ledger::{Ending, Exchange, Round, Window};
+use crate::ledger::{Ending, Exchange, Round, RoundKind, Window};
 use crate::verdict::{Evidence, Finding, Untried, Verdict};
 
 /// Who was asked for so long while the prover was awake had time to answer.
@@ -37,6 +37,10 @@ impl Deploy {
 }
 
 impl Promise for Deploy {
+    fn is_tried_by(&self, kind: RoundKind) -> bool {
+        kind == RoundKind::Episode
+    }
+
     fn see(&mut self, round: &Round, finding: &mut Finding) {
         let Some(episode) = &round.episode else {
             return;

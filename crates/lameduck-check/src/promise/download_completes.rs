@@ -1,7 +1,7 @@
 //! `download-completes`: a response half sent at the signal reaches its end.
 
 use super::Promise;
-use crate::ledger::{Ending, Lane, Round, RoundKind};
+use crate::ledger::{Ending, Lane, Round};
 use crate::verdict::{Finding, Untried, Verdict};
 
 #[derive(Default)]
@@ -11,9 +11,6 @@ pub(super) struct DownloadCompletes {
 
 impl Promise for DownloadCompletes {
     fn see(&mut self, round: &Round, finding: &mut Finding) {
-        if round.kind != RoundKind::Load {
-            return;
-        }
         for download in round
             .exchanges
             .iter()

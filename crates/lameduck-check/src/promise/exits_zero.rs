@@ -31,11 +31,14 @@ impl ExitsZero {
 }
 
 impl Promise for ExitsZero {
+    fn is_tried_by(&self, kind: RoundKind) -> bool {
+        matches!(kind, RoundKind::Load | RoundKind::Idle)
+    }
+
     fn see(&mut self, round: &Round, finding: &mut Finding) {
-        let is_about = matches!(round.kind, RoundKind::Load | RoundKind::Idle);
         // A target past its grace ends because its clients were sent away, or is killed: `within-grace` tells of it.
         let was_ended = round.exit.killed || round.exit.released;
-        if !is_about || was_ended || round.signal_to_exit() >= self.terms.grace {
+        if was_ended || round.signal_to_exit() >= self.terms.grace {
             return;
         }
         let code = round.exit.shell_code();

@@ -9,7 +9,7 @@
 use std::time::Duration;
 
 use super::Promise;
-use crate::ledger::{Ending, Exchange, Health, HealthSample, Lane, Round, RoundKind};
+use crate::ledger::{Ending, Exchange, Health, HealthSample, Lane, Round};
 use crate::verdict::{Finding, Untried, Verdict};
 
 /// "At once", as for readiness.
@@ -24,9 +24,6 @@ pub(super) struct GrpcLossless {
 
 impl Promise for GrpcLossless {
     fn see(&mut self, round: &Round, finding: &mut Finding) {
-        if round.kind != RoundKind::Load {
-            return;
-        }
         let is_grpc = |exchange: &Exchange| matches!(exchange.lane, Lane::Grpc | Lane::GrpcStream);
         self.is_asked |= round.exchanges.iter().any(is_grpc);
         for call in round.since_signal().filter(|exchange| is_grpc(exchange)) {

@@ -1,7 +1,7 @@
 //! `h2-lossless`: HTTP/2: no stream is lost. Streams that the target sent back unprocessed are no loss.
 
 use super::Promise;
-use crate::ledger::{Ending, Lane, Round, RoundKind};
+use crate::ledger::{Ending, Lane, Round};
 use crate::verdict::{Finding, Untried, Verdict};
 
 #[derive(Default)]
@@ -11,9 +11,6 @@ pub(super) struct H2Lossless {
 
 impl Promise for H2Lossless {
     fn see(&mut self, round: &Round, finding: &mut Finding) {
-        if round.kind != RoundKind::Load {
-            return;
-        }
         self.is_asked |= round.has_load(&[Lane::H2]);
         for stream in round
             .since_signal()

@@ -33,10 +33,11 @@ impl IdleExits {
 }
 
 impl Promise for IdleExits {
+    fn is_tried_by(&self, kind: RoundKind) -> bool {
+        kind == RoundKind::Idle
+    }
+
     fn see(&mut self, round: &Round, finding: &mut Finding) {
-        if round.kind != RoundKind::Idle {
-            return;
-        }
         self.is_asked = true;
         let last_response = round
             .since_signal()

@@ -12,7 +12,7 @@ use std::cell::LazyCell;
 use std::time::Duration;
 
 use super::Promise;
-use crate::ledger::{Ending, Exchange, Lane, Latencies, Round, RoundKind};
+use crate::ledger::{Ending, Exchange, Lane, Latencies, Round};
 use crate::verdict::{Finding, Untried, Verdict};
 
 /// A timer's grain, and the time a busy machine takes to wake somebody.
@@ -42,9 +42,6 @@ pub(super) struct InflightCompletes {
 
 impl Promise for InflightCompletes {
     fn see(&mut self, round: &Round, finding: &mut Finding) {
-        if round.kind != RoundKind::Load {
-            return;
-        }
         self.is_asked |= round.has_load(LOADS);
         let signal = round.signalled();
         // Asked for only where something was lost.

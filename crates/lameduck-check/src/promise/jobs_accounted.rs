@@ -7,7 +7,7 @@
 
 use super::Promise;
 use crate::books::{self, Audit, Books};
-use crate::ledger::{Exchange, Lane, Round, RoundClock};
+use crate::ledger::{Exchange, Lane, Round, RoundClock, RoundKind};
 use crate::verdict::{Finding, Untried, Verdict};
 
 /// Ids shown, of those that are missing.
@@ -43,6 +43,10 @@ pub(super) struct JobsAccounted {
 }
 
 impl Promise for JobsAccounted {
+    fn is_tried_by(&self, kind: RoundKind) -> bool {
+        matches!(kind, RoundKind::Load | RoundKind::Settle)
+    }
+
     fn see(&mut self, round: &Round, finding: &mut Finding) {
         let Some(audit) = &round.audit else {
             return;

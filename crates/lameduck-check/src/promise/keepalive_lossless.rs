@@ -2,7 +2,7 @@
 
 use super::Promise;
 use super::exposure::Crossing;
-use crate::ledger::{Lane, Round, RoundKind};
+use crate::ledger::{Lane, Round};
 use crate::verdict::{Finding, Untried, Verdict};
 
 /// Loads that keep their connections.
@@ -16,9 +16,6 @@ pub(super) struct KeepaliveLossless {
 
 impl Promise for KeepaliveLossless {
     fn see(&mut self, round: &Round, finding: &mut Finding) {
-        if round.kind != RoundKind::Load {
-            return;
-        }
         self.is_asked |= round.has_load(KEPT);
         self.crossing.see(round);
         let reused = round.since_signal().filter(|exchange| {

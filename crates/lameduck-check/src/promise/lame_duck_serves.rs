@@ -2,7 +2,7 @@
 //! about as fast.
 
 use super::Promise;
-use crate::ledger::{Ending, Latencies, Round, RoundKind};
+use crate::ledger::{Ending, Latencies, Round};
 use crate::verdict::{Finding, Untried, Verdict};
 
 #[derive(Default)]
@@ -12,9 +12,6 @@ pub(super) struct LameDuckServes {
 
 impl Promise for LameDuckServes {
     fn see(&mut self, round: &Round, finding: &mut Finding) {
-        if round.kind != RoundKind::Load {
-            return;
-        }
         self.is_asked |= !round.readiness.is_empty();
         let signal = round.signalled();
         // Gone is not lame: only an answer that says "not ready" begins the phase.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Promise;
-use crate::ledger::{Round, RoundKind, Terms};
+use crate::ledger::{Round, Terms};
 use crate::verdict::{Finding, Untried, Verdict};
 
 /// A process closes its sockets a moment before its end can be seen.
@@ -26,9 +26,6 @@ impl LiveHolds {
 
 impl Promise for LiveHolds {
     fn see(&mut self, round: &Round, finding: &mut Finding) {
-        if round.kind != RoundKind::Load {
-            return;
-        }
         self.is_asked |= !round.liveness.is_empty();
         let signal = round.signalled();
         // Where liveness is asked at the listener itself, a refusal is the end of that.

@@ -2,7 +2,7 @@
 //!
 //! # What must hold
 //! - A promise keeps figures and a few pieces of evidence: nothing that grows with requests.
-//! - It sees every round once, in order, of whatever kind.
+//! - It sees every round of the kinds that try it once, in order.
 
 mod accept_lossless;
 #[cfg(test)]
@@ -41,13 +41,18 @@ mod websocket_paced;
 mod websocket_tests;
 mod within_grace;
 
-use crate::ledger::{Round, Terms};
+use crate::ledger::{Round, RoundKind, Terms};
 use crate::rules::Rules;
 use crate::verdict::{Class, Finding, Verdict};
 
 /// One promise, in the course of a run.
 pub(crate) trait Promise: Send {
-    /// Looks at a round, and enters its trials. Rounds that say nothing of it are passed over.
+    /// Whether rounds of this kind try it. Default: those under load.
+    fn is_tried_by(&self, kind: RoundKind) -> bool {
+        kind == RoundKind::Load
+    }
+
+    /// Looks at a round that tries it, and enters its trials.
     fn see(&mut self, round: &Round, finding: &mut Finding);
 
     /// What it comes to, once there are no more rounds.
@@ -107,7 +112,7 @@ struct JuryMember {
     finding: Finding,
 }
 
-/// All promises of a run: each round is shown to all of them, and none is needed any more once they have seen it.
+/// All promises of a run: each round is shown to all that it tries, and none is needed any more once they have seen it.
 pub(crate) struct Jury(Vec<JuryMember>);
 
 impl Jury {
@@ -122,7 +127,8 @@ impl Jury {
     }
 
     pub(crate) fn see(&mut self, round: &Round) {
-        for seat in &mut self.0 {
+        let tried = |seat: &&mut JuryMember| seat.promise.is_tried_by(round.kind);
+        for seat in self.0.iter_mut().filter(tried) {
             seat.finding.of(round.number);
             seat.promise.see(round, &mut seat.finding);
         }

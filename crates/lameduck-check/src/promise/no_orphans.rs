@@ -7,7 +7,7 @@
 //! little later.
 
 use super::Promise;
-use crate::ledger::Round;
+use crate::ledger::{Round, RoundKind};
 use crate::target::{Process, TreeEnd};
 use crate::verdict::{Finding, Untried, Verdict};
 
@@ -18,6 +18,10 @@ const NAMED: usize = 3;
 pub(super) struct NoOrphans;
 
 impl Promise for NoOrphans {
+    fn is_tried_by(&self, _: RoundKind) -> bool {
+        true
+    }
+
     fn see(&mut self, round: &Round, finding: &mut Finding) {
         let Some(tree) = round.tree.as_ref().filter(|_| !round.exit.killed) else {
             return;

@@ -17,10 +17,11 @@ pub(super) struct NoReset {
 }
 
 impl Promise for NoReset {
+    fn is_tried_by(&self, kind: RoundKind) -> bool {
+        matches!(kind, RoundKind::Load | RoundKind::Idle)
+    }
+
     fn see(&mut self, round: &Round, finding: &mut Finding) {
-        if !matches!(round.kind, RoundKind::Load | RoundKind::Idle) {
-            return;
-        }
         self.is_asked |= round.kind == RoundKind::Load && !round.connections.is_empty();
         let signal = round.signalled();
         for connection in round

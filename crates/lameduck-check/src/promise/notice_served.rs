@@ -9,7 +9,7 @@
 use std::time::{Duration, Instant};
 
 use super::Promise;
-use crate::ledger::{Ending, Round, RoundKind, Terms};
+use crate::ledger::{Ending, Round, Terms};
 use crate::verdict::{Finding, Untried, Verdict};
 
 /// A timer's grain, and the time a busy machine takes to wake somebody.
@@ -36,7 +36,7 @@ impl Promise for NoticeServed {
         let signal = round.signalled();
         let until = signal + self.notice;
         let attempts = round.since_signal().filter(|it| it.began >= signal);
-        if round.kind != RoundKind::Load || self.notice.is_zero() || attempts.count() == 0 {
+        if self.notice.is_zero() || attempts.count() == 0 {
             return;
         }
         let turned_away = turned_away(round);

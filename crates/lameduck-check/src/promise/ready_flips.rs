@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Promise;
-use crate::ledger::{Ending, Round, RoundKind};
+use crate::ledger::{Ending, Round};
 use crate::load::probe;
 use crate::verdict::{Finding, Untried, Verdict};
 
@@ -17,7 +17,7 @@ pub(super) struct ReadyFlips {
 
 impl Promise for ReadyFlips {
     fn see(&mut self, round: &Round, finding: &mut Finding) {
-        if round.kind != RoundKind::Load || round.readiness.is_empty() {
+        if round.readiness.is_empty() {
             return;
         }
         self.is_asked = true;

@@ -39,10 +39,11 @@ impl SecondSignal {
 }
 
 impl Promise for SecondSignal {
+    fn is_tried_by(&self, kind: RoundKind) -> bool {
+        kind == RoundKind::SecondSignal
+    }
+
     fn see(&mut self, round: &Round, finding: &mut Finding) {
-        if round.kind != RoundKind::SecondSignal {
-            return;
-        }
         match say(round, self.expected) {
             Says::Kept => finding.kept(),
             Says::Broken(what) => {

@@ -8,7 +8,7 @@
 use std::time::Duration;
 
 use super::Promise;
-use crate::ledger::{Ending, Exchange, Lane, Round, RoundKind, Terms};
+use crate::ledger::{Ending, Exchange, Lane, Round, Terms};
 use crate::verdict::{Finding, Untried, Verdict};
 
 pub(super) struct SseEnds {
@@ -29,9 +29,6 @@ impl SseEnds {
 
 impl Promise for SseEnds {
     fn see(&mut self, round: &Round, finding: &mut Finding) {
-        if round.kind != RoundKind::Load {
-            return;
-        }
         for stream in round
             .exchanges
             .iter()

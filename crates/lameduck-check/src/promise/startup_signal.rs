@@ -22,10 +22,11 @@ impl StartupSignal {
 }
 
 impl Promise for StartupSignal {
+    fn is_tried_by(&self, kind: RoundKind) -> bool {
+        kind == RoundKind::Startup
+    }
+
     fn see(&mut self, round: &Round, finding: &mut Finding) {
-        if round.kind != RoundKind::Startup {
-            return;
-        }
         let terms = &self.terms;
         let exit = round.exit;
         let is_default = !exit.killed && exit.signal == Some(terms.signal.number());

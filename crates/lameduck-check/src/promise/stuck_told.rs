@@ -18,10 +18,11 @@ impl StuckTold {
 }
 
 impl Promise for StuckTold {
+    fn is_tried_by(&self, kind: RoundKind) -> bool {
+        kind == RoundKind::Stuck
+    }
+
     fn see(&mut self, round: &Round, finding: &mut Finding) {
-        if round.kind != RoundKind::Stuck {
-            return;
-        }
         let path = round.stuck_path.as_deref().unwrap_or("/");
         let names = is_named(
             &round.said_after_signal,

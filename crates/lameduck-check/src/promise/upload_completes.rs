@@ -1,7 +1,7 @@
 //! `upload-completes`: a body half sent at the signal is read to its end and answered.
 
 use super::Promise;
-use crate::ledger::{Ending, Lane, Round, RoundKind};
+use crate::ledger::{Ending, Lane, Round};
 use crate::verdict::{Finding, Untried, Verdict};
 
 #[derive(Default)]
@@ -11,9 +11,6 @@ pub(super) struct UploadCompletes {
 
 impl Promise for UploadCompletes {
     fn see(&mut self, round: &Round, finding: &mut Finding) {
-        if round.kind != RoundKind::Load {
-            return;
-        }
         self.is_asked |= round.has_load(&[Lane::Upload]);
         for upload in round
             .since_signal()

@@ -5,7 +5,7 @@
 //! restart" (IANA's registry of close codes).
 
 use super::Promise;
-use crate::ledger::{Parting, Round, RoundKind, Socket};
+use crate::ledger::{Parting, Round, Socket};
 use crate::verdict::{Finding, Untried, Verdict};
 
 const GOOD: [u16; 2] = [1001, 1012];
@@ -17,9 +17,6 @@ pub(super) struct WebSocketClosed {
 
 impl Promise for WebSocketClosed {
     fn see(&mut self, round: &Round, finding: &mut Finding) {
-        if round.kind != RoundKind::Load {
-            return;
-        }
         self.is_asked |= !round.sockets.is_empty();
         for socket in open_at_the_signal(round) {
             match what_went_wrong(round, socket) {

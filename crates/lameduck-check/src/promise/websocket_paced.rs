@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use super::Promise;
 use super::websocket_closed::open_at_the_signal;
-use crate::ledger::{Round, RoundKind};
+use crate::ledger::Round;
 use crate::verdict::{Finding, Untried, Verdict};
 
 /// Half of them within this is at once.
@@ -27,7 +27,7 @@ pub(super) struct WebSocketPaced {
 
 impl Promise for WebSocketPaced {
     fn see(&mut self, round: &Round, finding: &mut Finding) {
-        if round.kind != RoundKind::Load || round.sockets.is_empty() {
+        if round.sockets.is_empty() {
             return;
         }
         let moments = sent_away(round);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Promise;
-use crate::ledger::{Round, Terms};
+use crate::ledger::{Round, RoundKind, Terms};
 use crate::verdict::{Finding, Untried, Verdict};
 
 pub(super) struct WithinGrace {
@@ -21,6 +21,10 @@ impl WithinGrace {
 }
 
 impl Promise for WithinGrace {
+    fn is_tried_by(&self, _: RoundKind) -> bool {
+        true
+    }
+
     fn see(&mut self, round: &Round, finding: &mut Finding) {
         // One that was not waited for so long says nothing.
         if (round.exit.killed || round.exit.released) && round.signal_to_exit() < self.grace {
