@@ -188,7 +188,8 @@ fn totals(profile: &str) -> Option<u64> {
     line.trim().parse().ok().filter(|it| *it > 0)
 }
 
-fn is_installed(program: &str) -> anyhow::Result<bool> {
+/// Whether there is such a program.
+pub(crate) fn is_installed(program: &str) -> anyhow::Result<bool> {
     match Command::new(program).arg("--help").output() {
         Ok(_) => Ok(true),
         Err(e) if e.kind() == ErrorKind::NotFound => Ok(false),

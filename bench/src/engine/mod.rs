@@ -21,6 +21,7 @@ use rand::rngs::StdRng;
 use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
 
 use crate::http::all_in_turns;
+use crate::instructions::is_installed;
 use crate::pairs::{Pair, Row, Target, conclude};
 
 /// Options of `engine`.
@@ -61,13 +62,7 @@ struct Run {
 /// Measures, prints, and says whether the targets were met.
 pub fn run(options: &Options) -> anyhow::Result<ExitCode> {
     for (tool, package) in [("wrk", "wrk"), ("taskset", "util-linux")] {
-        if Command::new(tool)
-            .arg("--version")
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .status()
-            .is_err()
-        {
+        if !is_installed(tool)? {
             let missing = format!("{tool} not installed (apt-get install {package})");
             real_servers::skip(&missing);
             return Ok(ExitCode::SUCCESS);

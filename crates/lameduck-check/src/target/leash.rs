@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use rustix::pipe::{PipeFlags, pipe_with};
@@ -14,6 +15,7 @@ use tokio::sync::watch;
 use super::descriptors;
 use super::exit::Exit;
 use super::guardian::{self, NOTICE, Notice};
+use super::tree;
 
 /// Killing takes no longer, on a machine with far too much to do.
 const END_LIMIT: Duration = Duration::from_secs(10);
@@ -121,11 +123,8 @@ impl Drop for Leash {
 
 /// Whether a child of ours runs: one that has ended is there until somebody has waited for it.
 fn is_there(pid: i32) -> bool {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    let state = stat
-        .rsplit_once(") ")
-        .and_then(|(_, rest)| rest.chars().next());
-    state.is_some_and(|state| state != 'Z')
+    let stat = tree::stat(Path::new(&format!("/proc/{pid}")));
+    stat.is_some_and(|(state, _)| state != 'Z')
 }
 
 async fn listen(mut notices: Receiver, tell: watch::Sender<Told>) {

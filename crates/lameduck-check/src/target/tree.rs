@@ -93,7 +93,7 @@ fn processes() -> BTreeMap<i32, i32> {
 }
 
 /// State and parent, from a process's folder (proc_pid_stat(5)).
-fn stat(folder: &Path) -> Option<(char, i32)> {
+pub(super) fn stat(folder: &Path) -> Option<(char, i32)> {
     let stat = std::fs::read_to_string(folder.join("stat")).ok()?;
     // The name before it is in brackets, and may contain some.
     let (_, fields) = stat.rsplit_once(')')?;
