@@ -333,6 +333,9 @@ impl Plan {
 
     /// What may be wrong when the readiness question finds no good answer.
     pub(crate) fn what_to_check(&self) -> &'static str {
+        if self.trigger.is_some() {
+            return "with --trigger something has to serve there already";
+        }
         match (&self.ready_when, &self.ready) {
             (ReadyWhen::Line(_), _) => "is --ready-line what it writes when it is ready?",
             (ReadyWhen::Notified, _) => "does it send READY=1 to NOTIFY_SOCKET?",

@@ -17,7 +17,7 @@ use crate::load::{grpc, h2, keep_alive, order, own_pace, per_request, pool};
 use crate::observer::{Event, Observer};
 use crate::plan::{Plan, Trigger};
 use crate::request::RequestTemplate;
-use crate::target::{Exit, TargetError, TriggerRun, is_there};
+use crate::target::{Exit, TriggerRun, is_there, until_ready};
 use crate::wire::Wire;
 
 /// Before anything counts each client that keeps its connection has made so many requests...
@@ -49,7 +49,8 @@ pub(crate) async fn run(
     }
     observer.on(&Event::RoundBegan { number, kind });
     let started = Instant::now();
-    let ready_at = ready(plan).await?;
+    // What serves is there already, or it is somebody else's to start.
+    let ready_at = until_ready(plan).await?;
     let seed = StdRng::seed_from_u64(plan.seed ^ (u64::from(number) << 40)).random();
     let stage = Stage::new(Wire::new(plan.rtt), plan.url.clone(), seed).resolving_names();
     let stalls = tokio::spawn(own_pace::watch(stage.clone()));
@@ -115,26 +116,6 @@ pub(crate) async fn run(
     round.mark_changes();
     observer.on(&Event::RoundEnded { round: &round });
     Ok(round)
-}
-
-/// What serves is there already, or it is somebody else's to start.
-async fn ready(plan: &Plan) -> Result<Instant, CheckError> {
-    let deadline = Instant::now() + plan.start_timeout;
-    loop {
-        let last = match crate::target::look(plan).await {
-            Ok(at) => return Ok(at),
-            Err(last) => last,
-        };
-        if Instant::now() >= deadline {
-            return Err(CheckError::Target(TargetError::NeverReady {
-                waited: plan.start_timeout,
-                last,
-                fix: "with --trigger something has to serve there already",
-                output: "  (not seen: it was started by somebody else)".to_owned(),
-            }));
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
 }
 
 /// Every load that goes on for as long as one likes. What is open or half way at a signal has none here.

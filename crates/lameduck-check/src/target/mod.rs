@@ -26,7 +26,7 @@ pub use exit::Exit;
 pub use signal::StopSignal;
 pub use tree::Process;
 
-pub(crate) use readiness::look;
+pub(crate) use readiness::until_ready;
 pub(crate) use trigger::{TriggerRun, is_there};
 
 use crate::plan::Plan;

@@ -20,9 +20,6 @@ use super::readiness;
 use super::signal::StopSignal;
 use crate::plan::Plan;
 
-/// Where its output would be.
-const NOT_SEEN: &str = "  (not seen: it was started by somebody else)";
-
 /// Between two looks whether it has ended.
 const LOOK: Duration = Duration::from_millis(2);
 
@@ -64,25 +61,7 @@ impl Target for RunningTarget {
     }
 
     fn ready<'a>(&'a mut self, plan: &'a Plan) -> BoxFuture<'a, Result<Instant, TargetError>> {
-        async move {
-            let deadline = self.found + plan.start_timeout;
-            loop {
-                let last = match readiness::look(plan).await {
-                    Ok(at) => return Ok(at),
-                    Err(last) => last,
-                };
-                if Instant::now() >= deadline {
-                    return Err(TargetError::NeverReady {
-                        waited: plan.start_timeout,
-                        last,
-                        fix: plan.what_to_check(),
-                        output: NOT_SEEN.to_owned(),
-                    });
-                }
-                tokio::time::sleep(readiness::PAUSE).await;
-            }
-        }
-        .boxed()
+        readiness::until_ready(plan).boxed()
     }
 
     fn signal(&mut self, signal: StopSignal) -> BoxFuture<'_, Result<Instant, TargetError>> {
@@ -92,7 +71,7 @@ impl Target for RunningTarget {
                 Ok(()) => Ok(at),
                 Err(error) => Err(TargetError::EndedUnderLoad {
                     how: io::Error::from(error).to_string(),
-                    output: NOT_SEEN.to_owned(),
+                    output: readiness::NOT_SEEN.to_owned(),
                 }),
             }
         }
