@@ -1,7 +1,9 @@
 //! `lameduck check` as a user or a pipeline meets it: exit status, and what is said when something is wrong.
 
-use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+mod server;
+
+use std::io::Read;
+use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::thread;
@@ -157,17 +159,13 @@ fn an_address_that_is_taken_is_told_before_anything_is_started() {
     assert!(!touched.exists());
 }
 
-/// Not a test of its own: the target of another one, which starts this program again with this variable set.
-const SERVE_ON: &str = "LAMEDUCK_TEST_SERVE_ON";
-
 #[test]
 fn serves_when_another_test_asks_for_it() {
-    let Ok(address) = std::env::var(SERVE_ON) else {
-        return;
-    };
-    for stream in TcpListener::bind(address).unwrap().incoming() {
-        thread::spawn(move || answer_all(stream.unwrap()));
-    }
+    server::serve_if_asked(|_, _| {
+        // Long enough for something to be in flight at any moment.
+        thread::sleep(Duration::from_millis(10));
+        Some("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok".to_owned())
+    });
 }
 
 /// `lameduck check` in a folder, of a target that is to serve on this URL.
@@ -175,37 +173,18 @@ fn check(folder: &Path, url: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_lameduck"));
     command
         .args(["check", "--url", url])
-        .env(SERVE_ON, url.trim_start_matches("http://"))
+        .env(server::SERVE_ON, url.trim_start_matches("http://"))
         .current_dir(folder);
     command
 }
 
 /// This program as the target.
 fn of_itself(command: &mut Command) -> Output {
-    let itself = std::env::current_exe().expect("this program's own file");
     command
         .arg("--")
-        .arg(itself)
-        .args(["--exact", "serves_when_another_test_asks_for_it"])
+        .args(server::itself())
         .output()
         .expect("the command line starts")
-}
-
-fn answer_all(mut stream: TcpStream) {
-    let mut head = Vec::new();
-    let mut byte = [0u8; 1];
-    while let Ok(1) = stream.read(&mut byte) {
-        head.push(byte[0]);
-        if head.ends_with(b"\r\n\r\n") {
-            head.clear();
-            // Long enough for something to be in flight at any moment.
-            thread::sleep(Duration::from_millis(10));
-            let answered = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok");
-            if answered.is_err() {
-                return;
-            }
-        }
-    }
 }
 
 #[test]
@@ -502,12 +481,10 @@ fn a_reader_that_goes_away_changes_nothing_of_what_is_found() {
     let folder = folder();
     let url = free_url();
     let small = "--get / --clients 4 --rtt 0ms --rounds 1 --only within-grace --json out.json";
-    let itself = std::env::current_exe().unwrap();
     let mut prover = check(folder.path(), &url)
         .args(small.split(' '))
         .arg("--")
-        .arg(itself)
-        .args(["--exact", "serves_when_another_test_asks_for_it"])
+        .args(server::itself())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
@@ -643,11 +620,10 @@ fn until_ends_with_the_first_loss_or_with_enough_shutdowns() {
 fn an_error_in_a_later_round_keeps_what_was_seen_before() {
     let folder = folder();
     let url = free_url();
-    let itself = std::env::current_exe().unwrap();
     // Starts once.
     let script = format!(
-        "test -e started && {{ echo no second time; exit 7; }}; touch started; exec {} --exact serves_when_another_test_asks_for_it",
-        itself.display()
+        "test -e started && {{ echo no second time; exit 7; }}; touch started; exec {}",
+        server::itself().join(" ")
     );
     let output = check(folder.path(), &url)
         .args(
@@ -830,10 +806,9 @@ fn a_run_says_beforehand_what_it_takes_and_ends_within_its_budget() {
     let small = "--budget 10s --get / --clients 4 --per-request 1 --json out.json";
     // Deaf to the signal, so each shutdown takes the whole grace and more.
     let deaf = ["--", "sh", "-c", "trap '' TERM; exec \"$0\" \"$@\""];
-    let itself = std::env::current_exe().unwrap();
     let mut command = check(folder.path(), &free_url());
-    command.args(small.split(' ')).args(deaf).arg(itself);
-    command.args(["--exact", "serves_when_another_test_asks_for_it"]);
+    command.args(small.split(' ')).args(deaf);
+    command.args(server::itself());
     let began = Instant::now();
     let output = command.output().unwrap();
     let took = began.elapsed();

@@ -1,7 +1,8 @@
 //! Targets that are not one address of TCP: a Unix socket, a name with several addresses.
 
+mod server;
+
 use std::collections::BTreeSet;
-use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::os::unix::net::UnixListener;
 use std::path::Path;
@@ -9,50 +10,13 @@ use std::process::{Command, Output};
 use std::thread;
 use std::time::Duration;
 
-/// Set for the target alone, which is this program: an address, or the path of a Unix socket.
-const SERVE_ON: &str = "LAMEDUCK_TEST_SERVE_ENDPOINT_ON";
-
 #[test]
 fn serves_when_another_test_asks_for_it() {
-    let Ok(place) = std::env::var(SERVE_ON) else {
-        return;
-    };
-    if place.starts_with('/') {
-        // What the round before left behind.
-        let _ = std::fs::remove_file(&place);
-        for stream in UnixListener::bind(place)
-            .expect("a socket")
-            .incoming()
-            .flatten()
-        {
-            thread::spawn(move || answer_all(stream));
-        }
-    } else {
-        for stream in TcpListener::bind(place)
-            .expect("a port")
-            .incoming()
-            .flatten()
-        {
-            thread::spawn(move || answer_all(stream));
-        }
-    }
-}
-
-fn answer_all(mut stream: impl Read + Write) {
-    let mut head = Vec::new();
-    let mut byte = [0u8; 1];
-    while let Ok(1) = stream.read(&mut byte) {
-        head.push(byte[0]);
-        if head.ends_with(b"\r\n\r\n") {
-            let is_slow = head.starts_with(b"GET /slow");
-            head.clear();
-            thread::sleep(Duration::from_millis(if is_slow { 1500 } else { 5 }));
-            let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
-            if stream.write_all(answer).is_err() {
-                return;
-            }
-        }
-    }
+    server::serve_if_asked(|head, _| {
+        let is_slow = head.starts_with("GET /slow");
+        thread::sleep(Duration::from_millis(if is_slow { 1500 } else { 5 }));
+        Some("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok".to_owned())
+    });
 }
 
 fn check(folder: &Path, place: &str, flags: &[&str]) -> Output {
@@ -62,9 +26,8 @@ fn check(folder: &Path, place: &str, flags: &[&str]) -> Output {
         .args(small.split(' '))
         .args(flags)
         .arg("--")
-        .arg(std::env::current_exe().expect("this program's own file"))
-        .args(["--exact", "serves_when_another_test_asks_for_it"])
-        .env(SERVE_ON, place)
+        .args(server::itself())
+        .env(server::SERVE_ON, place)
         .current_dir(folder)
         .output()
         .expect("the command line starts")

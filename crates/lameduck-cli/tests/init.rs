@@ -1,12 +1,15 @@
 //! `lameduck check --init`: what is written of a server, and that nothing is written over.
 
-use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+mod server;
+
+use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Command, Output};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
+
+use server::answer_all;
 
 const DOCUMENT: &str = r#"{"openapi": "3.0.3", "paths": {
     "/items": {"get": {}, "post": {}},
@@ -26,22 +29,13 @@ fn serve() -> (String, Arc<Mutex<Vec<String>>>) {
     thread::spawn(move || {
         for stream in listener.incoming().flatten() {
             let notes = notes.clone();
-            thread::spawn(move || answer(stream, &notes));
+            thread::spawn(move || answer_all(stream, |head, _| Some(answer(head, &notes))));
         }
     });
     (url, asked)
 }
 
-fn answer(mut stream: TcpStream, notes: &Mutex<Vec<String>>) {
-    let mut head = Vec::new();
-    let mut byte = [0u8; 1];
-    while !head.ends_with(b"\r\n\r\n") {
-        let Ok(1) = stream.read(&mut byte) else {
-            return;
-        };
-        head.push(byte[0]);
-    }
-    let head = String::from_utf8_lossy(&head).into_owned();
+fn answer(head: &str, notes: &Mutex<Vec<String>>) -> String {
     let line = head.lines().next().unwrap_or_default().to_owned();
     let (status, body) = match line.split(' ').nth(1).unwrap_or_default() {
         _ if !line.starts_with("GET ") || !head.contains("x-key: s3cret") => (401, "no"),
@@ -56,11 +50,7 @@ fn answer(mut stream: TcpStream, notes: &Mutex<Vec<String>>) {
     };
     notes.lock().expect("the notes").push(line);
     let length = body.len();
-    let answer = format!(
-        "HTTP/1.1 {status} X\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}"
-    );
-    // Whoever has gone needs none.
-    let _ = stream.write_all(answer.as_bytes());
+    format!("HTTP/1.1 {status} X\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}")
 }
 
 fn init(folder: &Path, url: &str) -> Output {

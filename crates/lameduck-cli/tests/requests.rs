@@ -1,67 +1,51 @@
 //! Servers that want more of a request than a path: a token, a name of the host, a base path, a method and a body.
 
-use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+mod server;
+
+use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Command, Output};
 use std::thread;
 use std::time::Duration;
 
-/// Set for the target alone, which is this program.
-const SERVE_ON: &str = "LAMEDUCK_TEST_SERVE_WITH_AUTHORIZATION_ON";
+use server::Connection;
+
 const TOKEN: &str = "s3cret-token";
 
 #[test]
 fn serves_when_another_test_asks_for_it() {
-    let Ok(address) = std::env::var(SERVE_ON) else {
-        return;
-    };
-    for stream in TcpListener::bind(address).unwrap().incoming() {
-        thread::spawn(move || answer_all(stream.unwrap()));
-    }
+    server::serve_if_asked(answer);
 }
 
 /// 401 without the token, 404 elsewhere, 405 with another method, 400 with another body or without a user agent.
-fn answer_all(mut stream: TcpStream) {
-    let mut head = Vec::new();
-    let mut byte = [0u8; 1];
-    while let Ok(1) = stream.read(&mut byte) {
-        head.push(byte[0]);
-        if !head.ends_with(b"\r\n\r\n") {
-            continue;
+fn answer(text: &str, stream: &mut dyn Connection) -> Option<String> {
+    let lower = text.to_lowercase();
+    let length = lower
+        .lines()
+        .find_map(|line| line.strip_prefix("content-length: "))
+        .and_then(|length| length.parse().ok())
+        .unwrap_or(0);
+    let mut body = vec![0u8; length];
+    stream.read_exact(&mut body).ok()?;
+    thread::sleep(Duration::from_millis(5));
+    let status = match () {
+        () if !lower.contains(&format!("\r\nauthorization: bearer {TOKEN}\r\n")) => 401,
+        () if !lower.contains("\r\nhost: shop.example\r\n") => 421,
+        () if !text
+            .split(' ')
+            .nth(1)
+            .is_some_and(|path| path.starts_with("/api/")) =>
+        {
+            404
         }
-        let text = String::from_utf8_lossy(&std::mem::take(&mut head)).into_owned();
-        let lower = text.to_lowercase();
-        let length = lower
-            .lines()
-            .find_map(|line| line.strip_prefix("content-length: "))
-            .and_then(|length| length.parse().ok())
-            .unwrap_or(0);
-        let mut body = vec![0u8; length];
-        if stream.read_exact(&mut body).is_err() {
-            return;
-        }
-        thread::sleep(Duration::from_millis(5));
-        let status = match () {
-            () if !lower.contains(&format!("\r\nauthorization: bearer {TOKEN}\r\n")) => 401,
-            () if !lower.contains("\r\nhost: shop.example\r\n") => 421,
-            () if !text
-                .split(' ')
-                .nth(1)
-                .is_some_and(|path| path.starts_with("/api/")) =>
-            {
-                404
-            }
-            () if lower.starts_with("get /api/ready") => 200,
-            () if !text.starts_with("PUT ") => 405,
-            () if body != b"hello" || !lower.contains("\r\nuser-agent: lameduck-check/") => 400,
-            () => 200,
-        };
-        let answer = format!("HTTP/1.1 {status} X\r\ncontent-length: 2\r\n\r\nok");
-        if stream.write_all(answer.as_bytes()).is_err() {
-            return;
-        }
-    }
+        () if lower.starts_with("get /api/ready") => 200,
+        () if !text.starts_with("PUT ") => 405,
+        () if body != b"hello" || !lower.contains("\r\nuser-agent: lameduck-check/") => 400,
+        () => 200,
+    };
+    Some(format!(
+        "HTTP/1.1 {status} X\r\ncontent-length: 2\r\n\r\nok"
+    ))
 }
 
 fn check(folder: &Path, flags: &[&str]) -> Output {
@@ -83,9 +67,8 @@ fn check(folder: &Path, flags: &[&str]) -> Output {
         .args(small.split(' '))
         .args(flags)
         .arg("--")
-        .arg(std::env::current_exe().expect("this program's own file"))
-        .args(["--exact", "serves_when_another_test_asks_for_it"])
-        .env(SERVE_ON, &address)
+        .args(server::itself())
+        .env(server::SERVE_ON, &address)
         .env("TOKEN", TOKEN)
         .current_dir(folder)
         .output()
