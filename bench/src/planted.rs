@@ -127,7 +127,7 @@ impl Planted {
         let is_here = |server: &Self| match server.missing() {
             None => true,
             Some(why) => {
-                println!("SKIPPED: servers in {}: {why}", server.name());
+                real_servers::skip(format_args!("servers in {}: {why}", server.name()));
                 false
             }
         };

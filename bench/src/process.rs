@@ -194,12 +194,13 @@ pub struct Stopped {
     pub status: ExitStatus,
 }
 
-fn this_program() -> anyhow::Result<PathBuf> {
+/// This program's own file.
+pub fn this_program() -> anyhow::Result<PathBuf> {
     std::env::current_exe().context("cannot find this program's own file")
 }
 
 /// An address on which nothing listens just now.
-fn free_address() -> anyhow::Result<SocketAddr> {
+pub fn free_address() -> anyhow::Result<SocketAddr> {
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
         .and_then(|l| l.local_addr())
         .context("cannot find a free port on 127.0.0.1")

@@ -11,6 +11,8 @@ use clap::Args;
 use rustix::process::{Pid, Signal, kill_process, set_parent_process_death_signal};
 use serde::Deserialize;
 
+use crate::process;
+
 /// Options of the hidden `shop`.
 #[derive(Args)]
 pub struct Options {
@@ -34,10 +36,9 @@ pub fn run(options: &Options) -> anyhow::Result<ExitCode> {
     Ok(exit.report())
 }
 
-/// This program's own file.
+/// This program's own file, as a word of a command.
 pub fn this_program() -> anyhow::Result<String> {
-    let this = std::env::current_exe().context("cannot find this program's own file")?;
-    Ok(this.display().to_string())
+    Ok(process::this_program()?.display().to_string())
 }
 
 /// Where a shop serves.

@@ -23,6 +23,7 @@ use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
 use crate::http::all_in_turns;
 use crate::instructions::is_installed;
 use crate::pairs::{Pair, Row, Target, conclude};
+use crate::process::{free_address, this_program};
 
 /// Options of `engine`.
 #[derive(Args)]
@@ -124,10 +125,6 @@ fn pinned(core: usize, program: impl AsRef<std::ffi::OsStr>) -> Command {
     command
 }
 
-fn this_program() -> anyhow::Result<std::path::PathBuf> {
-    std::env::current_exe().context("cannot find this program")
-}
-
 /// The prover, which starts the server itself.
 fn ours(options: &Options, cores: Cores) -> anyhow::Result<Run> {
     let mut command = pinned(cores.client, this_program()?);
@@ -173,11 +170,6 @@ fn wrk(options: &Options, cores: Cores) -> anyhow::Result<Run> {
         per_second: said.per_second,
         micros: micros / said.requests,
     })
-}
-
-fn free_address() -> anyhow::Result<SocketAddr> {
-    let listener = std::net::TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, 0));
-    Ok(listener.context("cannot find a free port")?.local_addr()?)
 }
 
 fn accepts(address: SocketAddr) -> anyhow::Result<()> {

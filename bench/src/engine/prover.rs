@@ -11,6 +11,9 @@ use lameduck_check::{Endpoint, Event, Observer, Plan, RequestTemplate};
 use rustix::process::{Signal, set_parent_process_death_signal};
 use serde::{Deserialize, Serialize};
 
+use crate::process::free_address;
+use crate::shop::this_program;
+
 /// The last of the shutdown is not measured: the server refuses by then.
 const END: Duration = Duration::from_millis(100);
 
@@ -61,8 +64,8 @@ fn rate(round: &Round) -> f64 {
 pub fn run(options: &Options) -> anyhow::Result<ExitCode> {
     set_parent_process_death_signal(Some(Signal::KILL))
         .context("cannot ask to end together with the bench")?;
-    let address = super::free_address()?;
-    let program = super::this_program()?.display().to_string();
+    let address = free_address()?;
+    let program = this_program()?;
     let (core, seconds) = (options.server_core.to_string(), options.seconds.to_string());
     let (listen, url) = (address.to_string(), format!("http://{address}"));
     let command = [

@@ -89,7 +89,7 @@ pub fn run(options: &Options) -> anyhow::Result<ExitCode> {
             match Line::open(*rtt) {
                 Ok(line) => _ = lines.insert(*rtt, Arc::new(line)),
                 Err(why) => {
-                    println!("SKIPPED: {why:#}");
+                    real_servers::skip(format_args!("{why:#}"));
                     return Ok(ExitCode::SUCCESS);
                 }
             }
