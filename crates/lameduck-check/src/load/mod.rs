@@ -24,7 +24,7 @@ pub(crate) mod keep_alive;
 pub(crate) mod notebook;
 mod opening;
 pub(crate) mod order;
-pub(crate) mod own_pace;
+mod own_pace;
 pub(crate) mod per_request;
 pub(crate) mod pool;
 pub(crate) mod probe;

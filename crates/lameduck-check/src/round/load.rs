@@ -5,18 +5,14 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
 use super::control::{self, Controls};
+use super::lasting;
 use super::scene::Scene;
 use crate::books::{Accountant, Books};
 use crate::database::Watch;
 use crate::error::CheckError;
 use crate::ledger::{Lane, Round, RoundKind};
-use crate::load::h2::H2Script;
-use crate::load::pool::{Pool, Takes};
 use crate::load::upload::Rest;
-use crate::load::{
-    download, grpc, h2, half_head, keep_alive, order, per_request, pool, probe, slow, sse, upload,
-    websocket,
-};
+use crate::load::{download, half_head, probe, slow, sse, upload, websocket};
 use crate::observer::Observer;
 use crate::plan::Plan;
 use crate::request::RequestTemplate;
@@ -43,42 +39,7 @@ pub(crate) async fn run(
     }
     scene.watch_probes();
     let (tell_slow_at, slow_at) = watch::channel(None);
-    let get = &plan.get;
-    if !get.is_empty() {
-        scene.clients(Lane::KeepAlive, plan.clients.keep_alive, |stage, client| {
-            keep_alive::run(stage, client, get.clone(), plan.clients.think)
-        });
-        let script = pool::PoolScript {
-            get: get.clone(),
-            post: plan.post.clone(),
-        };
-        let pools = [Takes::Newest, Takes::Oldest].map(Pool::new);
-        scene.clients(Lane::Pool, plan.clients.pooled, |stage, client| {
-            let pool = pools[client.number as usize % pools.len()].clone();
-            pool::run(stage, client, script.clone(), pool, plan.clients.think)
-        });
-        scene.clients(
-            Lane::PerRequest,
-            plan.clients.per_request,
-            |stage, client| per_request::run(stage, client, get.clone(), plan.clients.arrivals),
-        );
-    }
-    let post = &plan.post;
-    if !post.is_empty() {
-        scene.clients(Lane::Order, plan.clients.orders, |stage, client| {
-            order::run(stage, client, post.clone())
-        });
-    }
-    if plan.h2 {
-        let script = H2Script {
-            quick: get.clone(),
-            slow: plan.slow.clone(),
-            slow_at,
-        };
-        scene.clients(Lane::H2, plan.clients.h2, |stage, client| {
-            h2::run(stage, client, script.clone())
-        });
-    }
+    lasting::begin(&mut scene.crowd, plan, Some(slow_at));
     let websockets = &plan.websockets;
     if !websockets.is_empty() {
         scene.clients(Lane::WebSocket, plan.clients.websockets, |stage, client| {
@@ -98,13 +59,6 @@ pub(crate) async fn run(
     });
     if plan.has_grpc() {
         scene.watch_grpc_health();
-        let script = grpc::GrpcScript {
-            unary: plan.grpc.clone(),
-            streams: plan.grpc_streams.clone(),
-        };
-        scene.clients(Lane::Grpc, plan.clients.grpc, |stage, client| {
-            grpc::run(stage, client, script.clone())
-        });
     }
     warm_up(&mut scene).await?;
     if let Some(watch) = watch {

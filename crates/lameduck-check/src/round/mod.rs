@@ -1,8 +1,10 @@
 //! The rounds: each starts the target once, stops it once, and returns what was seen. One file per kind.
 
 mod control;
+mod crowd;
 pub(crate) mod episode;
 pub(crate) mod idle;
+mod lasting;
 pub(crate) mod load;
 pub(crate) mod scene;
 pub(crate) mod second_signal;

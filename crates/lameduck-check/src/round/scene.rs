@@ -5,13 +5,13 @@ use std::time::{Duration, Instant};
 
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::task::JoinHandle;
 
+use super::crowd::{self, Crowd};
 use crate::books::{Accountant, Books, OpenBooks};
 use crate::database::{UnderWatch, Watch};
 use crate::error::CheckError;
 use crate::ledger::{HealthSample, Lane, Round, RoundKind, Sample};
-use crate::load::cores::Cores;
 use crate::load::notebook::Client;
 use crate::load::stage::Stage;
 use crate::load::{grpc_health, probe};
@@ -37,8 +37,7 @@ pub(crate) struct Scene<'a> {
     pub(crate) random: StdRng,
     pub(crate) stuck_path: Option<String>,
     unserved: Vec<String>,
-    clients: JoinSet<()>,
-    cores: Cores,
+    pub(crate) crowd: Crowd,
     readiness: Option<JoinHandle<Vec<Sample>>>,
     liveness: Option<JoinHandle<Vec<Sample>>>,
     health: Option<JoinHandle<Vec<HealthSample>>>,
@@ -56,16 +55,14 @@ impl<'a> Scene<'a> {
         kind: RoundKind,
     ) -> Result<Self, CheckError> {
         observer.on(&Event::RoundBegan { number, kind });
-        // Neighbouring seeds and rounds must not share their sequences.
-        let seed = StdRng::seed_from_u64(plan.seed ^ (u64::from(number) << 40)).random();
+        let seed = crowd::seed(plan, number);
         let made = match plan.relay {
             true => plan.rtt,
             false => Duration::ZERO,
         };
         let stage = Stage::new(Wire::new(made), plan.url.clone(), seed);
         Ok(Self {
-            // From here on it is noted when the prover itself stands still.
-            cores: Cores::start(&stage).map_err(no_thread)?,
+            crowd: Crowd::new(stage.clone())?,
             target: target::start(plan).await?,
             plan,
             observer,
@@ -77,7 +74,6 @@ impl<'a> Scene<'a> {
             random: StdRng::seed_from_u64(seed),
             stuck_path: None,
             unserved: Vec::new(),
-            clients: JoinSet::new(),
             readiness: None,
             liveness: None,
             health: None,
@@ -135,10 +131,7 @@ impl<'a> Scene<'a> {
     where
         F: Future<Output = ()> + Send + 'static,
     {
-        for number in 1..=count {
-            let client = client(self.stage.clone(), Client { lane, number });
-            self.cores.spawn(&mut self.clients, client);
-        }
+        self.crowd.clients(lane, count, client);
     }
 
     /// Sends the plan's signal, once more or for the first time.
@@ -187,14 +180,10 @@ impl<'a> Scene<'a> {
         if exit.is_some() {
             // What the target's end sent is still under way to the clients.
             tokio::time::sleep(Duration::from_millis(30) + self.plan.rtt).await;
-            self.stage.stop();
-            let ended = async { while self.clients.join_next().await.is_some() {} };
-            drop(tokio::time::timeout(Duration::from_secs(4) + self.plan.rtt * 2, ended).await);
+            self.crowd.end(self.plan.rtt).await;
         }
-        self.stage.stop();
-        self.stage.seen_off().await;
-        // Whoever still waits for a response is told that none comes, before the killing can look like a reset.
-        self.clients.shutdown().await;
+        // Before the killing can look like a reset.
+        self.crowd.send_away().await;
         let exit = match exit {
             Some(exit) => exit,
             None => self.target.give_up().await,
@@ -203,7 +192,7 @@ impl<'a> Scene<'a> {
         let readiness = collect(self.readiness.take()).await;
         let liveness = collect(self.liveness.take()).await;
         let health = collect(self.health.take()).await;
-        let stalls = self.cores.stalls().await;
+        let stalls = self.crowd.stalls().await;
         let said_after_signal = match self.target.capabilities().has(Capability::Output) {
             true => {
                 self.target.drain().await;
@@ -220,9 +209,7 @@ impl<'a> Scene<'a> {
             Some(books) => Some(books.close().await?),
             None => None,
         };
-        let shortages = self.stage.notebook().take_shortages();
-        let sockets = self.stage.notebook().take_sockets();
-        let (exchanges, connections) = self.stage.notebook().take().map_err(CheckError::Local)?;
+        let notes = self.crowd.notes()?;
         let mut round = Round {
             number: self.number,
             kind: self.kind,
@@ -235,10 +222,10 @@ impl<'a> Scene<'a> {
             signals: self.signals,
             exit,
             stuck_path: self.stuck_path,
-            exchanges,
-            connections,
-            sockets,
-            shortages,
+            exchanges: notes.exchanges,
+            connections: notes.connections,
+            sockets: notes.sockets,
+            shortages: notes.shortages,
             unserved: self.unserved,
             stalls,
             health,
@@ -251,12 +238,6 @@ impl<'a> Scene<'a> {
         self.observer.on(&Event::RoundEnded { round: &round });
         Ok(round)
     }
-}
-
-fn no_thread(error: std::io::Error) -> CheckError {
-    CheckError::Local(format!(
-        "the prover cannot start a thread for its clients: {error}; raise its limits (`ulimit -u`, `ulimit -n`)"
-    ))
 }
 
 async fn collect<T>(watcher: Option<JoinHandle<Vec<T>>>) -> Vec<T> {
