@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use clap::{Args, ValueEnum};
-use lameduck_check::{Arrivals, Endpoint, Event, Observer, Outcome, Plan, RequestTemplate};
+use lameduck_check::{Arrivals, Endpoint, Event, Observer, Plan, RequestTemplate, RunOutcome};
 use serde::Serialize;
 
 use crate::serve::Server;
@@ -129,7 +129,7 @@ struct Flooded {
 }
 
 impl Flooded {
-    fn of(server: &'static str, outcome: &Outcome) -> Flooded {
+    fn of(server: &'static str, outcome: &RunOutcome) -> Flooded {
         let rounds = &outcome.trace.rounds;
         let lost: Vec<u64> = rounds.iter().map(|round| round.tally.lost()).collect();
         let reset = rounds.iter().map(|it| it.tally.reset_before_response);

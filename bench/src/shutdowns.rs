@@ -14,7 +14,7 @@ use anyhow::Context;
 use clap::Args;
 use lameduck_check::ledger::{Round, Tally};
 use lameduck_check::{
-    Endpoint, Event, Judgement, Observer, Outcome, Plan, RequestTemplate, Verdict,
+    Endpoint, Event, Judgement, Observer, Plan, RequestTemplate, RunOutcome, Verdict,
 };
 use serde::{Deserialize, Serialize};
 
@@ -265,7 +265,7 @@ impl Orders {
 }
 
 impl Campaign {
-    fn add(&mut self, outcome: &Outcome) {
+    fn add(&mut self, outcome: &RunOutcome) {
         let Tally {
             ok,
             ok_close,

@@ -4,12 +4,12 @@ mod peer;
 
 use std::time::Duration;
 
-use lameduck_check::{CheckError, Judgement, Outcome, Plan, RequestTemplate, Silent, run};
+use lameduck_check::{CheckError, Judgement, Plan, RequestTemplate, RunOutcome, Silent, run};
 
 use peer::{faulty, outcome, told};
 
 /// The judgements of a few promises, in order.
-fn judged(outcome: &Outcome, promises: &[&str]) -> Vec<Judgement> {
+fn judged(outcome: &RunOutcome, promises: &[&str]) -> Vec<Judgement> {
     let judgement = |name: &&str| {
         let verdict = outcome.verdict(name);
         verdict.expect("a promise that the prover knows").judgement

@@ -5,7 +5,7 @@ mod peer;
 
 use std::time::Duration;
 
-use lameduck_check::{Judgement, Outcome, Plan, RequestTemplate, Ruling};
+use lameduck_check::{Judgement, Plan, RequestTemplate, Ruling, RunOutcome};
 
 use peer::{faulty, outcome, told};
 
@@ -14,7 +14,7 @@ fn uploads(plan: &mut Plan) {
         .push(RequestTemplate::post("/upload", vec![b'u'; 64 * 1024]));
 }
 
-async fn breaks(plan: Plan, promise: &str) -> Outcome {
+async fn breaks(plan: Plan, promise: &str) -> RunOutcome {
     let outcome = outcome(&plan).await;
     let verdict = outcome
         .verdict(promise)

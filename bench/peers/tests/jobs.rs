@@ -5,7 +5,7 @@ mod peer;
 use std::path::Path;
 use std::time::Duration;
 
-use lameduck_check::{Judgement, Outcome, Plan, RequestTemplate, Verdict};
+use lameduck_check::{Judgement, Plan, RequestTemplate, RunOutcome, Verdict};
 
 use peer::{outcome, told};
 
@@ -22,7 +22,7 @@ fn plan(fault: &str, folder: &Path) -> Plan {
     plan
 }
 
-fn verdict(outcome: &Outcome) -> &Verdict {
+fn verdict(outcome: &RunOutcome) -> &Verdict {
     outcome
         .verdict("jobs-accounted")
         .expect("a promise that the prover knows")

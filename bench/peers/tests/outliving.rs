@@ -5,7 +5,7 @@ mod peer;
 
 use std::time::Duration;
 
-use lameduck_check::{Judgement, Outcome, Plan, RequestTemplate, Verdict};
+use lameduck_check::{Judgement, Plan, RequestTemplate, RunOutcome, Verdict};
 
 use peer::{outcome, plan, told};
 
@@ -21,14 +21,14 @@ fn quiet(program: &str) -> Plan {
     plan
 }
 
-fn verdict<'a>(outcome: &'a Outcome, promise: &str) -> &'a Verdict {
+fn verdict<'a>(outcome: &'a RunOutcome, promise: &str) -> &'a Verdict {
     outcome
         .verdict(promise)
         .expect("a promise that the prover knows")
 }
 
 /// Broken, and the first piece of evidence says all of this.
-fn is_broken(outcome: &Outcome, promise: &str, says: &[&str]) {
+fn is_broken(outcome: &RunOutcome, promise: &str, says: &[&str]) {
     let verdict = verdict(outcome, promise);
     assert_eq!(
         verdict.judgement,
@@ -46,7 +46,7 @@ fn is_broken(outcome: &Outcome, promise: &str, says: &[&str]) {
     }
 }
 
-fn is_kept(outcome: &Outcome, promise: &str) {
+fn is_kept(outcome: &RunOutcome, promise: &str) {
     let verdict = verdict(outcome, promise);
     assert_eq!(
         verdict.judgement,
@@ -58,7 +58,7 @@ fn is_kept(outcome: &Outcome, promise: &str) {
 
 /// Runs the plan until a round says something of the pace: on a busy machine the prover may itself have stood
 /// still for too long, and says so.
-async fn paced(plan: &Plan) -> Outcome {
+async fn paced(plan: &Plan) -> RunOutcome {
     for _ in 0..10 {
         let outcome = outcome(plan).await;
         if verdict(&outcome, "websocket-paced").judgement != Judgement::Skipped {

@@ -5,7 +5,7 @@ mod peer;
 
 use std::path::Path;
 
-use lameduck_check::{Judgement, Outcome, Plan, RequestTemplate, Verdict};
+use lameduck_check::{Judgement, Plan, RequestTemplate, RunOutcome, Verdict};
 use real_servers::{Postgres, or_skip};
 use sqlx::{Connection, Executor, PgConnection, Row};
 
@@ -25,7 +25,7 @@ fn plan(postgres: &Postgres, manner: &str) -> Plan {
     plan
 }
 
-fn verdict<'a>(outcome: &'a Outcome, promise: &str) -> &'a Verdict {
+fn verdict<'a>(outcome: &'a RunOutcome, promise: &str) -> &'a Verdict {
     outcome
         .verdict(promise)
         .expect("a promise that the prover knows")

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use clap::Args;
-use lameduck_check::{Judgement, Outcome, Silent, report};
+use lameduck_check::{Judgement, RunOutcome, Silent, report};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
@@ -238,14 +238,14 @@ async fn row(
     }
 }
 
-fn judged(outcome: &Outcome) -> BTreeMap<&'static str, Judgement> {
+fn judged(outcome: &RunOutcome) -> BTreeMap<&'static str, Judgement> {
     let verdicts = outcome.verdicts.iter();
     verdicts
         .map(|verdict| (verdict.name, verdict.judgement))
         .collect()
 }
 
-fn disagreements(case: &Case, rtt: Duration, outcome: &Outcome) -> Vec<String> {
+fn disagreements(case: &Case, rtt: Duration, outcome: &RunOutcome) -> Vec<String> {
     let (anywhere, far, perhaps) = match case.expected {
         Expected::Breaks {
             anywhere,

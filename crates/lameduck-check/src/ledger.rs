@@ -23,12 +23,12 @@ use bytes::Bytes;
 use crate::books::Audit;
 use crate::database::Sessions;
 use crate::request::RequestTemplate;
-use crate::target::{Exit, TreeEnd};
+use crate::target::{ProcessExit, TreeEnd};
 use crate::verdict::{ConnectionUse, Evidence};
 
 pub(crate) use clock::RoundClock;
 
-pub use episode::{Episode, Window, WindowName};
+pub use episode::{Episode, EpisodeWindow, WindowName};
 pub use event_stream::EventStream;
 pub use grpc::{GrpcStatus, Health, HealthSample};
 pub use lane::Lane;
@@ -275,7 +275,7 @@ pub struct Round {
     /// When each signal was sent; never empty.
     pub signals: Vec<Instant>,
     /// How the target ended.
-    pub exit: Exit,
+    pub exit: ProcessExit,
     /// What became of the processes that it started; `None` if nobody can tell.
     pub tree: Option<TreeEnd>,
     /// What an episode has beside a shutdown, in a round of [`RoundKind::Episode`].

@@ -41,12 +41,14 @@ pub use observer::{Event, Observer, Silent};
 pub use plan::{Arrivals, Clients, Pattern, Plan, ReadyWhen, Trigger};
 pub use request::RequestTemplate;
 pub use rules::{Rules, Ruling};
-pub use run::{Outcome, run};
+pub use run::{RunOutcome, run};
 pub use settings::{
     CountOptions, Hidden, JobOptions, LoadOptions, ProbeOptions, RequestKind, RequestOptions,
     RequestTable, Settings, SettingsError, ShutdownOptions, TargetOptions, VerdictOptions,
 };
-pub use target::{Capabilities, Capability, Exit, Process, StopSignal, TargetError, TreeEnd};
+pub use target::{
+    Capabilities, Capability, Process, ProcessExit, StopSignal, TargetError, TreeEnd,
+};
 pub use verdict::{
     Class, ConnectionUse, Evidence, Judgement, Moment, Shutdowns, Verdict, upper_bound_95,
 };

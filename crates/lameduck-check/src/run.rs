@@ -21,7 +21,7 @@ const START_UP: Duration = Duration::from_millis(100);
 
 /// What came of a run.
 #[derive(Clone, Debug)]
-pub struct Outcome {
+pub struct RunOutcome {
     /// The command that was tested.
     pub target: String,
     /// Rounds under load.
@@ -48,7 +48,7 @@ pub struct Outcome {
     pub trace: RunTrace,
 }
 
-impl Outcome {
+impl RunOutcome {
     /// What the verdicts come to.
     pub fn ruling(&self) -> Ruling {
         match self.rules.rule(&self.verdicts) {
@@ -82,8 +82,8 @@ impl Outcome {
 ///
 /// # Errors
 /// When the target cannot be started or tested, see [`CheckError`]. Broken promises are no errors. An error after a round
-/// under load ends the run, and what was seen until then is its outcome, see [`Outcome::cut_short`].
-pub async fn run(plan: &Plan, observer: &dyn Observer) -> Result<Outcome, CheckError> {
+/// under load ends the run, and what was seen until then is its outcome, see [`RunOutcome::cut_short`].
+pub async fn run(plan: &Plan, observer: &dyn Observer) -> Result<RunOutcome, CheckError> {
     boxed(plan, observer).await
 }
 
@@ -92,11 +92,11 @@ pub async fn run(plan: &Plan, observer: &dyn Observer) -> Result<Outcome, CheckE
 fn boxed<'a>(
     plan: &'a Plan,
     observer: &'a dyn Observer,
-) -> Pin<Box<dyn Future<Output = Result<Outcome, CheckError>> + Send + 'a>> {
+) -> Pin<Box<dyn Future<Output = Result<RunOutcome, CheckError>> + Send + 'a>> {
     Box::pin(all_rounds(plan, observer))
 }
 
-async fn all_rounds(plan: &Plan, observer: &dyn Observer) -> Result<Outcome, CheckError> {
+async fn all_rounds(plan: &Plan, observer: &dyn Observer) -> Result<RunOutcome, CheckError> {
     let began = Instant::now();
     let mut schedule = Schedule::of(plan);
     observer.on(&Event::Planned {
@@ -148,7 +148,7 @@ async fn all_rounds(plan: &Plan, observer: &dyn Observer) -> Result<Outcome, Che
         jury.see(&round);
         trace.see(&round, jury.has_lost_in(number, &plan.rules));
     }
-    Ok(Outcome {
+    Ok(RunOutcome {
         target: plan.target(),
         rounds: trace.shutdowns().count() as u32,
         seed: plan.seed,

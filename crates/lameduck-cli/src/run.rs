@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
-use lameduck_check::{Observer, Outcome, Plan};
+use lameduck_check::{Observer, Plan, RunOutcome};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
 
@@ -17,7 +17,7 @@ const SIGNALS: [SignalKind; 3] = [
 /// What came of a run.
 pub(crate) enum RunEnd {
     /// It came to its end.
-    Whole(Box<Outcome>),
+    Whole(Box<RunOutcome>),
     /// A signal of this number ended it.
     Interrupted(u8),
 }
@@ -47,6 +47,6 @@ pub(crate) fn interrupted(number: u8) -> u8 {
     128 + number
 }
 
-pub(crate) fn exit_code(outcome: &Outcome) -> ExitCode {
+pub(crate) fn exit_code(outcome: &RunOutcome) -> ExitCode {
     ExitCode::from(outcome.ruling().exit_code())
 }

@@ -44,7 +44,7 @@ struct RunningDaemon {
 }
 
 /// How to see that a server is ready.
-pub(crate) struct ReadyWhen {
+pub(crate) struct DaemonReady {
     /// What it writes then.
     pub(crate) says: &'static str,
     /// Where it listens then.
@@ -66,7 +66,7 @@ impl Daemon {
     ///
     /// # Panics
     /// If it ends or is not ready in time, with its output; if it is running already.
-    pub(crate) fn start(&mut self, mut command: Command, ready: Option<ReadyWhen>) {
+    pub(crate) fn start(&mut self, mut command: Command, ready: Option<DaemonReady>) {
         assert!(self.running.is_none(), "{} is running already", self.name);
         let said_before = self.output_len();
         let output = OpenOptions::new()
@@ -106,7 +106,7 @@ impl Daemon {
         }
     }
 
-    fn wait_until(&mut self, ready: &ReadyWhen, said_before: u64) {
+    fn wait_until(&mut self, ready: &DaemonReady, said_before: u64) {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, ready.port));
         let deadline = Instant::now() + START_LIMIT;
         loop {

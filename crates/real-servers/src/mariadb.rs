@@ -7,7 +7,7 @@ use rustix::process::Signal;
 use tempfile::TempDir;
 
 use crate::NotHere;
-use crate::daemon::{Daemon, ReadyWhen};
+use crate::daemon::{Daemon, DaemonReady};
 use crate::port::Port;
 use crate::program;
 
@@ -117,7 +117,7 @@ impl MariaDb {
             .arg("--log-warnings=2")
             // A test's data need not survive the machine.
             .arg("--innodb-flush-log-at-trx-commit=0");
-        let ready = ReadyWhen {
+        let ready = DaemonReady {
             says: "ready for connections",
             port: self.port.number(),
         };

@@ -7,7 +7,7 @@ use rustix::process::Signal;
 use tempfile::TempDir;
 
 use crate::NotHere;
-use crate::daemon::{Daemon, ReadyWhen};
+use crate::daemon::{Daemon, DaemonReady};
 use crate::port::Port;
 use crate::program;
 
@@ -76,7 +76,7 @@ impl Nats {
             .arg("--store_dir")
             .arg(self.folder.path().join("jetstream"))
             .current_dir(self.folder.path());
-        let ready = ReadyWhen {
+        let ready = DaemonReady {
             says: "Server is ready",
             port: self.port.number(),
         };

@@ -8,7 +8,7 @@ use rustix::process::Signal;
 use tempfile::TempDir;
 
 use crate::NotHere;
-use crate::daemon::{Daemon, ReadyWhen};
+use crate::daemon::{Daemon, DaemonReady};
 use crate::port::Port;
 use crate::program;
 
@@ -144,7 +144,7 @@ impl Postgres {
         ] {
             command.args(["-c", setting]);
         }
-        let ready = ReadyWhen {
+        let ready = DaemonReady {
             says: "database system is ready to accept connections",
             port: self.port.number(),
         };

@@ -7,7 +7,7 @@ use rustix::process::Signal;
 use tempfile::TempDir;
 
 use crate::NotHere;
-use crate::daemon::{Daemon, ReadyWhen};
+use crate::daemon::{Daemon, DaemonReady};
 use crate::port::Port;
 use crate::program;
 
@@ -124,7 +124,7 @@ impl RabbitMqServer {
             .env("RABBITMQ_PID_FILE", folder.join("pid"))
             .env("ERL_EPMD_ADDRESS", "127.0.0.1")
             .env("ERL_EPMD_PORT", self.names_port.number().to_string());
-        let ready = ReadyWhen {
+        let ready = DaemonReady {
             says: "Server startup complete",
             port: self.port.number(),
         };

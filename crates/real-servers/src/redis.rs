@@ -7,7 +7,7 @@ use rustix::process::Signal;
 use tempfile::TempDir;
 
 use crate::NotHere;
-use crate::daemon::{Daemon, ReadyWhen};
+use crate::daemon::{Daemon, DaemonReady};
 use crate::port::Port;
 use crate::program;
 
@@ -78,7 +78,7 @@ impl Redis {
             .args(["--appendonly", "yes"])
             .args(["--daemonize", "no"])
             .current_dir(self.folder.path());
-        let ready = ReadyWhen {
+        let ready = DaemonReady {
             says: "Ready to accept connections",
             port: self.port.number(),
         };

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use lameduck_check::ledger::Round;
 use lameduck_check::{
-    Clients, Endpoint, Event, Judgement, Observer, Outcome, Plan, RequestTemplate, report, run,
+    Clients, Endpoint, Event, Judgement, Observer, Plan, RequestTemplate, RunOutcome, report, run,
 };
 
 /// An address that was free a moment ago.
@@ -74,12 +74,12 @@ pub fn with_grace(plan: &mut Plan, seconds: u64) {
 
 /// Runs it. Once more if something is undecided: on a busy machine the prover may itself have stood still, and says
 /// so.
-pub async fn outcome(plan: &Plan) -> Outcome {
+pub async fn outcome(plan: &Plan) -> RunOutcome {
     outcome_and_rounds(plan).await.0
 }
 
 /// As [`outcome`], with all that was seen in its rounds.
-pub async fn outcome_and_rounds(plan: &Plan) -> (Outcome, Vec<Round>) {
+pub async fn outcome_and_rounds(plan: &Plan) -> (RunOutcome, Vec<Round>) {
     const TRIES: u32 = 5;
     let mut tries = 1;
     loop {
@@ -111,6 +111,6 @@ impl Observer for Keeper {
 }
 
 /// The report, for the message of an assertion.
-pub fn told(outcome: &Outcome) -> String {
+pub fn told(outcome: &RunOutcome) -> String {
     report::table(&report::CheckReport::of(outcome), report::Look::PLAIN)
 }

@@ -46,7 +46,7 @@ impl WindowName {
 
 /// What the clients saw in a part of an episode: a request belongs to the part in which it ended.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Window {
+pub struct EpisodeWindow {
     /// Which part.
     pub name: WindowName,
     /// How long it was, in milliseconds.
@@ -73,7 +73,7 @@ pub struct Window {
     pub p999_ms: Option<f64>,
 }
 
-impl Window {
+impl EpisodeWindow {
     /// Requests that came to a bad end.
     pub fn bad(&self) -> u64 {
         self.lost + self.refused + self.unanswered + self.status_5xx + self.changed
@@ -82,7 +82,7 @@ impl Window {
 
 impl Round {
     /// The three parts of an episode; none of any other round.
-    pub fn windows(&self) -> Vec<Window> {
+    pub fn windows(&self) -> Vec<EpisodeWindow> {
         let Some(episode) = &self.episode else {
             return Vec::new();
         };
@@ -96,7 +96,7 @@ impl Round {
         .to_vec()
     }
 
-    fn window(&self, name: WindowName, from: Instant, until: Instant) -> Window {
+    fn window(&self, name: WindowName, from: Instant, until: Instant) -> EpisodeWindow {
         // What is still under way at the end is entered a moment after it.
         let is_within = |at: Instant| match name {
             WindowName::After => at >= from,
@@ -114,7 +114,7 @@ impl Round {
             Some((at.as_secs_f64() * 1e6).round() / 1e3)
         };
         let parted = self.connections.iter().filter(|it| is_within(it.ended));
-        Window {
+        EpisodeWindow {
             name,
             ms: (until.saturating_duration_since(from).as_secs_f64() * 1e6).round() / 1e3,
             requests: count(|_| true),

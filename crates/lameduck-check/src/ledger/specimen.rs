@@ -7,7 +7,7 @@ use super::{
     Terms,
 };
 use crate::request::RequestTemplate;
-use crate::target::{Capabilities, Exit, StopSignal};
+use crate::target::{Capabilities, ProcessExit, StopSignal};
 
 /// From the start to the signal.
 const LEAD: Duration = Duration::from_secs(10);
@@ -43,7 +43,7 @@ pub(crate) fn round(kind: RoundKind) -> Round {
         started,
         ready_at: Some(started + Duration::from_millis(100)),
         signals: vec![started + LEAD],
-        exit: Exit {
+        exit: ProcessExit {
             at: started,
             code: Some(0),
             signal: None,
@@ -77,7 +77,7 @@ impl Round {
     }
 
     pub(crate) fn with_exit(mut self, at_ms: f64, code: Option<i32>, signal: Option<i32>) -> Self {
-        self.exit = Exit {
+        self.exit = ProcessExit {
             at: self.moment(at_ms),
             code,
             signal,

@@ -33,7 +33,7 @@ impl FaultKind {
 
 /// What came instead of a whole response.
 #[derive(Debug)]
-pub(crate) struct Fault {
+pub(crate) struct AnswerFault {
     pub(crate) kind: FaultKind,
     /// A part of the response had arrived.
     pub(crate) began: bool,

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
-use super::answer::{Answer, Fault, FaultKind};
+use super::answer::{Answer, AnswerFault, FaultKind};
 use super::notebook::{Client, Notebook};
 use super::stage::Unconnected;
 use crate::ledger::{BodySeen, Ending, EventStream, Exchange, GrpcStatus};
@@ -81,7 +81,7 @@ impl Attempt {
     }
 
     /// Over with a response, or with what came instead of one.
-    pub(crate) fn finish(self, result: Result<Answer, Fault>) {
+    pub(crate) fn finish(self, result: Result<Answer, AnswerFault>) {
         match result {
             Ok(answer) => {
                 let ending = match answer.status {
@@ -117,7 +117,7 @@ impl Attempt {
         self.end(ending, None, Some(what), Some(200));
     }
 
-    fn fault(self, fault: Fault) {
+    fn fault(self, fault: AnswerFault) {
         let ending = match (fault.began, fault.kind) {
             (true, _) | (_, FaultKind::Malformed) => Ending::Truncated,
             (false, FaultKind::Reset) => Ending::ResetBeforeResponse,

@@ -15,7 +15,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use tokio::task::JoinSet;
 
-use super::answer::{Answer, Fault, FaultKind};
+use super::answer::{Answer, AnswerFault, FaultKind};
 use super::attempt::Attempt;
 use super::h2;
 use super::notebook::Client;
@@ -163,7 +163,7 @@ async fn call(
             to_eof: false,
             body: None,
         })),
-        None => attempt.finish(Err(Fault {
+        None => attempt.finish(Err(AnswerFault {
             kind: FaultKind::Malformed,
             began: true,
             status: None,

@@ -14,7 +14,7 @@ use rand::{RngExt, SeedableRng};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::JoinSet;
 
-use super::answer::{Answer, Fault, FaultKind};
+use super::answer::{Answer, AnswerFault, FaultKind};
 use super::attempt::Attempt;
 use super::connection::is_reset;
 use super::notebook::Client;
@@ -235,7 +235,7 @@ pub(super) fn failed(attempt: Attempt, error: &h2::Error) -> bool {
         Some(_) => FaultKind::Eof,
         None => FaultKind::Reset,
     };
-    attempt.finish(Err(Fault {
+    attempt.finish(Err(AnswerFault {
         kind,
         began,
         status: None,

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::answer::{Answer, Fault, FaultKind};
+use super::answer::{Answer, AnswerFault, FaultKind};
 use super::attempt::Attempt;
 use super::connection::{Link, is_reset};
 use crate::ledger::EventStream;
@@ -90,7 +90,7 @@ impl Http1 {
         attempt: &mut Attempt,
         keep: bool,
         method: &str,
-    ) -> Result<Answer, Fault> {
+    ) -> Result<Answer, AnswerFault> {
         let head = self.head(method).await?;
         let answered = attempt.head_came();
         let reads = self.reads;
@@ -128,7 +128,7 @@ impl Http1 {
         })
     }
 
-    async fn head(&mut self, method: &str) -> Result<Head, Fault> {
+    async fn head(&mut self, method: &str) -> Result<Head, AnswerFault> {
         loop {
             match parse_head(&self.buffer, method) {
                 Ok(Some((used, head))) => {
@@ -145,7 +145,7 @@ impl Http1 {
         }
     }
 
-    async fn exactly(&mut self, length: u64, body: &mut Body<'_>) -> Result<(), Fault> {
+    async fn exactly(&mut self, length: u64, body: &mut Body<'_>) -> Result<(), AnswerFault> {
         let mut left = length;
         while left > 0 {
             if self.buffer.is_empty() {
@@ -158,7 +158,7 @@ impl Http1 {
         Ok(())
     }
 
-    async fn chunks(&mut self, body: &mut Body<'_>) -> Result<(), Fault> {
+    async fn chunks(&mut self, body: &mut Body<'_>) -> Result<(), AnswerFault> {
         loop {
             let (used, size) = loop {
                 match httparse::parse_chunk_size(&self.buffer) {
@@ -182,7 +182,7 @@ impl Http1 {
         }
     }
 
-    async fn trailers(&mut self) -> Result<(), Fault> {
+    async fn trailers(&mut self) -> Result<(), AnswerFault> {
         loop {
             let line = self.buffer.windows(2).position(|pair| pair == b"\r\n");
             match line {
@@ -197,7 +197,7 @@ impl Http1 {
         }
     }
 
-    async fn until_eof(&mut self, body: &mut Body<'_>) -> Result<(), Fault> {
+    async fn until_eof(&mut self, body: &mut Body<'_>) -> Result<(), AnswerFault> {
         loop {
             let length = self.buffer.len();
             body.take(&mut self.buffer, length);
@@ -209,7 +209,7 @@ impl Http1 {
         }
     }
 
-    async fn read_more(&mut self) -> Result<(), Fault> {
+    async fn read_more(&mut self) -> Result<(), AnswerFault> {
         self.reads += 1;
         let read = match self.pace {
             Some(pace) if Instant::now() < pace.until => {
@@ -243,9 +243,9 @@ impl Http1 {
         }
     }
 
-    fn fault(&self, kind: FaultKind, end: String) -> Fault {
+    fn fault(&self, kind: FaultKind, end: String) -> AnswerFault {
         let began = !self.buffer.is_empty();
-        Fault {
+        AnswerFault {
             kind,
             began,
             status: None,
@@ -273,8 +273,8 @@ impl Body<'_> {
     }
 }
 
-fn malformed(what: &str) -> Fault {
-    Fault {
+fn malformed(what: &str) -> AnswerFault {
+    AnswerFault {
         kind: FaultKind::Malformed,
         began: true,
         status: None,

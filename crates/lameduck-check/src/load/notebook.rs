@@ -20,17 +20,17 @@ pub(crate) struct Client {
 
 /// The notebook of a round; cheap to clone.
 #[derive(Clone)]
-pub(crate) struct Notebook(Arc<Pages>);
+pub(crate) struct Notebook(Arc<Notes>);
 
-struct Pages {
+struct Notes {
     shared: Mutex<SharedPage>,
-    pages: Vec<Mutex<Page>>,
+    pages: Vec<Mutex<CoreNotes>>,
 }
 
 /// What is written for each request: on a page of the thread's own, and on cache lines of its own.
 #[derive(Default)]
 #[repr(align(128))]
-struct Page {
+struct CoreNotes {
     exchanges: Vec<Exchange>,
     connections: Vec<Connection>,
 }
@@ -62,7 +62,7 @@ impl Default for Notebook {
         // More than there are threads that write at once; two that share a page only wait for each other.
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
         let page = |_| Mutex::default();
-        Self(Arc::new(Pages {
+        Self(Arc::new(Notes {
             shared: Mutex::default(),
             pages: (0..threads * 2).map(page).collect(),
         }))
@@ -70,7 +70,7 @@ impl Default for Notebook {
 }
 
 impl Notebook {
-    fn page(&self) -> MutexGuard<'_, Page> {
+    fn page(&self) -> MutexGuard<'_, CoreNotes> {
         let pages = &self.0.pages;
         lock(&pages[thread() % pages.len()])
     }
@@ -136,7 +136,7 @@ impl Notebook {
 
     /// Takes what the clients wrote; `Err` when the prover itself was in trouble.
     pub(crate) fn take(&self) -> Result<(Vec<Exchange>, Vec<Connection>), String> {
-        let mut all = Page::default();
+        let mut all = CoreNotes::default();
         for page in &self.0.pages {
             let page = std::mem::take(&mut *lock(page));
             match all.exchanges.is_empty() {

@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::answer::{Fault, FaultKind};
+use super::answer::{AnswerFault, FaultKind};
 use super::connection::{Link, is_reset, parting};
 use super::http1::Http1;
 use super::notebook::{Client, Notebook};
@@ -35,7 +35,10 @@ pub(crate) enum Unconnected {
     /// The prover stopped trying.
     GivenUp,
     /// It was established, and ended in the TLS handshake.
-    Cut { established: Instant, fault: Fault },
+    Cut {
+        established: Instant,
+        fault: AnswerFault,
+    },
     /// It was established, and the TLS handshake had not ended when the prover stopped waiting.
     Waiting { established: Instant },
 }
@@ -196,7 +199,7 @@ impl Stage {
                     ended: Instant::now(),
                     parting: parting(&error).unwrap_or(Parting::Client),
                 });
-                let fault = Fault {
+                let fault = AnswerFault {
                     kind: FaultKind::of(&error),
                     began: false,
                     status: None,
@@ -366,7 +369,7 @@ fn unconnected(error: &std::io::Error, at: Instant) -> Unconnected {
         },
         _ if is_reset(error) => Unconnected::Cut {
             established: at,
-            fault: Fault {
+            fault: AnswerFault {
                 kind: FaultKind::Reset,
                 began: false,
                 status: None,

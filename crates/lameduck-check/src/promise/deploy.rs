@@ -8,7 +8,7 @@
 use std::time::Duration;
 
 use super::Promise;
-use crate::ledger::{Ending, Exchange, Round, RoundKind, Window};
+use crate::ledger::{Ending, EpisodeWindow, Exchange, Round, RoundKind};
 use crate::verdict::{Evidence, Finding, Untried, Verdict};
 
 /// Who was asked for so long while the prover was awake had time to answer.
@@ -20,7 +20,7 @@ pub(super) struct Deploy {
     expects_rollback: bool,
     /// Whether an episode was of the other kind.
     is_other: bool,
-    last: Vec<Window>,
+    last: Vec<EpisodeWindow>,
 }
 
 impl Deploy {
@@ -126,7 +126,7 @@ fn evidence(round: &Round, exchange: &Exchange) -> Evidence {
     }
 }
 
-fn figures(windows: &[Window]) -> String {
+fn figures(windows: &[EpisodeWindow]) -> String {
     let parts = windows.iter().map(|window| {
         let ms = |quantile: Option<f64>| quantile.map_or("–".to_owned(), |ms| format!("{ms:.1}"));
         format!(

@@ -15,7 +15,7 @@ use super::round_picture::RoundPicture;
 use super::round_report::{RoundReport, millis};
 use super::summary;
 use crate::ledger::{RoundKind, Tally};
-use crate::run::Outcome;
+use crate::run::RunOutcome;
 use crate::trace::LatencyRow;
 use crate::verdict::{Class, Evidence, Judgement, Moment, Shutdowns, Verdict};
 
@@ -161,7 +161,7 @@ impl LatencyFigures {
 
 impl CheckReport {
     /// The report on a run.
-    pub fn of(outcome: &Outcome) -> Self {
+    pub fn of(outcome: &RunOutcome) -> Self {
         let trace = &outcome.trace;
         let all_rounds: Vec<RoundReport> = trace.rounds.iter().map(RoundReport::of_trace).collect();
         let load_rounds = || {

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::round_report::millis;
-use crate::ledger::Window;
+use crate::ledger::EpisodeWindow;
 use crate::trace::RoundTrace;
 
 /// One run of a trigger, under load.
@@ -20,7 +20,7 @@ pub struct EpisodeReport {
     /// The end of what it wrote, both streams as they came.
     pub output: String,
     /// Before, during and after it.
-    pub windows: Vec<Window>,
+    pub windows: Vec<EpisodeWindow>,
 }
 
 impl EpisodeReport {

@@ -27,4 +27,4 @@ pub use look::Look;
 pub use round_picture::{RequestColumns, RoundPicture};
 pub use round_report::RoundReport;
 pub use table::table;
-pub use timeline::{Phase, timeline};
+pub use timeline::{TimelinePhase, timeline};

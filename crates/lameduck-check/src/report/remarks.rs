@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use crate::run::Outcome;
+use crate::run::RunOutcome;
 
-pub(super) fn remarks(outcome: &Outcome) -> Vec<String> {
+pub(super) fn remarks(outcome: &RunOutcome) -> Vec<String> {
     let trace = &outcome.trace;
     let followed = trace
         .rounds

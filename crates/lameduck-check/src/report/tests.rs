@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
 use super::{
-    CheckReport, FailedRun, Look, Phase, html, json, json_of_failure, junit, junit_of_failure,
-    table, timeline,
+    CheckReport, FailedRun, Look, TimelinePhase, html, json, json_of_failure, junit,
+    junit_of_failure, table, timeline,
 };
 use quick_xml::events::Event;
 
@@ -13,15 +13,15 @@ use crate::ledger::specimen::{MadeUp, ledger, round};
 use crate::ledger::{Ending, Lane, Parting, Round, RoundKind};
 use crate::promise::judge_all;
 use crate::rules::Rules;
-use crate::run::Outcome;
+use crate::run::RunOutcome;
 use crate::trace::RunTrace;
 use crate::verdict::Judgement;
 
 /// What a run with these rounds comes to.
-fn judged(target: &str, run: MadeUp) -> Outcome {
+fn judged(target: &str, run: MadeUp) -> RunOutcome {
     let mut trace = RunTrace::default();
     run.rounds.iter().for_each(|round| trace.see(round, false));
-    Outcome {
+    RunOutcome {
         target: target.to_owned(),
         rounds: trace.load_rounds().count() as u32,
         seed: 7,
@@ -43,7 +43,7 @@ fn report() -> CheckReport {
     report
 }
 
-fn outcome() -> Outcome {
+fn outcome() -> RunOutcome {
     let mut first = round(RoundKind::Load)
         .with(Lane::KeepAlive, true, -30.0, -10.0, Ending::Ok)
         .with(Lane::Slow, false, -150.0, 850.0, Ending::OkClose)
@@ -132,7 +132,7 @@ fn shutdown() -> Round {
 }
 
 fn drawn(round: Round, look: Look) -> String {
-    let phase = |name: &str, lasted| Phase {
+    let phase = |name: &str, lasted| TimelinePhase {
         name: name.to_owned(),
         lasted: Duration::from_millis(lasted),
     };

@@ -30,7 +30,7 @@ const BOLD: &str = "1";
 
 /// A phase of the shutdown, as the target itself tells it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Phase {
+pub struct TimelinePhase {
     /// Its name.
     pub name: String,
     /// How long it lasted. The first begins with the signal, each other one with the end of the one before.
@@ -46,13 +46,13 @@ pub struct Phase {
 /// ```no_run
 /// use lameduck_check::report::{Look, timeline};
 ///
-/// # fn example(outcome: &lameduck_check::Outcome) {
+/// # fn example(outcome: &lameduck_check::RunOutcome) {
 /// for round in outcome.trace.load_rounds().take(1) {
 ///     println!("{}", timeline(&outcome.terms, round, &[], Look::PLAIN));
 /// }
 /// # }
 /// ```
-pub fn timeline(terms: &Terms, round: &RoundTrace, phases: &[Phase], look: Look) -> String {
+pub fn timeline(terms: &Terms, round: &RoundTrace, phases: &[TimelinePhase], look: Look) -> String {
     let nothing = Timeline::default();
     let seen = round.timeline.as_deref().unwrap_or(&nothing);
     let width = usize::from(look.width.clamp(WIDTH.0, WIDTH.1));
@@ -189,7 +189,7 @@ fn axis(scale: &Scale) -> Option<Row> {
 
 /// Each phase as its name and a line as long as it lasted. A name that does not fit is left out, but the last one
 /// has the margin.
-fn phase_row(phases: &[Phase], scale: &Scale) -> Option<Row> {
+fn phase_row(phases: &[TimelinePhase], scale: &Scale) -> Option<Row> {
     let mut row = Row::blank("phase", scale.columns);
     let mut starts = vec![(0, "ready", PHASES[0])];
     let mut at_ms = 0.0;

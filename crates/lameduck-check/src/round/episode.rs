@@ -11,7 +11,7 @@ use crate::load::keep_alive;
 use crate::load::stage::Stage;
 use crate::observer::{Event, Observer};
 use crate::plan::{Plan, Trigger};
-use crate::target::{Exit, TriggerRun, is_there, until_ready};
+use crate::target::{ProcessExit, TriggerRun, is_there, until_ready};
 use crate::wire::Wire;
 
 /// Before anything counts each client that keeps its connection has made so many requests...
@@ -74,7 +74,7 @@ pub(crate) async fn run(
         started,
         ready_at: Some(ready_at),
         signals: vec![triggered],
-        exit: Exit {
+        exit: ProcessExit {
             at: exit.at.max(triggered),
             ..exit
         },

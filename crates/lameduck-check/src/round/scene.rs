@@ -17,7 +17,7 @@ use crate::load::stage::Stage;
 use crate::load::{grpc_health, probe};
 use crate::observer::{Event, Observer};
 use crate::plan::Plan;
-use crate::target::{self, Capability, Exit, Target};
+use crate::target::{self, Capability, ProcessExit, Target};
 use crate::wire::Wire;
 
 /// Clients are asked to end this long before the target is killed, so that what hangs is told from what the
@@ -172,7 +172,7 @@ impl<'a> Scene<'a> {
         if exit.is_none() {
             self.stage.stop();
             let late = self.target.wait_until(deadline).await;
-            exit = late.map(|exit| Exit {
+            exit = late.map(|exit| ProcessExit {
                 released: true,
                 ..exit
             });

@@ -16,7 +16,7 @@ use tokio::task::JoinSet;
 use super::capability::Capabilities;
 use super::contract::{Target, TreeEnd};
 use super::error::TargetError;
-use super::exit::Exit;
+use super::exit::ProcessExit;
 use super::inherited;
 use super::leash::Leash;
 use super::notify::Notified;
@@ -24,7 +24,7 @@ use super::output::Output;
 use super::readiness;
 use super::signal::StopSignal;
 use super::tree::{self, Process};
-use super::wrapper::{self, Fault};
+use super::wrapper::{self, WrapperFault};
 use crate::plan::{Plan, ReadyWhen};
 use crate::wire::Wire;
 
@@ -224,7 +224,7 @@ impl CommandTarget {
     }
 
     /// Whether the main process is a wrapper, and another one serves on without it.
-    fn wrapped(&self, tree: &[Process], fault: Fault) -> Option<String> {
+    fn wrapped(&self, tree: &[Process], fault: WrapperFault) -> Option<String> {
         let main = self.seen.as_ref().filter(|main| !main.listens)?;
         let server = tree.iter().find(|process| process.listens)?;
         Some(wrapper::told(fault, main, server, &self.signal.to_string()))
@@ -301,11 +301,11 @@ impl Target for CommandTarget {
         .boxed()
     }
 
-    fn ended(&self) -> Option<Exit> {
+    fn ended(&self) -> Option<ProcessExit> {
         self.leash.ended(self.main.pid)
     }
 
-    fn wait_until(&mut self, deadline: Instant) -> BoxFuture<'_, Option<Exit>> {
+    fn wait_until(&mut self, deadline: Instant) -> BoxFuture<'_, Option<ProcessExit>> {
         async move {
             let ended = self.leash.until_ended(self.main.pid);
             tokio::time::timeout_at(deadline.into(), ended).await.ok()
@@ -314,17 +314,17 @@ impl Target for CommandTarget {
     }
 
     /// Kills all of the tree, if the main process still runs, and waits for the end.
-    fn give_up(&mut self) -> BoxFuture<'_, Exit> {
+    fn give_up(&mut self) -> BoxFuture<'_, ProcessExit> {
         async move {
             let killed = self.ended().is_none();
             if killed {
                 let tree = self.tree().await;
-                self.wrapper = self.wrapped(&tree, Fault::KeptTheSignal);
+                self.wrapper = self.wrapped(&tree, WrapperFault::KeptTheSignal);
             }
             self.leash.end().await;
-            Exit {
+            ProcessExit {
                 killed,
-                ..self.ended().unwrap_or_else(Exit::unseen)
+                ..self.ended().unwrap_or_else(ProcessExit::unseen)
             }
         }
         .boxed()
@@ -354,7 +354,7 @@ impl Target for CommandTarget {
                 true => Vec::new(),
                 false => self.tree().await,
             };
-            let wrapper = self.wrapped(&left, Fault::LeftTheServer);
+            let wrapper = self.wrapped(&left, WrapperFault::LeftTheServer);
             self.leash.end().await;
             Some(TreeEnd {
                 looked,

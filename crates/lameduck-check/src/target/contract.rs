@@ -10,7 +10,7 @@ use futures_util::future::BoxFuture;
 
 use super::capability::Capabilities;
 use super::error::TargetError;
-use super::exit::Exit;
+use super::exit::ProcessExit;
 use super::signal::StopSignal;
 use super::tree::Process;
 use crate::plan::Plan;
@@ -30,13 +30,13 @@ pub(crate) trait Target: Send + Sync {
     fn signal(&mut self, signal: StopSignal) -> BoxFuture<'_, Result<Instant, TargetError>>;
 
     /// Its exit, when it has ended.
-    fn ended(&self) -> Option<Exit>;
+    fn ended(&self) -> Option<ProcessExit>;
 
     /// Waits for its end until `deadline`.
-    fn wait_until(&mut self, deadline: Instant) -> BoxFuture<'_, Option<Exit>>;
+    fn wait_until(&mut self, deadline: Instant) -> BoxFuture<'_, Option<ProcessExit>>;
 
     /// Its time is up: ends it if it is ours to end, and returns how it ended, or that it did not.
-    fn give_up(&mut self) -> BoxFuture<'_, Exit>;
+    fn give_up(&mut self) -> BoxFuture<'_, ProcessExit>;
 
     /// Reads what is left of its output.
     fn drain(&mut self) -> BoxFuture<'_, ()>;

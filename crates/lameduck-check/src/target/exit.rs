@@ -6,7 +6,7 @@ use std::time::Instant;
 
 /// How the target ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Exit {
+pub struct ProcessExit {
     /// When.
     pub at: Instant,
     /// Its exit code, when it ended by itself.
@@ -22,7 +22,7 @@ pub struct Exit {
     pub left: bool,
 }
 
-impl Exit {
+impl ProcessExit {
     /// It is gone, and nobody saw how.
     pub(crate) fn unseen() -> Self {
         Self {

@@ -13,7 +13,7 @@ use tokio::process::{Child, Command};
 use tokio::sync::watch;
 
 use super::descriptors;
-use super::exit::Exit;
+use super::exit::ProcessExit;
 use super::guardian::{self, NOTICE, Notice};
 use super::tree;
 
@@ -24,7 +24,7 @@ const END_LIMIT: Duration = Duration::from_secs(10);
 #[derive(Debug, Default)]
 pub(super) struct Told {
     pub(super) target: Option<i32>,
-    pub(super) ended: BTreeMap<i32, Exit>,
+    pub(super) ended: BTreeMap<i32, ProcessExit>,
     /// Nobody is left, the guardian neither.
     pub(super) is_over: bool,
 }
@@ -71,14 +71,14 @@ impl Leash {
     }
 
     /// How a process ended that was the guardian's child. Nobody saw how, if the guardian was killed.
-    pub(super) fn ended(&self, pid: i32) -> Option<Exit> {
+    pub(super) fn ended(&self, pid: i32) -> Option<ProcessExit> {
         let told = self.told.borrow();
-        let unseen = || told.is_over.then(Exit::unseen);
+        let unseen = || told.is_over.then(ProcessExit::unseen);
         told.ended.get(&pid).copied().or_else(unseen)
     }
 
     /// Waits until a process has ended that was the guardian's child.
-    pub(super) async fn until_ended(&mut self, pid: i32) -> Exit {
+    pub(super) async fn until_ended(&mut self, pid: i32) -> ProcessExit {
         let ended = self
             .told
             .wait_for(|told| told.is_over || told.ended.contains_key(&pid));
@@ -86,7 +86,7 @@ impl Leash {
             Ok(told) => told.ended.get(&pid).copied(),
             Err(_) => None,
         }
-        .unwrap_or_else(Exit::unseen)
+        .unwrap_or_else(ProcessExit::unseen)
     }
 
     /// Whether nobody is left of the tree.
@@ -134,7 +134,7 @@ async fn listen(mut notices: Receiver, tell: watch::Sender<Told>) {
         let at = notice.at();
         tell.send_modify(|told| match notice.status {
             None => told.target = Some(notice.pid),
-            Some(status) => _ = told.ended.insert(notice.pid, Exit::of(status, at)),
+            Some(status) => _ = told.ended.insert(notice.pid, ProcessExit::of(status, at)),
         });
     }
     tell.send_modify(|told| told.is_over = true);

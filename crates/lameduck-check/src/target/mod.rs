@@ -22,7 +22,7 @@ pub use capability::{Capabilities, Capability};
 pub(crate) use contract::Target;
 pub use contract::TreeEnd;
 pub use error::TargetError;
-pub use exit::Exit;
+pub use exit::ProcessExit;
 pub use signal::StopSignal;
 pub use tree::Process;
 

@@ -15,7 +15,7 @@ use rustix::process::{Pid, PidfdFlags, pidfd_open, pidfd_send_signal};
 use super::capability::Capabilities;
 use super::contract::{Target, TreeEnd};
 use super::error::TargetError;
-use super::exit::Exit;
+use super::exit::ProcessExit;
 use super::readiness;
 use super::signal::StopSignal;
 use crate::plan::Plan;
@@ -28,7 +28,7 @@ const LOOK: Duration = Duration::from_millis(2);
 pub(crate) struct RunningTarget {
     handle: OwnedFd,
     found: Instant,
-    ended: Option<Exit>,
+    ended: Option<ProcessExit>,
 }
 
 impl RunningTarget {
@@ -78,15 +78,15 @@ impl Target for RunningTarget {
         .boxed()
     }
 
-    fn ended(&self) -> Option<Exit> {
+    fn ended(&self) -> Option<ProcessExit> {
         self.ended
     }
 
-    fn wait_until(&mut self, deadline: Instant) -> BoxFuture<'_, Option<Exit>> {
+    fn wait_until(&mut self, deadline: Instant) -> BoxFuture<'_, Option<ProcessExit>> {
         async move {
             while self.ended.is_none() {
                 if self.has_ended() {
-                    self.ended = Some(Exit::unseen());
+                    self.ended = Some(ProcessExit::unseen());
                 } else if Instant::now() >= deadline {
                     break;
                 } else {
@@ -98,10 +98,10 @@ impl Target for RunningTarget {
         .boxed()
     }
 
-    fn give_up(&mut self) -> BoxFuture<'_, Exit> {
-        let exit = self.ended.unwrap_or(Exit {
+    fn give_up(&mut self) -> BoxFuture<'_, ProcessExit> {
+        let exit = self.ended.unwrap_or(ProcessExit {
             left: true,
-            ..Exit::unseen()
+            ..ProcessExit::unseen()
         });
         std::future::ready(exit).boxed()
     }

@@ -15,7 +15,7 @@ use rustix::fs::{MemfdFlags, memfd_create};
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::process::{Child, Command};
 
-use super::exit::Exit;
+use super::exit::ProcessExit;
 use super::inherited;
 
 /// Of what it writes, so much is kept: the end.
@@ -52,15 +52,15 @@ impl TriggerRun {
     }
 
     /// Waits for its end. `None`: it takes longer than `limit`.
-    pub(crate) async fn until_ended(&mut self, limit: Duration) -> Option<Exit> {
+    pub(crate) async fn until_ended(&mut self, limit: Duration) -> Option<ProcessExit> {
         use std::os::unix::process::ExitStatusExt;
         let ended = tokio::time::timeout(limit, self.child.wait()).await.ok()?;
         self.ended = true;
         let status = ended.ok();
-        Some(Exit {
+        Some(ProcessExit {
             code: status.and_then(|status| status.code()),
             signal: status.and_then(|status| status.signal()),
-            ..Exit::unseen()
+            ..ProcessExit::unseen()
         })
     }
 

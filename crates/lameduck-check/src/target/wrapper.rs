@@ -8,7 +8,7 @@ use super::tree::Process;
 
 /// What became of the signal at the first process, where another one serves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Fault {
+pub(crate) enum WrapperFault {
     /// It lives on, and so does the server.
     KeptTheSignal,
     /// It ended, and the server lives on.
@@ -56,10 +56,15 @@ const GENERIC: &str =
     "have it pass the signal on and wait for its child, or become the server itself (`exec`)";
 
 /// In words, with the fix: who should have passed the signal on, and who never got it.
-pub(super) fn told(fault: Fault, wrapper: &Process, server: &Process, signal: &str) -> String {
+pub(super) fn told(
+    fault: WrapperFault,
+    wrapper: &Process,
+    server: &Process,
+    signal: &str,
+) -> String {
     let what = match fault {
-        Fault::KeptTheSignal => "did not pass the signal on",
-        Fault::LeftTheServer => "ended, and left the server behind",
+        WrapperFault::KeptTheSignal => "did not pass the signal on",
+        WrapperFault::LeftTheServer => "ended, and left the server behind",
     };
     format!(
         "{signal} went to {}, which {what}: {} serves on as if it had never got it; {}",

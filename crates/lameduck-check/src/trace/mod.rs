@@ -12,8 +12,8 @@ mod timeline;
 use std::time::{Duration, Instant};
 
 use crate::books::Audit;
-use crate::ledger::{Latencies, Round, RoundClock, RoundKind, Tally, Window};
-use crate::target::Exit;
+use crate::ledger::{EpisodeWindow, Latencies, Round, RoundClock, RoundKind, Tally};
+use crate::target::ProcessExit;
 
 pub use latency::LatencyRow;
 pub use timeline::{RequestBar, Timeline};
@@ -39,13 +39,13 @@ pub struct RoundTrace {
     /// When each signal was sent; never empty.
     pub signals: Vec<Instant>,
     /// How the target ended.
-    pub exit: Exit,
+    pub exit: ProcessExit,
     /// What got the signal, where the command itself had gone into the background.
     pub followed: Option<String>,
     /// What a trigger wrote, the end of it, in an episode.
     pub trigger_output: Option<String>,
     /// Before, during and after the trigger, in an episode.
-    pub windows: Vec<Window>,
+    pub windows: Vec<EpisodeWindow>,
     /// Its requests, counted by their end.
     pub tally: Tally,
     /// Whether a client lost something in it that counts.

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use lameduck_check::{Judgement, Outcome, Plan, Trigger};
+use lameduck_check::{Judgement, Plan, RunOutcome, Trigger};
 
 use crate::{SERVER, free_port, outcome, outcome_and_round, plan, told};
 
@@ -105,7 +105,9 @@ fn steps(servers: [u16; 2], old: u32, pids: &Path) -> (String, String) {
     (start, stop)
 }
 
-async fn deploy_behind_haproxy(is_right: bool) -> Option<(Outcome, lameduck_check::ledger::Round)> {
+async fn deploy_behind_haproxy(
+    is_right: bool,
+) -> Option<(RunOutcome, lameduck_check::ledger::Round)> {
     let folder = std::env::temp_dir().join(format!(
         "lameduck-episode-{}-{is_right}",
         std::process::id()

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use lameduck_check::ledger::Round;
 use lameduck_check::{
-    Endpoint, Event, Judgement, Observer, Outcome, Plan, ReadyWhen, RequestTemplate, Silent,
+    Endpoint, Event, Judgement, Observer, Plan, ReadyWhen, RequestTemplate, RunOutcome, Silent,
 };
 
 const SERVER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/targets/server.py");
@@ -39,7 +39,7 @@ fn plan(command: &[&str]) -> Plan {
     plan
 }
 
-async fn outcome(plan: &Plan) -> Outcome {
+async fn outcome(plan: &Plan) -> RunOutcome {
     lameduck_check::run(plan, &Silent)
         .await
         .expect("it is there")
@@ -57,7 +57,7 @@ impl Observer for Keeper {
     }
 }
 
-async fn outcome_and_round(plan: &Plan) -> (Outcome, Round) {
+async fn outcome_and_round(plan: &Plan) -> (RunOutcome, Round) {
     let keeper = Keeper::default();
     let outcome = lameduck_check::run(plan, &keeper)
         .await
@@ -67,7 +67,7 @@ async fn outcome_and_round(plan: &Plan) -> (Outcome, Round) {
 }
 
 /// The judgement on a promise, and all that is said of it.
-fn told(outcome: &Outcome, promise: &str) -> (Judgement, String) {
+fn told(outcome: &RunOutcome, promise: &str) -> (Judgement, String) {
     let verdict = outcome.verdict(promise).expect("it is there");
     let evidence = verdict.evidence.iter().map(|it| it.what.as_str());
     let evidence: Vec<&str> = evidence.collect();

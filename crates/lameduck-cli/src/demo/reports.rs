@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use lameduck_check::report::Phase;
+use lameduck_check::report::TimelinePhase;
 use lameduck_check::{Event, Observer};
 use serde::Deserialize;
 
@@ -27,7 +27,7 @@ struct DemoPhase {
 pub(super) struct Reports {
     file: PathBuf,
     progress: Progress,
-    phases: Mutex<BTreeMap<u32, Vec<Phase>>>,
+    phases: Mutex<BTreeMap<u32, Vec<TimelinePhase>>>,
 }
 
 impl Reports {
@@ -44,19 +44,19 @@ impl Reports {
     }
 
     /// The phases that the shop reported in a round; none when it wrote no report.
-    pub(super) fn phases(&self, round: u32) -> Vec<Phase> {
+    pub(super) fn phases(&self, round: u32) -> Vec<TimelinePhase> {
         let phases = self.phases.lock().unwrap_or_else(PoisonError::into_inner);
         phases.get(&round).cloned().unwrap_or_default()
     }
 
     /// A shop that was stopped before it had started writes none, so what is missing is no error.
-    fn read(&self) -> Option<Vec<Phase>> {
+    fn read(&self) -> Option<Vec<TimelinePhase>> {
         let text = std::fs::read_to_string(&self.file).ok()?;
         // Else the next round could take it for its own.
         std::fs::remove_file(&self.file).ok()?;
         let report: DemoReport = serde_json::from_str(&text).ok()?;
         let phase = |it: DemoPhase| {
-            Some(Phase {
+            Some(TimelinePhase {
                 name: it.phase,
                 lasted: Duration::try_from_secs_f64(it.ms / 1e3).ok()?,
             })

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use lameduck_check::ledger::RoundKind;
-use lameduck_check::{Outcome, Plan, report};
+use lameduck_check::{Plan, RunOutcome, report};
 
 use super::reports::Reports;
 use crate::screen;
@@ -26,7 +26,7 @@ pub(super) fn opening(plan: &Plan) {
 }
 
 /// The timeline, the promises, the shop's own words, and what to do next.
-pub(super) fn outcome(outcome: &Outcome, reports: &Reports, address: &str) {
+pub(super) fn outcome(outcome: &RunOutcome, reports: &Reports, address: &str) {
     let look = screen::look();
     if let Some(round) = outcome.trace.load_rounds().next() {
         let phases = reports.phases(round.number);

@@ -15,7 +15,7 @@ use std::time::Duration;
 use slab::Slab;
 use tokio::sync::{Notify, OwnedSemaphorePermit};
 
-use super::lease_clock::{LeaseClock, Moment};
+use super::lease_clock::{LeaseClock, LeaseInstant};
 use crate::handler::job::Job;
 use lameduck_core::Handle;
 use lameduck_core::inflight::kind::JOB;
@@ -199,7 +199,7 @@ impl<L> HeldJobs<L> {
     }
 
     /// How long it is until the next lease ends. `None` if no lease runs.
-    pub(crate) fn next_end(&self, now: Moment) -> Option<Duration> {
+    pub(crate) fn next_end(&self, now: LeaseInstant) -> Option<Duration> {
         let held = self.held();
         held.iter().filter_map(|(_, it)| it.clock.left(now)).min()
     }

@@ -15,22 +15,22 @@ use std::time::Duration;
 
 /// A moment by a clock that goes on while the machine sleeps: the time since some moment in the past.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Moment(Duration);
+pub struct LeaseInstant(Duration);
 
-impl Moment {
+impl LeaseInstant {
     /// Now.
-    pub fn now() -> Moment {
-        Moment(read())
+    pub fn now() -> LeaseInstant {
+        LeaseInstant(read())
     }
 
     /// The time from `earlier` to this moment; zero if it is not earlier.
-    pub fn since(self, earlier: Moment) -> Duration {
+    pub fn since(self, earlier: LeaseInstant) -> Duration {
         self.0.saturating_sub(earlier.0)
     }
 
     /// The moment `ago` before this one.
-    pub fn before(self, ago: Duration) -> Moment {
-        Moment(self.0.saturating_sub(ago))
+    pub fn before(self, ago: Duration) -> LeaseInstant {
+        LeaseInstant(self.0.saturating_sub(ago))
     }
 }
 
@@ -72,7 +72,7 @@ fn since_long_ago() -> Duration {
 pub(crate) struct LeaseClock {
     /// How long it lasts after it was renewed.
     lasts: Duration,
-    /// When it ends, in nanoseconds of a [`Moment`]; or one of the two below.
+    /// When it ends, in nanoseconds of a [`LeaseInstant`]; or one of the two below.
     ends: AtomicU64,
 }
 
@@ -84,7 +84,7 @@ const ENDLESS: u64 = u64::MAX;
 
 impl LeaseClock {
     /// One that began at `begun`, or was last renewed then. `None`: it lasts as long as the connection.
-    pub(crate) fn new(lasts: Option<Duration>, begun: Moment) -> LeaseClock {
+    pub(crate) fn new(lasts: Option<Duration>, begun: LeaseInstant) -> LeaseClock {
         LeaseClock {
             lasts: lasts.unwrap_or_default(),
             ends: AtomicU64::new(lasts.map_or(ENDLESS, |lasts| nanos(begun.0 + lasts))),
@@ -92,7 +92,7 @@ impl LeaseClock {
     }
 
     /// The queue has said that the job is ours, having been asked at `asked`.
-    pub(crate) fn renewed(&self, asked: Moment, now: Moment) {
+    pub(crate) fn renewed(&self, asked: LeaseInstant, now: LeaseInstant) {
         let ends = nanos(asked.0 + self.lasts);
         // Whoever comes between has renewed it too, or seen that it is over.
         while self.left(now).is_some() {
@@ -104,7 +104,7 @@ impl LeaseClock {
     }
 
     /// The time that is left of it, [`Duration::MAX`] if it has no end. `None` once it is over.
-    pub(crate) fn left(&self, now: Moment) -> Option<Duration> {
+    pub(crate) fn left(&self, now: LeaseInstant) -> Option<Duration> {
         let now = nanos(now.0);
         loop {
             let ends = self.ends.load(Ordering::Acquire);
@@ -129,7 +129,7 @@ impl LeaseClock {
 
     /// Whether it is over. Costs no clock if it has no end.
     pub(crate) fn is_over(&self) -> bool {
-        self.ends.load(Ordering::Acquire) != ENDLESS && self.left(Moment::now()).is_none()
+        self.ends.load(Ordering::Acquire) != ENDLESS && self.left(LeaseInstant::now()).is_none()
     }
 }
 
@@ -159,8 +159,8 @@ pub(crate) mod tests {
 
     #[test]
     fn a_lease_ends_on_time_and_is_not_revived_by_a_late_answer() {
-        let begun = Moment::now();
-        let at = |later| Moment(begun.0 + ms(later));
+        let begun = LeaseInstant::now();
+        let at = |later| LeaseInstant(begun.0 + ms(later));
         let clock = LeaseClock::new(Some(LEASE), begun);
         assert_eq!(clock.left(at(2_999)), Some(ms(1)));
         clock.renewed(at(1_000), at(2_999));
@@ -176,9 +176,9 @@ pub(crate) mod tests {
 
     #[test]
     fn a_lease_goes_on_while_the_machine_sleeps() {
-        let begun = Moment::now();
+        let begun = LeaseInstant::now();
         ASLEEP.set(ASLEEP.get() + LEASE);
-        let woken = Moment::now();
+        let woken = LeaseInstant::now();
         assert_eq!(LeaseClock::new(Some(LEASE), begun).left(woken), None);
         let endless = LeaseClock::new(None, begun);
         assert_eq!(endless.left(woken), Some(Duration::MAX));
@@ -191,11 +191,11 @@ pub(crate) mod tests {
         fn it_is_ours_for_exactly_a_lease_after_it_was_last_asked_for(
             steps in prop::collection::vec((0_u64..2_000, 0_u64..4_000), 1..40)
         ) {
-            let begun = Moment::now();
+            let begun = LeaseInstant::now();
             let clock = LeaseClock::new(Some(LEASE), begun);
             let (mut now, mut last, mut over) = (begun, begun, false);
             for (passed, answer_took) in steps {
-                now = Moment(now.0 + ms(passed));
+                now = LeaseInstant(now.0 + ms(passed));
                 let asked = now.before(ms(answer_took));
                 over |= now.since(last) >= LEASE;
                 clock.renewed(asked, now);

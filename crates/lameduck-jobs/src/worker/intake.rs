@@ -17,7 +17,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use super::settlement::Settlement;
 use crate::handler::job::Job;
-use crate::held::lease_clock::{LeaseClock, Moment};
+use crate::held::lease_clock::{LeaseClock, LeaseInstant};
 use crate::held::waiting_jobs::Feeder;
 use crate::queue::backoff::QueueBackoff;
 use crate::queue::contract::Queue;
@@ -134,7 +134,7 @@ impl<Q: Queue> Intake<Q> {
     async fn take(&self, mut room: OwnedSemaphorePermit) -> Result<bool, BoxError> {
         let settlement = &*self.settlement;
         let asked = room.num_permits();
-        let begun = Moment::now();
+        let begun = LeaseInstant::now();
         let taken = {
             let mut taking = pin!(self.answer(settlement.queue.take(asked)));
             tokio::select! {
@@ -145,7 +145,7 @@ impl<Q: Queue> Intake<Q> {
                 }
             }
         };
-        let now = Moment::now();
+        let now = LeaseInstant::now();
         let filled = taken.len() >= asked;
         let mut held = Vec::with_capacity(taken.len());
         for taken in taken {

@@ -17,7 +17,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use super::settlement::Settlement;
 use crate::held::held_jobs::HeldJob;
-use crate::held::lease_clock::Moment;
+use crate::held::lease_clock::LeaseInstant;
 use crate::queue::backoff::QueueBackoff;
 use crate::queue::contract::{Lost, Queue};
 use lameduck_core::BoxError;
@@ -74,7 +74,7 @@ async fn run<Q: Queue>(every: Duration, settlement: Arc<Settlement<Q>>, end: Arc
         // None ends before this unless it was taken after this; and then not before the next round.
         let next_end = settlement
             .held_jobs
-            .next_end(Moment::now())
+            .next_end(LeaseInstant::now())
             .unwrap_or(every);
         tokio::select! {
             () = end.notified() => ending = true,
@@ -104,7 +104,7 @@ async fn run<Q: Queue>(every: Duration, settlement: Arc<Settlement<Q>>, end: Arc
 /// What the queue has said about the leases of jobs that it was asked about.
 struct RenewalAnswer<L> {
     held: Vec<Arc<HeldJob<L>>>,
-    asked: Moment,
+    asked: LeaseInstant,
     lost: Result<Lost, BoxError>,
 }
 
@@ -112,7 +112,7 @@ struct RenewalAnswer<L> {
 async fn ask<Q: Queue>(settlement: Arc<Settlement<Q>>) -> RenewalAnswer<Q::Lease> {
     let mut held = settlement.held_jobs.all();
     held.retain(|it| it.is_ours());
-    let asked = Moment::now();
+    let asked = LeaseInstant::now();
     let lost = {
         let leases: Vec<&Q::Lease> = held.iter().map(|it| &it.lease).collect();
         settlement.queue.keep(&leases).await
@@ -131,10 +131,10 @@ async fn until_answered<L>(asking: &mut Option<BoxFuture<RenewalAnswer<L>>>) -> 
 fn note<Q: Queue>(
     settlement: &Settlement<Q>,
     held: &[Arc<HeldJob<Q::Lease>>],
-    asked: Moment,
+    asked: LeaseInstant,
     lost: &Lost,
 ) {
-    let now = Moment::now();
+    let now = LeaseInstant::now();
     for (position, it) in held.iter().enumerate() {
         match lost.0.contains(&position) {
             true => settlement.lost(it),

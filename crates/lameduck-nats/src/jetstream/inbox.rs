@@ -15,7 +15,7 @@ use super::JetStream;
 use super::lease::JetStreamLease;
 use lameduck_core::BoxError;
 use lameduck_jobs::Taken;
-use lameduck_jobs::adapter::Moment;
+use lameduck_jobs::adapter::LeaseInstant;
 
 /// How long the server remembers that we want messages. Short, because a server that has forgotten it
 /// without a word (it was seen to, rarely, after the end of another subscriber) is asked again only
@@ -110,7 +110,7 @@ impl JetStream {
         cx: &mut Context<'_>,
     ) -> Result<(), BoxError> {
         let inbox = state.inbox.as_mut().ok_or("not subscribed")?;
-        let now = Moment::now();
+        let now = LeaseInstant::now();
         while let Poll::Ready(message) = inbox.subscriber.poll_next_unpin(cx) {
             let message = message.ok_or("the client has been closed")?;
             if inbox.note(&message)? {
@@ -121,7 +121,7 @@ impl JetStream {
     }
 
     /// Keeps the leases of what has not been taken yet; what has lost its lease is somebody else's.
-    pub(super) async fn keep_arrived(&self, now: Moment) -> Result<(), BoxError> {
+    pub(super) async fn keep_arrived(&self, now: LeaseInstant) -> Result<(), BoxError> {
         let arrived: Vec<Subject> = {
             let mut state = self.state();
             let waiting = state.waiting.clone();

@@ -13,7 +13,7 @@ use super::origin::Origin;
 use super::{ANSWER, JetStream};
 use lameduck_core::BoxError;
 use lameduck_jobs::Taken;
-use lameduck_jobs::adapter::Moment;
+use lameduck_jobs::adapter::LeaseInstant;
 
 /// A message that has to be acknowledged.
 pub struct JetStreamLease {
@@ -25,7 +25,7 @@ pub struct JetStreamLease {
     /// The server has been told that it goes back, and may have heard that.
     returned: AtomicBool,
     /// When the server last knew that we work on it, until the worker has it.
-    kept: Mutex<Moment>,
+    kept: Mutex<LeaseInstant>,
 }
 
 impl JetStreamLease {
@@ -34,7 +34,7 @@ impl JetStreamLease {
         self.returned.load(Ordering::Acquire)
     }
 
-    pub(super) fn kept(&self) -> MutexGuard<'_, Moment> {
+    pub(super) fn kept(&self) -> MutexGuard<'_, LeaseInstant> {
         self.kept.lock().unwrap_or_else(|e| e.into_inner())
     }
 }
@@ -50,7 +50,11 @@ impl fmt::Debug for JetStreamLease {
 
 impl JetStream {
     /// A message as the worker knows it, which came at `now`. `None` for one that JetStream has not sent.
-    pub(super) fn taken(&self, message: Message, now: Moment) -> Option<Taken<JetStreamLease>> {
+    pub(super) fn taken(
+        &self,
+        message: Message,
+        now: LeaseInstant,
+    ) -> Option<Taken<JetStreamLease>> {
         let ack = message.reply?;
         let origin = Origin::of(&ack)?;
         let headers = message.headers.as_ref();

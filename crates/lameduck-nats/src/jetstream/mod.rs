@@ -32,7 +32,7 @@ use futures_util::future::join;
 use self::inbox::{Inbox, InboxState};
 use self::lease::{JetStreamLease, acks};
 use lameduck_core::BoxError;
-use lameduck_jobs::adapter::Moment;
+use lameduck_jobs::adapter::LeaseInstant;
 use lameduck_jobs::adapter::answers;
 use lameduck_jobs::{Lost, Queue, Settled, Taken};
 
@@ -166,7 +166,7 @@ impl Queue for JetStream {
                 collected?;
             }
             let n = most.min(state.arrived.len());
-            let now = Moment::now();
+            let now = LeaseInstant::now();
             let taken = state.arrived.drain(..n).map(|mut it| {
                 it.lease_age = now.since(*it.lease.kept());
                 it
@@ -185,7 +185,7 @@ impl Queue for JetStream {
                 if inbox.subscriber.drain().await.is_ok() {
                     while let Some(message) = inbox.subscriber.next().await {
                         if message.status.is_none() {
-                            let taken = self.taken(message, Moment::now());
+                            let taken = self.taken(message, LeaseInstant::now());
                             self.state().arrived.extend(taken);
                         }
                     }
@@ -225,7 +225,7 @@ impl Queue for JetStream {
         // To the server any word about a message is one about its latest delivery.
         let ours = leases.iter().filter(|it| !it.is_returned());
         let told = self.tell(ours.map(|it| it.ack.clone()).collect(), AckKind::Progress);
-        let (arrived, told) = join(self.keep_arrived(Moment::now()), told).await;
+        let (arrived, told) = join(self.keep_arrived(LeaseInstant::now()), told).await;
         arrived.and(told)?;
         // The server does not say which are no longer ours; our own clock does.
         Ok(Lost::default())

@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 pub use self::page::BrowserPage;
 use crate::NotHere;
-use crate::daemon::{Daemon, ReadyWhen};
+use crate::daemon::{Daemon, DaemonReady};
 use crate::port::Port;
 use crate::program;
 
@@ -65,7 +65,7 @@ impl Browser {
             .env("TMPDIR", folder.path())
             .env("HOME", folder.path())
             .current_dir(folder.path());
-        let ready = ReadyWhen {
+        let ready = DaemonReady {
             says: "started successfully",
             port: port.number(),
         };
