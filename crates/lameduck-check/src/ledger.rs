@@ -8,6 +8,7 @@ mod event_stream;
 mod grpc;
 mod lane;
 mod latency;
+mod reception;
 mod socket;
 #[cfg(test)]
 pub(crate) mod specimen;
@@ -33,6 +34,7 @@ pub use event_stream::EventStream;
 pub use grpc::{GrpcStatus, Health, HealthSample};
 pub use lane::Lane;
 pub(crate) use latency::Latencies;
+pub(crate) use reception::Backlog;
 pub use socket::{ServerClose, Socket, Stall};
 pub use tally::Tally;
 pub use terms::Terms;
@@ -404,23 +406,9 @@ impl Round {
             .min()
     }
 
-    /// Whether a request that was sent after the signal was answered 503: it is told to go elsewhere, and nothing of it
-    /// is lost.
-    pub(crate) fn is_honest_refusal(&self, exchange: &Exchange) -> bool {
-        exchange.status == Some(503) && exchange.began >= self.signalled()
-    }
-
     /// When the target stopped taking new work: the first refusal, or its end.
     pub fn closed_at(&self) -> Instant {
         self.first_refusal()
             .map_or(self.exit.at, |refusal| refusal.min(self.exit.at))
-    }
-
-    /// A fresh connection whose request was sent before this moment had been accepted when the signal came, even by
-    /// a busy target; of a later one nobody can tell.
-    pub(crate) fn accepted_until(&self) -> Instant {
-        const QUEUED: Duration = Duration::from_millis(50);
-        let signal = self.signalled();
-        signal.checked_sub(QUEUED + self.rtt).unwrap_or(signal)
     }
 }

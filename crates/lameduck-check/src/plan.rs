@@ -140,7 +140,8 @@ impl Trigger {
 /// How a target shows that it is ready.
 #[derive(Clone, Debug, Default)]
 pub enum ReadyWhen {
-    /// It answers the readiness probe with 200, or without one a first request below 500.
+    /// It answers the readiness probe with 200; or without one a first request below 400, or for a second with nothing but
+    /// 400 to 499.
     #[default]
     Answered,
     /// It takes connections.

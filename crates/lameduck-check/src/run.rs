@@ -111,6 +111,7 @@ async fn all_rounds(plan: &Plan, observer: &dyn Observer) -> Result<RunOutcome, 
     let mut startup_turn = 0;
     let mut known = None;
     let mut cut_short = None;
+    let mut untried = Vec::new();
     let mut number = 0;
     loop {
         let left = schedule.left();
@@ -137,6 +138,13 @@ async fn all_rounds(plan: &Plan, observer: &dyn Observer) -> Result<RunOutcome, 
         let round = match one_round(plan, observer, number, kind, &trace, turn, known).await {
             Ok(Some(round)) => round,
             Ok(None) => continue,
+            // Such a round is there for one promise alone: the others do not depend on it.
+            Err(CheckError::Unhealthy { load, seen, fix }) if schedule::purpose(kind).is_some() => {
+                let why =
+                    format!("in the round \"{kind}\", before the signal, {load}: {seen}; {fix}");
+                untried.push((kind, why));
+                continue;
+            }
             Err(error) if trace.shutdowns().next().is_some() => {
                 cut_short = Some(format!("round {number} ({kind}): {error}"));
                 break;
@@ -152,7 +160,11 @@ async fn all_rounds(plan: &Plan, observer: &dyn Observer) -> Result<RunOutcome, 
         target: plan.target(),
         rounds: trace.shutdowns().count() as u32,
         seed: plan.seed,
-        verdicts: without_room(jury.verdicts(&plan.rules), &schedule, plan),
+        verdicts: without_room(
+            without_a_try(jury.verdicts(&plan.rules), &untried),
+            &schedule,
+            plan,
+        ),
         tally: trace.tally(),
         cut_short,
         left_out: schedule.left_out(),
@@ -162,6 +174,20 @@ async fn all_rounds(plan: &Plan, observer: &dyn Observer) -> Result<RunOutcome, 
         terms,
         trace,
     })
+}
+
+/// Promises whose own rounds did not get as far as the signal say why.
+fn without_a_try(mut verdicts: Vec<Verdict>, untried: &[(RoundKind, String)]) -> Vec<Verdict> {
+    for (kind, why) in untried {
+        let promise = schedule::purpose(*kind);
+        let skipped =
+            |it: &&mut Verdict| Some(it.name) == promise && it.judgement == Judgement::Skipped;
+        for verdict in verdicts.iter_mut().filter(skipped) {
+            verdict.asked = true;
+            verdict.why.clone_from(why);
+        }
+    }
+    verdicts
 }
 
 /// Promises that could not be tried because there was no time say so.

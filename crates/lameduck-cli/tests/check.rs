@@ -650,6 +650,67 @@ fn an_error_in_a_later_round_keeps_what_was_seen_before() {
     );
 }
 
+/// Serves one connection at a time, and so nobody while a silent one is there; for `not_found` seconds it knows no route.
+fn one_at_a_time(url: &str, not_found: f64) -> [String; 3] {
+    let port = url.rsplit(':').next().unwrap_or_default();
+    let script = format!(
+        "import http.server, time\n\
+         knows = time.monotonic() + {not_found}\n\
+         class Handler(http.server.BaseHTTPRequestHandler):\n\
+         \x20   def do_GET(self):\n\
+         \x20       self.send_response(200 if time.monotonic() >= knows else 404)\n\
+         \x20       self.send_header('Content-Length', '0')\n\
+         \x20       self.end_headers()\n\
+         \x20   def log_message(self, *_): pass\n\
+         http.server.HTTPServer(('127.0.0.1', {port}), Handler).serve_forever()"
+    );
+    ["python3".to_owned(), "-c".to_owned(), script]
+}
+
+#[test]
+fn a_round_that_cannot_be_tried_leaves_its_promise_open_and_the_others_judged() {
+    let folder = folder();
+    let url = free_url();
+    let output = check(folder.path(), &url)
+        .args(
+            "--get / --rtt 0ms --rounds 1 --clients 2 --per-request 1 --half-heads 0 --idle 4"
+                .split(' '),
+        )
+        .args("--startup-rounds 1 --only idle-exits,startup-signal,within-grace --".split(' '))
+        .args(one_at_a_time(&url, 0.0))
+        .output()
+        .unwrap();
+    let table = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(3), "{table}");
+    for part in [
+        "✔  within-grace",
+        "✔  startup-signal",
+        "–  idle-exits",
+        "idle peers",
+    ] {
+        assert!(table.contains(part), "{part}: {table}");
+    }
+    assert!(!table.contains("cut short"), "{table}");
+}
+
+#[test]
+fn a_target_that_does_not_know_its_routes_yet_is_not_ready() {
+    let folder = folder();
+    let url = free_url();
+    let output = check(folder.path(), &url)
+        .args(
+            "--get / --rtt 0ms --rounds 1 --clients 2 --per-request 1 --half-heads 0 --idle 0"
+                .split(' '),
+        )
+        .args("--startup-rounds 0 --only within-grace --".split(' '))
+        .args(one_at_a_time(&url, 0.5))
+        .output()
+        .unwrap();
+    let table = String::from_utf8_lossy(&output.stdout);
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{table}{error}");
+}
+
 #[test]
 fn a_file_that_cannot_be_written_is_told_before_the_target_is_started() {
     let folder = folder();

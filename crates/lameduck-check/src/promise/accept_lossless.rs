@@ -1,9 +1,11 @@
 //! `accept-lossless`: no established connection is reset unserved.
+//!
+//! Tried by fresh connections from the signal on, and by those before it that a saturated target may never have accepted.
 
 use std::time::Duration;
 
 use super::Promise;
-use crate::ledger::{Ending, Lane, NO_DESCRIPTOR, Round, Terms};
+use crate::ledger::{Backlog, Ending, Lane, NO_DESCRIPTOR, Round, Terms};
 use crate::verdict::{Finding, Untried, Verdict};
 
 /// Loads that make connections around the signal.
@@ -38,10 +40,12 @@ impl Promise for AcceptLossless {
         self.is_asked |= round.has_load(FRESH);
         // One whose request was sent before was in flight: `inflight-completes` is about those.
         let queued = round.accepted_until();
+        let backlog = Backlog::of(round);
         let fresh = round.since_signal().filter(|exchange| {
-            FRESH.contains(&exchange.lane)
+            let is_late = FRESH.contains(&exchange.lane)
                 && !exchange.reused
-                && exchange.written.is_some_and(|written| written >= queued)
+                && exchange.written.is_some_and(|written| written >= queued);
+            is_late || exchange.written.is_some() && backlog.may_have_held(exchange)
         });
         // A listener that is there and never accepts: its queue is full, and it says neither yes nor no.
         let unanswered = round.since_signal().filter(|exchange| {

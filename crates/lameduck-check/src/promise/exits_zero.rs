@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::Promise;
-use crate::ledger::{Round, RoundKind, Terms};
+use crate::ledger::{Backlog, Round, RoundKind, Terms};
 use crate::verdict::{Finding, Untried, Verdict};
 
 /// Who ends by a signal within this was ended by it. A process drains in no time too, but only if nothing is in flight.
@@ -79,11 +79,17 @@ fn told<'a>(codes: impl IntoIterator<Item = &'a i32>) -> String {
     codes.join(" or ")
 }
 
-/// Ended by the signal's own effect: at once, with the loss of what was in flight.
+/// Ended by the signal's own effect: at once, with the loss of what was in flight. What may never have been accepted says
+/// nothing of that.
 fn died_on_the_spot(round: &Round) -> bool {
     let signal = round.signalled();
+    let backlog = Backlog::of(round);
     let mut exchanges = round.exchanges.iter();
     round.exit.signal.is_some()
         && round.signal_to_exit() < ON_THE_SPOT
-        && exchanges.any(|exchange| exchange.in_flight_at(signal) && exchange.ending.is_lost())
+        && exchanges.any(|exchange| {
+            exchange.in_flight_at(signal)
+                && exchange.ending.is_lost()
+                && !backlog.may_have_held(exchange)
+        })
 }

@@ -5,18 +5,14 @@
 //! Tried too by requests on fresh connections that had sent half of their head at the signal, and sent the rest a little
 //! after it. Until its head is whole it is no request yet (RFC 9112, 2.1): a server may close such a connection. Lost is
 //! one whose rest had arrived before that.
-//! A 503 to one that was sent after the signal is an answer. A target that was saturated before the signal had accepted who
-//! knows what of its queue: there a loss on a fresh connection is undecided.
+//! A 503 to one that came with the signal or after it is an answer. A target that was saturated before the signal had accepted who
+//! knows what of its queue: there a loss on a fresh connection is for `accept-lossless`.
 
-use std::cell::LazyCell;
 use std::time::Duration;
 
 use super::Promise;
-use crate::ledger::{Ending, Exchange, Lane, Latencies, Round};
+use crate::ledger::{Backlog, Ending, Exchange, Lane, Round};
 use crate::verdict::{Finding, Untried, Verdict};
-
-/// A timer's grain, and the time a busy machine takes to wake somebody.
-const MARGIN: Duration = Duration::from_millis(5);
 
 /// Loads whose requests may be in flight at the signal.
 const LOADS: &[Lane] = &[
@@ -38,16 +34,14 @@ fn was_whole_before_the_end(round: &Round, exchange: &Exchange) -> bool {
 #[derive(Default)]
 pub(super) struct InflightCompletes {
     is_asked: bool,
+    /// Requests that a saturated target may never have accepted.
+    queued: u64,
 }
 
 impl Promise for InflightCompletes {
     fn see(&mut self, round: &Round, finding: &mut Finding) {
         self.is_asked |= round.has_load(LOADS);
-        let signal = round.signalled();
-        // Asked for only where something was lost.
-        let queued = LazyCell::new(|| Latencies::before_the_signal(round).saturation());
-        // On a connection in use, what was written half a round trip before the signal had arrived at it.
-        let had_arrived = signal.checked_sub(round.rtt / 2 + MARGIN).unwrap_or(signal);
+        let backlog = Backlog::of(round);
         // A fresh connection may have waited to be accepted: `accept-lossless` is about those.
         let was_accepted = round.accepted_until();
         // Its head had begun on a connection that was accepted: it is answered, or its client was told in time that
@@ -59,6 +53,7 @@ impl Promise for InflightCompletes {
             match exchange.ending.is_lost() {
                 // The end of the connection and the rest of the head crossed each other.
                 true if !was_whole_before_the_end(round, exchange) => {}
+                true if backlog.may_have_held(exchange) => self.queued += 1,
                 true => {
                     let is_doubtful =
                         round.may_have_crossed(exchange) || round.may_be_late(exchange);
@@ -75,29 +70,15 @@ impl Promise for InflightCompletes {
             }
         }
         for exchange in round.since_signal() {
-            let in_time = if exchange.reused {
-                had_arrived
-            } else {
-                was_accepted
-            };
-            let was_received = exchange.status.is_some()
-                || exchange.written.is_some_and(|written| written < in_time);
+            let was_received = exchange.status.is_some() || round.was_received(exchange);
             if exchange.lane.has_its_own() || !was_received {
                 continue;
             }
             match exchange.ending {
                 Ending::Ok | Ending::OkClose => finding.kept(),
-                // It came after the signal, and was told to go elsewhere: that is an answer.
+                // It came with the signal or after it, and was told to go elsewhere: that is an answer.
                 Ending::Status5xx if round.is_honest_refusal(exchange) => {}
-                _ if exchange.ending.is_lost() && !exchange.reused && queued.is_some() => {
-                    let mut evidence = round.evidence_of(exchange);
-                    evidence.what = format!(
-                        "{}; it may have been queued and never accepted: {}",
-                        evidence.what,
-                        queued.as_deref().unwrap_or_default()
-                    );
-                    finding.undecided(evidence);
-                }
+                _ if backlog.may_have_held(exchange) => self.queued += 1,
                 _ => {
                     let is_doubtful = exchange.ending.is_lost()
                         && exchange.status.is_none()
@@ -109,15 +90,25 @@ impl Promise for InflightCompletes {
     }
 
     fn verdict(self: Box<Self>, finding: Finding) -> Verdict {
-        finding.verdict(
-        "every request it received got its whole response",
-        "requests it had received got no whole response, or an error",
-        match self.is_asked {
-            true => Untried::missed(
-                "no request was in flight at the signal: give --slow a path that takes a second or so",
+        let queued = match self.queued {
+            0 => String::new(),
+            queued => format!(
+                "; {queued} more may have waited in the queue of a saturated target, see accept-lossless"
             ),
-            false => Untried::unasked("give --slow PATH or --get PATH to test it"),
-        },
-    )
+        };
+        finding.verdict(
+            format!("every request it received got its whole response{queued}"),
+            format!("requests it had received got no whole response, or an error{queued}"),
+            match (self.is_asked, self.queued) {
+                (true, 0) => Untried::missed(
+                    "no request was in flight at the signal: give --slow a path that takes a second or so",
+                ),
+                (true, _) => Untried::missed(
+                    "the target was saturated: what was in flight at the signal may never have been accepted, see \
+                     accept-lossless, and try fewer clients (--clients, --per-request)",
+                ),
+                (false, _) => Untried::unasked("give --slow PATH or --get PATH to test it"),
+            },
+        )
     }
 }

@@ -143,29 +143,98 @@ fn inflight_completes_asks_for_an_answer_where_half_a_head_had_come_and_the_rest
     assert_eq!(with(100.0, 90.0, Ending::Unprocessed).0, Skipped);
 }
 
+/// Quick requests that took so long before the signal; one on a fresh connection that waited for 900 ms at it, and was reset.
+fn queue(took: f64) -> Round {
+    let mut round = load().with(Lane::KeepAlive, false, -5000.0, -4980.0, Ending::Ok);
+    for number in 0..10 {
+        let sent = -4000.0 + f64::from(number);
+        round = round.with(Lane::KeepAlive, true, sent, sent + took, Ending::Ok);
+    }
+    round
+        .with(Lane::KeepAlive, true, -200.0, 100.0, Ending::OkClose)
+        .with(
+            Lane::PerRequest,
+            false,
+            -900.0,
+            50.0,
+            Ending::ResetBeforeResponse,
+        )
+        .with(
+            Lane::Upload,
+            false,
+            -100.0,
+            50.0,
+            Ending::ResetBeforeResponse,
+        )
+}
+
 #[test]
-fn inflight_completes_is_undecided_about_the_queue_of_a_saturated_target() {
-    let queue = |took: f64| {
-        let mut round = load().with(Lane::KeepAlive, false, -5000.0, -4980.0, Ending::Ok);
-        for number in 0..10 {
-            let sent = -4000.0 + f64::from(number);
-            round = round.with(Lane::KeepAlive, true, sent, sent + took, Ending::Ok);
-        }
-        round
-            .with(Lane::KeepAlive, true, -200.0, 100.0, Ending::OkClose)
-            .with(
-                Lane::PerRequest,
+fn what_a_saturated_target_had_in_its_queue_is_for_accept_lossless() {
+    let saturated = ledger(vec![queue(1400.0)]);
+    let inflight = verdict("inflight-completes", &saturated);
+    assert_eq!((inflight.judgement, inflight.trials), (Kept, 1));
+    assert!(
+        inflight.why.contains("1 more may have waited"),
+        "{}",
+        inflight.why
+    );
+    assert_eq!(verdict("upload-completes", &saturated).judgement, Skipped);
+    let accept = verdict("accept-lossless", &saturated);
+    assert_eq!((accept.judgement, accept.failures), (Broken, 2));
+
+    let at_ease = ledger(vec![queue(30.0)]);
+    assert_eq!(verdict("inflight-completes", &at_ease).judgement, Broken);
+    assert_eq!(verdict("upload-completes", &at_ease).judgement, Broken);
+    assert_eq!(verdict("accept-lossless", &at_ease).judgement, Skipped);
+}
+
+#[test]
+fn a_target_is_saturated_too_where_quick_requests_wait_at_the_signal_that_took_no_time_before() {
+    let with = |waited: f64| {
+        let mut round = queue(30.0);
+        for _ in 0..5 {
+            round = round.with(
+                Lane::KeepAlive,
                 false,
-                -900.0,
+                -waited,
                 50.0,
                 Ending::ResetBeforeResponse,
-            )
+            );
+        }
+        let ledger = ledger(vec![round]);
+        let judged = |name| verdict(name, &ledger).judgement;
+        (judged("inflight-completes"), judged("accept-lossless"))
     };
-    let saturated = verdict("inflight-completes", &ledger(vec![queue(1400.0)]));
-    assert_eq!((saturated.judgement, saturated.undecided), (Undecided, 1));
-    let what = &saturated.evidence[0].what;
-    assert!(what.contains("saturated before the signal"), "{what}");
-    assert_eq!(judged("inflight-completes", queue(30.0)).0, Broken);
+    assert_eq!(with(200.0), (Kept, Broken));
+    // They had only just come.
+    assert_eq!(with(60.0), (Broken, Skipped));
+}
+
+#[test]
+fn a_503_to_what_arrived_with_the_signal_is_honest() {
+    let with = |reused, sent: f64| {
+        let mut round = load().with(Lane::PerRequest, reused, sent, 5.0, Ending::Status5xx);
+        round.rtt = Duration::from_millis(40);
+        judged("inflight-completes", round).0
+    };
+    // It takes 20 ms to get there.
+    assert_eq!(with(true, -21.0), Skipped);
+    assert_eq!(with(true, -30.0), Broken);
+    // A fresh one may have waited in the queue.
+    assert_eq!(with(false, -60.0), Skipped);
+    assert_eq!(with(false, -100.0), Broken);
+}
+
+#[test]
+fn exits_zero_does_not_take_an_end_for_one_on_the_spot_because_of_a_queue() {
+    let with = |took: f64| {
+        let round = queue(took).with_exit(60.0, None, Some(15));
+        let mut ledger = ledger(vec![round]);
+        ledger.terms.expected_exits = vec![0, 143];
+        verdict("exits-zero", &ledger).judgement
+    };
+    assert_eq!(with(1400.0), Kept);
+    assert_eq!(with(30.0), Broken);
 }
 
 #[test]

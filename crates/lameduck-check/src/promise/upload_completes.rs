@@ -1,7 +1,8 @@
-//! `upload-completes`: a body half sent at the signal is read to its end and answered.
+//! `upload-completes`: a body half sent at the signal is read to its end and answered. What a saturated target may never have
+//! accepted is for `accept-lossless`.
 
 use super::Promise;
-use crate::ledger::{Ending, Lane, Round};
+use crate::ledger::{Backlog, Ending, Lane, Round};
 use crate::verdict::{Finding, Untried, Verdict};
 
 #[derive(Default)]
@@ -12,6 +13,7 @@ pub(super) struct UploadCompletes {
 impl Promise for UploadCompletes {
     fn see(&mut self, round: &Round, finding: &mut Finding) {
         self.is_asked |= round.has_load(&[Lane::Upload]);
+        let backlog = Backlog::of(round);
         for upload in round
             .since_signal()
             .filter(|exchange| exchange.lane == Lane::Upload)
@@ -21,6 +23,7 @@ impl Promise for UploadCompletes {
                 Ending::Ok | Ending::OkClose if matches!(upload.status, Some(200..=299)) => {
                     finding.kept()
                 }
+                _ if backlog.may_have_held(upload) => {}
                 _ => finding.broken(round.evidence_of(upload)),
             }
         }

@@ -21,7 +21,7 @@ use super::inherited;
 use super::leash::Leash;
 use super::notify::Notified;
 use super::output::Output;
-use super::readiness;
+use super::readiness::{self, Rejected};
 use super::signal::StopSignal;
 use super::tree::{self, Process};
 use super::wrapper::{self, WrapperFault};
@@ -197,9 +197,9 @@ impl CommandTarget {
     }
 
     /// Whether it says that it is ready, in the way that it was asked for.
-    async fn look(&self, plan: &Plan) -> Result<Instant, String> {
+    async fn look(&self, plan: &Plan, rejected: &mut Rejected) -> Result<Instant, String> {
         let said = match &plan.ready_when {
-            ReadyWhen::Answered => return readiness::look(plan).await,
+            ReadyWhen::Answered => return readiness::look(plan, rejected).await,
             ReadyWhen::Listening => true,
             ReadyWhen::Line(line) => self.output.says(line),
             ReadyWhen::Notified => self.notified.as_ref().is_some_and(Notified::is_ready),
@@ -243,8 +243,9 @@ impl Target for CommandTarget {
     fn ready<'a>(&'a mut self, plan: &'a Plan) -> BoxFuture<'a, Result<Instant, TargetError>> {
         async move {
             let deadline = self.started + plan.start_timeout;
+            let mut rejected = Rejected::default();
             let ready_at = loop {
-                let last = match self.look(plan).await {
+                let last = match self.look(plan, &mut rejected).await {
                     Ok(at) => break at,
                     Err(last) => last,
                 };

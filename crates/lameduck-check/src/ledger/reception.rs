@@ -1,0 +1,69 @@
+//! What the target had received at the signal, and what it may never have accepted: connections in the kernel's queue.
+//!
+//! # What must hold
+//! - A request that arrived about when the signal did is not one that the target had received: it may be told to go elsewhere.
+//! - A request in the queue of a saturated target is lost as one on an established connection (`accept-lossless`), not as one
+//!   that the target had received: nobody can tell that it had.
+
+use std::cell::OnceCell;
+use std::time::{Duration, Instant};
+
+use super::{Exchange, Latencies, Round};
+
+/// A timer's grain, and the time a busy machine takes to wake somebody.
+const MARGIN: Duration = Duration::from_millis(5);
+/// So long a fresh connection may wait to be accepted by a busy target.
+const QUEUED: Duration = Duration::from_millis(50);
+
+impl Round {
+    /// A fresh connection whose request was sent before this moment had been accepted when the signal came, even by
+    /// a busy target; of a later one nobody can tell.
+    pub(crate) fn accepted_until(&self) -> Instant {
+        let signal = self.signalled();
+        signal.checked_sub(QUEUED + self.rtt).unwrap_or(signal)
+    }
+
+    /// Whether a request had arrived at the target when the signal came: on a connection in use, if it was written half a
+    /// round trip before; on a fresh one, if that had been accepted.
+    pub(crate) fn was_received(&self, exchange: &Exchange) -> bool {
+        let signal = self.signalled();
+        let in_time = match exchange.reused {
+            true => signal.checked_sub(self.rtt / 2 + MARGIN).unwrap_or(signal),
+            false => self.accepted_until(),
+        };
+        exchange.written.is_some_and(|written| written < in_time)
+    }
+
+    /// Whether a request that came with the signal, or after it, was answered 503: it is told to go elsewhere, and nothing
+    /// of it is lost.
+    pub(crate) fn is_honest_refusal(&self, exchange: &Exchange) -> bool {
+        exchange.status == Some(503) && !self.was_received(exchange)
+    }
+}
+
+/// The queue of a round's target at its signal. Whether there was one is asked for only where something was lost.
+pub(crate) struct Backlog<'a> {
+    round: &'a Round,
+    is_saturated: OnceCell<bool>,
+}
+
+impl<'a> Backlog<'a> {
+    pub(crate) fn of(round: &'a Round) -> Self {
+        Self {
+            round,
+            is_saturated: OnceCell::new(),
+        }
+    }
+
+    /// Whether the loss of a request may be that of a connection that was never accepted.
+    pub(crate) fn may_have_held(&self, exchange: &Exchange) -> bool {
+        !exchange.reused
+            && exchange.ending.is_lost()
+            && exchange.status.is_none()
+            && *self.is_saturated.get_or_init(|| {
+                Latencies::before_the_signal(self.round)
+                    .saturation()
+                    .is_some()
+            })
+    }
+}
