@@ -6,6 +6,7 @@ mod doubt;
 mod episode;
 mod event_stream;
 mod grpc;
+mod held;
 mod lane;
 mod latency;
 mod reception;
@@ -32,6 +33,7 @@ pub(crate) use clock::RoundClock;
 pub use episode::{Episode, EpisodeWindow, WindowName};
 pub use event_stream::EventStream;
 pub use grpc::{GrpcStatus, Health, HealthSample};
+pub use held::Held;
 pub use lane::Lane;
 pub(crate) use latency::Latencies;
 pub(crate) use reception::Backlog;
@@ -131,6 +133,8 @@ pub struct Exchange {
     pub events: Option<Box<EventStream>>,
     /// The status that a gRPC call ended with.
     pub grpc: Option<Box<GrpcStatus>>,
+    /// That it stood at a certain moment when the signal came, if so.
+    pub held: Option<Held>,
 }
 
 /// How long a body was, and how its end was known.

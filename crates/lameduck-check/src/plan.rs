@@ -205,8 +205,9 @@ pub struct Clients {
     pub arrivals: Arrivals,
     /// Slow requests in flight at the signal (default 10).
     pub slow: u32,
-    /// Quick requests of which half a head has been sent at the signal (default 5), each on a connection of its own.
-    pub half_heads: u32,
+    /// Clients at each moment that a connection can be in at the signal (default 5), each on a connection of its own:
+    /// connected and silent, half a head sent, between two requests, an answer not read, a head sent without its body.
+    pub moments: u32,
     /// Uploads half sent at the signal (default 5).
     pub uploads: u32,
     /// Downloads half read at the signal (default 5).
@@ -235,7 +236,7 @@ impl Default for Clients {
             per_request: 10,
             arrivals: Arrivals::ConstantRate,
             slow: 10,
-            half_heads: 5,
+            moments: 5,
             uploads: 5,
             downloads: 5,
             orders: 5,

@@ -74,6 +74,7 @@ pub fn with_grace(plan: &mut Plan, seconds: u64) {
 
 /// Runs it. Once more if something is undecided: on a busy machine the prover may itself have stood still, and says
 /// so.
+#[allow(dead_code, reason = "not every test has a use for it")]
 pub async fn outcome(plan: &Plan) -> RunOutcome {
     outcome_and_rounds(plan).await.0
 }

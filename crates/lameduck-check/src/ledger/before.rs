@@ -94,13 +94,14 @@ impl<'a> Before<'a> {
     fn body_differs(&self, usual: &Usual, exchange: &Exchange) -> Option<String> {
         if let (Some(seen), Some(shortest)) = (exchange.body_seen, usual.shortest) {
             // Where a body has no length of its own, nothing else shows that it was cut.
-            let is_measured = exchange.lane == Lane::Download || seen.to_eof;
+            let is_whole_each_time = matches!(exchange.lane, Lane::Download | Lane::Unread);
+            let is_measured = is_whole_each_time || seen.to_eof;
             let is_short = (seen.bytes as f64) < shortest as f64 * SHORT;
             if shortest > 0 && (seen.bytes == 0 || is_measured && is_short) {
                 return Some(format!("before the signal {shortest} bytes or more"));
             }
         }
-        if exchange.lane != Lane::Upload {
+        if !exchange.lane.is_upload() {
             return None;
         }
         if exchange.answered_early && usual.early == 0 {

@@ -13,8 +13,16 @@ pub enum Lane {
     PerRequest,
     /// A request that takes long.
     Slow,
+    /// A connection on which nothing is said for long.
+    Silent,
     /// A request whose head takes long, on a new connection.
     HalfHead,
+    /// A request on a connection that was quiet for long after the one before.
+    BetweenRequests,
+    /// A request whose answer nobody reads for long.
+    Unread,
+    /// A request whose body takes long to begin.
+    HeadSent,
     /// A request whose body takes long.
     Upload,
     /// A response whose body takes long.
@@ -44,7 +52,10 @@ impl Lane {
     pub(crate) fn has_its_own(self) -> bool {
         matches!(
             self,
-            Self::HalfHead
+            Self::Silent
+                | Self::HalfHead
+                | Self::Unread
+                | Self::HeadSent
                 | Self::Upload
                 | Self::Download
                 | Self::H2
@@ -53,6 +64,11 @@ impl Lane {
                 | Self::Grpc
                 | Self::GrpcStream
         )
+    }
+
+    /// Loads that send a body bit by bit.
+    pub(crate) fn is_upload(self) -> bool {
+        matches!(self, Self::HeadSent | Self::Upload)
     }
 
     /// Loads over HTTP/1.1, where a response can say that it is the last on its connection.
@@ -71,7 +87,11 @@ impl fmt::Display for Lane {
             Self::Pool => "pool",
             Self::PerRequest => "connection-per-request",
             Self::Slow => "slow",
+            Self::Silent => "connected and silent",
             Self::HalfHead => "half a head",
+            Self::BetweenRequests => "between requests",
+            Self::Unread => "unread answer",
+            Self::HeadSent => "head sent",
             Self::Upload => "upload",
             Self::Download => "download",
             Self::H2 => "h2",

@@ -9,6 +9,7 @@ use std::cell::OnceCell;
 use std::time::{Duration, Instant};
 
 use super::{Exchange, Latencies, Round};
+use crate::wire::Reach;
 
 /// A timer's grain, and the time a busy machine takes to wake somebody.
 const MARGIN: Duration = Duration::from_millis(5);
@@ -31,6 +32,8 @@ impl Round {
             true => signal.checked_sub(self.rtt / 2 + MARGIN).unwrap_or(signal),
             false => self.accepted_until(),
         };
+        let is_held = self.was_held(exchange);
+        let in_time = if is_held { signal } else { in_time };
         exchange.written.is_some_and(|written| written < in_time)
     }
 
@@ -57,7 +60,9 @@ impl<'a> Backlog<'a> {
 
     /// Whether the loss of a request may be that of a connection that was never accepted.
     pub(crate) fn may_have_held(&self, exchange: &Exchange) -> bool {
-        !exchange.reused
+        let was_read = exchange.held.is_some_and(|held| held.reach == Reach::Read);
+        !was_read
+            && !exchange.reused
             && exchange.ending.is_lost()
             && exchange.status.is_none()
             && *self.is_saturated.get_or_init(|| {

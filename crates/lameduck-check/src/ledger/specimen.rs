@@ -3,11 +3,12 @@
 use std::time::{Duration, Instant};
 
 use super::{
-    Connection, Ending, Exchange, Lane, Parting, Round, RoundKind, Sample, ServerClose, Socket,
-    Terms,
+    Connection, Ending, Exchange, Held, Lane, Parting, Round, RoundKind, Sample, ServerClose,
+    Socket, Terms,
 };
 use crate::request::RequestTemplate;
 use crate::target::{Capabilities, ProcessExit, StopSignal};
+use crate::wire::Reach;
 
 /// From the start to the signal.
 const LEAD: Duration = Duration::from_secs(10);
@@ -129,7 +130,19 @@ impl Round {
             answered_early: false,
             events: None,
             grpc: None,
+            held: None,
         });
+        self
+    }
+
+    /// The last request stood at its moment before the signal, and the target had read what had come of it.
+    pub(crate) fn held(mut self) -> Self {
+        if let Some(exchange) = self.exchanges.last_mut() {
+            exchange.held = Some(Held {
+                at: exchange.began,
+                reach: Reach::Read,
+            });
+        }
         self
     }
 

@@ -5,10 +5,12 @@ use std::time::Instant;
 use bytes::Bytes;
 
 use super::answer::{Answer, AnswerFault, FaultKind};
+use super::barrier::BarrierPlace;
 use super::notebook::{Client, Notebook};
 use super::stage::Unconnected;
-use crate::ledger::{BodySeen, Ending, EventStream, Exchange, GrpcStatus};
+use crate::ledger::{BodySeen, Ending, EventStream, Exchange, GrpcStatus, Held};
 use crate::request::RequestTemplate;
+use crate::wire::Reach;
 
 /// A request under way. Whatever becomes of it, it is recorded once: one that is dropped, because the prover
 /// stopped waiting, is recorded as timed out if it had been wholly written.
@@ -29,6 +31,9 @@ pub(crate) struct Attempt {
     /// Where the bytes of an event stream go.
     pub(crate) events: Option<Box<EventStream>>,
     grpc: Option<Box<GrpcStatus>>,
+    /// Where the signal waits for it.
+    pub(super) place: Option<BarrierPlace>,
+    held: Option<Held>,
     recorded: bool,
 }
 
@@ -53,6 +58,8 @@ impl Attempt {
             answered_early: false,
             events: None,
             grpc: None,
+            place: None,
+            held: None,
             recorded: false,
         }
     }
@@ -132,7 +139,25 @@ impl Attempt {
         if self.events.is_some() {
             self.notebook.begun(self.client.lane);
         }
-        *self.answered.insert(Instant::now())
+        let now = *self.answered.insert(Instant::now());
+        if self.place.is_some() {
+            self.is_at_its_moment(Held {
+                at: now,
+                reach: Reach::Read,
+            });
+        }
+        now
+    }
+
+    /// Until now nothing of it was sent.
+    pub(super) fn begins_now(&mut self) {
+        self.began = Instant::now();
+    }
+
+    /// It stands where the signal is to find it, which need not wait for it any more.
+    pub(super) fn is_at_its_moment(&mut self, held: Held) {
+        self.place = None;
+        self.held = Some(held);
     }
 
     /// Not wholly written, so neither lost nor answered: the client tries again elsewhere.
@@ -187,6 +212,7 @@ impl Attempt {
             answered_early: self.answered_early,
             events: self.events.take(),
             grpc: self.grpc.take(),
+            held: self.held,
         });
     }
 }

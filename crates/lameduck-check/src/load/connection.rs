@@ -9,7 +9,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::notebook::{Client, Notebook};
 use crate::ledger::{Connection, Parting};
-use crate::wire::{Channel, LineState};
+use crate::wire::{Channel, LineState, Tracer};
 
 /// An established connection. On drop it is entered into the ledger, with the end that the client saw first.
 pub(crate) struct Link {
@@ -47,6 +47,16 @@ impl Link {
             LineState::Reset => self.ended(Parting::Reset),
         }
         look
+    }
+
+    /// Follows what is written.
+    pub(super) fn tracer(&self) -> Tracer {
+        self.stream.wire().tracer()
+    }
+
+    /// What the target sends is taken from now on, where it was not.
+    pub(super) fn take_what_came(&self) {
+        self.stream.wire().take_what_came();
     }
 
     /// Whether bytes have arrived that nobody has read.

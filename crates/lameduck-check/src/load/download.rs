@@ -2,26 +2,18 @@
 
 use std::time::{Duration, Instant};
 
-use rand::RngExt;
-
+use super::barrier::Cue;
 use super::http1::Pace;
 use super::notebook::Client;
 use super::opening;
 use super::stage::Stage;
 use crate::request::RequestTemplate;
 
-pub(crate) async fn run(
-    stage: Stage,
-    client: Client,
-    request: RequestTemplate,
-    signal: Instant,
-    rtt: Duration,
-) {
-    let early = Duration::from_micros(stage.random(client).random_range(100_000..350_000));
-    let moment = signal - early - rtt * 2;
-    let Some((mut attempt, mut connection)) =
-        opening::begin(&stage, client, &request, moment).await
-    else {
+pub(crate) async fn run(stage: Stage, client: Client, request: RequestTemplate, cue: Cue) {
+    let signal = cue.signal;
+    let begins = cue.begins(&mut stage.random(client), 100..350);
+    let begun = opening::begin(&stage, client, &request, cue, begins).await;
+    let Some((mut attempt, mut connection)) = begun else {
         return;
     };
     // Established, it was to be served: a failed write is followed up like any other loss.

@@ -81,11 +81,15 @@ async fn over_http1_each_client_sends_it() {
     let events = head_of(|stage| sse::run(stage, client(Lane::Events), get())).await;
     let socket =
         head_of(|stage| websocket::run(stage, client(Lane::WebSocket), "/".to_owned())).await;
-    let soon = std::time::Instant::now();
     let upload = head_of(|stage| {
         let request = RequestTemplate::post("/", "body");
-        let (rest, rtt) = (upload::Rest::Dribbled, Duration::ZERO);
-        upload::run(stage, client(Lane::Upload), request, rest, soon, rtt)
+        let cue = super::barrier::Cue {
+            signal: std::time::Instant::now(),
+            rtt: Duration::ZERO,
+            place: stage.barrier().place(),
+        };
+        let rest = upload::Rest::Dribbled;
+        upload::run(stage, client(Lane::Upload), request, rest, cue)
     })
     .await;
     let probed = head_of(|stage| async move { drop(probe::look(stage.origin()).await) }).await;

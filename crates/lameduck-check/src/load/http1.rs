@@ -11,6 +11,7 @@ use super::answer::{Answer, AnswerFault, FaultKind};
 use super::attempt::Attempt;
 use super::connection::{Link, is_reset};
 use crate::ledger::EventStream;
+use crate::wire::Tracer;
 
 /// Bytes of a response head, at most.
 const HEAD_LIMIT: usize = 64 * 1024;
@@ -67,9 +68,24 @@ impl Http1 {
         self.buffer.is_empty() && self.link.is_open()
     }
 
+    /// Whether the target has ended the connection, as far as a client can know.
+    pub(crate) fn has_ended(&mut self) -> bool {
+        !self.link.is_open() && !self.link.has_data()
+    }
+
     /// Whether something has come that was not asked for yet.
     pub(crate) fn has_something(&mut self) -> bool {
         !self.buffer.is_empty() || self.link.has_data()
+    }
+
+    /// Follows what is written.
+    pub(super) fn tracer(&self) -> Tracer {
+        self.link.tracer()
+    }
+
+    /// What the target sends is taken from now on, where it was not.
+    pub(super) fn take_what_came(&self) {
+        self.link.take_what_came();
     }
 
     /// Writes bytes of a request.

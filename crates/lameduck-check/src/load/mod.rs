@@ -3,6 +3,7 @@
 
 pub(crate) mod answer;
 pub(crate) mod attempt;
+pub(crate) mod barrier;
 pub(crate) mod connection;
 pub(crate) mod control;
 pub(crate) mod cores;
@@ -13,9 +14,6 @@ pub(crate) mod grpc_health;
 #[cfg(test)]
 mod grpc_tests;
 pub(crate) mod h2;
-pub(crate) mod half_head;
-#[cfg(test)]
-mod half_head_tests;
 #[cfg(test)]
 mod header_tests;
 pub(crate) mod http1;
@@ -29,6 +27,9 @@ pub(crate) mod per_request;
 pub(crate) mod pool;
 pub(crate) mod probe;
 pub(crate) mod slow;
+pub(crate) mod slow_client;
+#[cfg(test)]
+mod slow_client_tests;
 pub(crate) mod sse;
 #[cfg(test)]
 mod sse_tests;
@@ -37,6 +38,7 @@ pub(crate) mod stage;
 mod tests;
 #[cfg(test)]
 mod tls_tests;
+pub(crate) mod unread;
 pub(crate) mod upload;
 pub(crate) mod websocket;
 #[cfg(test)]

@@ -1,24 +1,26 @@
 //! Slow requests: one per client, each on a new connection, begun just before the signal.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use rand::RngExt;
-
-use super::keep_alive::once;
+use super::barrier::{Cue, hold};
 use super::notebook::Client;
+use super::opening;
 use super::stage::Stage;
 use crate::request::RequestTemplate;
 
-pub(crate) async fn run(
-    stage: Stage,
-    client: Client,
-    request: RequestTemplate,
-    signal: Instant,
-    rtt: Duration,
-) {
-    let early = Duration::from_micros(stage.random(client).random_range(20_000..250_000));
-    stage.sleep_until(signal - early - rtt * 2).await;
-    if !stage.is_over() {
-        once(&stage, client, 1, &request, None).await;
-    }
+pub(crate) async fn run(stage: Stage, client: Client, request: RequestTemplate, cue: Cue) {
+    let begins = cue.begins(&mut stage.random(client), 20..250);
+    let begun = opening::begin(&stage, client, &request, cue, begins).await;
+    let Some((mut attempt, mut connection)) = begun else {
+        return;
+    };
+    // Established, it was to be served: a failed write is followed up like any other loss.
+    drop(connection.write(&request.written(stage.origin())).await);
+    attempt.written = Some(Instant::now());
+    hold(&stage, &mut attempt, &connection.tracer()).await;
+    let result = connection
+        .answer(&mut attempt, request.keeps_response(), request.method())
+        .await;
+    attempt.finish(result);
+    stage.see_off(connection);
 }

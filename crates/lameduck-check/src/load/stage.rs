@@ -13,13 +13,14 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::answer::{AnswerFault, FaultKind};
+use super::barrier::Barrier;
 use super::connection::{Link, is_reset, parting};
 use super::http1::Http1;
 use super::notebook::{Client, Notebook};
 use crate::endpoint::Endpoint;
 use crate::ledger::{Connection, NO_DESCRIPTOR, Parting};
 use crate::request::RequestTemplate;
-use crate::wire::{Channel, Destination, FailedAttempt, Protocol, Wire, WireStream};
+use crate::wire::{Channel, Destination, FailedAttempt, Protocol, Reading, Wire, WireStream};
 
 /// A connection attempt without any answer for this long, and a round trip, has failed: that is neither a refusal, which
 /// is an answer, nor a connection.
@@ -56,6 +57,7 @@ struct Shared {
     turn: AtomicUsize,
     seed: u64,
     notebook: Notebook,
+    barrier: Barrier,
     signal: watch::Sender<Option<Instant>>,
     stop: CancellationToken,
     /// Whether `stop` is cancelled: asked before each request, and the token itself has a lock.
@@ -74,6 +76,7 @@ impl Stage {
             turn: AtomicUsize::new(0),
             seed,
             notebook: Notebook::default(),
+            barrier: Barrier::default(),
             signal: watch::Sender::new(None),
             stop: CancellationToken::new(),
             is_over: AtomicBool::new(false),
@@ -162,16 +165,31 @@ impl Stage {
 
     /// Connects, to speak HTTP/1.1.
     pub(crate) async fn connect(&self, client: Client) -> Result<Link, Unconnected> {
-        self.establish(client, Protocol::Http1).await
+        self.connect_reading(client, Reading::AtOnce).await
+    }
+
+    /// The same, and says when what comes is taken.
+    pub(super) async fn connect_reading(
+        &self,
+        client: Client,
+        reading: Reading,
+    ) -> Result<Link, Unconnected> {
+        let stream = self.reach(reading).await?;
+        self.establish(client, stream, Protocol::Http1).await
     }
 
     /// Connects, to speak HTTP/2.
     pub(crate) async fn connect_h2(&self, client: Client) -> Result<Link, Unconnected> {
-        self.establish(client, Protocol::H2).await
+        let stream = self.reach(Reading::AtOnce).await?;
+        self.establish(client, stream, Protocol::H2).await
     }
 
-    async fn establish(&self, client: Client, protocol: Protocol) -> Result<Link, Unconnected> {
-        let stream = self.reach().await?;
+    async fn establish(
+        &self,
+        client: Client,
+        stream: WireStream,
+        protocol: Protocol,
+    ) -> Result<Link, Unconnected> {
         let established = Instant::now();
         let Some(trust) = &self.0.origin.tls else {
             let channel = Channel::Clear(stream);
@@ -211,8 +229,8 @@ impl Stage {
         }
     }
 
-    /// Connects.
-    async fn reach(&self) -> Result<WireStream, Unconnected> {
+    /// Connects, and says nothing yet.
+    pub(super) async fn reach(&self, reading: Reading) -> Result<WireStream, Unconnected> {
         let destination = self.destination();
         loop {
             let wire = self.0.wire;
@@ -223,7 +241,7 @@ impl Stage {
                     error,
                     at: Instant::now(),
                 })?;
-                wire.attempt(&destination).await
+                wire.attempt(&destination, reading).await
             };
             let attempt = tokio::time::timeout(limit, attempt);
             let FailedAttempt { error, at } = match self.unless_over(attempt).await {
@@ -319,6 +337,11 @@ impl Stage {
     pub(crate) async fn sleep_until(&self, moment: Instant) {
         self.unless_over(tokio::time::sleep_until(moment.into()))
             .await;
+    }
+
+    /// Who the signal waits for.
+    pub(crate) fn barrier(&self) -> &Barrier {
+        &self.0.barrier
     }
 
     /// Tells every client that the signal was sent.

@@ -1,4 +1,4 @@
-//! Uploads: half of the body is sent when the signal comes, the rest dribbles in after it.
+//! Uploads: half of the body is sent when the signal comes, or nothing but the head; the rest dribbles in after it.
 
 use std::io;
 use std::time::{Duration, Instant};
@@ -6,10 +6,12 @@ use std::time::{Duration, Instant};
 use rand::RngExt;
 
 use super::attempt::Attempt;
+use super::barrier::{Cue, hold};
 use super::http1::Http1;
 use super::notebook::Client;
 use super::opening;
 use super::stage::Stage;
+use crate::ledger::Lane;
 use crate::request::RequestTemplate;
 
 /// The second half comes in so many pieces.
@@ -32,21 +34,22 @@ pub(crate) async fn run(
     client: Client,
     request: RequestTemplate,
     rest: Rest,
-    signal: Instant,
-    rtt: Duration,
+    cue: Cue,
 ) {
     let mut random = stage.random(client);
-    let early = Duration::from_micros(random.random_range(50_000..250_000));
-    let moment = signal - early - rtt * 2;
-    let Some((mut attempt, mut connection)) =
-        opening::begin(&stage, client, &request, moment).await
-    else {
+    let begins = cue.begins(&mut random, 50..250);
+    let begun = opening::begin(&stage, client, &request, cue, begins).await;
+    let Some((mut attempt, mut connection)) = begun else {
         return;
     };
-    let (first, second) = request.body().split_at(request.body().len() / 2);
+    let (first, second) = request.body().split_at(match client.lane {
+        Lane::HeadSent => 0,
+        _ => request.body().len() / 2,
+    });
     let sent = async {
         connection.write(&request.head(stage.origin())).await?;
         connection.write(first).await?;
+        hold(&stage, &mut attempt, &connection.tracer()).await;
         stage.signal().await;
         if rest == Rest::Never {
             return io::Result::Ok(());

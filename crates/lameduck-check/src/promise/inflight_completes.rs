@@ -2,17 +2,16 @@
 //!
 //! Tried by the requests that had reached the target when the signal came, and by every later one whose response
 //! began: that one had been received. Uploads, downloads, event streams, HTTP/2 and gRPC have promises of their own.
-//! Tried too by requests on fresh connections that had sent half of their head at the signal, and sent the rest a little
-//! after it. Until its head is whole it is no request yet (RFC 9112, 2.1): a server may close such a connection. Lost is
-//! one whose rest had arrived before that.
+//! Tried too by requests on connections that were accepted at the signal and on which nothing had come, or half of a head,
+//! and the rest a little after it. Until its head is whole it is no request yet (RFC 9112, 2.1): a server may close such a
+//! connection. Lost is one whose rest had arrived before that. And by answers of which nothing was read before the signal,
+//! and all after it.
 //! A 503 to one that came with the signal or after it is an answer. A target that was saturated before the signal had accepted who
 //! knows what of its queue: there a loss on a fresh connection is for `accept-lossless`.
 
-use std::time::Duration;
-
 use super::Promise;
 use crate::ledger::{Backlog, Ending, Exchange, Lane, Round};
-use crate::verdict::{Finding, Untried, Verdict};
+use crate::verdict::{Evidence, Finding, Untried, Verdict};
 
 /// Loads whose requests may be in flight at the signal.
 const LOADS: &[Lane] = &[
@@ -23,12 +22,17 @@ const LOADS: &[Lane] = &[
     Lane::Order,
 ];
 
-/// Whether the target had all of a request before it ended the connection: its end came a whole round trip after that.
-fn was_whole_before_the_end(round: &Round, exchange: &Exchange) -> bool {
-    /// A courier's grain, and the moment between a client's last look and its last byte.
-    const GRAIN: Duration = Duration::from_millis(2);
-    let written = exchange.written.unwrap_or(exchange.began);
-    exchange.ended.saturating_duration_since(written) >= round.rtt + GRAIN
+/// Loads that had said at the signal less than a whole head.
+const UNSAID: &[Lane] = &[Lane::Silent, Lane::HalfHead];
+
+/// What became of a request, with where it stood at the signal.
+fn evidence(round: &Round, exchange: &Exchange) -> Evidence {
+    let evidence = round.evidence_of(exchange);
+    let stood = exchange.lane.at_the_signal().unwrap_or_default();
+    Evidence {
+        what: format!("{}; {stood}", evidence.what),
+        ..evidence
+    }
 }
 
 #[derive(Default)]
@@ -42,31 +46,28 @@ impl Promise for InflightCompletes {
     fn see(&mut self, round: &Round, finding: &mut Finding) {
         self.is_asked |= round.has_load(LOADS);
         let backlog = Backlog::of(round);
-        // A fresh connection may have waited to be accepted: `accept-lossless` is about those.
-        let was_accepted = round.accepted_until();
         // Its head had begun on a connection that was accepted: it is answered, or its client was told in time that
         // nobody would. What it is answered is not compared, for it was asked after the signal.
-        for exchange in round.since_signal() {
-            if exchange.lane != Lane::HalfHead || exchange.began >= was_accepted {
-                continue;
-            }
+        let held = || round.since_signal().filter(|it| round.was_held(it));
+        for exchange in held().filter(|it| UNSAID.contains(&it.lane)) {
             match exchange.ending.is_lost() {
                 // The end of the connection and the rest of the head crossed each other.
-                true if !was_whole_before_the_end(round, exchange) => {}
+                true if !round.was_whole_before_the_end(exchange) => {}
                 true if backlog.may_have_held(exchange) => self.queued += 1,
                 true => {
-                    let is_doubtful =
-                        round.may_have_crossed(exchange) || round.may_be_late(exchange);
-                    let mut evidence = round.evidence_of(exchange);
-                    evidence.what = format!(
-                        "{}; half of its head had come before the signal",
-                        evidence.what
-                    );
-                    finding.failed(is_doubtful, evidence);
+                    let is_doubtful = !round.rtt.is_zero() && round.may_be_late(exchange);
+                    finding.failed(is_doubtful, evidence(round, exchange));
                 }
                 false if exchange.ending.is_answered() => finding.kept(),
                 // Refused, or told in time.
                 false => {}
+            }
+        }
+        // These answers had begun.
+        for exchange in held().filter(|it| it.lane == Lane::Unread) {
+            match exchange.ending {
+                Ending::Ok | Ending::OkClose => finding.kept(),
+                _ => finding.broken(evidence(round, exchange)),
             }
         }
         for exchange in round.since_signal() {

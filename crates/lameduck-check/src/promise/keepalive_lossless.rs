@@ -6,7 +6,12 @@ use crate::ledger::{Lane, Round};
 use crate::verdict::{Finding, Untried, Verdict};
 
 /// Loads that keep their connections.
-const KEPT: &[Lane] = &[Lane::KeepAlive, Lane::Pool, Lane::Order];
+const KEPT: &[Lane] = &[
+    Lane::KeepAlive,
+    Lane::Pool,
+    Lane::Order,
+    Lane::BetweenRequests,
+];
 
 #[derive(Default)]
 pub(super) struct KeepaliveLossless {

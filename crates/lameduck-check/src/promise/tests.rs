@@ -127,7 +127,8 @@ fn inflight_completes_is_about_what_the_target_had_received() {
 #[test]
 fn inflight_completes_asks_for_an_answer_where_half_a_head_had_come_and_the_rest_did_too() {
     let with = |sent: f64, ended: f64, ending| {
-        let mut round = load().with(Lane::HalfHead, false, -200.0, ended, ending);
+        let round = load().with(Lane::HalfHead, false, -200.0, ended, ending);
+        let mut round = round.held();
         round.exchanges[0].written = Some(round.moment(sent));
         judged("inflight-completes", round)
     };
@@ -138,9 +139,23 @@ fn inflight_completes_asks_for_an_answer_where_half_a_head_had_come_and_the_rest
         with(100.0, 130.0, Ending::EofBeforeResponse),
         (Broken, 1, 1)
     );
-    // The end and the rest of the head crossed each other; the end came first.
-    assert_eq!(with(100.0, 101.0, Ending::EofBeforeResponse).0, Skipped);
     assert_eq!(with(100.0, 90.0, Ending::Unprocessed).0, Skipped);
+    // With distance the end and the rest of the head may have crossed each other.
+    let far = |ended: f64| {
+        let round = load().with(
+            Lane::HalfHead,
+            false,
+            -200.0,
+            ended,
+            Ending::EofBeforeResponse,
+        );
+        let mut round = round.held();
+        round.rtt = Duration::from_millis(40);
+        round.exchanges[0].written = Some(round.moment(100.0));
+        judged("inflight-completes", round)
+    };
+    assert_eq!(far(130.0).0, Skipped);
+    assert_eq!(far(145.0), (Broken, 1, 1));
 }
 
 /// Quick requests that took so long before the signal; one on a fresh connection that waited for 900 ms at it, and was reset.
@@ -181,6 +196,11 @@ fn what_a_saturated_target_had_in_its_queue_is_for_accept_lossless() {
     assert_eq!(verdict("upload-completes", &saturated).judgement, Skipped);
     let accept = verdict("accept-lossless", &saturated);
     assert_eq!((accept.judgement, accept.failures), (Broken, 2));
+
+    // One that was seen to be read was in no queue.
+    let read = ledger(vec![queue(1400.0).held()]);
+    assert_eq!(verdict("upload-completes", &read).judgement, Broken);
+    assert_eq!(verdict("accept-lossless", &read).failures, 1);
 
     let at_ease = ledger(vec![queue(30.0)]);
     assert_eq!(verdict("inflight-completes", &at_ease).judgement, Broken);

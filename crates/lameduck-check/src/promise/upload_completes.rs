@@ -1,5 +1,5 @@
-//! `upload-completes`: a body half sent at the signal is read to its end and answered. What a saturated target may never have
-//! accepted is for `accept-lossless`.
+//! `upload-completes`: a body half sent at the signal is read to its end and answered; so is one of which no more than the
+//! head was sent. What a saturated target may never have accepted is for `accept-lossless`.
 
 use super::Promise;
 use crate::ledger::{Backlog, Ending, Lane, Round};
@@ -12,11 +12,11 @@ pub(super) struct UploadCompletes {
 
 impl Promise for UploadCompletes {
     fn see(&mut self, round: &Round, finding: &mut Finding) {
-        self.is_asked |= round.has_load(&[Lane::Upload]);
+        self.is_asked |= round.has_load(&[Lane::Upload, Lane::HeadSent]);
         let backlog = Backlog::of(round);
         for upload in round
             .since_signal()
-            .filter(|exchange| exchange.lane == Lane::Upload)
+            .filter(|exchange| exchange.lane.is_upload())
         {
             match upload.ending {
                 Ending::Refused | Ending::Unanswered => {}

@@ -58,9 +58,21 @@ impl Crowd {
         F: Future<Output = ()> + Send + 'static,
     {
         for number in 1..=count {
-            let client = client(self.stage.clone(), Client { lane, number });
-            self.cores.spawn(&mut self.clients, client);
+            self.client(lane, number, &client);
         }
+    }
+
+    /// Starts the client of a load that has this number.
+    pub(super) fn client<F>(
+        &mut self,
+        lane: Lane,
+        number: u32,
+        client: impl FnOnce(Stage, Client) -> F,
+    ) where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let client = client(self.stage.clone(), Client { lane, number });
+        self.cores.spawn(&mut self.clients, client);
     }
 
     /// Ends the loads, and gives what is under way time to end.

@@ -12,7 +12,7 @@ use crate::database::Watch;
 use crate::error::CheckError;
 use crate::ledger::{Lane, Round, RoundKind};
 use crate::load::upload::Rest;
-use crate::load::{download, half_head, probe, slow, sse, upload, websocket};
+use crate::load::{download, probe, slow, slow_client, sse, unread, upload, websocket};
 use crate::observer::Observer;
 use crate::plan::Plan;
 use crate::request::RequestTemplate;
@@ -67,38 +67,49 @@ pub(crate) async fn run(
     // Late enough for what must be in flight to get on its way.
     let lead = Duration::from_millis(400) + plan.rtt * 2;
     let signal = scene.moment(lead, lead + Duration::from_millis(100));
-    let rtt = plan.rtt;
-    in_turn(&plan.slow, |paths| {
-        scene.clients(Lane::Slow, plan.clients.slow, |stage, client| {
-            slow::run(stage, client, paths(client.number), signal, rtt)
-        });
-    });
-    in_turn(&plan.get, |paths| {
-        scene.clients(Lane::HalfHead, plan.clients.half_heads, |stage, client| {
-            half_head::run(stage, client, paths(client.number), signal, rtt)
-        });
-    });
-    in_turn(&plan.uploads, |paths| {
-        scene.clients(Lane::Upload, plan.clients.uploads, |stage, client| {
-            upload::run(
-                stage,
-                client,
-                paths(client.number),
-                Rest::Dribbled,
-                signal,
-                rtt,
-            )
-        });
-    });
-    in_turn(&plan.downloads, |paths| {
-        scene.clients(Lane::Download, plan.clients.downloads, |stage, client| {
-            download::run(stage, client, paths(client.number), signal, rtt)
-        });
-    });
-    tell_slow_at.send_replace(Some(signal - Duration::from_millis(100) - rtt));
-    tokio::time::sleep_until(signal.into()).await;
-    scene.signal().await?;
+    moments(&mut scene, signal);
+    tell_slow_at.send_replace(Some(signal - Duration::from_millis(100) - plan.rtt));
+    scene.first_signal(signal).await?;
     scene.close().await
+}
+
+/// Starts those that are to be caught at a certain moment by the signal.
+fn moments(scene: &mut Scene<'_>, signal: Instant) {
+    let (plan, counts) = (scene.plan, scene.plan.clients);
+    for (lane, count, requests) in [
+        (Lane::Slow, counts.slow, &plan.slow),
+        (Lane::Silent, counts.moments, &plan.get),
+        (Lane::HalfHead, counts.moments, &plan.get),
+        (Lane::BetweenRequests, counts.moments, &plan.get),
+        (Lane::Unread, counts.moments, &plan.get),
+        (Lane::HeadSent, counts.moments, &plan.uploads),
+        (Lane::Upload, counts.uploads, &plan.uploads),
+        (Lane::Download, counts.downloads, &plan.downloads),
+    ] {
+        in_turn(requests, |requests| {
+            for number in 1..=count {
+                let (request, cue) = (requests(number), scene.cue(signal));
+                let crowd = &mut scene.crowd;
+                match lane {
+                    Lane::Slow => crowd.client(lane, number, |stage, client| {
+                        slow::run(stage, client, request, cue)
+                    }),
+                    Lane::Unread => crowd.client(lane, number, |stage, client| {
+                        unread::run(stage, client, request, cue)
+                    }),
+                    Lane::HeadSent | Lane::Upload => crowd.client(lane, number, |stage, client| {
+                        upload::run(stage, client, request, Rest::Dribbled, cue)
+                    }),
+                    Lane::Download => crowd.client(lane, number, |stage, client| {
+                        download::run(stage, client, request, cue)
+                    }),
+                    _ => crowd.client(lane, number, |stage, client| {
+                        slow_client::run(stage, client, request, cue)
+                    }),
+                }
+            }
+        });
+    }
 }
 
 /// Gives a load, if there is anything for it to ask, its requests: one after the other, client by client.

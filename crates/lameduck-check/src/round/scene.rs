@@ -12,6 +12,7 @@ use crate::books::{Accountant, Books, OpenBooks};
 use crate::database::{UnderWatch, Watch};
 use crate::error::CheckError;
 use crate::ledger::{HealthSample, Lane, Round, RoundKind, Sample};
+use crate::load::barrier::Cue;
 use crate::load::notebook::Client;
 use crate::load::stage::Stage;
 use crate::load::{grpc_health, probe};
@@ -23,6 +24,8 @@ use crate::wire::Wire;
 /// Clients are asked to end this long before the target is killed, so that what hangs is told from what the
 /// killing cut.
 const LAST_CALL: Duration = Duration::from_secs(1);
+/// The signal waits so long for clients that are not where it is to catch them, and four round trips.
+const BARRIER: Duration = Duration::from_secs(2);
 
 /// A round under way.
 pub(crate) struct Scene<'a> {
@@ -132,6 +135,24 @@ impl<'a> Scene<'a> {
         F: Future<Output = ()> + Send + 'static,
     {
         self.crowd.clients(lane, count, client);
+    }
+
+    /// For a client that is to be caught at its moment by the signal, which waits for it.
+    pub(crate) fn cue(&self, signal: Instant) -> Cue {
+        Cue {
+            signal,
+            rtt: self.plan.rtt,
+            place: self.stage.barrier().place(),
+        }
+    }
+
+    /// Sends the signal at a moment, or as soon after it as everybody who was given a cue is where it is to be caught.
+    pub(crate) async fn first_signal(&mut self, at: Instant) -> Result<(), CheckError> {
+        tokio::time::sleep_until(at.into()).await;
+        let limit = BARRIER + self.plan.rtt * 4;
+        // Who does not get there in time is not caught there, and says nothing.
+        drop(tokio::time::timeout(limit, self.stage.barrier().is_complete()).await);
+        self.signal().await
     }
 
     /// Sends the plan's signal, once more or for the first time.

@@ -38,24 +38,20 @@ pub(crate) async fn run(
     let lead = Duration::from_millis(350) + plan.rtt * 2;
     let signal = scene.moment(lead, lead);
     // An upload that stalls outlives every signal; a slow request only those that come in its time.
-    if let Some(request) = plan.uploads.first() {
-        scene.clients(Lane::Upload, REQUESTS, |stage, client| {
-            upload::run(
-                stage,
-                client,
-                request.clone(),
-                Rest::Never,
-                signal,
-                plan.rtt,
-            )
-        });
-    } else if let Some(request) = plan.slow.first() {
-        scene.clients(Lane::Slow, REQUESTS, |stage, client| {
-            slow::run(stage, client, request.clone(), signal, plan.rtt)
-        });
+    for number in 1..=REQUESTS {
+        let cue = scene.cue(signal);
+        let crowd = &mut scene.crowd;
+        if let Some(request) = plan.uploads.first().cloned() {
+            crowd.client(Lane::Upload, number, |stage, client| {
+                upload::run(stage, client, request, Rest::Never, cue)
+            });
+        } else if let Some(request) = plan.slow.first().cloned() {
+            crowd.client(Lane::Slow, number, |stage, client| {
+                slow::run(stage, client, request, cue)
+            });
+        }
     }
-    tokio::time::sleep_until(signal.into()).await;
-    scene.signal().await?;
+    scene.first_signal(signal).await?;
     for _ in 1..SIGNALS {
         if scene
             .target

@@ -23,17 +23,10 @@ pub(crate) async fn run(
     scene.stuck_path = Some(request.path().to_owned());
     let lead = Duration::from_millis(350) + plan.rtt * 2;
     let signal = scene.moment(lead, lead);
-    scene.clients(Lane::Upload, 1, |stage, client| {
-        upload::run(
-            stage,
-            client,
-            request.clone(),
-            Rest::Never,
-            signal,
-            plan.rtt,
-        )
+    let cue = scene.cue(signal);
+    scene.crowd.client(Lane::Upload, 1, |stage, client| {
+        upload::run(stage, client, request.clone(), Rest::Never, cue)
     });
-    tokio::time::sleep_until(signal.into()).await;
-    scene.signal().await?;
+    scene.first_signal(signal).await?;
     scene.close().await
 }

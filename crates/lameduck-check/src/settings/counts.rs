@@ -24,9 +24,10 @@ options! {
         /// Slow requests in flight at the signal [default: 10]
         #[arg(long, value_name = "N")]
         pub slow_clients: Option<u32>,
-        /// Clients that have sent half of the head of a --get at the signal [default: 5]
+        /// Clients at each moment that a connection can be in at the signal, such as silent, or half of a head sent
+        /// [default: 5]
         #[arg(long, value_name = "N")]
-        pub half_heads: Option<u32>,
+        pub moments: Option<u32>,
         /// Uploads half sent at the signal [default: 5]
         #[arg(long, value_name = "N")]
         pub upload_clients: Option<u32>,
@@ -66,7 +67,7 @@ impl CountOptions {
             (&mut clients.pooled, pooled),
             (&mut clients.per_request, self.per_request),
             (&mut clients.slow, self.slow_clients),
-            (&mut clients.half_heads, self.half_heads),
+            (&mut clients.moments, self.moments),
             (&mut clients.uploads, self.upload_clients),
             (&mut clients.downloads, self.stream_clients),
             (&mut clients.orders, self.post_clients),

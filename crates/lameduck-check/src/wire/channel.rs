@@ -21,6 +21,14 @@ impl Channel {
         }
     }
 
+    /// The connection below.
+    pub(crate) fn wire(&self) -> &WireStream {
+        match self {
+            Self::Clear(stream) => stream,
+            Self::Tls(stream) => stream.wire(),
+        }
+    }
+
     /// Whether a connection that had ended properly was reset after that.
     pub(crate) fn was_reset_after_its_end(&mut self) -> bool {
         match self {

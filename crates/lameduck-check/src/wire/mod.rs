@@ -16,24 +16,31 @@ mod channel;
 mod forward;
 mod relay;
 mod socket;
+mod socket_queues;
 mod tls;
+mod tracer;
 mod verifier;
 
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use rustix::net::RecvFlags;
 use tokio::io::{AsyncRead, ReadBuf};
+use tokio_util::sync::CancellationToken;
 
 use forward::forward_io;
 use relay::Delayed;
-use socket::WireSocket;
+use socket::{Handshake, WireSocket};
+use tracer::CarriedBytes;
 
 pub use channel::Channel;
 pub use socket::Destination;
 pub use tls::{Protocol, TlsStream, Trust};
+pub use tracer::Reach;
+pub(crate) use tracer::Tracer;
 
 /// How far away the server is.
 #[derive(Clone, Copy, Debug, Default)]
@@ -72,7 +79,7 @@ impl Wire {
     /// # Errors
     /// Those of the real connection attempt.
     pub async fn connect(&self, destination: impl Into<Destination>) -> io::Result<WireStream> {
-        let connected = self.attempt(&destination.into()).await;
+        let connected = self.attempt(&destination.into(), Reading::AtOnce).await;
         connected.map_err(|failed| failed.error)
     }
 
@@ -80,26 +87,53 @@ impl Wire {
     pub(crate) async fn attempt(
         &self,
         destination: &Destination,
+        reading: Reading,
     ) -> Result<WireStream, FailedAttempt> {
         let failed = |error| FailedAttempt {
             error,
             at: Instant::now(),
         };
         if self.half.is_zero() {
-            let connected = WireSocket::connect(destination).await;
+            let connected = WireSocket::connect(destination, Handshake::Whole, reading).await;
             return connected
-                .map(|socket| WireStream(Inner::Plain(socket)))
+                .map(|socket| WireStream {
+                    tracer: socket.tracer(None),
+                    inner: Inner::Plain(socket),
+                    held_back: None,
+                })
                 .map_err(failed);
         }
         tokio::time::sleep(self.half).await;
-        let connected = WireSocket::connect_without_last_ack(destination).await;
+        let connected = WireSocket::connect(destination, Handshake::LastAckLater, reading).await;
         // The courier starts at once: what the server sends meanwhile is already on its way.
         let connected = connected
-            .map(|socket| Delayed::start(socket, self.half))
+            .map(|socket| {
+                let carried = Arc::<CarriedBytes>::default();
+                let held_back = (reading == Reading::WhenTold).then(CancellationToken::new);
+                WireStream {
+                    tracer: socket.tracer(Some(carried.clone())),
+                    inner: Inner::Delayed(Delayed::start(
+                        socket,
+                        self.half,
+                        held_back.clone(),
+                        carried,
+                    )),
+                    held_back,
+                }
+            })
             .map_err(failed);
         tokio::time::sleep(self.half).await;
-        connected.map(|delayed| WireStream(Inner::Delayed(delayed)))
+        connected
     }
+}
+
+/// When a client takes what the target sends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reading {
+    /// As it comes.
+    AtOnce,
+    /// Not before [`WireStream::take_what_came`]; until then the target finds a window of a few kilobytes.
+    WhenTold,
 }
 
 /// A connection attempt that came to nothing.
@@ -112,7 +146,12 @@ pub(crate) struct FailedAttempt {
 
 /// A connection over a [`Wire`]. Dropping it closes it in the ordinary way (FIN).
 #[derive(Debug)]
-pub struct WireStream(Inner);
+pub struct WireStream {
+    inner: Inner,
+    tracer: Tracer,
+    /// Ends the time in which the courier takes nothing.
+    held_back: Option<CancellationToken>,
+}
 
 #[derive(Debug)]
 enum Inner {
@@ -126,7 +165,7 @@ impl WireStream {
     /// For a plain connection the kernel is asked directly: the runtime's own idea of readiness may be older than
     /// a FIN that is already there.
     pub fn look(&mut self) -> LineState {
-        match &mut self.0 {
+        match &mut self.inner {
             Inner::Plain(stream) => {
                 let mut byte = [0u8; 1];
                 match rustix::net::recv(&*stream, &mut byte, RecvFlags::PEEK | RecvFlags::DONTWAIT)
@@ -141,6 +180,18 @@ impl WireStream {
         }
     }
 
+    /// Follows what is written from now on, and was before.
+    pub(crate) fn tracer(&self) -> Tracer {
+        self.tracer.clone()
+    }
+
+    /// What the target sends is taken from now on, where it was not.
+    pub(crate) fn take_what_came(&self) {
+        if let Some(held_back) = &self.held_back {
+            held_back.cancel();
+        }
+    }
+
     /// Reads what has arrived, and never waits.
     fn now(&mut self) -> Now<'_> {
         Now(self)
@@ -148,7 +199,7 @@ impl WireStream {
 
     /// Ends the connection with RST instead of FIN.
     pub fn abort(self) {
-        match self.0 {
+        match self.inner {
             // A socket that refuses the option is closed the ordinary way: nothing better is left.
             Inner::Plain(stream) => {
                 let _ = stream.reset_on_close();
@@ -163,7 +214,7 @@ struct Now<'a>(&'a mut WireStream);
 
 impl io::Read for Now<'_> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        match &mut self.0.0 {
+        match &mut self.0.inner {
             // The runtime's own readiness may be older than what is there: the kernel is asked.
             Inner::Plain(stream) => {
                 let (read, _) = rustix::net::recv(&*stream, buf, RecvFlags::DONTWAIT)?;
@@ -181,4 +232,4 @@ impl io::Read for Now<'_> {
     }
 }
 
-forward_io!(WireStream: it => &mut it.0, stream in Inner::Plain(stream), Inner::Delayed(stream));
+forward_io!(WireStream: it => &mut it.inner, stream in Inner::Plain(stream), Inner::Delayed(stream));

@@ -15,6 +15,7 @@ use std::collections::VecDeque;
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -22,15 +23,18 @@ use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, Sleep};
-use tokio_util::sync::PollSender;
+use tokio_util::sync::{CancellationToken, PollSender};
 
 use super::LineState;
 use super::socket::WireSocket;
+use super::tracer::CarriedBytes;
 
 /// Parcels under way in one direction, at most.
 const QUEUE: usize = 64;
 /// Bytes in a parcel, at most.
 const PARCEL: usize = 16 * 1024;
+/// The last ACK of the handshake, as bytes that are carried.
+const ACK: usize = 1;
 
 #[derive(Debug)]
 enum Freight {
@@ -58,11 +62,21 @@ pub(super) struct Delayed {
     /// The next thing to arrive, taken from the queue to see when it is due.
     head: Option<Parcel>,
     timer: Pin<Box<Sleep>>,
+    carried: Arc<CarriedBytes>,
 }
 
 impl Delayed {
     /// Starts the courier of a connection whose SYN has just arrived.
-    pub(super) fn start(stream: WireSocket, half: Duration) -> Self {
+    ///
+    /// It counts in `carried`. With `held_back` it takes nothing from the server until that is cancelled: what is sent waits
+    /// in the windows of TCP.
+    pub(super) fn start(
+        stream: WireSocket,
+        half: Duration,
+        held_back: Option<CancellationToken>,
+        carried: Arc<CarriedBytes>,
+    ) -> Self {
+        carried.given(ACK);
         let (outbound, from_client) = mpsc::channel(QUEUE);
         let (to_client, inbound) = mpsc::channel(QUEUE);
         tokio::spawn(
@@ -71,6 +85,8 @@ impl Delayed {
                 half,
                 from_client,
                 to_client,
+                held_back,
+                carried: carried.clone(),
             }
             .carry(),
         );
@@ -80,6 +96,7 @@ impl Delayed {
             inbound,
             head: None,
             timer: Box::pin(tokio::time::sleep(Duration::ZERO)),
+            carried,
         }
     }
 
@@ -170,6 +187,7 @@ impl AsyncWrite for Delayed {
         }
         let taken = buf.len().min(PARCEL);
         ready!(this.poll_send(cx, || Freight::Data(Bytes::copy_from_slice(&buf[..taken]))))?;
+        this.carried.given(taken);
         Poll::Ready(Ok(taken))
     }
 
@@ -188,6 +206,8 @@ struct Courier {
     half: Duration,
     from_client: mpsc::Receiver<Parcel>,
     to_client: mpsc::Sender<Parcel>,
+    held_back: Option<CancellationToken>,
+    carried: Arc<CarriedBytes>,
 }
 
 impl Courier {
@@ -199,7 +219,7 @@ impl Courier {
             due: Instant::now() + self.half * 2,
             freight: Freight::Ack,
         });
-        let mut reading = true;
+        let mut reading = self.held_back.is_none();
         // A write met the reset: the end of file that the reader sees next is really that reset.
         let mut reset_met = false;
         let mut buffer = vec![0u8; PARCEL];
@@ -208,6 +228,8 @@ impl Courier {
             half,
             from_client,
             to_client,
+            held_back,
+            carried,
         } = &mut self;
         let mut room = None;
         loop {
@@ -223,11 +245,13 @@ impl Courier {
                     let done = match &mut parcel.freight {
                         Freight::Ack => {
                             stream.acknowledge();
+                            carried.delivered(ACK);
                             true
                         }
                         Freight::Data(_) if reset_met || writable.is_err() => true,
                         Freight::Data(bytes) => match stream.try_write(bytes) {
                             Ok(written) => {
+                                carried.delivered(written);
                                 bytes.advance(written);
                                 bytes.is_empty()
                             }
@@ -252,6 +276,10 @@ impl Courier {
                         outgoing.pop_front();
                     }
                 }
+                () = released(held_back), if held_back.is_some() => {
+                    *held_back = None;
+                    reading = true;
+                }
                 permit = to_client.reserve(), if reading && room.is_none() => match permit {
                     Ok(permit) => room = Some(permit),
                     Err(_) => reading = false,
@@ -271,5 +299,13 @@ impl Courier {
                 }
             }
         }
+    }
+}
+
+/// Waits until the server's bytes are to be taken.
+async fn released(held_back: &Option<CancellationToken>) {
+    match held_back {
+        Some(held_back) => held_back.cancelled().await,
+        None => std::future::pending().await,
     }
 }

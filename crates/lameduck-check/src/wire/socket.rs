@@ -4,11 +4,14 @@ use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::{TcpSocket, TcpStream, UnixStream};
 
+use super::Reading;
 use super::forward::forward_io;
+use super::tracer::{CarriedBytes, Tracer};
 
 /// Where connections go.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,25 +43,51 @@ pub(super) enum WireSocket {
     Unix(UnixStream),
 }
 
-impl WireSocket {
-    pub(super) async fn connect(destination: &Destination) -> io::Result<Self> {
-        match destination {
-            Destination::Tcp(address) => Self::of_tcp(TcpStream::connect(address).await?),
-            Destination::Unix(path) => Ok(Self::Unix(connect_unix(path).await?)),
-        }
-    }
+/// When the last ACK of a handshake is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Handshake {
+    /// By the kernel, at once.
+    Whole,
+    /// By [`WireSocket::acknowledge`], or with the first data.
+    LastAckLater,
+}
 
-    /// Connects, and leaves the handshake's last ACK for [`acknowledge`](Self::acknowledge), or the first data, to send.
-    pub(super) async fn connect_without_last_ack(destination: &Destination) -> io::Result<Self> {
-        let Destination::Tcp(address) = destination else {
-            return Self::connect(destination).await;
+/// The receive buffer of a client that reads late, in bytes; the kernel doubles it. With the least that it allows an answer
+/// of megabytes would take a second to read.
+const SMALL_WINDOW: u32 = 2048;
+
+impl WireSocket {
+    pub(super) async fn connect(
+        destination: &Destination,
+        handshake: Handshake,
+        reading: Reading,
+    ) -> io::Result<Self> {
+        let address = match destination {
+            Destination::Tcp(address) => address,
+            // How much may wait there is for the target to say.
+            Destination::Unix(path) => return Ok(Self::Unix(connect_unix(path).await?)),
         };
         let socket = match address {
             SocketAddr::V4(_) => TcpSocket::new_v4()?,
             SocketAddr::V6(_) => TcpSocket::new_v6()?,
         };
-        acknowledge_at_once(&socket, false)?;
+        if handshake == Handshake::LastAckLater {
+            acknowledge_at_once(&socket, false)?;
+        }
+        // Before the handshake, which tells the window.
+        if reading == Reading::WhenTold {
+            socket.set_recv_buffer_size(SMALL_WINDOW)?;
+        }
         Self::of_tcp(socket.connect(*address).await?)
+    }
+
+    /// Follows what is written to it, or carried by a courier.
+    pub(super) fn tracer(&self, courier: Option<Arc<CarriedBytes>>) -> Tracer {
+        let ends = match self {
+            Self::Tcp(stream) => stream.local_addr().ok().zip(stream.peer_addr().ok()),
+            Self::Unix(_) => None,
+        };
+        Tracer::of(ends, courier)
     }
 
     fn of_tcp(stream: TcpStream) -> io::Result<Self> {
@@ -174,10 +203,11 @@ mod tests {
     async fn nobody_listens_where_there_is_no_socket_and_where_one_was_left_behind() {
         let path = std::env::temp_dir().join(format!("lameduck-wire-{}", std::process::id()));
         let destination = Destination::Unix(path.clone());
+        let connect = |to| WireSocket::connect(to, Handshake::Whole, Reading::AtOnce);
         let refused = |error: io::Error| assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
-        refused(WireSocket::connect(&destination).await.unwrap_err());
+        refused(connect(&destination).await.unwrap_err());
         drop(tokio::net::UnixListener::bind(&path).unwrap());
-        refused(WireSocket::connect(&destination).await.unwrap_err());
+        refused(connect(&destination).await.unwrap_err());
         std::fs::remove_file(&path).unwrap();
     }
 }

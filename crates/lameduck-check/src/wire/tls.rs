@@ -254,6 +254,10 @@ impl TlsStream {
         self.0.get_mut().0.look() == LineState::Reset
     }
 
+    pub(super) fn wire(&self) -> &WireStream {
+        self.0.get_ref().0
+    }
+
     /// Whether the server has agreed to speak HTTP/2.
     pub fn speaks_h2(&self) -> bool {
         self.0.get_ref().1.alpn_protocol() == Some(b"h2")

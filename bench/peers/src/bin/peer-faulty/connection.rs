@@ -33,6 +33,25 @@ struct Connection {
     orders: Option<&'static Orders>,
     buffer: Vec<u8>,
     last_byte: Instant,
+    /// What it is doing.
+    stands: Stands,
+    /// What it did when the signal came.
+    caught: Option<Stands>,
+}
+
+/// Where a connection stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stands {
+    /// Nothing has come on it.
+    Silent,
+    /// A part of a head has.
+    HalfHead,
+    /// A request was answered, and nothing of another has come.
+    Between,
+    /// A head has come, and nothing of its body.
+    Head,
+    /// Something else.
+    Busy,
 }
 
 /// Why there is no further request.
@@ -49,11 +68,14 @@ pub fn serve(stream: TcpStream, state: &'static State, orders: Option<&'static O
         orders,
         buffer: Vec::new(),
         last_byte: Instant::now(),
+        stands: Stands::Silent,
+        caught: None,
     };
     while let Ok(request) = connection.request() {
         state.begin(&request.path);
         let goes_on = connection.handle(&request);
         state.end(&request.path);
+        connection.stands = Stands::Between;
         if goes_on.is_err() {
             break;
         }
@@ -106,6 +128,10 @@ impl Connection {
                     .find_map(|line| line.strip_prefix("idempotency-key: "))
                     .unwrap_or_default()
                     .to_owned();
+                self.stands = Stands::Busy;
+                self.dropped(Fault::DropsSilent, Stands::Silent)?;
+                self.dropped(Fault::DropsHalfHeads, Stands::HalfHead)?;
+                self.dropped(Fault::DropsKept, Stands::Between)?;
                 return Ok(Request { path, length, id });
             }
             self.read(|connection| {
@@ -131,6 +157,9 @@ impl Connection {
             .and_then(|ms| ms.parse().ok())
             .unwrap_or(0);
         while self.buffer.len() < request.length {
+            if self.buffer.is_empty() {
+                self.stands = Stands::Head;
+            }
             self.read(|connection| connection.state.errs(Fault::DropsUploads))?;
             if self.state.errs(Fault::ShortUploads) && self.buffer.len() < request.length {
                 let came = self.buffer.len().to_string();
@@ -138,10 +167,12 @@ impl Connection {
                 return Err(Over);
             }
         }
+        self.dropped(Fault::DropsHeads, Stands::Head)?;
         self.buffer.drain(..request.length);
         match route {
             "/stream" => return self.stream(Duration::from_millis(takes / 10)),
             "/raw" => return self.raw(Duration::from_millis(takes / 10)),
+            "/big" => return self.big(),
             "/upload" => return self.answer("200 OK", &request.length.to_string()),
             _ => {}
         }
@@ -232,6 +263,46 @@ impl Connection {
         Err(Over)
     }
 
+    /// An answer of more than a kernel keeps for a client that does not read.
+    fn big(&mut self) -> Result<(), Over> {
+        const BYTES: usize = 6 << 20;
+        let (close, goes_on) = self.farewell();
+        let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {BYTES}\r\n{close}\r\n");
+        let answer = [head.into_bytes(), vec![b'b'; BYTES]].concat();
+        let _ = self.stream.set_write_timeout(Some(LOOK_ROUND));
+        let mut rest = &answer[..];
+        while !rest.is_empty() {
+            match self.stream.write(rest) {
+                Ok(written) => rest = &rest[written..],
+                Err(error)
+                    if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) =>
+                {
+                    if self.state.errs(Fault::DropsUnread) {
+                        let _ = SockRef::from(&self.stream).set_linger(Some(Duration::ZERO));
+                        return Err(Over);
+                    }
+                }
+                Err(_) => return Err(Over),
+            }
+        }
+        goes_on
+    }
+
+    /// Notes what it did when the signal came.
+    fn note_the_signal(&mut self) {
+        if self.state.is_stopping() {
+            self.caught.get_or_insert(self.stands);
+        }
+    }
+
+    /// Whether it ends because of where it stood.
+    fn dropped(&self, fault: Fault, caught: Stands) -> Result<(), Over> {
+        match self.state.errs(fault) && self.caught == Some(caught) {
+            true => Err(Over),
+            false => Ok(()),
+        }
+    }
+
     /// What the response says of closing, and whether another request may come.
     fn farewell(&self) -> (&'static str, Result<(), Over>) {
         match self.state.is_stopping() {
@@ -245,10 +316,16 @@ impl Connection {
     fn read(&mut self, give_up: impl Fn(&Self) -> bool) -> Result<(), Over> {
         let mut some = [0u8; 16 * 1024];
         loop {
-            match self.stream.read(&mut some) {
+            let read = self.stream.read(&mut some);
+            self.note_the_signal();
+            match read {
                 Ok(0) => return Err(Over),
                 Ok(read) => {
                     self.buffer.extend_from_slice(&some[..read]);
+                    self.stands = match self.stands {
+                        Stands::Silent | Stands::HalfHead | Stands::Between => Stands::HalfHead,
+                        Stands::Head | Stands::Busy => Stands::Busy,
+                    };
                     self.last_byte = Instant::now();
                     return Ok(());
                 }

@@ -86,6 +86,16 @@ pub enum Fault {
     HoldsJob,
     /// Begins with empty books.
     Forgets,
+    /// Ends connections on which nothing had come at the signal when their request has.
+    DropsSilent,
+    /// Ends connections on which half of a head had come at the signal when the rest has.
+    DropsHalfHeads,
+    /// Ends connections that were between two requests at the signal when the next one has come.
+    DropsKept,
+    /// Ends connections of whose request no more than the head had come at the signal when the body has.
+    DropsHeads,
+    /// Throws away what a client has not read at the signal.
+    DropsUnread,
 }
 
 pub struct State {

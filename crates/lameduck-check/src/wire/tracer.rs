@@ -1,0 +1,111 @@
+//! How far what a client has written has come: onto the wire, to the target's machine, or into the target.
+//!
+//! # What must hold
+//! - What is said to be read was read by the target: its process has the connection, and nothing of what came on it is
+//!   left with the kernel.
+//! - Where the target's machine cannot be looked into, less is said, and nothing is guessed.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::socket_queues::{SocketQueues, socket_queues};
+
+/// How far what was written on a connection has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Reach {
+    /// Not all of it has arrived.
+    UnderWay,
+    /// It was handed over to the kernel, which says no more: a Unix socket, or a system that cannot be asked.
+    Sent,
+    /// The kernel of the target's machine has acknowledged it.
+    Delivered,
+    /// The target has accepted the connection and read it.
+    Read,
+}
+
+/// Follows the bytes of one connection. Cheap to clone, and of no consequence for the connection.
+#[derive(Clone, Debug)]
+pub(crate) struct Tracer(Arc<Traced>);
+
+#[derive(Debug)]
+struct Traced {
+    /// Here and there; none of a Unix socket.
+    ends: Option<(SocketAddr, SocketAddr)>,
+    /// Where a courier carries them.
+    courier: Option<Arc<CarriedBytes>>,
+}
+
+/// What a courier was given, and what of that it has delivered.
+#[derive(Debug, Default)]
+pub(super) struct CarriedBytes {
+    given: AtomicU64,
+    delivered: AtomicU64,
+}
+
+impl CarriedBytes {
+    pub(super) fn given(&self, bytes: usize) {
+        self.given.fetch_add(bytes as u64, Ordering::Release);
+    }
+
+    pub(super) fn delivered(&self, bytes: usize) {
+        self.delivered.fetch_add(bytes as u64, Ordering::Release);
+    }
+
+    fn has_delivered_all(&self) -> bool {
+        let delivered = self.delivered.load(Ordering::Acquire);
+        delivered == self.given.load(Ordering::Acquire)
+    }
+}
+
+impl Tracer {
+    /// Of a connection between these two, if it is one of TCP, and carried by this courier, if there is one.
+    pub(super) fn of(
+        ends: Option<(SocketAddr, SocketAddr)>,
+        courier: Option<Arc<CarriedBytes>>,
+    ) -> Self {
+        Self(Arc::new(Traced { ends, courier }))
+    }
+
+    /// How far all has come that was written so far.
+    pub(crate) fn reach(&self) -> Reach {
+        let courier = self.0.courier.as_ref();
+        if courier.is_some_and(|bytes| !bytes.has_delivered_all()) {
+            return Reach::UnderWay;
+        }
+        let Some((here, there)) = self.0.ends else {
+            return Reach::Sent;
+        };
+        let Some(own) = socket_queues(here, there) else {
+            return Reach::Sent;
+        };
+        if own.unacknowledged > 0 {
+            return Reach::UnderWay;
+        }
+        match socket_queues(there, here) {
+            Some(served) if served.is_accepted && served.unread == 0 => Reach::Read,
+            _ => Reach::Delivered,
+        }
+    }
+
+    /// Whether the target has ended the connection, as far as the kernel knows.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.own().is_some_and(|own| own.has_ended)
+    }
+
+    /// Whether the target's process runs where this one can look at its connections.
+    pub(crate) fn sees_the_target(&self) -> bool {
+        let there = self.0.ends;
+        there.is_some_and(|(here, there)| socket_queues(there, here).is_some())
+    }
+
+    /// Whether the kernel holds an answer that nobody has read.
+    pub(crate) fn holds_an_answer(&self) -> bool {
+        self.own().is_some_and(|own| own.unread > 0)
+    }
+
+    fn own(&self) -> Option<SocketQueues> {
+        let (here, there) = self.0.ends?;
+        socket_queues(here, there)
+    }
+}
