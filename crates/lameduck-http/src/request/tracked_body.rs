@@ -15,10 +15,11 @@ use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
 use super::body_fault::{BodyFault, guarded};
-use super::in_flight::{DrainDeadline, InFlight, time_is_over};
-use super::unread::{Unread, UnreadPiece};
+use super::http2_stream::{Http2Stream, time_is_over};
+use super::in_flight::InFlight;
+use super::rare::Rare;
+use super::unread::UnreadPiece;
 use crate::connection::conn::ResponseEnd;
-use crate::connection::tunnel;
 use crate::event_stream::body::{BodyPoll, Chunk, EventStreamBody};
 use crate::grpc::status::{Dialect, ServerStatus};
 use lameduck_core::BoxError;
@@ -29,24 +30,16 @@ pin_project! {
         #[pin]
         inner: BodySource<B>,
         in_flight: Option<InFlight>,
-        let_go: Option<DrainDeadline>,
         dialect: Dialect,
-        // What hyper holds of it, over HTTP/2.
-        unread: Option<Unread>,
-        // Whether its answer opens a tunnel over HTTP/2.
-        tunnel: bool,
+        // Over HTTP/2.
+        stream: Rare<Http2Stream>,
     }
 
     impl<B> PinnedDrop for TrackedBody<B> {
         fn drop(this: Pin<&mut Self>) {
             let this = this.project();
-            if *this.tunnel {
-                tunnel::not_opened();
-            }
-            if let Some(unread) = this.unread
-                && let Some(it) = this.in_flight.take_if(|it| it.end == ResponseEnd::Taken)
-            {
-                unread.until_read(it);
+            if let Some(stream) = this.stream.get_mut() {
+                stream.dropped(this.in_flight);
             }
         }
     }
@@ -66,17 +59,14 @@ impl<B> TrackedBody<B> {
     pub(crate) fn of(
         body: EventStreamBody<B>,
         in_flight: Option<InFlight>,
-        let_go: Option<DrainDeadline>,
         dialect: Dialect,
-        tunnel: bool,
+        stream: Rare<Http2Stream>,
     ) -> Self {
         TrackedBody {
             inner: BodySource::Handlers { body },
             in_flight,
-            let_go,
             dialect,
-            unread: None,
-            tunnel,
+            stream,
         }
     }
 
@@ -88,11 +78,9 @@ impl<B> TrackedBody<B> {
         TrackedBody {
             inner: BodySource::Text { text },
             in_flight,
-            let_go: None,
             // Nothing is left of a text that could be cut.
             dialect: Dialect::Http2,
-            unread: None,
-            tunnel: false,
+            stream: Rare::NOTHING,
         }
     }
 }
@@ -259,8 +247,11 @@ where
                     };
                     let waits = if last {
                         Waits::request(this.in_flight.take(), *this.dialect)
-                    } else if some && !this.dialect.is_http1() && this.in_flight.is_some() {
-                        Waits::Others(this.unread.get_or_insert_default().piece())
+                    } else if let Some(stream) = this.stream.get_mut()
+                        && some
+                        && this.in_flight.is_some()
+                    {
+                        Waits::Others(stream.unread.get_or_insert_default().piece())
                     } else {
                         Waits::Nobody
                     };
@@ -272,7 +263,7 @@ where
                 }
                 BodyPoll::Pending => {
                     return match this.in_flight {
-                        Some(it) if time_is_over(it.handle(), this.let_go, cx) => self.cut(),
+                        Some(it) if time_is_over(it.handle(), this.stream, cx) => self.cut(),
                         _ => Poll::Pending,
                     };
                 }
