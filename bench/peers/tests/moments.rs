@@ -120,3 +120,55 @@ async fn keepalive_lossless_is_broken_by_dropping_the_next_request_of_a_kept_con
 async fn upload_completes_is_broken_by_dropping_bodies_of_which_the_head_had_come() {
     is_wrong_at("drops-heads", "upload-completes", Lane::HeadSent).await;
 }
+
+/// axum and tonic, which speak HTTP/2 and WebSocket.
+fn over_http2(program: &str) -> Plan {
+    let mut plan = peer::plan(program, &[]);
+    plan.h2 = true;
+    plan.websockets.push("/ws".to_owned());
+    plan.rules.only = ["h2-lossless", "websocket-closed"]
+        .map(str::to_owned)
+        .into();
+    plan.clients.keep_alive = 2;
+    plan.clients.pooled = 0;
+    plan.clients.per_request = 1;
+    plan.clients.websockets = 10;
+    plan
+}
+
+fn websockets_are_held(rounds: &[Round]) {
+    for round in rounds {
+        let held = round.sockets.iter().filter_map(|it| it.held);
+        let held = held.filter(|held| held.reach == Reach::Read && held.at <= round.signalled());
+        assert_eq!(held.count(), 5);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_preface_and_half_of_a_websocket_message_are_reached_before_the_signal() {
+    let plan = over_http2(env!("CARGO_BIN_EXE_peer-goodbye"));
+    let (outcome, rounds) = outcome_and_rounds(&plan).await;
+    for name in ["h2-lossless", "websocket-closed"] {
+        let judgement = outcome.verdict(name).map(|it| it.judgement);
+        assert_eq!(judgement, Some(Judgement::Kept), "{}", told(&outcome));
+    }
+    are_held(&rounds, &[(Lane::H2Preface, 5)]);
+    websockets_are_held(&rounds);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn websocket_closed_is_broken_by_a_cut_in_the_middle_of_a_message() {
+    let plan = over_http2(env!("CARGO_BIN_EXE_peer-axum"));
+    let (outcome, rounds) = outcome_and_rounds(&plan).await;
+    websockets_are_held(&rounds);
+    let verdict = outcome.verdict("websocket-closed").expect("it is judged");
+    assert_eq!(verdict.judgement, Judgement::Broken, "{}", told(&outcome));
+    let mut evidence = verdict.evidence.iter();
+    assert!(
+        evidence.any(|it| it
+            .what
+            .ends_with("half of a message had come before the signal")),
+        "{}",
+        told(&outcome)
+    );
+}

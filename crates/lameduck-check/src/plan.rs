@@ -206,7 +206,8 @@ pub struct Clients {
     /// Slow requests in flight at the signal (default 10).
     pub slow: u32,
     /// Clients at each moment that a connection can be in at the signal (default 5), each on a connection of its own:
-    /// connected and silent, half a head sent, between two requests, an answer not read, a head sent without its body.
+    /// connected and silent, half a head sent, between two requests, an answer not read, a head sent without its body; where
+    /// there is such a thing half a TLS handshake, an HTTP/2 preface, half a body on a stream, half a WebSocket message.
     pub moments: u32,
     /// Uploads half sent at the signal (default 5).
     pub uploads: u32,

@@ -29,6 +29,12 @@ pub enum Lane {
     Download,
     /// HTTP/2, several streams at once on each connection.
     H2,
+    /// A connection whose TLS handshake takes long.
+    TlsHandshake,
+    /// An HTTP/2 connection whose preface takes long, or is followed by nothing for long.
+    H2Preface,
+    /// An HTTP/2 stream whose body takes long.
+    H2HalfBody,
     /// A connection without a request: never used, or left open after one.
     Idle,
     /// A header that never ends. Not a well-behaved client: a reset is its due.
@@ -58,6 +64,9 @@ impl Lane {
                 | Self::HeadSent
                 | Self::Upload
                 | Self::Download
+                | Self::TlsHandshake
+                | Self::H2Preface
+                | Self::H2HalfBody
                 | Self::H2
                 | Self::Events
                 | Self::EventsH2
@@ -75,7 +84,13 @@ impl Lane {
     pub(crate) fn is_http1(self) -> bool {
         !matches!(
             self,
-            Self::H2 | Self::EventsH2 | Self::Grpc | Self::GrpcStream | Self::WebSocket
+            Self::H2
+                | Self::H2Preface
+                | Self::H2HalfBody
+                | Self::EventsH2
+                | Self::Grpc
+                | Self::GrpcStream
+                | Self::WebSocket
         )
     }
 }
@@ -95,6 +110,9 @@ impl fmt::Display for Lane {
             Self::Upload => "upload",
             Self::Download => "download",
             Self::H2 => "h2",
+            Self::TlsHandshake => "TLS handshake",
+            Self::H2Preface => "h2 preface",
+            Self::H2HalfBody => "h2 half a body",
             Self::Idle => "idle",
             Self::Loris => "slow-loris",
             Self::Order => "order",

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::Parting;
+use super::{Held, Parting};
 
 /// One WebSocket, from its opening handshake to the end of its connection.
 #[derive(Clone, Debug)]
@@ -21,6 +21,8 @@ pub struct Socket {
     pub cut: Option<String>,
     /// What the server did against the protocol, in words.
     pub fault: Option<String>,
+    /// That half of a message had been sent when the signal came, if so.
+    pub held: Option<Held>,
     /// Messages sent.
     pub sent: u32,
     /// Messages received.

@@ -173,6 +173,7 @@ impl Round {
             parting: Parting::Fin,
             cut: None,
             fault: None,
+            held: None,
             sent: 20,
             received: 20,
         });

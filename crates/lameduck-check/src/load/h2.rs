@@ -185,6 +185,15 @@ pub(crate) async fn exchange(
         return false;
     };
     attempt.written = Some(Instant::now());
+    answered(response, attempt, template).await
+}
+
+/// Waits for the answer and enters it. Returns whether the connection may take more.
+pub(super) async fn answered(
+    response: ResponseFuture,
+    mut attempt: Attempt,
+    template: &RequestTemplate,
+) -> bool {
     match read(response, &mut attempt, template.keeps_response()).await {
         Ok(answer) => {
             attempt.finish(Ok(answer));
@@ -200,6 +209,18 @@ pub(crate) fn send(
     template: &RequestTemplate,
     origin: &Endpoint,
 ) -> Option<ResponseFuture> {
+    let request = head(template, origin)?;
+    let body = template.body().clone();
+    let (response, mut sending) = sender.send_request(request, body.is_empty()).ok()?;
+    if !body.is_empty() {
+        // A body that cannot be sent shows in the response.
+        let _ = sending.send_data(body, true);
+    }
+    Some(response)
+}
+
+/// The head of a request; `None` if it is none.
+pub(super) fn head(template: &RequestTemplate, origin: &Endpoint) -> Option<http::Request<()>> {
     let mut builder = http::Request::builder()
         .method(template.method())
         .uri(format!(
@@ -212,14 +233,7 @@ pub(crate) fn send(
     for (name, value) in template.headers_at(origin) {
         builder = builder.header(name, value);
     }
-    let request = builder.body(()).ok()?;
-    let body = template.body().clone();
-    let (response, mut sending) = sender.send_request(request, body.is_empty()).ok()?;
-    if !body.is_empty() {
-        // A body that cannot be sent shows in the response.
-        let _ = sending.send_data(body, true);
-    }
-    Some(response)
+    builder.body(()).ok()
 }
 
 /// Enters a stream that failed. Returns whether the connection may take more.

@@ -80,7 +80,7 @@ async fn over_http1_each_client_sends_it() {
         head_of(|stage| keep_alive::run(stage, client(Lane::KeepAlive), vec![get()], None)).await;
     let events = head_of(|stage| sse::run(stage, client(Lane::Events), get())).await;
     let socket =
-        head_of(|stage| websocket::run(stage, client(Lane::WebSocket), "/".to_owned())).await;
+        head_of(|stage| websocket::run(stage, client(Lane::WebSocket), "/".to_owned(), None)).await;
     let upload = head_of(|stage| {
         let request = RequestTemplate::post("/", "body");
         let cue = super::barrier::Cue {

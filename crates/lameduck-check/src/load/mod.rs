@@ -14,6 +14,9 @@ pub(crate) mod grpc_health;
 #[cfg(test)]
 mod grpc_tests;
 pub(crate) mod h2;
+pub(crate) mod h2_slow_client;
+#[cfg(test)]
+mod h2_slow_client_tests;
 #[cfg(test)]
 mod header_tests;
 pub(crate) mod http1;
@@ -36,6 +39,9 @@ mod sse_tests;
 pub(crate) mod stage;
 #[cfg(test)]
 mod tests;
+pub(crate) mod tls_handshake;
+#[cfg(test)]
+mod tls_handshake_tests;
 #[cfg(test)]
 mod tls_tests;
 pub(crate) mod unread;

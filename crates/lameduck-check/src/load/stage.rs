@@ -20,7 +20,9 @@ use super::notebook::{Client, Notebook};
 use crate::endpoint::Endpoint;
 use crate::ledger::{Connection, NO_DESCRIPTOR, Parting};
 use crate::request::RequestTemplate;
-use crate::wire::{Channel, Destination, FailedAttempt, Protocol, Reading, Wire, WireStream};
+use crate::wire::{
+    Channel, Destination, FailedAttempt, Protocol, Reading, TlsStream, Wire, WireStream,
+};
 
 /// A connection attempt without any answer for this long, and a round trip, has failed: that is neither a refusal, which
 /// is an answer, nor a connection.
@@ -206,17 +208,10 @@ impl Stage {
                             .to_owned(),
                     );
                 }
-                let channel = Channel::Tls(Box::new(stream));
-                Ok(Link::new(channel, client, self.notebook().clone()))
+                Ok(self.secured(client, stream))
             }
             Some(Err(error)) => {
-                self.notebook().record_connection(Connection {
-                    lane: client.lane,
-                    client: client.number,
-                    opened: established,
-                    ended: Instant::now(),
-                    parting: parting(&error).unwrap_or(Parting::Client),
-                });
+                self.note_cut(client, established, &error);
                 let fault = AnswerFault {
                     kind: FaultKind::of(&error),
                     began: false,
@@ -227,6 +222,23 @@ impl Stage {
             }
             None => Err(Unconnected::Waiting { established }),
         }
+    }
+
+    /// A connection whose handshake is over.
+    pub(super) fn secured(&self, client: Client, stream: TlsStream) -> Link {
+        let channel = Channel::Tls(Box::new(stream));
+        Link::new(channel, client, self.notebook().clone())
+    }
+
+    /// Enters a connection that ended in its handshake.
+    pub(super) fn note_cut(&self, client: Client, established: Instant, error: &std::io::Error) {
+        self.notebook().record_connection(Connection {
+            lane: client.lane,
+            client: client.number,
+            opened: established,
+            ended: Instant::now(),
+            parting: parting(error).unwrap_or(Parting::Client),
+        });
     }
 
     /// Connects, and says nothing yet.

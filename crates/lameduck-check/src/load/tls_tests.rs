@@ -26,14 +26,14 @@ const CLIENT: Client = Client {
     lane: Lane::KeepAlive,
     number: 1,
 };
-const OK: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\ndone";
+pub(super) const OK: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\ndone";
 const TO_EOF: &[u8] = b"HTTP/1.1 200 OK\r\n\r\ndone";
 
-struct TlsServer {
-    listener: TcpListener,
-    acceptor: TlsAcceptor,
+pub(super) struct TlsServer {
+    pub(super) listener: TcpListener,
+    pub(super) acceptor: TlsAcceptor,
     endpoint: Endpoint,
-    stage: Stage,
+    pub(super) stage: Stage,
 }
 
 /// One who may sign for others, under the name of the server all the same: what `openssl req -x509` makes.
@@ -45,7 +45,7 @@ fn signer() -> (CertificateParams, KeyPair) {
 
 impl TlsServer {
     /// With a certificate that somebody who is believed has signed.
-    async fn new(rtt: Duration) -> Self {
+    pub(super) async fn new(rtt: Duration) -> Self {
         let (signer, signers_key) = signer();
         let trust = Trust::pem(signer.self_signed(&signers_key).unwrap().pem().as_bytes()).unwrap();
         let key = KeyPair::generate().unwrap();
@@ -172,7 +172,7 @@ impl ServerEnd {
     }
 }
 
-async fn read_head(stream: &mut TlsStream<TcpStream>) {
+pub(super) async fn read_head(stream: &mut TlsStream<TcpStream>) {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         head.push(stream.read_u8().await.unwrap());
@@ -399,7 +399,7 @@ async fn a_websocket_over_tls_ends_with_its_handshake_and_a_close_notify() {
             lane: Lane::WebSocket,
             number: 1,
         };
-        let run = super::websocket::run(server.stage.clone(), client, "/ws".to_owned());
+        let run = super::websocket::run(server.stage.clone(), client, "/ws".to_owned(), None);
         tokio::join!(serve, run);
         let socket = server.stage.notebook().take_sockets().remove(0);
         let close = socket.close.unwrap();

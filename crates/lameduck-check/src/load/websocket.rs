@@ -4,6 +4,9 @@
 //! A client answers a Close as RFC 6455, 5.5.1 asks, though not in the same instant: in the meantime it looks whether
 //! the server waits for the answer. Then it waits for the server to close the connection (7.1.1). After the signal
 //! nobody opens another.
+//!
+//! Some are in the middle of a message when the signal comes: they have sent half of a frame, and send the rest a little
+//! later. Until then they read nothing, because whoever reads may have to answer.
 
 use std::time::{Duration, Instant};
 
@@ -11,16 +14,19 @@ use futures_util::{SinkExt, StreamExt};
 use http::{HeaderName, HeaderValue};
 use rand::RngExt;
 use rand::rngs::StdRng;
+use tokio::io::AsyncWriteExt;
+use tokio::sync::watch;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::handshake::client::Request;
 use tokio_tungstenite::tungstenite::{Error, Message, protocol::CloseFrame};
 
+use super::barrier::{BarrierPlace, after_the_signal, held};
 use super::frames::Counted;
 use super::notebook::Client;
 use super::stage::Stage;
 use crate::endpoint::Endpoint;
-use crate::ledger::{Parting, ServerClose, Socket};
+use crate::ledger::{Held, Parting, ServerClose, Socket};
 use crate::request::RequestTemplate;
 
 /// Pause between two messages, milliseconds.
@@ -28,7 +34,8 @@ const PAUSES: std::ops::Range<u64> = 20..60;
 /// A Close is answered so long after it came.
 const ANSWER: Duration = Duration::from_millis(20);
 
-pub(crate) async fn run(stage: Stage, client: Client, path: String) {
+/// `half_way`: it is to be found in the middle of a message by the signal.
+pub(crate) async fn run(stage: Stage, client: Client, path: String, mut half_way: Option<HalfWay>) {
     let mut random = stage.random(client);
     let warm = stage.warm_counter();
     // Not all in the same instant: a backlog is not what is tested here.
@@ -46,10 +53,11 @@ pub(crate) async fn run(stage: Stage, client: Client, path: String) {
                     opened: Instant::now(),
                     close: None,
                     fault: None,
+                    held: None,
                     sent: 0,
                     received: 0,
                 };
-                socket.follow(&mut random, &warm).await;
+                socket.follow(&mut random, &warm, &mut half_way).await;
             }
             None => {
                 stage
@@ -58,6 +66,39 @@ pub(crate) async fn run(stage: Stage, client: Client, path: String) {
             }
         }
     }
+}
+
+/// A place at the barrier, and when to go there.
+pub(crate) struct HalfWay {
+    pub(crate) place: BarrierPlace,
+    /// Set when the moment of the signal is known.
+    pub(crate) from: watch::Receiver<Option<Instant>>,
+}
+
+/// Waits until it is time to begin a message that is not ended before the signal.
+async fn is_due(half_way: &mut Option<HalfWay>) -> BarrierPlace {
+    if let Some(it) = half_way {
+        // Without a sender there will be no signal.
+        if let Ok(from) = it.from.wait_for(Option::is_some).await.map(|from| *from) {
+            tokio::time::sleep_until(from.unwrap_or_else(Instant::now).into()).await;
+            if let Some(it) = half_way.take() {
+                return it.place;
+            }
+        }
+    }
+    std::future::pending().await
+}
+
+/// A text of less than 126 bytes in one frame, as clients send it (RFC 6455, 5.2 and 5.3).
+fn masked_text(text: &str, mask: [u8; 4]) -> Vec<u8> {
+    const FINAL_TEXT: u8 = 0x81;
+    const MASKED: u8 = 0x80;
+    let masked = text
+        .bytes()
+        .zip(mask.iter().cycle())
+        .map(|(byte, mask)| byte ^ mask);
+    let head = [FINAL_TEXT, MASKED | text.len() as u8];
+    head.into_iter().chain(mask).chain(masked).collect()
 }
 
 /// Shakes hands. A target that turns the handshake down is not tested by it, and the run says so.
@@ -104,18 +145,28 @@ struct Watched {
     opened: Instant,
     close: Option<ServerClose>,
     fault: Option<String>,
+    held: Option<Held>,
     sent: u32,
     received: u32,
 }
 
 impl Watched {
-    async fn follow(mut self, random: &mut StdRng, warm: &std::sync::atomic::AtomicU32) {
+    async fn follow(
+        mut self,
+        random: &mut StdRng,
+        warm: &std::sync::atomic::AtomicU32,
+        half_way: &mut Option<HalfWay>,
+    ) {
         let stage = self.stage.clone();
         let mut next_message = Instant::now();
         loop {
             let next = tokio::select! {
                 () = stage.over() => return,
                 next = self.stream.next() => next,
+                place = is_due(half_way) => {
+                    self.stop_half_way(random, place).await;
+                    continue;
+                }
                 () = tokio::time::sleep_until(next_message.into()) => {
                     // A message into a connection that has ended would only reset it.
                     self.stream.get_mut().link().is_open();
@@ -134,6 +185,34 @@ impl Watched {
                 Some(Err(error)) => return self.note(&error),
                 None => return,
             }
+        }
+    }
+
+    /// Sends half of a message, and the rest after the signal.
+    async fn stop_half_way(&mut self, random: &mut StdRng, place: BarrierPlace) {
+        let text = format!(
+            "a message of websocket {} in two halves",
+            self.client.number
+        );
+        let frame = masked_text(&text, random.random());
+        let (first, rest) = frame.split_at(frame.len() / 2);
+        let frames = self.stream.get_mut();
+        let sent = async {
+            frames.write_all(first).await?;
+            frames.flush().await
+        };
+        if sent.await.is_err() {
+            return;
+        }
+        let tracer = frames.link().tracer();
+        self.held = held(&self.stage, &tracer).await;
+        drop(place);
+        after_the_signal(&self.stage, random, self.stage.rtt()).await;
+        // Into a connection that has ended it would only reset it; that it has shows in what is read next.
+        let frames = self.stream.get_mut();
+        if !tracer.has_ended() && frames.write_all(rest).await.is_ok() {
+            let _ = frames.flush().await;
+            self.sent += 1;
         }
     }
 
@@ -207,6 +286,7 @@ impl Drop for Watched {
             parting,
             cut,
             fault: self.fault.take(),
+            held: self.held,
             sent: self.sent,
             received: self.received,
         });

@@ -14,7 +14,7 @@ use super::stage::Stage;
 use super::websocket;
 use crate::endpoint::Endpoint;
 use crate::ledger::{Lane, Parting, Socket};
-use crate::wire::Wire;
+use crate::wire::{Reach, Wire};
 
 const CLIENT: Client = Client {
     lane: Lane::WebSocket,
@@ -43,10 +43,70 @@ async fn socket<F: Future<Output = ()>>(
         treat(stream).await;
     };
     // The client ends by itself: after the signal it opens no other.
-    tokio::join!(serve, websocket::run(stage.clone(), CLIENT, "/".to_owned()));
+    tokio::join!(
+        serve,
+        websocket::run(stage.clone(), CLIENT, "/".to_owned(), None)
+    );
     let mut sockets = stage.notebook().take_sockets();
     assert_eq!(sockets.len(), 1, "{sockets:?}");
     sockets.remove(0)
+}
+
+/// One that has sent half of a message when the signal comes, and then is treated like this.
+async fn half_way<F: Future<Output = ()>>(
+    rtt: Duration,
+    treat: impl FnOnce(WebSocketStream<TcpStream>) -> F,
+) -> Socket {
+    let (listener, stage) = stage(rtt).await;
+    let (_tell, from) = tokio::sync::watch::channel(Some(Instant::now() + rtt * 3));
+    let half_way = Some(websocket::HalfWay {
+        place: stage.barrier().place(),
+        from,
+    });
+    let serve = async {
+        let (stream, _) = listener.accept().await.unwrap();
+        let mut stream = tokio_tungstenite::accept_async(stream).await.unwrap();
+        // Read what comes until it is half of a message.
+        let whole = async { while let Some(Ok(_)) = stream.next().await {} };
+        let signalled = async {
+            stage.barrier().is_complete().await;
+            stage.signalled(Instant::now());
+        };
+        tokio::select! { () = whole => {}, () = signalled => {} }
+        treat(stream).await;
+    };
+    let run = websocket::run(stage.clone(), CLIENT, "/".to_owned(), half_way);
+    tokio::join!(serve, run);
+    let mut sockets = stage.notebook().take_sockets();
+    assert_eq!(sockets.len(), 1, "{sockets:?}");
+    let socket = sockets.remove(0);
+    assert_eq!(socket.held.map(|held| held.reach), Some(Reach::Read));
+    socket
+}
+
+#[tokio::test]
+async fn one_in_the_middle_of_a_message_ends_it_and_answers_the_close_near_and_far() {
+    for rtt in [0, 20].map(Duration::from_millis) {
+        let socket = half_way(rtt, async |mut stream| {
+            let going = CloseFrame {
+                code: CloseCode::Away,
+                reason: "going".into(),
+            };
+            stream.send(Message::Close(Some(going))).await.unwrap();
+            while let Some(Ok(_)) = stream.next().await {}
+        })
+        .await;
+        let close = socket.close.unwrap();
+        assert_eq!((close.code, close.answered), (Some(1001), true));
+        assert_eq!((socket.parting, socket.fault), (Parting::Fin, None));
+    }
+}
+
+#[tokio::test]
+async fn one_that_is_cut_in_the_middle_of_its_message_is_told() {
+    let socket = half_way(Duration::ZERO, async |stream| drop(stream)).await;
+    assert!(socket.close.is_none());
+    assert_eq!(socket.parting, Parting::Fin);
 }
 
 /// Writes bytes as they are, closes the server's side, and reads on until the client's.
@@ -150,7 +210,10 @@ async fn one_that_is_never_closed_is_entered_when_the_prover_stops_waiting() {
         stage.stop();
         stream
     };
-    let (_open, ()) = tokio::join!(serve, websocket::run(stage.clone(), CLIENT, "/".to_owned()));
+    let (_open, ()) = tokio::join!(
+        serve,
+        websocket::run(stage.clone(), CLIENT, "/".to_owned(), None)
+    );
     let socket = stage.notebook().take_sockets().remove(0);
     assert_eq!(socket.parting, Parting::Client);
     assert!(socket.close.is_none() && socket.sent_away().is_none());
@@ -172,7 +235,7 @@ async fn a_path_that_speaks_no_websocket_is_the_runs_trouble_and_named() {
     };
     tokio::join!(
         serve,
-        websocket::run(stage.clone(), CLIENT, "/nothing".to_owned())
+        websocket::run(stage.clone(), CLIENT, "/nothing".to_owned(), None)
     );
     let trouble = stage.notebook().take().unwrap_err();
     assert!(

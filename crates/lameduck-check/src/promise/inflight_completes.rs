@@ -2,16 +2,16 @@
 //!
 //! Tried by the requests that had reached the target when the signal came, and by every later one whose response
 //! began: that one had been received. Uploads, downloads, event streams, HTTP/2 and gRPC have promises of their own.
-//! Tried too by requests on connections that were accepted at the signal and on which nothing had come, or half of a head,
-//! and the rest a little after it. Until its head is whole it is no request yet (RFC 9112, 2.1): a server may close such a
-//! connection. Lost is one whose rest had arrived before that. And by answers of which nothing was read before the signal,
-//! and all after it.
-//! A 503 to one that came with the signal or after it is an answer. A target that was saturated before the signal had accepted who
-//! knows what of its queue: there a loss on a fresh connection is for `accept-lossless`.
+//! Tried too by requests on connections that were accepted at the signal and on which nothing had come, half of a head, or
+//! the first flight of a TLS handshake, and the rest a little after it. Until its head is whole it is no request yet (RFC
+//! 9112, 2.1): a server may close such a connection. Lost is one whose rest had arrived before that. And by answers of which
+//! nothing was read before the signal, and all after it.
+//! A 503 to one that came with the signal or after it is an answer. A target that was saturated before the signal had
+//! accepted who knows what of its queue: there a loss on a fresh connection is for `accept-lossless`.
 
 use super::Promise;
-use crate::ledger::{Backlog, Ending, Exchange, Lane, Round};
-use crate::verdict::{Evidence, Finding, Untried, Verdict};
+use crate::ledger::{Backlog, Ending, Lane, Round};
+use crate::verdict::{Finding, Untried, Verdict};
 
 /// Loads whose requests may be in flight at the signal.
 const LOADS: &[Lane] = &[
@@ -23,17 +23,7 @@ const LOADS: &[Lane] = &[
 ];
 
 /// Loads that had said at the signal less than a whole head.
-const UNSAID: &[Lane] = &[Lane::Silent, Lane::HalfHead];
-
-/// What became of a request, with where it stood at the signal.
-fn evidence(round: &Round, exchange: &Exchange) -> Evidence {
-    let evidence = round.evidence_of(exchange);
-    let stood = exchange.lane.at_the_signal().unwrap_or_default();
-    Evidence {
-        what: format!("{}; {stood}", evidence.what),
-        ..evidence
-    }
-}
+const UNSAID: &[Lane] = &[Lane::Silent, Lane::HalfHead, Lane::TlsHandshake];
 
 #[derive(Default)]
 pub(super) struct InflightCompletes {
@@ -56,7 +46,7 @@ impl Promise for InflightCompletes {
                 true if backlog.may_have_held(exchange) => self.queued += 1,
                 true => {
                     let is_doubtful = !round.rtt.is_zero() && round.may_be_late(exchange);
-                    finding.failed(is_doubtful, evidence(round, exchange));
+                    finding.failed(is_doubtful, round.evidence_where_it_stood(exchange));
                 }
                 false if exchange.ending.is_answered() => finding.kept(),
                 // Refused, or told in time.
@@ -67,7 +57,7 @@ impl Promise for InflightCompletes {
         for exchange in held().filter(|it| it.lane == Lane::Unread) {
             match exchange.ending {
                 Ending::Ok | Ending::OkClose => finding.kept(),
-                _ => finding.broken(evidence(round, exchange)),
+                _ => finding.broken(round.evidence_where_it_stood(exchange)),
             }
         }
         for exchange in round.since_signal() {

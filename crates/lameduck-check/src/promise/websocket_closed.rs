@@ -23,6 +23,10 @@ impl Promise for WebSocketClosed {
                 None => finding.kept(),
                 Some(what) => {
                     let at = socket.sent_away().unwrap_or(socket.ended);
+                    let what = match socket.held {
+                        Some(_) => format!("{what}; half of a message had come before the signal"),
+                        None => what,
+                    };
                     let place = format!("websocket {}", socket.client);
                     finding.broken(round.evidence(at, place, what));
                 }

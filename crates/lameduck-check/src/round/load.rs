@@ -12,7 +12,11 @@ use crate::database::Watch;
 use crate::error::CheckError;
 use crate::ledger::{Lane, Round, RoundKind};
 use crate::load::upload::Rest;
-use crate::load::{download, probe, slow, slow_client, sse, unread, upload, websocket};
+use crate::load::websocket::HalfWay;
+use crate::load::{
+    download, h2_slow_client, probe, slow, slow_client, sse, tls_handshake, unread, upload,
+    websocket,
+};
 use crate::observer::Observer;
 use crate::plan::Plan;
 use crate::request::RequestTemplate;
@@ -39,12 +43,17 @@ pub(crate) async fn run(
     }
     scene.watch_probes();
     let (tell_slow_at, slow_at) = watch::channel(None);
-    lasting::begin(&mut scene.crowd, plan, Some(slow_at));
+    lasting::begin(&mut scene.crowd, plan, Some(slow_at.clone()));
     let websockets = &plan.websockets;
     if !websockets.is_empty() {
+        let barrier = scene.stage.barrier().clone();
         scene.clients(Lane::WebSocket, plan.clients.websockets, |stage, client| {
             let path = &websockets[client.number as usize % websockets.len()];
-            websocket::run(stage, client, path.clone())
+            let half_way = (client.number <= plan.clients.moments).then(|| HalfWay {
+                place: barrier.place(),
+                from: slow_at.clone(),
+            });
+            websocket::run(stage, client, path.clone(), half_way)
         });
     }
     in_turn(&plan.event_streams, |streams| {
@@ -76,6 +85,11 @@ pub(crate) async fn run(
 /// Starts those that are to be caught at a certain moment by the signal.
 fn moments(scene: &mut Scene<'_>, signal: Instant) {
     let (plan, counts) = (scene.plan, scene.plan.clients);
+    let where_there_is = |it: bool| if it { counts.moments } else { 0 };
+    let (tls, h2) = (
+        where_there_is(plan.url.tls.is_some()),
+        where_there_is(plan.h2),
+    );
     for (lane, count, requests) in [
         (Lane::Slow, counts.slow, &plan.slow),
         (Lane::Silent, counts.moments, &plan.get),
@@ -85,6 +99,9 @@ fn moments(scene: &mut Scene<'_>, signal: Instant) {
         (Lane::HeadSent, counts.moments, &plan.uploads),
         (Lane::Upload, counts.uploads, &plan.uploads),
         (Lane::Download, counts.downloads, &plan.downloads),
+        (Lane::TlsHandshake, tls, &plan.get),
+        (Lane::H2Preface, h2, &plan.get),
+        (Lane::H2HalfBody, h2, &plan.uploads),
     ] {
         in_turn(requests, |requests| {
             for number in 1..=count {
@@ -103,6 +120,14 @@ fn moments(scene: &mut Scene<'_>, signal: Instant) {
                     Lane::Download => crowd.client(lane, number, |stage, client| {
                         download::run(stage, client, request, cue)
                     }),
+                    Lane::TlsHandshake => crowd.client(lane, number, |stage, client| {
+                        tls_handshake::run(stage, client, request, cue)
+                    }),
+                    Lane::H2Preface | Lane::H2HalfBody => {
+                        crowd.client(lane, number, |stage, client| {
+                            h2_slow_client::run(stage, client, request, cue)
+                        })
+                    }
                     _ => crowd.client(lane, number, |stage, client| {
                         slow_client::run(stage, client, request, cue)
                     }),
