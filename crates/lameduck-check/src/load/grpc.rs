@@ -44,6 +44,7 @@ pub(crate) async fn run(stage: Stage, client: Client, script: GrpcScript) {
     };
     let numbers = Arc::new(AtomicU32::new(0));
     let has_work_after_the_signal = !script.unary.is_empty();
+    let mut leaving = JoinSet::new();
     while !stage.is_over() && (has_work_after_the_signal || !stage.is_signalled()) {
         let mut tasks = JoinSet::new();
         let link = match stage.connect_h2(client).await {
@@ -74,18 +75,26 @@ pub(crate) async fn run(stage: Stage, client: Client, script: GrpcScript) {
         if !script.streams.is_empty() {
             tasks.spawn(caller(Lane::GrpcStream, &script.streams).run(sender.clone()));
         }
+        let mut calls = JoinSet::new();
         if !script.unary.is_empty() {
             for _ in 0..CALLS {
-                tasks.spawn(caller(Lane::Grpc, &script.unary).run(sender.clone()));
+                calls.spawn(caller(Lane::Grpc, &script.unary).run(sender.clone()));
             }
         }
         drop(sender);
-        // Over when every call is, and the connection with them.
-        while tasks.join_next().await.is_some() {}
+        // The first that ends has found that the connection takes no more: what is still under way on it ends there, and
+        // the client goes on elsewhere.
+        if calls.join_next().await.is_none() {
+            h2::over(tasks).await;
+        } else {
+            leaving.spawn(h2::over(calls));
+            leaving.spawn(h2::over(tasks));
+        }
         stage
             .sleep(Duration::from_millis(random.random_range(1..10)))
             .await;
     }
+    h2::over(leaving).await;
 }
 
 struct Caller {

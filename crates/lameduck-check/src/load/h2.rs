@@ -46,6 +46,7 @@ pub(crate) async fn run(stage: Stage, client: Client, script: H2Script) {
     };
     let numbers = Arc::new(AtomicU32::new(0));
     let slow_left = Arc::new(AtomicU32::new(u32::from(!script.slow.is_empty())));
+    let mut leaving = JoinSet::new();
     while !stage.is_over() {
         let number = numbers.load(Ordering::Relaxed) + 1;
         let link = match stage.connect_h2(client).await {
@@ -79,12 +80,20 @@ pub(crate) async fn run(stage: Stage, client: Client, script: H2Script) {
             streams.spawn(worker.run(sender.clone()));
         }
         drop(sender);
-        // Over when every stream is, and the connection with them.
-        while streams.join_next().await.is_some() {}
+        // The first that ends has found that the connection takes no more: what is still under way on it ends there, and
+        // the client goes on elsewhere.
+        streams.join_next().await;
+        leaving.spawn(over(streams));
         stage
             .sleep(Duration::from_millis(random.random_range(1..10)))
             .await;
     }
+    over(leaving).await;
+}
+
+/// When every one of them has ended.
+pub(crate) async fn over(mut tasks: JoinSet<()>) {
+    while tasks.join_next().await.is_some() {}
 }
 
 /// Begins to speak HTTP/2; the connection itself runs in `tasks`.

@@ -1,5 +1,7 @@
 //! `lame-duck-serves`: while readiness fails and until the listener closes, everything is served as before: with the same answers, and
-//! about as fast.
+//! about as fast. How fast a target is that was saturated before the signal nobody can tell: there that is undecided.
+
+use std::cell::LazyCell;
 
 use super::Promise;
 use crate::ledger::{Ending, Latencies, Round};
@@ -14,13 +16,15 @@ impl Promise for LameDuckServes {
     fn see(&mut self, round: &Round, finding: &mut Finding) {
         self.is_asked |= !round.readiness.is_empty();
         let signal = round.signalled();
-        // Gone is not lame: only an answer that says "not ready" begins the phase.
+        // Gone is not lame: only an answer that says "not ready" begins the phase, whenever it was asked for.
         let lame = round.readiness.iter().find(|sample| {
-            sample.asked >= signal && matches!(sample.status, Ok(status) if status != 200)
+            sample.answered >= signal && matches!(sample.status, Ok(status) if status != 200)
         });
         let Some(lame) = lame else { return };
         let closed = round.closed_at();
         let before = Latencies::before_the_signal(round);
+        // Asked for only where an answer took long.
+        let was_saturated = LazyCell::new(|| before.saturation().is_some());
         for exchange in round
             .since_signal()
             .filter(|exchange| exchange.began >= lame.answered && exchange.began < closed)
@@ -38,7 +42,7 @@ impl Promise for LameDuckServes {
                                 exchange.took().as_secs_f64() * 1e3,
                                 longest.as_secs_f64() * 1e3
                             );
-                            finding.broken(evidence);
+                            finding.failed(*was_saturated, evidence);
                         }
                     }
                 }

@@ -73,6 +73,8 @@ impl Promise for SecondSignal {
 fn say(round: &Round, expected: i32) -> Says {
     const NO_WORK: &str = "every request had ended before the signals had come: give --upload PATH, or a --slow \
          PATH that takes longer than a second";
+    // That is the first signal's doing: other promises are about it.
+    const AT_THE_FIRST: &str = "the first signal ended the requests that were in flight, so nothing was left to be hurried";
     let exit = round.exit;
     match round.signals[..] {
         [_, _, third] if !has_work(round, third) => Says::Nothing(NO_WORK),
@@ -90,11 +92,14 @@ fn say(round: &Round, expected: i32) -> Says {
         )),
         [_, _, _] => Says::Kept,
         [_] | [_, _] if cut(round).next().is_none() => Says::Nothing(NO_WORK),
+        [_, second] if !cut(round).any(|connection| connection.ended >= second) => {
+            Says::Nothing(AT_THE_FIRST)
+        }
         [_, _] if exit.shell_code() == 0 => Says::Broken(
             "exit code 0 after the second signal although requests were let go".to_owned(),
         ),
         [_, _] => Says::Kept,
-        _ => Says::Nothing("the target ended on the first signal although requests were in flight"),
+        _ => Says::Nothing(AT_THE_FIRST),
     }
 }
 

@@ -231,6 +231,19 @@ fn a_target_is_saturated_too_where_quick_requests_wait_at_the_signal_that_took_n
 }
 
 #[test]
+fn how_fast_a_saturated_target_is_in_its_lame_duck_phase_is_undecided() {
+    let slow = |took: f64| {
+        let round = queue(took).with_readiness(&[(-3.0, 503)]);
+        let mut round = round.with(Lane::KeepAlive, true, 10.0, 8000.0, Ending::OkClose);
+        // Asked for before the signal, answered after it.
+        round.readiness[0].answered = round.moment(5.0);
+        judged("lame-duck-serves", round.with_exit(9000.0, Some(0), None)).0
+    };
+    assert_eq!(slow(1400.0), Undecided);
+    assert_eq!(slow(30.0), Broken);
+}
+
+#[test]
 fn a_503_to_what_arrived_with_the_signal_is_honest() {
     let with = |reused, sent: f64| {
         let mut round = load().with(Lane::PerRequest, reused, sent, 5.0, Ending::Status5xx);
@@ -554,6 +567,12 @@ fn second_signal_accuses_nobody_who_had_no_work_left() {
         .with_connection(Lane::Upload, 310.0, Parting::Fin)
         .with_exit(605.0, Some(124), None);
     assert_eq!(judged("second-signal", cut).0, Skipped);
+    // Cut by the first: there was nothing left for the second to hurry.
+    let dropped = round(RoundKind::SecondSignal)
+        .with_signals(&[0.0, 300.0])
+        .with_connection(Lane::Upload, 5.0, Parting::Fin)
+        .with_exit(400.0, Some(0), None);
+    assert_eq!(judged("second-signal", dropped).0, Skipped);
 }
 
 #[test]

@@ -1,6 +1,9 @@
-//! A request's place in the ledger.
+//! A request's place in the ledger, and how it learns that its time is over.
 
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::Context;
 
 use http::Request;
 
@@ -75,4 +78,28 @@ impl Drop for InFlight {
     fn drop(&mut self) {
         self.conn.request_ended(&mut self.guard, self.end);
     }
+}
+
+/// Wakes a task when the time for draining is over.
+pub(crate) struct DrainDeadline(Pin<Box<dyn Future<Output = ()> + Send>>);
+
+impl DrainDeadline {
+    pub(crate) fn new(handle: &Handle) -> DrainDeadline {
+        let handle = handle.clone();
+        DrainDeadline(Box::pin(async move { handle.until_drain_deadline().await }))
+    }
+}
+
+/// Whether the time for draining is over; if not, the task is woken when it is.
+pub(crate) fn time_is_over(
+    handle: &Handle,
+    let_go: &mut Option<DrainDeadline>,
+    cx: &mut Context<'_>,
+) -> bool {
+    if let Some(waiting) = let_go
+        && waiting.0.as_mut().poll(cx).is_ready()
+    {
+        *let_go = None;
+    }
+    handle.is_past_drain_deadline()
 }

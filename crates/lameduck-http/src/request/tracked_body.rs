@@ -15,11 +15,10 @@ use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
 use super::body_fault::{BodyFault, guarded};
-use super::http2_stream::{Http2Stream, time_is_over};
-use super::in_flight::InFlight;
-use super::rare::Rare;
-use super::unread::UnreadPiece;
+use super::in_flight::{DrainDeadline, InFlight, time_is_over};
+use super::unread::{Unread, UnreadPiece};
 use crate::connection::conn::ResponseEnd;
+use crate::connection::tunnel;
 use crate::event_stream::body::{BodyPoll, Chunk, EventStreamBody};
 use crate::grpc::status::{Dialect, ServerStatus};
 use lameduck_core::BoxError;
@@ -30,16 +29,24 @@ pin_project! {
         #[pin]
         inner: BodySource<B>,
         in_flight: Option<InFlight>,
+        let_go: Option<DrainDeadline>,
         dialect: Dialect,
-        // Over HTTP/2.
-        stream: Rare<Http2Stream>,
+        // What hyper holds of it, over HTTP/2.
+        unread: Option<Unread>,
+        // Whether its answer opens a tunnel over HTTP/2.
+        tunnel: bool,
     }
 
     impl<B> PinnedDrop for TrackedBody<B> {
         fn drop(this: Pin<&mut Self>) {
             let this = this.project();
-            if let Some(stream) = this.stream.get_mut() {
-                stream.dropped(this.in_flight);
+            if *this.tunnel {
+                tunnel::not_opened();
+            }
+            if let Some(unread) = this.unread
+                && let Some(it) = this.in_flight.take_if(|it| it.end == ResponseEnd::Taken)
+            {
+                unread.until_read(it);
             }
         }
     }
@@ -59,14 +66,17 @@ impl<B> TrackedBody<B> {
     pub(crate) fn of(
         body: EventStreamBody<B>,
         in_flight: Option<InFlight>,
+        let_go: Option<DrainDeadline>,
         dialect: Dialect,
-        stream: Rare<Http2Stream>,
+        tunnel: bool,
     ) -> Self {
         TrackedBody {
             inner: BodySource::Handlers { body },
             in_flight,
+            let_go,
             dialect,
-            stream,
+            unread: None,
+            tunnel,
         }
     }
 
@@ -78,9 +88,11 @@ impl<B> TrackedBody<B> {
         TrackedBody {
             inner: BodySource::Text { text },
             in_flight,
+            let_go: None,
             // Nothing is left of a text that could be cut.
             dialect: Dialect::Http2,
-            stream: Rare::NOTHING,
+            unread: None,
+            tunnel: false,
         }
     }
 }
@@ -247,11 +259,8 @@ where
                     };
                     let waits = if last {
                         Waits::request(this.in_flight.take(), *this.dialect)
-                    } else if let Some(stream) = this.stream.get_mut()
-                        && some
-                        && this.in_flight.is_some()
-                    {
-                        Waits::Others(stream.unread.get_or_insert_default().piece())
+                    } else if some && !this.dialect.is_http1() && this.in_flight.is_some() {
+                        Waits::Others(this.unread.get_or_insert_default().piece())
                     } else {
                         Waits::Nobody
                     };
@@ -263,7 +272,7 @@ where
                 }
                 BodyPoll::Pending => {
                     return match this.in_flight {
-                        Some(it) if time_is_over(it.handle(), this.stream, cx) => self.cut(),
+                        Some(it) if time_is_over(it.handle(), this.let_go, cx) => self.cut(),
                         _ => Poll::Pending,
                     };
                 }

@@ -29,10 +29,8 @@ use tracing::Level;
 
 use super::extension::Accounted;
 use super::extension::OfConnection;
-use super::http2_stream::{Http2Stream, time_is_over};
-use super::in_flight::InFlight;
+use super::in_flight::{DrainDeadline, InFlight, time_is_over};
 use super::probers::is_of_a_prober;
-use super::rare::Rare;
 use super::service_call::ServiceCall;
 use super::tracked_body::TrackedBody;
 use crate::connection::conn::{Conn, Follows, ResponseEnd};
@@ -134,8 +132,8 @@ where
             let (dialect, connect) = begin(request, in_flight, self.carries);
             responding.dialect = dialect;
             responding.connect = connect;
-            let may_be_cut_off = !request.body().is_end_stream();
-            responding.stream = Rare::of(Http2Stream::new(self.conn.handle(), may_be_cut_off));
+            responding.may_be_cut_off = !request.body().is_end_stream();
+            responding.let_go = Some(DrainDeadline::new(self.conn.handle()));
             responding.seen = true;
         }
         responding
@@ -148,12 +146,13 @@ where
         Responding {
             handler: ServiceCall::of(self.service.clone(), request),
             in_flight: Some(InFlight::new(self.conn.clone())),
-            stream: Rare::NOTHING,
+            let_go: None,
             carries: self.carries,
             seen: false,
             dialect: Dialect::Http1,
             connect: false,
-            held: Rare::NOTHING,
+            may_be_cut_off: false,
+            held: None,
         }
     }
 }
@@ -172,11 +171,7 @@ where
     #[inline]
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         match request.version() >= Version::HTTP_2 {
-            true => {
-                // Made anew: what is lent here is not moved in one step there.
-                let (head, body) = request.into_parts();
-                self.call_stream(Request::from_parts(head, body))
-            }
+            true => self.call_stream(request),
             false => self.call_unseen(request),
         }
     }
@@ -203,15 +198,16 @@ pin_project! {
         #[pin]
         handler: ServiceCall<S>,
         in_flight: Option<InFlight>,
-        // Over HTTP/2.
-        stream: Rare<Http2Stream>,
+        let_go: Option<DrainDeadline>,
         carries: Carries,
         // Whether somebody has looked at the request, which is in the ledger since then.
         seen: bool,
         dialect: Dialect,
         connect: bool,
+        // Whether its stream may be reset while the handler reads its body.
+        may_be_cut_off: bool,
         // What the handler has answered, for the next turn.
-        held: Rare<Response<B>>,
+        held: Option<Box<Response<B>>>,
     }
 }
 
@@ -236,19 +232,16 @@ where
             *this.seen = true;
             (*this.dialect, *this.connect) = begin(request, in_flight, *this.carries);
         }
-        let mut polled = match this.held.take().into_inner() {
+        let mut polled = match this.held.take() {
             None => catch_unwind(AssertUnwindSafe(|| handler.poll(cx))),
-            Some(response) => Ok(Poll::Ready(Ok(response))),
+            Some(response) => Ok(Poll::Ready(Ok(*response))),
         };
         if let Ok(Poll::Ready(Ok(response))) = &mut polled
-            && !(this.stream.get_mut().is_some_and(|it| it.may_be_cut_off) && is_error(response))
+            && !(*this.may_be_cut_off && is_error(response))
         {
             // In place: each copy of a response shows.
             let (dialect, connect) = (*this.dialect, *this.connect);
             let tunnel = answered(response, in_flight, dialect, connect);
-            if let (true, Some(stream)) = (tunnel, this.stream.get_mut()) {
-                stream.opens_tunnel = true;
-            }
             let length = response.body().size_hint().exact();
             let settings = in_flight.conn.of_requests().event_streams;
             let events = settings.of(response, length, in_flight.handle());
@@ -257,21 +250,20 @@ where
             };
             return Poll::Ready(Ok(response.map(|body| {
                 let body = EventStreamBody::of(body, length, events);
-                TrackedBody::of(body, this.in_flight.take(), dialect, this.stream.take())
+                let (in_flight, let_go) = (this.in_flight.take(), this.let_go.take());
+                TrackedBody::of(body, in_flight, let_go, dialect, tunnel)
             })));
         }
         let mut ours = match polled {
             Ok(Poll::Ready(Ok(response))) => {
                 // It may be an error because the peer has reset the stream. If so hyper has not looked
                 // yet, and drops the request in another turn.
-                if let Some(stream) = this.stream.get_mut() {
-                    stream.may_be_cut_off = false;
-                }
-                *this.held = Rare::of(response);
+                *this.may_be_cut_off = false;
+                *this.held = Some(Box::new(response));
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
-            Ok(Poll::Pending) if time_is_over(in_flight.handle(), this.stream, cx) => {
+            Ok(Poll::Pending) if time_is_over(in_flight.handle(), this.let_go, cx) => {
                 let (why, answer) = unavailable(*this.dialect);
                 in_flight.let_go(why);
                 answer
