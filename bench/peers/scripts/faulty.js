@@ -20,6 +20,7 @@ const IDLE = 900; // while stopping, a connection without a byte for so long is 
 const HEAD_LIMIT = 1000; // while stopping, a head that has not ended by then never will
 const LINGER = 500; // how long a closed connection is read on, so that it ends with FIN and not with RST
 const RESERVE = 1000; // kept back at the end of the grace to tell what is stuck
+const CUT_OFF = 400; // what peers have to see the end of their connections
 const PACE = 40; // between two WebSockets that are sent away
 const EVENT = 50; // between two events
 
@@ -31,7 +32,7 @@ const fault = options.fault ?? 'none';
 const FAULTS = `none resets closes cuts not-found empty short-bodies drops-queue stays-ready exit-three unannounced
   plain-close loses-orders h2-cut h2-no-goaway h2-status grpc-unimplemented grpc-unavailable grpc-cut grpc-stays-serving
   grpc-hangs event-cut event-torn events-hang event-status websocket-cut websocket-1000 websocket-burst
-  websocket-refuses grpc-stream-status always-refuses-h2`.split(/\s+/);
+  websocket-refuses grpc-stream-status grpc-always-fails always-refuses-h2 orphan`.split(/\s+/);
 if (!FAULTS.includes(fault)) {
   console.error(`no fault ${fault}, expected one of ${FAULTS.join(' ')}`);
   process.exit(2);
@@ -39,13 +40,18 @@ if (!FAULTS.includes(fault)) {
 
 let signalled;
 let signals = 0;
+let helper;
 const uponSignal = [];
 process.on('SIGTERM', () => {
   signals += 1;
-  if (signals === 3) process.exit(143);
+  if (signals === 3) {
+    helper?.kill('SIGKILL');
+    process.exit(143);
+  }
   if (signalled !== undefined) return;
   signalled = performance.now();
-  for (const tell of uponSignal) tell();
+  // Some leave the list when they are told.
+  for (const tell of [...uponSignal]) tell();
 });
 const isStopping = () => signalled !== undefined;
 const stoppingFor = () => (isStopping() ? performance.now() - signalled : 0);
@@ -87,6 +93,8 @@ async function work() {
 const connections = new Set();
 const sessions = new Set();
 const inFlight = new Map();
+// Nothing is answered any more.
+let isCutOff = false;
 
 // Closes with FIN, and reads on, so that it does not end with RST.
 function closeSoftly(socket) {
@@ -114,6 +122,7 @@ async function handle(request, response) {
   if (route === '/raw') return raw(response, takes / 10);
   if (route === '/events') return events(response, isH2);
   await sleep(takes);
+  if (isCutOff || (isH2 && response.stream.session?.isCutOff)) return undefined;
   if (isH2) {
     if (errs('h2-status')) return answer(response, 404, 'gone');
     if (errs('h2-cut')) return response.stream.close(http2.constants.NGHTTP2_INTERNAL_ERROR);
@@ -123,7 +132,7 @@ async function handle(request, response) {
     if (errs('resets')) return response.socket.resetAndDestroy();
     if (errs('closes')) return closeSoftly(response.socket);
     if (errs('cuts')) {
-      response.socket.write('HTTP/1.1 200 OK\r\ncontent-length: 8\r\n\r\nhalf');
+      response.socket.write('HTTP/1.1 200 OK\r\ncontent-length: 8\r\nconnection: close\r\n\r\nhalf');
       return closeSoftly(response.socket);
     }
   }
@@ -139,9 +148,10 @@ async function stream(response, pause, isH2) {
   response.writeHead(200, isStopping() && !isH2 ? { connection: 'close' } : {});
   for (let chunk = 0; chunk < 10; chunk += 1) {
     await sleep(pause);
+    if (!isH2 && errs('cuts')) return closeSoftly(response.socket);
     response.write('chunk');
   }
-  response.end();
+  return response.end();
 }
 
 // Without a length: whether it was all of it only the peer knows.
@@ -246,6 +256,8 @@ async function grpc(path, response) {
   }
   if (path === '/test.Echo/Say') {
     await sleep(20);
+    if (response.stream.session?.isCutOff) return undefined;
+    if (fault === 'grpc-always-fails') return end(7);
     if (errs('grpc-unimplemented')) return end(12);
     if (errs('grpc-unavailable')) return end(14);
     if (errs('grpc-cut')) return response.stream.close(http2.constants.NGHTTP2_CANCEL);
@@ -299,15 +311,23 @@ http2Server.on('request', (request, response) => {
 async function sendAway(session) {
   await sleep(100);
   if (session.destroyed) return;
-  if (fault === 'h2-no-goaway') {
-    await sleep(LAME_DUCK);
-    return session[Object.getOwnPropertySymbols(session).find((it) => String(it) === 'Symbol(socket)')]?.destroy();
-  }
+  if (fault === 'h2-no-goaway') return undefined;
   session.goaway(http2.constants.NGHTTP2_NO_ERROR, 2 ** 31 - 1);
   await sleep(LAME_DUCK);
-  if (!session.destroyed) session.close();
+  return session.destroyed || session.close();
 }
 uponSignal.push(() => sessions.forEach(sendAway));
+
+// In the middle of the lame-duck phase, and again behind it: FIN, without an answer to what is under way, and without a
+// word.
+async function closeWithoutGoaway() {
+  for (const pause of [LAME_DUCK / 2, LAME_DUCK * 1.5]) {
+    await sleep(pause);
+    for (const session of sessions) session.isCutOff = true;
+    for (const socket of connections) if (socket.isH2) closeSoftly(socket);
+  }
+}
+if (fault === 'h2-no-goaway') uponSignal.push(closeWithoutGoaway);
 
 const PREFACE = Buffer.from('PRI * HTTP/2.0');
 let accepted = 0;
@@ -349,8 +369,8 @@ listener.detach()
 `;
 function dropBareSyns() {
   return new Promise((resolve) => {
-    const python = spawn(process.env.PYTHON ?? 'python3', ['-c', DROP_BARE_SYNS], { stdio: ['ignore', 'inherit', 'inherit', listener._handle] });
-    python.on('exit', resolve);
+    helper = spawn(process.env.PYTHON ?? 'python3', ['-c', DROP_BARE_SYNS], { stdio: ['ignore', 'inherit', 'inherit', listener._handle] });
+    helper.on('exit', resolve);
   });
 }
 
@@ -378,6 +398,13 @@ function sweep() {
   }
 }
 
+// Whoever is being served gets no answer; each connection ends with FIN, and is read on until its peer has seen that.
+async function cutOff() {
+  isCutOff = true;
+  connections.forEach(closeSoftly);
+  await sleep(CUT_OFF);
+}
+
 async function main() {
   const started = performance.now();
   while (performance.now() - started < Number(options['start-up'] ?? 0)) {
@@ -392,13 +419,15 @@ async function main() {
   books.pending += books.running;
   books.running = 0;
   change({});
+  if (fault === 'orphan') spawn('sleep', ['600'], { stdio: 'ignore' }).unref();
   const working = work();
   const listen = (server, [host, port]) => new Promise((resolve) => server.listen({ host, port, backlog: 1024 }, resolve));
   await listen(admin, options.admin.split(':'));
   await listen(listener, options.listen.split(':'));
   while (!isStopping()) await nap(1000);
   if (fault === 'plain-close') {
-    http1Server.closeIdleConnections();
+    // What `server.close()` does from Node 19 on.
+    for (const socket of connections) if (!socket.isUpgraded && socket.served && socket.requests === 0) closeSoftly(socket);
   } else {
     await sleep(LAME_DUCK);
     if (fault === 'drops-queue') Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 60);
@@ -409,6 +438,7 @@ async function main() {
   while (connections.size > 0) {
     if (stoppingFor() >= Number(options.grace ?? 30) * 1000 - RESERVE) {
       for (const path of inFlight.values()) fs.writeSync(2, `let go: ${path}\n`);
+      if (fault === 'unannounced') await cutOff();
       process.exit(124);
     }
     sweep();

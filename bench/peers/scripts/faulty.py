@@ -16,6 +16,7 @@ import os
 import signal
 import socket
 import struct
+import subprocess
 import sys
 import time
 
@@ -25,6 +26,7 @@ IDLE = 0.9  # while stopping, a connection without a byte for so long is closed
 HEAD_LIMIT = 1.0  # while stopping, a head that has not ended by then never will
 LINGER = 0.5  # how long a closed connection is read on, so that it ends with FIN and not with RST
 RESERVE = 1.0  # kept back at the end of the grace to tell what is stuck
+CUT_OFF = 0.4  # what peers have to see the end of their connections
 PACE = 0.04  # between two WebSockets that are sent away
 EVENT = 0.05  # between two events
 
@@ -36,7 +38,7 @@ arguments.add_argument("--grace", type=float, default=30.0)
 arguments.add_argument("--start-up", type=int, default=0)
 arguments.add_argument("--books")
 options = arguments.parse_args()
-FAULTS = """none resets closes not-found empty short-bodies closes-idle drops-queue stays-ready exit-three
+FAULTS = """none resets closes cuts orphan not-found empty short-bodies closes-idle drops-queue stays-ready exit-three
 unannounced stuck-untold loses-orders event-cut event-torn events-hang websocket-cut websocket-1000 websocket-burst
 websocket-hurried event-status websocket-refuses""".split()
 if options.fault not in FAULTS:
@@ -62,16 +64,29 @@ class State:
         self.in_flight = []
         self.tasks = set()
         self.waiting = set()
+        self.is_cut_off = False
+        self.is_known = False
 
     def heard(self):
         self.signals += 1
         if self.signalled is None:
             self.signalled = time.monotonic()
             self.stop.set()
-            for wake in list(self.waiting):
-                wake()
+            self.wake()
         if self.signals == 3:
             os._exit(128 + signal.SIGTERM)
+
+    def wake(self):
+        for wake in list(self.waiting):
+            wake()
+
+    async def cut_off(self):
+        """Whoever is being served gets no answer; each connection ends with FIN."""
+        self.is_cut_off = True
+        self.wake()
+        until = time.monotonic() + CUT_OFF
+        while self.open > 0 and time.monotonic() < until:
+            await asyncio.sleep(0.002)
 
     def stopping_for(self):
         return 0.0 if self.signalled is None else time.monotonic() - self.signalled
@@ -140,6 +155,7 @@ class Connection:
         self.buffer = b""
         self.last_byte = time.monotonic()
         self.is_reset = False
+        self.is_used = False
 
     async def more(self, give_up_in=None):
         """Reads more. `give_up_in`: seconds from now, looked at again when the signal comes; None for never."""
@@ -171,8 +187,7 @@ class Connection:
                 woken.set_result(None)
 
         self.loop.add_reader(self.sock, wake)
-        if self.state.signalled is None:
-            self.state.waiting.add(wake)
+        self.state.waiting.add(wake)
         timer = None if limit is None else self.loop.call_later(limit, wake)
         try:
             await woken
@@ -184,9 +199,11 @@ class Connection:
 
     def idle_limit(self):
         stopping = self.state.stopping_for()
+        if self.state.is_cut_off:
+            return 0
         if self.buffer:
             return HEAD_LIMIT - stopping
-        if options.fault == "closes-idle":
+        if options.fault == "closes-idle" and self.is_used and self.state.is_known:
             return 0
         return max(IDLE - (time.monotonic() - self.last_byte), IDLE - stopping)
 
@@ -223,6 +240,7 @@ class Connection:
                 try:
                     await self.handle(path)
                 finally:
+                    self.is_used = True
                     self.state.in_flight.remove(path)
         except Over:
             pass
@@ -246,6 +264,11 @@ class Connection:
         if route == "/upload":
             return await self.answer("200 OK", str(length))
         await asyncio.sleep(takes)
+        if self.state.is_cut_off:
+            raise Over
+        if self.state.errs("cuts"):
+            await self.send("HTTP/1.1 200 OK\r\ncontent-length: 8\r\nconnection: close\r\n\r\nhalf")
+            raise Over
         if self.state.errs("not-found"):
             return await self.answer("404 Not Found", "gone")
         if self.state.errs("empty"):
@@ -269,6 +292,8 @@ class Connection:
         await self.send(f"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n{close}\r\n")
         for _ in range(10):
             await asyncio.sleep(pause)
+            if self.state.errs("cuts"):
+                raise Over
             await self.send("5\r\nchunk\r\n")
         await self.send("0\r\n\r\n")
         if last:
@@ -365,9 +390,9 @@ class WebSocket:
         code = 1000 if options.fault == "websocket-1000" else 1001
         await self.write(8, struct.pack("!H", code) + b"going")
         if options.fault == "websocket-hurried":
-            connection.sock.close()
-            connection.state.open -= 1
-            await asyncio.sleep(3600)
+            reset_on_close(connection.sock)
+            connection.is_reset = True
+            raise Over
         until = time.monotonic() + 1.0
         while (await self.frame(lambda: until - time.monotonic()))[0] != 8:
             pass
@@ -405,6 +430,9 @@ async def serve_probe(reader, writer, state):
         status = "200 OK" if is_good else "503 Service Unavailable"
         writer.write(f"HTTP/1.1 {status}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n".encode())
         writer.write_eof()
+        if not is_good:
+            state.is_known = True
+            state.wake()
         await asyncio.wait_for(reader.read(), 0.5)
     except (OSError, asyncio.TimeoutError):
         pass
@@ -451,6 +479,9 @@ async def main():
         if state.signalled is not None:
             return 0
         await asyncio.sleep(0.002)
+    if options.fault == "orphan":
+        nowhere = subprocess.DEVNULL
+        subprocess.Popen(["sleep", "600"], stdin=nowhere, stdout=nowhere, stderr=nowhere)
     books = Books(options.books)
     state.spawn(books.work(state))
     host, port = address(options.admin)
@@ -474,6 +505,8 @@ async def main():
                 return 0
             for path in state.in_flight:
                 print(f"let go: {path}", file=sys.stderr, flush=True)
+            if options.fault == "unannounced":
+                await state.cut_off()
             return 124
         await asyncio.sleep(0.002)
     while books.books["running"] > 0:

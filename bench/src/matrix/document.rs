@@ -1,82 +1,148 @@
-//! The matrix as a page: which promises each fault breaks, and which faults break each promise.
+//! The matrix as a page: what each fault breaks and why, and which faults break each promise.
 
 use std::fmt::Write;
 
 use lameduck_check::Rules;
 
 use super::Row;
-use super::cases::Expected;
+use super::fault::{At, Fault};
+use super::faults::FAULTS;
 
 /// The page, of rows in order.
-pub fn render(rows: &[Row]) -> String {
+pub fn render(rows: &[Row], is_line: bool) -> String {
     let mut page = String::new();
     let _ = write!(page, "{HEAD}");
-    let mut names: Vec<String> = Vec::new();
-    for row in rows {
-        let name = row.case.name();
-        if names.contains(&name) {
-            continue;
-        }
-        let of_case = rows.iter().filter(|it| it.case.name() == name);
-        let cells: Vec<String> = of_case.map(cell).collect();
-        let cells = match cells.iter().all(|it| *it == cells[0]) {
-            true => cells[0].clone(),
-            false => cells.join("; "),
+    let tried = |fault: &&Fault| rows.iter().any(|row| std::ptr::eq(row.case.fault, *fault));
+    let tried: Vec<&Fault> = FAULTS.iter().filter(tried).collect();
+    let _ = write!(page, "{RIGHT}");
+    for fault in tried.iter().filter(|it| it.breaks.is_empty()) {
+        let came = match fault.unhealthy {
+            [] => "nothing".to_owned(),
+            said => format!("exit 2 before the signal: \"{}\"", said.join("\" or \"")),
         };
-        let _ = writeln!(page, "| `{name}` | {} | {cells} |", row.case.does);
-        names.push(name);
+        let _ = writeln!(
+            page,
+            "| `{}` | {} | {came} | {} |",
+            fault.name,
+            fault.does,
+            servers(fault, rows)
+        );
+    }
+    let _ = write!(page, "{FAULTY}");
+    for fault in tried.iter().filter(|it| !it.breaks.is_empty()) {
+        for (index, it) in fault.breaks.iter().enumerate() {
+            let (name, does, servers) = match index {
+                0 => (
+                    format!("`{}`", fault.name),
+                    fault.does,
+                    servers(fault, rows),
+                ),
+                _ => (String::new(), "", String::new()),
+            };
+            let [near, far] = [true, false].map(|is_near| seen(rows, fault, it.promise, is_near));
+            let _ = writeln!(
+                page,
+                "| {name} | {does} | `{}` | {near} | {far} | {} | {servers} |",
+                it.promise, it.because
+            );
+        }
     }
     let _ = write!(page, "{PROMISES}");
     for promise in Rules::known() {
-        let mut faults: Vec<String> = rows
+        let breaking = tried
             .iter()
-            .filter(|row| row.broken().contains(&promise))
-            .map(|row| format!("`{}`", row.case.name()))
+            .filter(|fault| fault.expected(promise).is_some());
+        let named: Vec<String> = breaking
+            .map(|fault| match fault.expected(promise).map(|it| it.at) {
+                Some(At::Far) => format!("`{}` (over a round trip)", fault.name),
+                _ => format!("`{}`", fault.name),
+            })
             .collect();
-        faults.dedup();
-        let _ = writeln!(page, "| `{promise}` | {} |", faults.join(", "));
+        let _ = writeln!(page, "| `{promise}` | {} |", named.join(", "));
     }
+    let _ = write!(page, "{}", if is_line { LINE } else { RELAY });
     page
 }
 
-fn cell(row: &Row) -> String {
-    if let Expected::Unhealthy(says) = row.case.expected {
-        return format!("exit 2 before the signal: {says}");
-    }
-    let broken: Vec<String> = row.broken().iter().map(|it| format!("`{it}`")).collect();
-    let rtt = humantime::format_duration(row.rtt);
-    match (broken.is_empty(), &row.case.expected) {
-        (true, Expected::Breaks { far, .. }) if !far.is_empty() => format!("{rtt}: nothing"),
-        (true, _) => "nothing".to_owned(),
-        (false, Expected::Breaks { far, .. }) if !far.is_empty() => {
-            format!("{rtt}: {}", broken.join(", "))
-        }
-        (false, _) => broken.join(", "),
-    }
+/// In which languages it was tried.
+fn servers(fault: &Fault, rows: &[Row]) -> String {
+    let was_tried = |server: &&_| {
+        let mut rows = rows.iter();
+        rows.any(|row| std::ptr::eq(row.case.fault, fault) && row.case.server == **server)
+    };
+    let names = fault.servers.iter().filter(was_tried);
+    let names: Vec<&str> = names.map(|server| server.name()).collect();
+    names.join(", ")
+}
+
+/// What the prover said of a promise: ✘ broken, ✔ kept, – not tried; where the servers differ, each.
+fn seen(rows: &[Row], fault: &Fault, promise: &str, is_near: bool) -> String {
+    let of_fault = rows
+        .iter()
+        .filter(|row| std::ptr::eq(row.case.fault, fault) && row.rtt.is_zero() == is_near);
+    let mut marks: Vec<&str> = of_fault
+        .map(|row| match row.judged.get(promise) {
+            Some(lameduck_check::Judgement::Broken) => "✘",
+            Some(lameduck_check::Judgement::Kept) => "✔",
+            Some(lameduck_check::Judgement::Undecided) => "?",
+            _ => "–",
+        })
+        .collect();
+    marks.dedup();
+    marks.join(" ")
 }
 
 const HEAD: &str = "\
 # What the prover finds
 
 Servers with one fault each, put to `lameduck check` at 0 and at 40 ms, with everything that they can be asked. Each
-fault has to break exactly the promises named here: every other one was kept, or skipped where nothing was there to try
-it on. This page is written by
+fault has to break exactly the promises named here, each for the reason beside it: every other one has to be kept, or
+skipped where nothing was there to try it on. What is expected is derived from the fault and from
+[what the promise says](promises.md#the-promises-1). This page is written by
 
 ```
 cargo build -p lameduck-peers -p lameduck-bench
 target/debug/lameduck-bench matrix --document docs/matrix.md
 ```
 
-which exits with 1 where the prover says anything else. The faults and what they break stand in
-`bench/src/matrix/cases.rs`.
+which exits with 1 where the prover says anything else, and where something is undecided each time. The faults, and what
+they break, stand in `bench/src/matrix/faults/`; the servers in `bench/peers`: in Rust with threads and sockets, in Python
+with asyncio and sockets, in Node with its own `http` and `http2`. All are asked over HTTP/1.1, with half heads, uploads, downloads
+and orders; Python and Node for event streams and WebSockets too, Node over HTTP/2 and by gRPC. Uploads, streams, HTTP/2
+and gRPC have faults of their own, and are served where a fault says \"from the signal on\".
+";
 
-| fault | what the server does | broken |
-|---|---|---|
+const RIGHT: &str = "
+## Nothing to find
+
+Servers without a fault, some of them in an odd way, and those that are not fit to be tested.
+
+| name | what the server does | broken | servers |
+|---|---|---|---|
+";
+
+const FAULTY: &str = "
+## Faults
+
+✘ is broken, ✔ kept, – not tried. Where the column of 0 ms has no ✘, a close and a request cross within microseconds.
+
+| fault | what the server does | breaks | 0 ms | 40 ms | because | servers |
+|---|---|---|---|---|---|---|
 ";
 
 const PROMISES: &str = "
-Each promise, and the faults that break it:
+## Promises
+
+Each promise, and the faults that break it.
 
 | promise | broken by |
 |---|---|
+";
+
+const RELAY: &str = "
+The round trip was made by the prover's relay.
+";
+
+const LINE: &str = "
+The round trip was made by the kernel's own packets on a TUN device (`--line`).
 ";

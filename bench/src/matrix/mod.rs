@@ -1,27 +1,33 @@
 //! Faulty servers, and whether the prover finds exactly the promises that each fault breaks.
 //!
 //! # What must hold
-//! - A promise that the fault breaks is broken, and none that it does not break is. One that is undecided for once, on a
-//!   machine with too much to do, is tried again.
-//! - Every promise that the prover knows is broken by a fault of some case.
+//! - A promise that the fault breaks is broken, and none that it does not break is. Where something is undecided, on a
+//!   machine with too much to do, the case is tried again; but not for ever.
+//! - Every promise that the prover knows is broken by a fault.
 
-mod cases;
+mod deploy;
 mod document;
+mod fault;
+mod faults;
+mod judge;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
 use clap::Args;
-use lameduck_check::{Judgement, RunOutcome, Silent, report};
+use lameduck_check::{Judgement, Plan, RunOutcome, Silent, report};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 
-use cases::{CASES, Case, Expected};
+use fault::{Fault, Situation};
+use faults::FAULTS;
 
 use crate::clients::line::Line;
 use crate::planted::{Planted, Way};
@@ -68,14 +74,43 @@ pub struct Options {
 }
 
 /// A case is tried so often, where the prover says that it may have been its own doing.
-const TRIES: u64 = 3;
+const TRIES: u64 = 5;
+
+/// A server with a fault.
+#[derive(Clone, Copy)]
+struct Case {
+    fault: &'static Fault,
+    server: Planted,
+    /// Its place among all cases.
+    place: usize,
+}
+
+impl Case {
+    fn all() -> impl Iterator<Item = Case> {
+        let of_fault = |fault: &'static Fault| {
+            let servers = fault.servers.iter();
+            servers.map(move |&server| (fault, server))
+        };
+        let cases = FAULTS.iter().flat_map(of_fault).enumerate();
+        cases.map(|(place, (fault, server))| Case {
+            fault,
+            server,
+            place,
+        })
+    }
+
+    /// Its name in tables and filters: `rust/resets`.
+    fn name(self) -> String {
+        format!("{}/{}", self.server.name().to_lowercase(), self.fault.name)
+    }
+}
 
 /// Tries every case, prints, and says whether each was judged as it should.
 pub fn run(options: &Options) -> anyhow::Result<ExitCode> {
     let chosen = chosen(options)?;
     if options.list {
         for case in &chosen {
-            println!("{:28} {}", case.name(), case.does);
+            println!("{:28} {}", case.name(), case.fault.does);
         }
         return Ok(ExitCode::SUCCESS);
     }
@@ -96,21 +131,17 @@ pub fn run(options: &Options) -> anyhow::Result<ExitCode> {
         }
     }
     let mut rows = runtime.block_on(all(&chosen, &lines, options))?;
-    rows.sort_by_key(|row| (row.place, row.rtt));
+    rows.sort_by_key(|row| (row.case.place, row.rtt));
     if let Some(file) = &options.document {
-        std::fs::write(file, document::render(&rows))
+        std::fs::write(file, document::render(&rows, options.line))
             .with_context(|| format!("cannot write {}", file.display()))?;
     }
     let wrong = rows
         .iter()
         .filter(|row| !row.disagreements.is_empty())
         .count();
-    let open = rows
-        .iter()
-        .filter(|row| row.has(Judgement::Undecided))
-        .count();
     println!(
-        "{} of {} runs were judged as they should be; {open} have something undecided",
+        "{} of {} runs were judged as they should be",
         rows.len() - wrong,
         rows.len()
     );
@@ -121,14 +152,13 @@ pub fn run(options: &Options) -> anyhow::Result<ExitCode> {
     })
 }
 
-fn chosen(options: &Options) -> anyhow::Result<Vec<&'static Case>> {
+fn chosen(options: &Options) -> anyhow::Result<Vec<Case>> {
     let here: Vec<Planted> = Planted::here();
     let is_named = |case: &Case| {
         let name = case.name();
         options.only.is_empty() || options.only.iter().any(|text| name.contains(text.as_str()))
     };
-    let mut chosen: Vec<&Case> = CASES
-        .iter()
+    let mut chosen: Vec<Case> = Case::all()
         .filter(|case| is_named(case) && here.contains(&case.server))
         .collect();
     if chosen.is_empty() {
@@ -146,9 +176,7 @@ fn chosen(options: &Options) -> anyhow::Result<Vec<&'static Case>> {
 
 /// What came of one case at one round trip.
 struct Row {
-    case: &'static Case,
-    /// Its place among all cases.
-    place: usize,
+    case: Case,
     rtt: Duration,
     /// What the prover says of each promise; nothing where the run ended before.
     judged: BTreeMap<&'static str, Judgement>,
@@ -157,7 +185,7 @@ struct Row {
 }
 
 async fn all(
-    chosen: &[&'static Case],
+    chosen: &[Case],
     lines: &BTreeMap<Duration, Arc<Line>>,
     options: &Options,
 ) -> anyhow::Result<Vec<Row>> {
@@ -175,7 +203,9 @@ async fn all(
         let Some(done) = running.join_next().await else {
             return Ok(rows);
         };
-        let (row, told) = done.context("a case panicked")??;
+        let Some((row, told)) = done.context("a case panicked")?? else {
+            continue;
+        };
         row.print();
         if options.reports || !row.disagreements.is_empty() {
             println!("{told}");
@@ -184,17 +214,13 @@ async fn all(
     }
 }
 
-/// One case, again while it is undecided.
+/// One case, again while it is undecided. `None` if something is not installed that it needs.
 async fn row(
-    case: &'static Case,
+    case: Case,
     rtt: Duration,
     seed: u64,
     line: Option<Arc<Line>>,
-) -> anyhow::Result<(Row, String)> {
-    let place = CASES
-        .iter()
-        .position(|other| std::ptr::eq(other, case))
-        .unwrap_or_default();
+) -> anyhow::Result<Option<(Row, String)>> {
     let mut tries = 1;
     loop {
         let folder = tempfile::tempdir().context("cannot make a folder for the books")?;
@@ -202,40 +228,78 @@ async fn row(
             listens: line.near(),
             reached: line.far(),
         });
+        let fault = case.fault;
         let mut plan = case
             .server
-            .plan(case.fault, case.grace, way, folder.path())?;
+            .plan(fault.acts_as, fault.grace, way, folder.path())?;
         plan.rtt = rtt;
         plan.relay = line.is_none();
         plan.seed = seed + tries - 1;
-        let (judged, disagreements, told) = match lameduck_check::run(&plan, &Silent).await {
+        (fault.asks)(&mut plan);
+        let Some(beside) = beside(fault.situation, &mut plan, folder.path()).await? else {
+            return Ok(None);
+        };
+        let ended = lameduck_check::run(&plan, &Silent).await;
+        drop(beside);
+        let (judged, disagreements, told) = match ended {
+            Ok(outcome) if tries < TRIES && !judge::is_certain(&outcome) => {
+                tries += 1;
+                continue;
+            }
             Ok(outcome) => {
                 let told = report::table(&report::CheckReport::of(&outcome), report::Look::PLAIN);
-                (judged(&outcome), disagreements(case, rtt, &outcome), told)
+                (
+                    judged(&outcome),
+                    judge::disagreements(fault, rtt, &outcome),
+                    told,
+                )
             }
             Err(error) => {
                 let said = error.to_string();
-                let disagrees = match &case.expected {
-                    Expected::Unhealthy(says) if said.contains(says) => vec![],
-                    _ => vec![format!("ended before the signal: {said}")],
+                let disagrees = match fault.unhealthy.iter().any(|it| said.contains(it)) {
+                    true => vec![],
+                    false => vec![format!("ended before the signal: {said}")],
                 };
                 (BTreeMap::new(), disagrees, said)
             }
         };
-        let is_undecided = judged.values().any(|it| *it == Judgement::Undecided);
-        if is_undecided && tries < TRIES {
-            tries += 1;
-            continue;
-        }
         let row = Row {
             case,
-            place,
             rtt,
             judged,
             disagreements,
         };
-        return Ok((row, told));
+        return Ok(Some((row, told)));
     }
+}
+
+/// What has to run beside the prover, for as long as this is kept.
+#[expect(dead_code, reason = "kept for as long as it is needed")]
+enum Beside {
+    Nothing,
+    Postgres(real_servers::Postgres),
+    Deployed(deploy::Deployed),
+}
+
+async fn beside(
+    situation: Situation,
+    plan: &mut Plan,
+    folder: &Path,
+) -> anyhow::Result<Option<Beside>> {
+    Ok(Some(match situation {
+        Situation::Shutdown => Beside::Nothing,
+        Situation::Database => {
+            let started = tokio::task::spawn_blocking(real_servers::Postgres::start).await;
+            let Some(postgres) = real_servers::or_skip(started.context("PostgreSQL")?) else {
+                return Ok(None);
+            };
+            plan.command
+                .extend(["--database".to_owned(), postgres.url()]);
+            plan.postgres = Some(postgres.url());
+            Beside::Postgres(postgres)
+        }
+        Situation::Deployed(deploy) => Beside::Deployed(deploy.set_up(plan, folder)?),
+    }))
 }
 
 fn judged(outcome: &RunOutcome) -> BTreeMap<&'static str, Judgement> {
@@ -245,49 +309,7 @@ fn judged(outcome: &RunOutcome) -> BTreeMap<&'static str, Judgement> {
         .collect()
 }
 
-fn disagreements(case: &Case, rtt: Duration, outcome: &RunOutcome) -> Vec<String> {
-    let (anywhere, far, perhaps) = match case.expected {
-        Expected::Breaks {
-            anywhere,
-            far,
-            perhaps,
-        } => (anywhere, far, perhaps),
-        Expected::Unhealthy(_) => return vec!["the run did not end before the signal".to_owned()],
-    };
-    let mut disagreements = Vec::new();
-    if let Some(why) = &outcome.cut_short {
-        disagreements.push(format!("the run ended early: {why}"));
-    }
-    for verdict in &outcome.verdicts {
-        let name = &verdict.name;
-        let must = anywhere.contains(name) || far.contains(name) && !rtt.is_zero();
-        let may = must || far.contains(name) || perhaps.contains(name);
-        let judgement = verdict.judgement;
-        let is_right = match judgement {
-            Judgement::Broken => may,
-            Judgement::Kept | Judgement::Skipped => !must,
-            // A machine with too much to do: no verdict, and so no wrong one.
-            Judgement::Undecided => true,
-        };
-        if !is_right {
-            let first = verdict.evidence.first();
-            let first = first.map(|it| format!(", first: {}: {}", it.r#where, it.what));
-            disagreements.push(format!(
-                "{name} is {judgement:?} and should be {}: {}{}",
-                if must { "broken" } else { "kept or skipped" },
-                verdict.why,
-                first.unwrap_or_default()
-            ));
-        }
-    }
-    disagreements
-}
-
 impl Row {
-    fn has(&self, judgement: Judgement) -> bool {
-        self.judged.values().any(|it| *it == judgement)
-    }
-
     fn broken(&self) -> Vec<&'static str> {
         let broken = self
             .judged
@@ -302,8 +324,8 @@ impl Row {
             false => "NOT as it should be",
         };
         let rtt = humantime::format_duration(self.rtt);
-        let broken = match (&self.case.expected, self.broken()) {
-            (Expected::Unhealthy(_), _) => "ended before the signal".to_owned(),
+        let broken = match (self.case.fault.unhealthy, self.broken()) {
+            ([_, ..], _) => "ended before the signal".to_owned(),
             (_, broken) if broken.is_empty() => "nothing broken".to_owned(),
             (_, broken) => broken.join(", "),
         };

@@ -17,6 +17,8 @@ const LOOK_ROUND: Duration = Duration::from_millis(5);
 const QUIET: Duration = Duration::from_millis(400);
 /// While stopping, a head that has not ended by then never will.
 const HEAD_LIMIT: Duration = Duration::from_secs(1);
+/// When a server with a slow timer looks for idle connections, as Go's does.
+const LATE: Duration = Duration::from_secs(5);
 /// How long a closed connection is read on, so that it ends with FIN and not with RST.
 const LINGER: Duration = Duration::from_millis(500);
 
@@ -104,7 +106,13 @@ pub fn serve_probe(mut stream: TcpStream, state: &State) {
         "HTTP/1.1 {status}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
     );
     let _ = stream.shutdown(Shutdown::Write);
+    state.is_known.fetch_or(!is_good, Ordering::Relaxed);
     let _ = stream.read(&mut head);
+}
+
+/// Whether idle connections are closed that may have been asked for a moment ago.
+fn closes_now(state: &State) -> bool {
+    state.fault == Fault::ClosesIdle && state.is_known.load(Ordering::Relaxed)
 }
 
 impl Connection {
@@ -141,8 +149,10 @@ impl Connection {
                     return false;
                 };
                 match connection.buffer.is_empty() {
+                    _ if state.is_cut_off() => true,
                     _ if state.fault == Fault::Hostage => false,
-                    true if state.fault == Fault::ClosesIdle => true,
+                    true if closes_now(state) && connection.stands == Stands::Between => true,
+                    true if state.fault == Fault::LateIdle => stopping >= LATE,
                     true => quiet >= QUIET && stopping >= QUIET,
                     false => stopping >= HEAD_LIMIT,
                 }
@@ -176,7 +186,14 @@ impl Connection {
             "/upload" => return self.answer("200 OK", &request.length.to_string()),
             _ => {}
         }
+        if self.state.errs(Fault::TurnsAway) {
+            self.answer("503 Service Unavailable", "stopping")?;
+            return Err(Over);
+        }
         thread::sleep(Duration::from_millis(takes));
+        if self.state.is_cut_off() {
+            return Err(Over);
+        }
         if self.state.errs(Fault::Slows) {
             thread::sleep(Duration::from_millis(800));
         }
@@ -195,9 +212,8 @@ impl Connection {
             }
             Fault::Closes => return Err(Over),
             Fault::Cuts => {
-                let _ = self
-                    .stream
-                    .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 8\r\n\r\nhalf");
+                let half = b"HTTP/1.1 200 OK\r\ncontent-length: 8\r\nconnection: close\r\n\r\nhalf";
+                let _ = self.stream.write_all(half);
                 return Err(Over);
             }
             Fault::Errors => {

@@ -8,19 +8,23 @@
 
 mod connection;
 mod orders;
+mod session;
 mod state;
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use clap::Parser;
+use signal_hook::consts::SIGTERM;
 use socket2::{SockFilter, SockRef};
 
 use orders::Orders;
+use session::Session;
 use state::{Fault, State};
 
 #[derive(Parser)]
@@ -28,6 +32,9 @@ struct Args {
     /// Address to serve on.
     #[arg(long)]
     listen: SocketAddr,
+    /// Serves the socket that is its standard input, which others have too.
+    #[arg(long)]
+    inherits: bool,
     /// Address of /readyz and /livez.
     #[arg(long)]
     admin: Option<SocketAddr>,
@@ -40,6 +47,9 @@ struct Args {
     /// Takes orders at /orders, and keeps its books in this file.
     #[arg(long)]
     books: Option<PathBuf>,
+    /// Has a session with this PostgreSQL.
+    #[arg(long)]
+    database: Option<String>,
     /// Milliseconds from start to ready.
     #[arg(long, default_value_t = 0)]
     start_up: u64,
@@ -55,6 +65,8 @@ const DEAF_LISTENER: Duration = Duration::from_millis(4500);
 const UNACCEPTED: Duration = Duration::from_millis(60);
 /// Without a new connection for this long the accept queue is empty, and no handshake is on its way to it.
 const QUIET: Duration = Duration::from_millis(150);
+/// What peers have to see the end of their connections.
+const CUT_OFF: Duration = Duration::from_millis(400);
 /// Kept back at the end of the grace to tell what is stuck.
 const RESERVE: Duration = Duration::from_secs(1);
 
@@ -72,6 +84,13 @@ fn main() -> io::Result<()> {
         }
         thread::sleep(TICK);
     }
+    if args.fault == Fault::Orphan {
+        session::leave_behind()?;
+    }
+    let session = match &args.database {
+        Some(url) => Some(Session::open(url)?),
+        None => None,
+    };
     if let Some(admin) = args.admin {
         let listener = TcpListener::bind(admin)?;
         thread::spawn(move || {
@@ -84,7 +103,10 @@ fn main() -> io::Result<()> {
         Some(file) => Some(Orders::open(file, state)?),
         None => None,
     };
-    let listener = TcpListener::bind(args.listen)?;
+    let listener = match args.inherits {
+        true => TcpListener::from(io::stdin().as_fd().try_clone_to_owned()?),
+        false => TcpListener::bind(args.listen)?,
+    };
     listener.set_nonblocking(true)?;
     accept_until(&listener, state, orders, || {
         let lame_duck = match args.fault {
@@ -96,10 +118,11 @@ fn main() -> io::Result<()> {
     if args.fault == Fault::StopsAccepting {
         thread::sleep(DEAF_LISTENER);
     }
-    if args.fault == Fault::DropsQueue {
-        thread::sleep(UNACCEPTED);
-    } else {
-        empty_the_queue(&listener, state, orders)?;
+    match args.fault {
+        // What comes now is the others'.
+        _ if args.inherits => {}
+        Fault::DropsQueue => thread::sleep(UNACCEPTED),
+        _ => empty_the_queue(&listener, state, orders)?,
     }
     drop(listener);
     if args.fault == Fault::StaysReady {
@@ -117,11 +140,15 @@ fn main() -> io::Result<()> {
     if let Some(orders) = orders {
         orders.close()?;
     }
-    std::process::exit(if state.fault == Fault::ExitThree {
-        3
-    } else {
-        0
-    });
+    if let Some(session) = session {
+        session.end(state.fault)?;
+    }
+    match state.fault {
+        Fault::ExitThree => std::process::exit(3),
+        Fault::ExitSignal => signal_hook::low_level::emulate_default_handler(SIGTERM)?,
+        _ => {}
+    }
+    std::process::exit(0);
 }
 
 /// No handshake begins any more; those under way end, and are accepted.
@@ -171,13 +198,27 @@ fn accept_until(
 
 /// The time is up.
 fn let_go(state: &State) -> ! {
-    if state.fault == Fault::StuckUntold {
-        std::process::exit(0);
+    let in_flight = state.in_flight();
+    match state.fault {
+        Fault::StuckUntold => std::process::exit(0),
+        Fault::StuckUnnamed => eprintln!("let go of 1/1 requests, see /var/log/peer"),
+        _ => in_flight
+            .iter()
+            .for_each(|path| eprintln!("let go: {path}")),
     }
-    for path in state.in_flight() {
-        eprintln!("let go: {path}");
+    if state.fault == Fault::Unannounced {
+        cut_off(state);
     }
     std::process::exit(124);
+}
+
+/// Whoever is being served gets no answer; each connection ends with FIN, and is read on until its peer has seen that.
+fn cut_off(state: &State) {
+    state.cut_off.store(true, Ordering::Relaxed);
+    let since = Instant::now();
+    while state.open.load(Ordering::Relaxed) > 0 && since.elapsed() < CUT_OFF {
+        thread::sleep(TICK);
+    }
 }
 
 /// For a TCP socket a filter sees the TCP header; byte 13 holds the flags. SYN without ACK is dropped.

@@ -1,13 +1,16 @@
 //! What the threads share: the chosen fault, the signals, and what is in flight.
 
 use std::io;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use clap::ValueEnum;
 use signal_hook::consts::SIGTERM;
 use signal_hook::iterator::Signals;
+
+/// What a server that looks at its clock each 100 ms takes to notice, at the worst.
+const TICK: Duration = Duration::from_millis(100);
 
 /// What to do wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -58,7 +61,7 @@ pub enum Fault {
     NotAlive,
     /// Says nothing of closing.
     Unannounced,
-    /// Closes idle connections at the signal.
+    /// Closes idle connections as soon as readiness was seen to fail.
     ClosesIdle,
     /// Waits for idle connections for ever.
     Hostage,
@@ -96,6 +99,22 @@ pub enum Fault {
     DropsHeads,
     /// Throws away what a client has not read at the signal.
     DropsUnread,
+    /// Answers 503 to requests that come once signalled; those in flight are answered.
+    TurnsAway,
+    /// Looks for idle connections 5 s after the signal, and not before. No fault.
+    LateIdle,
+    /// Looks each 100 ms whether it was signalled. No fault.
+    Ticks,
+    /// Ends by the signal, once it has drained.
+    ExitSignal,
+    /// Lets go of what is stuck, exits with 124, and does not say what it was.
+    StuckUnnamed,
+    /// Leaves a process behind.
+    Orphan,
+    /// Ends without a goodbye to its database.
+    LeavesSession,
+    /// Ends in the middle of a transaction.
+    CutsTransaction,
 }
 
 pub struct State {
@@ -107,6 +126,10 @@ pub struct State {
     pub open: AtomicUsize,
     /// Connections that are answered and not closed.
     pub withheld: AtomicUsize,
+    /// Somebody has been told that it is not ready any more.
+    pub is_known: AtomicBool,
+    /// Nothing is answered any more.
+    pub cut_off: AtomicBool,
     turns: AtomicUsize,
     in_flight: Mutex<Vec<String>>,
 }
@@ -119,6 +142,8 @@ impl State {
             accepted: AtomicUsize::new(0),
             open: AtomicUsize::new(0),
             withheld: AtomicUsize::new(0),
+            is_known: AtomicBool::new(false),
+            cut_off: AtomicBool::new(false),
             turns: AtomicUsize::new(0),
             in_flight: Mutex::default(),
         }));
@@ -128,6 +153,9 @@ impl State {
         let mut signals = Signals::new([SIGTERM])?;
         std::thread::spawn(move || {
             for (count, signal) in signals.forever().enumerate() {
+                if fault == Fault::Ticks {
+                    std::thread::sleep(TICK);
+                }
                 if fault != Fault::Deaf {
                     state.signalled.get_or_init(Instant::now);
                 }
@@ -140,12 +168,16 @@ impl State {
     }
 
     pub fn is_stopping(&self) -> bool {
-        self.signalled.get().is_some()
+        self.stopping_for().is_some()
     }
 
     /// Since when, if it is.
     pub fn stopping_for(&self) -> Option<Duration> {
         self.signalled.get().map(Instant::elapsed)
+    }
+
+    pub fn is_cut_off(&self) -> bool {
+        self.cut_off.load(Ordering::Relaxed)
     }
 
     /// Stopping, and wrong in this way.
