@@ -2,6 +2,7 @@
 
 mod before;
 mod clock;
+mod digest;
 mod doubt;
 mod episode;
 mod event_stream;
@@ -29,6 +30,7 @@ use crate::target::{ProcessExit, TreeEnd};
 use crate::verdict::{ConnectionUse, Evidence};
 
 pub(crate) use clock::RoundClock;
+pub(crate) use digest::Digest;
 
 pub use episode::{Episode, EpisodeWindow, WindowName};
 pub use event_stream::EventStream;
@@ -290,9 +292,9 @@ pub struct Round {
     pub said_after_signal: String,
     /// The path of the request that was made to hang, in a round of [`RoundKind::Stuck`].
     pub stuck_path: Option<String>,
-    /// The requests, in the order they ended.
+    /// The requests, in the order they ended; of an episode what went wrong, and a sample of the others.
     pub exchanges: Vec<Exchange>,
-    /// The connections, in the order they ended.
+    /// The connections, in the order they ended; of an episode a sample.
     pub connections: Vec<Connection>,
     /// The WebSockets, in the order they ended.
     pub sockets: Vec<Socket>,
@@ -317,19 +319,17 @@ pub struct Round {
 impl Round {
     /// Marks the answers after the signal that are not those from before it.
     pub(crate) fn mark_changes(&mut self) {
-        let before = before::Before::of(&self.exchanges, self.signalled());
         let signal = self.signalled();
-        let since = |(index, exchange)| Some((index, before.differs(exchange)?));
-        let exchanges = self.exchanges.iter().enumerate();
-        let changes: Vec<(usize, String)> = exchanges
-            .filter(|(_, exchange)| exchange.ended >= signal)
-            .filter_map(since)
-            .collect();
-        for (index, how) in changes {
-            let exchange = &mut self.exchanges[index];
-            let words = format!("{}; {how}", exchange.what());
-            exchange.words = Some(words.into());
-            exchange.ending = Ending::Changed;
+        let before = before::Before::of(&self.exchanges, signal);
+        let since = self.exchanges.iter_mut().filter(|it| it.ended >= signal);
+        since.for_each(|exchange| before.mark(exchange));
+    }
+
+    /// Its requests, counted by their end.
+    pub(crate) fn tally(&self) -> Tally {
+        match &self.episode {
+            Some(episode) => episode.tally,
+            None => Tally::of(&self.exchanges),
         }
     }
 

@@ -5,22 +5,55 @@
 //! - A request that never got a whole answer before says nothing after it.
 
 use std::collections::{BTreeMap, HashMap};
+use std::hash::{Hash, Hasher};
 use std::time::Instant;
 
 use bytes::Bytes;
 
 use super::{Ending, Exchange, GrpcStatus, Lane};
+use crate::request::RequestTemplate;
 
 /// A body that is shorter than this share of the shortest before is cut: bodies differ a little by nature.
 const SHORT: f64 = 0.9;
 /// Calls before the signal from which on a status that none of them had is a change.
 const ENOUGH_CALLS: u64 = 5;
 
-/// What was asked: method, path, and whether by gRPC.
-type Question<'a> = (&'a str, &'a str, bool);
+/// What was asked: method and path, and whether by gRPC.
+struct Question {
+    request: RequestTemplate,
+    is_grpc: bool,
+}
+
+impl Question {
+    fn of(exchange: &Exchange) -> Self {
+        Self {
+            request: exchange.request.clone(),
+            is_grpc: matches!(exchange.lane, Lane::Grpc | Lane::GrpcStream),
+        }
+    }
+
+    fn asks(&self) -> (&str, &str, bool) {
+        (self.request.method(), self.request.path(), self.is_grpc)
+    }
+}
+
+impl PartialEq for Question {
+    fn eq(&self, other: &Self) -> bool {
+        self.asks() == other.asks()
+    }
+}
+
+impl Eq for Question {}
+
+impl Hash for Question {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.asks().hash(state);
+    }
+}
 
 /// The answers of a round before its signal.
-pub(crate) struct Before<'a>(HashMap<Question<'a>, Usual>);
+#[derive(Default)]
+pub(crate) struct Before(HashMap<Question, Usual>);
 
 /// What one question was answered with.
 #[derive(Default)]
@@ -34,12 +67,6 @@ struct Usual {
     bodies_differ: bool,
 }
 
-fn question(exchange: &Exchange) -> Question<'_> {
-    let request = &exchange.request;
-    let is_grpc = matches!(exchange.lane, Lane::Grpc | Lane::GrpcStream);
-    (request.method(), request.path(), is_grpc)
-}
-
 fn status(exchange: &Exchange) -> Option<u32> {
     match &exchange.grpc {
         Some(status) => Some(status.code),
@@ -47,32 +74,47 @@ fn status(exchange: &Exchange) -> Option<u32> {
     }
 }
 
-impl<'a> Before<'a> {
-    pub(crate) fn of(exchanges: &'a [Exchange], signal: Instant) -> Self {
-        let mut questions: HashMap<Question<'a>, Usual> = HashMap::new();
-        let answered = exchanges.iter().filter(|it| it.ending.is_answered());
-        for exchange in answered.filter(|it| it.ended < signal) {
-            let usual = questions.entry(question(exchange)).or_default();
-            let Some(status) = status(exchange) else {
-                continue;
-            };
-            *usual.statuses.entry(status).or_default() += 1;
-            usual.early += u64::from(exchange.answered_early);
-            if let Some(seen) = exchange.body_seen {
-                let bytes = usual.shortest.map_or(seen.bytes, |it| it.min(seen.bytes));
-                usual.shortest = Some(bytes);
-            }
-            match (&usual.body, &exchange.body) {
-                (None, Some(body)) => usual.body = Some(body.clone()),
-                (Some(before), Some(body)) => usual.bodies_differ |= before != body,
-                _ => {}
-            }
+impl Before {
+    pub(crate) fn of(exchanges: &[Exchange], signal: Instant) -> Self {
+        let mut before = Self::default();
+        let ended = exchanges.iter().filter(|it| it.ended < signal);
+        ended.for_each(|exchange| before.see(exchange));
+        before
+    }
+
+    /// A request that ended before the signal.
+    pub(super) fn see(&mut self, exchange: &Exchange) {
+        if !exchange.ending.is_answered() {
+            return;
         }
-        Self(questions)
+        let usual = self.0.entry(Question::of(exchange)).or_default();
+        let Some(status) = status(exchange) else {
+            return;
+        };
+        *usual.statuses.entry(status).or_default() += 1;
+        usual.early += u64::from(exchange.answered_early);
+        if let Some(seen) = exchange.body_seen {
+            let bytes = usual.shortest.map_or(seen.bytes, |it| it.min(seen.bytes));
+            usual.shortest = Some(bytes);
+        }
+        match (&usual.body, &exchange.body) {
+            (None, Some(body)) => usual.body = Some(body.clone()),
+            (Some(before), Some(body)) => usual.bodies_differ |= before != body,
+            _ => {}
+        }
+    }
+
+    /// Marks an answer after the signal, if it is not one from before it.
+    pub(super) fn mark(&self, exchange: &mut Exchange) {
+        if let Some(how) = self.differs(exchange) {
+            let words = format!("{}; {how}", exchange.what());
+            exchange.words = Some(words.into());
+            exchange.ending = Ending::Changed;
+        }
     }
 
     /// In which way a whole answer is not the one from before; `None` if it is, or nobody can tell.
-    pub(crate) fn differs(&self, exchange: &Exchange) -> Option<String> {
+    fn differs(&self, exchange: &Exchange) -> Option<String> {
         // The end of a stream has promises of its own.
         let ends_by_itself = matches!(
             exchange.lane,
@@ -81,7 +123,7 @@ impl<'a> Before<'a> {
         if ends_by_itself || !matches!(exchange.ending, Ending::Ok | Ending::OkClose) {
             return None;
         }
-        let usual = self.0.get(&question(exchange))?;
+        let usual = self.0.get(&Question::of(exchange))?;
         let status = status(exchange)?;
         let calls: u64 = usual.statuses.values().sum();
         if !usual.statuses.contains_key(&status) {

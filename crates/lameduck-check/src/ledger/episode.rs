@@ -2,11 +2,11 @@
 //!
 //! It is a [`Round`](super::Round) whose signal is the beginning of the trigger, and whose end is the trigger's end.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Ending, Parting, Round};
+use super::{Round, Tally};
 
 /// What a round of [`RoundKind::Episode`](super::RoundKind::Episode) has beside the others.
 #[derive(Clone, Debug)]
@@ -19,6 +19,18 @@ pub struct Episode {
     pub expect_rollback: bool,
     /// The end of what the trigger wrote.
     pub output: String,
+    /// Before, during and after the trigger.
+    pub windows: Vec<EpisodeWindow>,
+    /// All requests, counted by their end.
+    pub tally: Tally,
+    /// Requests since the trigger that ended as they should.
+    pub good: u64,
+    /// Requests that went wrong beside those that are listed one by one.
+    pub unlisted: u64,
+    /// How many requests each stands for of those that are listed and went well.
+    pub exchanges_each: f64,
+    /// How many connections each stands for that is listed.
+    pub connections_each: f64,
 }
 
 /// A part of an episode.
@@ -82,51 +94,7 @@ impl EpisodeWindow {
 
 impl Round {
     /// The three parts of an episode; none of any other round.
-    pub fn windows(&self) -> Vec<EpisodeWindow> {
-        let Some(episode) = &self.episode else {
-            return Vec::new();
-        };
-        let (triggered, over) = (self.signalled(), self.exit.at);
-        [
-            (WindowName::Before, episode.began, triggered),
-            (WindowName::During, triggered, over),
-            (WindowName::After, over, episode.ended),
-        ]
-        .map(|(name, from, until)| self.window(name, from, until))
-        .to_vec()
-    }
-
-    fn window(&self, name: WindowName, from: Instant, until: Instant) -> EpisodeWindow {
-        // What is still under way at the end is entered a moment after it.
-        let is_within = |at: Instant| match name {
-            WindowName::After => at >= from,
-            _ => at >= from && at < until,
-        };
-        let ended = self.exchanges.iter().filter(|it| is_within(it.ended));
-        let count =
-            |is: fn(Ending) -> bool| ended.clone().filter(|it| is(it.ending)).count() as u64;
-        let answered = ended.clone().filter(|it| it.ending.is_answered());
-        let mut took: Vec<Duration> = answered.map(|exchange| exchange.took()).collect();
-        took.sort_unstable();
-        let quantile = |share: f64| {
-            let rank = (took.len() as f64 * share).ceil() as usize;
-            let at = took.get(rank.saturating_sub(1))?;
-            Some((at.as_secs_f64() * 1e6).round() / 1e3)
-        };
-        let parted = self.connections.iter().filter(|it| is_within(it.ended));
-        EpisodeWindow {
-            name,
-            ms: (until.saturating_duration_since(from).as_secs_f64() * 1e6).round() / 1e3,
-            requests: count(|_| true),
-            lost: count(Ending::is_lost),
-            refused: count(|ending| ending == Ending::Refused),
-            unanswered: count(|ending| ending == Ending::Unanswered),
-            status_5xx: count(|ending| ending == Ending::Status5xx),
-            changed: count(|ending| ending == Ending::Changed),
-            reconnects: parted.filter(|it| it.parting != Parting::Client).count() as u64,
-            p50_ms: quantile(0.5),
-            p99_ms: quantile(0.99),
-            p999_ms: quantile(0.999),
-        }
+    pub fn windows(&self) -> &[EpisodeWindow] {
+        self.episode.as_ref().map_or(&[], |it| &it.windows)
     }
 }

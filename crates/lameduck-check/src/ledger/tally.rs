@@ -33,21 +33,24 @@ impl Tally {
     /// Counts requests.
     pub fn of(exchanges: &[Exchange]) -> Self {
         let mut tally = Self::default();
-        for exchange in exchanges {
-            *match exchange.ending {
-                Ending::Ok => &mut tally.ok,
-                Ending::OkClose => &mut tally.ok_close,
-                Ending::Refused | Ending::Unprocessed => &mut tally.refused,
-                Ending::Unanswered => &mut tally.unanswered,
-                Ending::ResetBeforeResponse => &mut tally.reset_before_response,
-                Ending::EofBeforeResponse => &mut tally.eof_before_response,
-                Ending::Truncated => &mut tally.truncated,
-                Ending::Changed => &mut tally.changed,
-                Ending::Status5xx => &mut tally.status_5xx,
-                Ending::Timeout => &mut tally.timeout,
-            } += 1;
-        }
+        exchanges.iter().for_each(|it| tally.count(it.ending));
         tally
+    }
+
+    /// Counts one more.
+    pub(super) fn count(&mut self, ending: Ending) {
+        *match ending {
+            Ending::Ok => &mut self.ok,
+            Ending::OkClose => &mut self.ok_close,
+            Ending::Refused | Ending::Unprocessed => &mut self.refused,
+            Ending::Unanswered => &mut self.unanswered,
+            Ending::ResetBeforeResponse => &mut self.reset_before_response,
+            Ending::EofBeforeResponse => &mut self.eof_before_response,
+            Ending::Truncated => &mut self.truncated,
+            Ending::Changed => &mut self.changed,
+            Ending::Status5xx => &mut self.status_5xx,
+            Ending::Timeout => &mut self.timeout,
+        } += 1;
     }
 
     /// Requests, however they ended.

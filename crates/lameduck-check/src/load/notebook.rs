@@ -8,6 +8,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use crate::ledger::{Connection, Exchange, Lane, Socket};
 
@@ -132,6 +133,19 @@ impl Notebook {
     /// The prover itself is in trouble: nothing of this round counts.
     pub(crate) fn trouble(&self, what: String) {
         self.shared().trouble = Some(what);
+    }
+
+    /// Takes what ended before this moment, each load in order. What is looked at later lacks it.
+    pub(crate) fn take_ended(&self, before: Instant) -> (Vec<Exchange>, Vec<Connection>) {
+        let mut all = CoreNotes::default();
+        for page in &self.0.pages {
+            let mut page = lock(page);
+            let ended = page.exchanges.extract_if(.., |it| it.ended < before);
+            all.exchanges.extend(ended);
+            let ended = page.connections.extract_if(.., |it| it.ended < before);
+            all.connections.extend(ended);
+        }
+        (all.exchanges, all.connections)
     }
 
     /// Takes what the clients wrote; `Err` when the prover itself was in trouble.

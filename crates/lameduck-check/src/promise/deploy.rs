@@ -49,7 +49,7 @@ impl Promise for Deploy {
             self.is_other = true;
             return;
         }
-        self.last = round.windows();
+        self.last = round.windows().to_vec();
         let has_failed = round.exit.code != Some(0);
         if has_failed != self.expects_rollback {
             let what = match has_failed {
@@ -58,16 +58,14 @@ impl Promise for Deploy {
             };
             finding.broken(round.evidence(round.exit.at, "trigger", what));
         }
-        for exchange in round.since_signal() {
-            match is_bad(exchange.ending) {
-                true => {
-                    let is_doubtful = is_doubtful(round, exchange);
-                    finding.failed(is_doubtful, evidence(round, exchange));
-                }
-                false if exchange.ending == Ending::Unprocessed => {}
-                false => finding.kept(),
-            }
+        finding.kept_times(episode.good);
+        let bad = round.since_signal().filter(|it| is_bad(it.ending));
+        for exchange in bad {
+            finding.failed(is_doubtful(round, exchange), evidence(round, exchange));
         }
+        let what = format!("{} requests more went wrong", episode.unlisted);
+        let unlisted = round.evidence(episode.ended, "trigger", what);
+        finding.broken_times(episode.unlisted, unlisted);
     }
 
     fn verdict(self: Box<Self>, finding: Finding) -> Verdict {

@@ -1,12 +1,14 @@
 //! An episode: clients are at work before, during and after a command that replaces or stops what serves.
 
+use std::future::Future;
+use std::pin::pin;
 use std::time::{Duration, Instant};
 
 use super::control;
 use super::crowd::{self, Crowd};
 use super::lasting;
 use crate::error::CheckError;
-use crate::ledger::{Episode, Lane, Round, RoundKind};
+use crate::ledger::{Digest, Episode, Lane, Round, RoundKind};
 use crate::load::keep_alive;
 use crate::load::stage::Stage;
 use crate::observer::{Event, Observer};
@@ -20,6 +22,9 @@ const WARM_REQUESTS: u32 = 3;
 const WARM_UP_LIMIT: Duration = Duration::from_secs(15);
 /// A deploy that takes longer is not waited for.
 const TRIGGER_LIMIT: Duration = Duration::from_secs(3600);
+/// An hour of requests is not kept until it is over.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
 pub(crate) async fn run(
     plan: &Plan,
     trigger: &Trigger,
@@ -55,41 +60,52 @@ pub(crate) async fn run(
     let triggered = running.began;
     stage.signalled(triggered);
     observer.on(&Event::Signalled { number, kind });
-    let exit = running.until_ended(TRIGGER_LIMIT).await;
+    let mut digest = Digest::new(began);
+    let (exchanges, connections) = stage.notebook().take_ended(triggered);
+    digest.see(exchanges, connections);
+    digest.triggered(triggered);
+    let exit = digesting(&mut digest, &stage, running.until_ended(TRIGGER_LIMIT)).await;
     let exit = exit.ok_or_else(|| CheckError::TriggerHangs {
         command: trigger.command.join(" "),
         limit: TRIGGER_LIMIT,
     })?;
-    tokio::time::sleep(trigger.after).await;
+    let over = exit.at.max(triggered);
+    digest.over(over);
+    digesting(&mut digest, &stage, tokio::time::sleep(trigger.after)).await;
     let ended = Instant::now();
 
     crowd.end(plan.rtt).await;
     crowd.send_away().await;
     let stalls = crowd.stalls().await;
     let notes = crowd.notes()?;
-    let mut round = Round {
+    digest.see(notes.exchanges, notes.connections);
+    let seen = digest.digested(ended);
+    let round = Round {
         number,
         kind,
         rtt: plan.rtt,
         started,
         ready_at: Some(ready_at),
         signals: vec![triggered],
-        exit: ProcessExit {
-            at: exit.at.max(triggered),
-            ..exit
-        },
+        exit: ProcessExit { at: over, ..exit },
         tree: None,
         episode: Some(Episode {
             began,
             ended,
             expect_rollback: trigger.expect_rollback,
             output: running.output(),
+            windows: seen.windows,
+            tally: seen.tally,
+            good: seen.good,
+            unlisted: seen.unlisted,
+            exchanges_each: seen.exchanges_each,
+            connections_each: seen.connections_each,
         }),
         said_after_signal: String::new(),
         stuck_path: None,
         unserved: Default::default(),
-        exchanges: notes.exchanges,
-        connections: notes.connections,
+        exchanges: seen.exchanges,
+        connections: seen.connections,
         sockets: notes.sockets,
         shortages: notes.shortages,
         stalls,
@@ -99,9 +115,24 @@ pub(crate) async fn run(
         audit: None,
         sessions: None,
     };
-    round.mark_changes();
     observer.on(&Event::RoundEnded { round: &round });
     Ok(round)
+}
+
+/// Looks every second at what has ended, until this has.
+async fn digesting<T>(digest: &mut Digest, stage: &Stage, until: impl Future<Output = T>) -> T {
+    let mut until = pin!(until);
+    loop {
+        match tokio::time::timeout(LOOK_EVERY, &mut until).await {
+            Ok(it) => return it,
+            Err(_) => {
+                // When the trigger has ended is known a moment later.
+                let settled = Instant::now() - LOOK_EVERY;
+                let (exchanges, connections) = stage.notebook().take_ended(settled);
+                digest.see(exchanges, connections);
+            }
+        }
+    }
 }
 
 /// Every load that goes on for as long as one likes. What is open or half way at a signal has none here.

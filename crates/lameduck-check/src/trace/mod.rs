@@ -85,8 +85,8 @@ impl RoundTrace {
                 .as_ref()
                 .and_then(|tree| Some(tree.followed.as_ref()?.command.clone())),
             trigger_output: round.episode.as_ref().map(|it| it.output.clone()),
-            windows: round.windows(),
-            tally: Tally::of(&round.exchanges),
+            windows: round.windows().to_vec(),
+            tally: round.tally(),
             is_lossy,
             shortages: round.shortages.clone(),
             unserved: round.unserved.clone(),

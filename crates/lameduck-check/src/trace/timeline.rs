@@ -70,6 +70,11 @@ impl Timeline {
         let (told, usual): (Vec<_>, Vec<_>) = exchanges.partition(|(_, it)| is_told(it));
         let (told, told_each) = thinned(told, BARS / 2);
         let (usual, usual_each) = thinned(usual, BARS - told.len());
+        let (listed, connected) = match &round.episode {
+            Some(episode) => (episode.exchanges_each, episode.connections_each),
+            None => (1.0, 1.0),
+        };
+        let usual_each = usual_each * listed;
         let bar = |(index, exchange): (usize, &Exchange), each, is_told: bool| {
             let story = is_told.then(|| {
                 let evidence = round.evidence_of(exchange);
@@ -97,7 +102,7 @@ impl Timeline {
         Self {
             requests: requests.into_iter().map(|(_, bar)| bar).collect(),
             connections,
-            connections_each,
+            connections_each: connections_each * connected,
             sockets: thinned(round.sockets.clone(), BARS).0,
             stalls: thinned(round.stalls.clone(), BARS).0,
             readiness: turns(&round.readiness, |one, other| one.status == other.status),

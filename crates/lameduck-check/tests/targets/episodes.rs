@@ -158,7 +158,7 @@ async fn a_deploy_behind_a_proxy_that_stops_before_it_starts_is_told_with_what_c
     let (judgement, what) = told(&outcome, "deploy-lossless");
     assert_eq!(judgement, Judgement::Broken, "{what}");
     assert!(what.contains("503") && what.contains("a proxy"), "{what}");
-    let [before, during, _] = &round.windows()[..] else {
+    let [before, during, _] = round.windows() else {
         panic!("three parts")
     };
     assert_eq!(before.bad(), 0);
@@ -192,10 +192,7 @@ async fn a_socket_that_is_handed_on_is_lossless_and_how_long_clients_waited_is_t
         let (outcome, round) = outcome_and_round(&episode(port, &script)).await;
         let (judgement, what) = told(&outcome, "deploy-lossless");
         assert_eq!(judgement, Judgement::Kept, "{what}");
-        let waited = round
-            .windows()
-            .into_iter()
-            .filter_map(|window| window.p999_ms);
+        let waited = round.windows().iter().filter_map(|window| window.p999_ms);
         worst.push(waited.fold(0.0, f64::max));
     }
     // Nobody was there for a second.
