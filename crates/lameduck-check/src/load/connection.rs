@@ -54,6 +54,11 @@ impl Link {
         self.stream.wire().tracer()
     }
 
+    /// What the target sends is left where it is from now on.
+    pub(super) fn leave_what_comes(&self) {
+        self.stream.wire().leave_what_comes();
+    }
+
     /// What the target sends is taken from now on, where it was not.
     pub(super) fn take_what_came(&self) {
         self.stream.wire().take_what_came();

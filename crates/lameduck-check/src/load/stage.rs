@@ -177,7 +177,11 @@ impl Stage {
         reading: Reading,
     ) -> Result<Link, Unconnected> {
         let stream = self.reach(reading).await?;
-        self.establish(client, stream, Protocol::Http1).await
+        let link = self.establish(client, stream, Protocol::Http1).await?;
+        if reading == Reading::WhenTold {
+            link.leave_what_comes();
+        }
+        Ok(link)
     }
 
     /// Connects, to speak HTTP/2.

@@ -10,6 +10,7 @@ use super::barrier::Cue;
 use super::notebook::Client;
 use super::tls_handshake;
 use super::tls_tests::{OK, TlsServer, read_head};
+use super::unread;
 use crate::ledger::{Ending, Exchange, Lane, Parting};
 use crate::request::RequestTemplate;
 use crate::wire::Reach;
@@ -84,6 +85,48 @@ async fn half_way(then: Then, rtt: Duration) -> (Exchange, Option<Parting>) {
 
 fn reset(stream: TcpStream) {
     rustix::net::sockopt::set_socket_linger(&stream, Some(Duration::ZERO)).unwrap();
+}
+
+/// The handshake of a client that reads late is read at once, the answer is not.
+#[tokio::test]
+async fn over_tls_too_an_answer_can_wait_to_be_read_near_and_far() {
+    for rtt in [0, 20].map(Duration::from_millis) {
+        let server = TlsServer::new(rtt).await;
+        let stage = &server.stage;
+        let serve = async {
+            let mut stream = server.accept().await;
+            read_head(&mut stream).await;
+            stream.write_all(OK).await.unwrap();
+            stream.flush().await.unwrap();
+            stage.barrier().is_complete().await;
+            stage.signalled(Instant::now());
+            // Until the client has closed it.
+            drop(tokio::io::copy(&mut stream, &mut tokio::io::sink()).await);
+        };
+        let cue = Cue {
+            signal: Instant::now(),
+            rtt,
+            place: stage.barrier().place(),
+        };
+        let (lane, number) = (Lane::Unread, 1);
+        let request = RequestTemplate::get("/");
+        let run = async {
+            unread::run(stage.clone(), Client { lane, number }, request, cue).await;
+            stage.stop();
+            stage.seen_off().await;
+        };
+        let both = async { tokio::join!(serve, run) };
+        let in_time = tokio::time::timeout(Duration::from_secs(10), both);
+        in_time.await.expect("the signal comes");
+        let (mut exchanges, _) = stage.notebook().take().unwrap();
+        let exchange = exchanges.remove(0);
+        assert_eq!(exchange.ending, Ending::Ok, "{}", exchange.what());
+        assert!(
+            exchange
+                .held
+                .is_some_and(|held| Some(held.at) < exchange.answered)
+        );
+    }
 }
 
 #[tokio::test]

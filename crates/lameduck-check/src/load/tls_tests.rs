@@ -104,7 +104,7 @@ impl TlsServer {
         }
     }
 
-    async fn accept(&self) -> TlsStream<TcpStream> {
+    pub(super) async fn accept(&self) -> TlsStream<TcpStream> {
         let (stream, _) = self.listener.accept().await.unwrap();
         self.acceptor.accept(stream).await.unwrap()
     }

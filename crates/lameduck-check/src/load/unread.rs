@@ -9,7 +9,7 @@ use super::notebook::Client;
 use super::opening;
 use super::stage::Stage;
 use crate::request::RequestTemplate;
-use crate::wire::Reading;
+use crate::wire::{Reach, Reading};
 
 pub(crate) async fn run(stage: Stage, client: Client, request: RequestTemplate, cue: Cue) {
     let mut random = stage.random(client);
@@ -24,7 +24,9 @@ pub(crate) async fn run(stage: Stage, client: Client, request: RequestTemplate, 
     attempt.written = Some(Instant::now());
     let tracer = connection.tracer();
     hold_unread(&stage, &mut attempt, || {
-        connection.has_something() || tracer.holds_an_answer()
+        let has_come = connection.has_something() || tracer.holds_an_answer();
+        // Over TLS what has come may be of the handshake still.
+        has_come && tracer.reach() != Reach::UnderWay
     })
     .await;
     after_the_signal(&stage, &mut random, rtt).await;

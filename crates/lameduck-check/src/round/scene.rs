@@ -25,7 +25,7 @@ use crate::wire::Wire;
 /// killing cut.
 const LAST_CALL: Duration = Duration::from_secs(1);
 /// The signal waits so long for clients that are not where it is to catch them, and four round trips.
-const BARRIER: Duration = Duration::from_secs(2);
+const BARRIER: Duration = Duration::from_millis(600);
 
 /// A round under way.
 pub(crate) struct Scene<'a> {

@@ -29,7 +29,7 @@ use std::time::{Duration, Instant};
 
 use rustix::net::RecvFlags;
 use tokio::io::{AsyncRead, ReadBuf};
-use tokio_util::sync::CancellationToken;
+use tokio::sync::watch;
 
 use forward::forward_io;
 use relay::Delayed;
@@ -109,15 +109,11 @@ impl Wire {
         let connected = connected
             .map(|socket| {
                 let carried = Arc::<CarriedBytes>::default();
-                let held_back = (reading == Reading::WhenTold).then(CancellationToken::new);
+                let held_back = (reading == Reading::WhenTold).then(|| watch::channel(false));
+                let (held_back, is_held_back) = held_back.unzip();
                 WireStream {
                     tracer: socket.tracer(Some(carried.clone())),
-                    inner: Inner::Delayed(Delayed::start(
-                        socket,
-                        self.half,
-                        held_back.clone(),
-                        carried,
-                    )),
+                    inner: Inner::Delayed(Delayed::start(socket, self.half, is_held_back, carried)),
                     held_back,
                 }
             })
@@ -132,7 +128,7 @@ impl Wire {
 pub(crate) enum Reading {
     /// As it comes.
     AtOnce,
-    /// Not before [`WireStream::take_what_came`]; until then the target finds a window of a few kilobytes.
+    /// When its client says so, see [`WireStream::leave_what_comes`]; the target finds a window of a few kilobytes.
     WhenTold,
 }
 
@@ -149,8 +145,8 @@ pub(crate) struct FailedAttempt {
 pub struct WireStream {
     inner: Inner,
     tracer: Tracer,
-    /// Ends the time in which the courier takes nothing.
-    held_back: Option<CancellationToken>,
+    /// Tells the courier whether it is to leave what comes.
+    held_back: Option<watch::Sender<bool>>,
 }
 
 #[derive(Debug)]
@@ -185,10 +181,20 @@ impl WireStream {
         self.tracer.clone()
     }
 
+    /// What the target sends is left where it is from now on, on a connection of [`Reading::WhenTold`]: its client does not
+    /// read, and neither does the courier.
+    pub(crate) fn leave_what_comes(&self) {
+        self.hold_back(true);
+    }
+
     /// What the target sends is taken from now on, where it was not.
     pub(crate) fn take_what_came(&self) {
+        self.hold_back(false);
+    }
+
+    fn hold_back(&self, is_held_back: bool) {
         if let Some(held_back) = &self.held_back {
-            held_back.cancel();
+            held_back.send_replace(is_held_back);
         }
     }
 

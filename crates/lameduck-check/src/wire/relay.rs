@@ -21,9 +21,10 @@ use std::time::Duration;
 
 use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::sync::mpsc;
+use tokio::sync::watch::error::RecvError;
+use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, Sleep};
-use tokio_util::sync::{CancellationToken, PollSender};
+use tokio_util::sync::PollSender;
 
 use super::LineState;
 use super::socket::WireSocket;
@@ -68,12 +69,12 @@ pub(super) struct Delayed {
 impl Delayed {
     /// Starts the courier of a connection whose SYN has just arrived.
     ///
-    /// It counts in `carried`. With `held_back` it takes nothing from the server until that is cancelled: what is sent waits
-    /// in the windows of TCP.
+    /// It counts in `carried`. While `held_back` is true it takes nothing from the server: what is sent waits in the windows
+    /// of TCP.
     pub(super) fn start(
         stream: WireSocket,
         half: Duration,
-        held_back: Option<CancellationToken>,
+        held_back: Option<watch::Receiver<bool>>,
         carried: Arc<CarriedBytes>,
     ) -> Self {
         carried.given(ACK);
@@ -206,7 +207,7 @@ struct Courier {
     half: Duration,
     from_client: mpsc::Receiver<Parcel>,
     to_client: mpsc::Sender<Parcel>,
-    held_back: Option<CancellationToken>,
+    held_back: Option<watch::Receiver<bool>>,
     carried: Arc<CarriedBytes>,
 }
 
@@ -219,7 +220,7 @@ impl Courier {
             due: Instant::now() + self.half * 2,
             freight: Freight::Ack,
         });
-        let mut reading = self.held_back.is_none();
+        let mut reading = true;
         // A write met the reset: the end of file that the reader sees next is really that reset.
         let mut reset_met = false;
         let mut buffer = vec![0u8; PARCEL];
@@ -235,6 +236,7 @@ impl Courier {
         loop {
             let due = outgoing.front().map(|parcel| parcel.due);
             let is_due = due.is_some_and(|due| due <= Instant::now());
+            let is_held = held_back.as_ref().is_some_and(|held| *held.borrow());
             tokio::select! {
                 next = from_client.recv(), if outgoing.is_empty() => outgoing.push_back(next.unwrap_or_else(|| {
                     Parcel { due: Instant::now() + *half, freight: Freight::Close }
@@ -276,15 +278,14 @@ impl Courier {
                         outgoing.pop_front();
                     }
                 }
-                () = released(held_back), if held_back.is_some() => {
+                changed = told(held_back), if held_back.is_some() => if changed.is_err() {
                     *held_back = None;
-                    reading = true;
-                }
-                permit = to_client.reserve(), if reading && room.is_none() => match permit {
+                },
+                permit = to_client.reserve(), if reading && !is_held && room.is_none() => match permit {
                     Ok(permit) => room = Some(permit),
                     Err(_) => reading = false,
                 },
-                _ = stream.readable(), if reading && room.is_some() => {
+                _ = stream.readable(), if reading && !is_held && room.is_some() => {
                     let freight = match stream.try_read(&mut buffer) {
                         Ok(0) if reset_met => Freight::Reset,
                         Ok(0) => Freight::Fin,
@@ -302,10 +303,10 @@ impl Courier {
     }
 }
 
-/// Waits until the server's bytes are to be taken.
-async fn released(held_back: &Option<CancellationToken>) {
+/// Waits until it is told anew whether the server's bytes are to be taken.
+async fn told(held_back: &mut Option<watch::Receiver<bool>>) -> Result<(), RecvError> {
     match held_back {
-        Some(held_back) => held_back.cancelled().await,
+        Some(held_back) => held_back.changed().await,
         None => std::future::pending().await,
     }
 }
