@@ -140,6 +140,12 @@ async fn all_rounds(plan: &Plan, observer: &dyn Observer) -> Result<RunOutcome, 
             Ok(None) => continue,
             // Such a round is there for one promise alone: the others do not depend on it.
             Err(CheckError::Unhealthy { load, seen, fix }) if schedule::purpose(kind).is_some() => {
+                let fix = match kind {
+                    RoundKind::Idle => {
+                        "the idle peers may take all of its workers: fewer (--idle N) try it"
+                    }
+                    _ => fix,
+                };
                 let why =
                     format!("in the round \"{kind}\", before the signal, {load}: {seen}; {fix}");
                 untried.push((kind, why));

@@ -17,9 +17,11 @@ const QUEUED: u32 = 10;
 /// ...and so much more.
 const QUEUED_MORE: Duration = Duration::from_millis(250);
 
-/// So many quick requests have to be in flight at the signal for their ages to say something...
-const ENOUGH_WAIT: usize = 5;
-/// ...and half of them have waited for twice as long as the shortest answer took, and so much more.
+/// It is too when so many quick requests wait at the signal, a quarter of those in flight or more (who comes at a constant
+/// rate has only just come)...
+const WAITING: usize = 5;
+const WAITING_SHARE: usize = 4;
+/// ...that have waited for twice as long as the shortest answer took, and so much more.
 const WAITED_MORE: Duration = Duration::from_millis(50);
 
 /// How long answers took before the signal of a round, each list in order.
@@ -96,7 +98,7 @@ impl<'a> Latencies<'a> {
         };
         let long: Vec<_> = self.waiting.iter().filter(has_waited).collect();
         let longest = long.iter().map(|(_, waited)| *waited).max()?;
-        (all >= ENOUGH_WAIT && long.len() * 2 >= all).then(|| {
+        (long.len() >= WAITING && long.len() * WAITING_SHARE >= all).then(|| {
             format!(
                 "{} of {all} quick requests had waited for far longer than an answer takes, one for {:.0} ms",
                 long.len(),

@@ -1,10 +1,12 @@
 //! `accept-lossless`: no established connection is reset unserved.
 //!
-//! Tried by fresh connections from the signal on, and by those before it that a saturated target may never have accepted.
+//! Tried by fresh connections from the signal on, by those before it that a saturated target may never have accepted, and by
+//! those that had said nothing, or half of a head, at the signal, and were reset with the rest unread.
 
 use std::time::Duration;
 
 use super::Promise;
+use super::inflight_completes::UNSAID;
 use crate::ledger::{Backlog, Ending, Lane, NO_DESCRIPTOR, Round, Terms};
 use crate::verdict::{Finding, Untried, Verdict};
 
@@ -45,7 +47,13 @@ impl Promise for AcceptLossless {
             let is_late = FRESH.contains(&exchange.lane)
                 && !exchange.reused
                 && exchange.written.is_some_and(|written| written >= queued);
-            is_late || exchange.written.is_some() && backlog.may_have_held(exchange)
+            // The target closed without having looked whether more had come.
+            let is_unread = UNSAID.contains(&exchange.lane)
+                && exchange.ending == Ending::ResetBeforeResponse
+                && round.was_held(exchange)
+                && round.was_whole_before_the_end(exchange);
+            let is_queued = exchange.written.is_some() && backlog.may_have_held(exchange);
+            is_late || is_unread || is_queued
         });
         // A listener that is there and never accepts: its queue is full, and it says neither yes nor no.
         let unanswered = round.since_signal().filter(|exchange| {

@@ -4,7 +4,8 @@
 //! began: that one had been received. Uploads, downloads, event streams, HTTP/2 and gRPC have promises of their own.
 //! Tried too by requests on connections that were accepted at the signal and on which nothing had come, half of a head, or
 //! the first flight of a TLS handshake, and the rest a little after it. Until its head is whole it is no request yet (RFC
-//! 9112, 2.1): a server may close such a connection. Lost is one whose rest had arrived before that. And by answers of which
+//! 9112, 2.1): a server may close such a connection. Lost is one whose rest had been read before that: the connection then ends
+//! with FIN. With RST it ends if the rest was not read, which is for `accept-lossless`. And by answers of which
 //! nothing was read before the signal, and all after it.
 //! A 503 to one that came with the signal or after it is an answer. A target that was saturated before the signal had
 //! accepted who knows what of its queue: there a loss on a fresh connection is for `accept-lossless`.
@@ -23,7 +24,7 @@ const LOADS: &[Lane] = &[
 ];
 
 /// Loads that had said at the signal less than a whole head.
-const UNSAID: &[Lane] = &[Lane::Silent, Lane::HalfHead, Lane::TlsHandshake];
+pub(super) const UNSAID: &[Lane] = &[Lane::Silent, Lane::HalfHead, Lane::TlsHandshake];
 
 #[derive(Default)]
 pub(super) struct InflightCompletes {
@@ -43,6 +44,8 @@ impl Promise for InflightCompletes {
             match exchange.ending.is_lost() {
                 // The end of the connection and the rest of the head crossed each other.
                 true if !round.was_whole_before_the_end(exchange) => {}
+                // A close with something unread is a reset: the target closed without having looked.
+                true if exchange.ending == Ending::ResetBeforeResponse => {}
                 true if backlog.may_have_held(exchange) => self.queued += 1,
                 true => {
                     let is_doubtful = !round.rtt.is_zero() && round.may_be_late(exchange);

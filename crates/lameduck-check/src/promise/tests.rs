@@ -139,6 +139,8 @@ fn inflight_completes_asks_for_an_answer_where_half_a_head_had_come_and_the_rest
         with(100.0, 130.0, Ending::EofBeforeResponse),
         (Broken, 1, 1)
     );
+    // It was not read: the target closed without having looked.
+    assert_eq!(with(100.0, 130.0, Ending::ResetBeforeResponse).0, Skipped);
     assert_eq!(with(100.0, 90.0, Ending::Unprocessed).0, Skipped);
     // With distance the end and the rest of the head may have crossed each other.
     let far = |ended: f64| {
@@ -156,6 +158,22 @@ fn inflight_completes_asks_for_an_answer_where_half_a_head_had_come_and_the_rest
     };
     assert_eq!(far(130.0).0, Skipped);
     assert_eq!(far(145.0), (Broken, 1, 1));
+}
+
+#[test]
+fn accept_lossless_is_broken_by_a_reset_of_what_had_come_and_was_not_read() {
+    let with = |rtt: u64, ended: f64, ending| {
+        let round = load().with(Lane::HalfHead, false, -200.0, ended, ending);
+        let mut round = round.held();
+        round.rtt = Duration::from_millis(rtt);
+        round.exchanges[0].written = Some(round.moment(100.0));
+        judged("accept-lossless", round)
+    };
+    assert_eq!(with(0, 110.0, Ending::ResetBeforeResponse), (Broken, 1, 1));
+    assert_eq!(with(40, 145.0, Ending::ResetBeforeResponse), (Broken, 1, 1));
+    // They may have crossed each other; and what was read is for `inflight-completes`.
+    assert_eq!(with(40, 130.0, Ending::ResetBeforeResponse).0, Skipped);
+    assert_eq!(with(0, 110.0, Ending::EofBeforeResponse).0, Skipped);
 }
 
 /// Quick requests that took so long before the signal; one on a fresh connection that waited for 900 ms at it, and was reset.
@@ -212,6 +230,11 @@ fn what_a_saturated_target_had_in_its_queue_is_for_accept_lossless() {
 fn a_target_is_saturated_too_where_quick_requests_wait_at_the_signal_that_took_no_time_before() {
     let with = |waited: f64| {
         let mut round = queue(30.0);
+        for number in 1..10 {
+            // Who comes at a constant rate has only just come.
+            let sent = f64::from(-number);
+            round = round.with(Lane::PerRequest, false, sent, 50.0, Ending::OkClose);
+        }
         for _ in 0..5 {
             round = round.with(
                 Lane::KeepAlive,
@@ -227,7 +250,7 @@ fn a_target_is_saturated_too_where_quick_requests_wait_at_the_signal_that_took_n
     };
     assert_eq!(with(200.0), (Kept, Broken));
     // They had only just come.
-    assert_eq!(with(60.0), (Broken, Skipped));
+    assert_eq!(with(60.0), (Broken, Kept));
 }
 
 #[test]
