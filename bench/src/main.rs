@@ -14,12 +14,14 @@ mod hostile;
 mod http;
 mod instructions;
 mod jobs;
+mod kit;
 mod matrix;
 mod pairs;
 mod planted;
 mod process;
 mod queues;
 mod serve;
+mod servers;
 mod shop;
 mod shutdowns;
 mod surroundings;
@@ -73,6 +75,8 @@ enum Command {
     /// Be the prover, for a server without a fault
     #[command(hide = true)]
     HonestRound(honest::RoundOptions),
+    /// Put servers that people run to the prover, and see whether it says of each what is known
+    Servers(servers::Options),
     /// Stop a service in one odd surrounding after the other: full pipes, limits, signals, namespaces
     Surroundings(surroundings::Options),
     /// What the prover's load costs beside `wrk`: requests a second, processor time a request
@@ -140,6 +144,7 @@ impl Command {
             Command::Matrix(options) => matrix::run(&options),
             Command::Honest(options) => honest::run(&options),
             Command::HonestRound(options) => honest::round(&options),
+            Command::Servers(options) => servers::run(&options),
             Command::Surroundings(options) => surroundings::run(&options),
             Command::Engine(options) => engine::run(&options),
             Command::EngineProver(options) => engine::prover::run(&options),

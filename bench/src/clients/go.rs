@@ -2,8 +2,8 @@
 
 use std::process::Command;
 
-use super::kit::{Kit, run, source};
-use super::{Client, Protocol};
+use super::{Client, Protocol, source};
+use crate::kit::{Kit, run};
 
 pub const CLIENTS: &[Client] = &[
     Client {

@@ -10,7 +10,6 @@ mod go;
 mod http1;
 mod http2;
 mod java;
-mod kit;
 pub mod line;
 mod node;
 mod packet;
@@ -20,7 +19,7 @@ mod ruby;
 mod rust;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -29,9 +28,10 @@ use anyhow::{Context, bail};
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
-use kit::Kit;
 use line::Line;
 use round::Round;
+
+use crate::kit::Kit;
 
 /// Options of `clients`.
 #[derive(Args)]
@@ -121,6 +121,13 @@ fn all() -> impl Iterator<Item = &'static Client> {
     families.into_iter().flatten()
 }
 
+/// A file of ours in `bench/clients`.
+fn source(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("clients")
+        .join(path)
+}
+
 /// Runs the campaign, prints what came of it, and says whether anything was lost.
 pub fn run(options: &Options) -> anyhow::Result<ExitCode> {
     if options.list {
@@ -129,7 +136,7 @@ pub fn run(options: &Options) -> anyhow::Result<ExitCode> {
         }
         return Ok(ExitCode::SUCCESS);
     }
-    let kit = Kit::open(options.cache.clone())?;
+    let kit = Kit::open(options.cache.clone(), "clients")?;
     let mut rows = Vec::new();
     for client in chosen(options)? {
         let row = match (client.prepare)(&kit) {

@@ -5,8 +5,8 @@ use std::process::Command;
 
 use anyhow::Context;
 
-use super::kit::{Kit, run, source};
-use super::{Client, Protocol};
+use super::{Client, Protocol, source};
+use crate::kit::{Kit, run};
 
 pub const CLIENTS: &[Client] = &[
     Client {

@@ -2,8 +2,8 @@
 
 use std::process::Command;
 
-use super::kit::{Kit, source};
-use super::{Client, Protocol};
+use super::{Client, Protocol, source};
+use crate::kit::Kit;
 
 pub const CLIENTS: &[Client] = &[
     Client {

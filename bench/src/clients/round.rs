@@ -13,9 +13,9 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde::Deserialize;
 
 use super::flows::{Flows, Lost};
-use super::kit::Kit;
 use super::line::Line;
 use super::{Against, Client, Protocol};
+use crate::kit::Kit;
 use crate::shop;
 
 /// What all clients have in common.

@@ -1,8 +1,8 @@
-//! What the clients need: their packages, in a folder of their own, fetched once.
+//! What real clients and real servers need: their packages, in a folder of their own, fetched once.
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, bail};
@@ -13,7 +13,8 @@ pub struct Kit {
 }
 
 impl Kit {
-    pub fn open(folder: Option<PathBuf>) -> anyhow::Result<Kit> {
+    /// The one in `folder`; without that, the one of this name in the target folder.
+    pub fn open(folder: Option<PathBuf>, name: &str) -> anyhow::Result<Kit> {
         let folder = match folder {
             Some(folder) => folder,
             None => {
@@ -24,7 +25,7 @@ impl Kit {
                     .ancestors()
                     .nth(2)
                     .context("this program has no folder")?;
-                target.join("clients")
+                target.join(name)
             }
         };
         fs::create_dir_all(&folder)
@@ -92,13 +93,6 @@ impl Kit {
             run(npm.args(flags).arg("--prefix").arg(&folder).arg(package))
         })
     }
-}
-
-/// A file of ours in `bench/clients`.
-pub fn source(path: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("clients")
-        .join(path)
 }
 
 /// Runs a command to its end; what it said is told if it failed.

@@ -1,0 +1,2 @@
+# https://yhbt.net/unicorn/Unicorn/Configurator.html
+worker_processes 4
