@@ -10,6 +10,7 @@ mod document;
 mod fault;
 mod faults;
 mod judge;
+mod results;
 #[cfg(test)]
 mod tests;
 
@@ -28,6 +29,7 @@ use rand::seq::SliceRandom;
 
 use fault::{Fault, Situation};
 use faults::FAULTS;
+use results::Results;
 
 use crate::clients::line::Line;
 use crate::planted::{Planted, Way};
@@ -63,6 +65,10 @@ pub struct Options {
     /// Write the matrix to this file, as Markdown
     #[arg(long, value_name = "FILE")]
     document: Option<PathBuf>,
+
+    /// Keep what was as it should be in this file, and do not try it again: to go on with a run that was ended
+    #[arg(long, value_name = "FILE")]
+    resume: Option<PathBuf>,
 
     /// Print the report of the prover for each case
     #[arg(long)]
@@ -189,11 +195,29 @@ async fn all(
     lines: &BTreeMap<Duration, Arc<Line>>,
     options: &Options,
 ) -> anyhow::Result<Vec<Row>> {
-    let mut waiting = chosen
-        .iter()
-        .flat_map(|&case| options.rtt.iter().map(move |&rtt| (case, rtt)));
-    let mut running = tokio::task::JoinSet::new();
+    let mut results = match &options.resume {
+        Some(file) => Some(Results::of(file)?),
+        None => None,
+    };
     let mut rows = Vec::new();
+    let mut waiting = Vec::new();
+    for (&case, &rtt) in chosen
+        .iter()
+        .flat_map(|case| options.rtt.iter().map(move |rtt| (case, rtt)))
+    {
+        let seen = results.as_ref().and_then(|it| it.seen(&place(case, rtt)));
+        match seen {
+            Some(judged) => rows.push(Row {
+                case,
+                rtt,
+                judged,
+                disagreements: Vec::new(),
+            }),
+            None => waiting.push((case, rtt)),
+        }
+    }
+    let mut waiting = waiting.into_iter();
+    let mut running = tokio::task::JoinSet::new();
     loop {
         while running.len() < options.jobs as usize
             && let Some((case, rtt)) = waiting.next()
@@ -210,8 +234,16 @@ async fn all(
         if options.reports || !row.disagreements.is_empty() {
             println!("{told}");
         }
+        if let Some(results) = results.as_mut().filter(|_| row.disagreements.is_empty()) {
+            results.keep(place(row.case, row.rtt), &row.judged)?;
+        }
         rows.push(row);
     }
+}
+
+/// A case at a round trip.
+fn place(case: Case, rtt: Duration) -> String {
+    format!("{} {}", case.name(), humantime::format_duration(rtt))
 }
 
 /// One case, again while it is undecided. `None` if something is not installed that it needs.
@@ -223,7 +255,7 @@ async fn row(
 ) -> anyhow::Result<Option<(Row, String)>> {
     let mut tries = 1;
     loop {
-        let folder = tempfile::tempdir().context("cannot make a folder for the books")?;
+        let folder = folder().context("cannot make a folder for the books")?;
         let way = line.as_ref().map_or(Way::LOOPBACK, |line| Way {
             listens: line.near(),
             reached: line.far(),
@@ -271,6 +303,11 @@ async fn row(
         };
         return Ok(Some((row, told)));
     }
+}
+
+/// For what a server writes: in memory, if that can be had, for a busy disk would keep it waiting.
+fn folder() -> std::io::Result<tempfile::TempDir> {
+    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir())
 }
 
 /// What has to run beside the prover, for as long as this is kept.

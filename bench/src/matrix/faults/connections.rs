@@ -20,6 +20,28 @@ pub fn faults() -> Vec<Fault> {
             "Readiness fails and the listener is open, and nobody is served.",
         )
         .grace(8),
+        fault(
+            RUST,
+            "full-queue",
+            "accepts nobody for 4.5 s from the signal on, with a queue that is full at once",
+        )
+        .breaks(
+            "accept-lossless",
+            "Its listener is there, and connection attempts get no answer.",
+        )
+        .breaks(
+            "lame-duck-serves",
+            "Readiness fails and the listener is open, and nobody is served.",
+        )
+        .breaks(
+            "notice-served",
+            "Attempts of the first 250 ms get no answer (`--notice`).",
+        )
+        .breaks(
+            "no-reset",
+            "Handshakes that find the queue full do not end, and are reset with the listener.",
+        )
+        .grace(12),
         // Who speaks HTTP/2 does not connect often enough to be in the queue for sure.
         fault(
             ALL,

@@ -10,6 +10,19 @@ pub fn faults() -> Vec<Fault> {
             "ready-flips",
             "Readiness is good while connections are refused.",
         ),
+        fault(
+            RUST,
+            "flips-late",
+            "stays ready for 400 ms, and refuses from 150 ms on",
+        )
+        .breaks(
+            "ready-flips",
+            "Readiness is good while connections are refused.",
+        )
+        .breaks(
+            "notice-served",
+            "Balancers send here for 250 ms (`--notice`).",
+        ),
         fault(RUST, "not-alive", "is no longer alive once signalled")
             .breaks("live-holds", "Liveness fails while the listener is open."),
         fault(RUST, "deaf", "does not react to the signal")
@@ -54,6 +67,8 @@ pub fn faults() -> Vec<Fault> {
             "stuck-told",
             "What was let go is not named, and the exit is 0.",
         ),
+        fault(RUST, "stuck-zero", "says what it lets go, and exits with 0")
+            .breaks("stuck-told", "Something was let go, and the exit is 0."),
         fault(
             RUST,
             "stuck-unnamed",

@@ -19,6 +19,8 @@ const QUIET: Duration = Duration::from_millis(400);
 const HEAD_LIMIT: Duration = Duration::from_secs(1);
 /// When a server with a slow timer looks for idle connections, as Go's does.
 const LATE: Duration = Duration::from_secs(5);
+/// Soon enough for who asks each half a second, and too late for who is refused meanwhile.
+const FLIPS_LATE: Duration = Duration::from_millis(400);
 /// How long a closed connection is read on, so that it ends with FIN and not with RST.
 const LINGER: Duration = Duration::from_millis(500);
 
@@ -94,7 +96,11 @@ pub fn serve_probe(mut stream: TcpStream, state: &State) {
     let is_live = head[..read].starts_with(b"GET /livez");
     let is_good = match is_live {
         true => !state.errs(Fault::NotAlive),
-        false => !state.is_stopping() || state.fault == Fault::StaysReady,
+        false => match state.stopping_for() {
+            Some(since) if state.fault == Fault::FlipsLate => since < FLIPS_LATE,
+            Some(_) => state.fault == Fault::StaysReady,
+            None => true,
+        },
     };
     let status = if is_good {
         "200 OK"

@@ -61,6 +61,8 @@ const TICK: Duration = Duration::from_millis(1);
 const LAME_DUCK: Duration = Duration::from_millis(300);
 /// Longer than a client waits for an answer to its connection attempt.
 const DEAF_LISTENER: Duration = Duration::from_millis(4500);
+/// How long it accepts from a queue that is too short.
+const CATCHES_UP: Duration = Duration::from_millis(2500);
 /// How long connections are left in the queue before it is thrown away.
 const UNACCEPTED: Duration = Duration::from_millis(60);
 /// Without a new connection for this long the accept queue is empty, and no handshake is on its way to it.
@@ -110,13 +112,23 @@ fn main() -> io::Result<()> {
     listener.set_nonblocking(true)?;
     accept_until(&listener, state, orders, || {
         let lame_duck = match args.fault {
-            Fault::StopsAccepting | Fault::RefusesAtOnce => Duration::ZERO,
+            Fault::StopsAccepting | Fault::FullQueue | Fault::RefusesAtOnce | Fault::FlipsLate => {
+                Duration::ZERO
+            }
             _ => LAME_DUCK,
         };
         state.stopping_for().is_some_and(|since| since >= lame_duck)
     })?;
-    if args.fault == Fault::StopsAccepting {
-        thread::sleep(DEAF_LISTENER);
+    match args.fault {
+        Fault::StopsAccepting => thread::sleep(DEAF_LISTENER),
+        Fault::FullQueue => {
+            SockRef::from(&listener).listen(1)?;
+            thread::sleep(DEAF_LISTENER);
+            // Who is left standing comes in, and others find the queue full.
+            let since = Instant::now();
+            accept_until(&listener, state, orders, || since.elapsed() >= CATCHES_UP)?;
+        }
+        _ => {}
     }
     match args.fault {
         // What comes now is the others'.
@@ -209,7 +221,10 @@ fn let_go(state: &State) -> ! {
     if state.fault == Fault::Unannounced {
         cut_off(state);
     }
-    std::process::exit(124);
+    std::process::exit(match state.fault {
+        Fault::StuckZero => 0,
+        _ => 124,
+    });
 }
 
 /// Whoever is being served gets no answer; each connection ends with FIN, and is read on until its peer has seen that.

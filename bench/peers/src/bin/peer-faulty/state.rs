@@ -45,6 +45,8 @@ pub enum Fault {
     AlwaysErrors,
     /// Keeps its listener and accepts nobody for a few seconds, once signalled.
     StopsAccepting,
+    /// The same, with room for two in its queue.
+    FullQueue,
     /// Closes its listener while connections are queued there that it has not accepted.
     DropsQueue,
     /// Accepts, and resets at once, once signalled.
@@ -55,6 +57,8 @@ pub enum Fault {
     Slows,
     /// Says that it closes, does not, and resets what is open at its end.
     ResetsAtExit,
+    /// Stays ready for 400 ms, in which it refuses.
+    FlipsLate,
     /// Stays ready.
     StaysReady,
     /// Is no longer alive once signalled.
@@ -107,6 +111,8 @@ pub enum Fault {
     Ticks,
     /// Ends by the signal, once it has drained.
     ExitSignal,
+    /// Lets go of what is stuck, says so, and exits with 0.
+    StuckZero,
     /// Lets go of what is stuck, exits with 124, and does not say what it was.
     StuckUnnamed,
     /// Leaves a process behind.
