@@ -160,6 +160,11 @@ const GUNICORN_SYNC: &[Reason] = &[
         &["second-signal"],
         "while it waits for its workers the master hears only SIGINT and SIGQUIT (arbiter.py:475)",
     ),
+    Reason::of(
+        &["idle-exits"],
+        "a worker that has accepted a silent connection, or half a head, reads from it (recv(2)) until the master kills it \
+         after `graceful_timeout` (30 s)",
+    ),
 ];
 const GUNICORN_GTHREAD: &[Reason] = &[
     Reason::of(

@@ -168,7 +168,7 @@ impl RealServer {
         }
         if self.clients == Crowd::Few {
             text += "clients = 6\nper-request = 2\nslow-clients = 1\nmoments = 2\nupload-clients = 1\n\
-                     stream-clients = 1\nidle = 8\n";
+                     stream-clients = 1\nidle = 3\n";
         }
         let settings = Settings::from_toml(&text).context("cannot read the settings")?;
         settings.into_plan().context("cannot make a plan")

@@ -52,7 +52,8 @@ impl Promise for AcceptLossless {
                 && exchange.ending == Ending::ResetBeforeResponse
                 && round.was_held(exchange)
                 && round.was_whole_before_the_end(exchange);
-            let is_queued = exchange.written.is_some() && backlog.may_have_held(exchange);
+            let is_queued =
+                !exchange.reused && exchange.written.is_some() && backlog.may_have_held(exchange);
             is_late || is_unread || is_queued
         });
         // A listener that is there and never accepts: its queue is full, and it says neither yes nor no.

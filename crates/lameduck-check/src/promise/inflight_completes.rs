@@ -8,7 +8,8 @@
 //! with FIN. With RST it ends if the rest was not read, which is for `accept-lossless`. And by answers of which
 //! nothing was read before the signal, and all after it.
 //! A 503 to one that came with the signal or after it is an answer. A target that was saturated before the signal had
-//! accepted who knows what of its queue: there a loss on a fresh connection is for `accept-lossless`.
+//! accepted who knows what of its queue: there a loss on a fresh connection is for `accept-lossless`, and a reset of a kept
+//! one, which tells of something unread, for `keepalive-lossless`.
 
 use super::Promise;
 use crate::ledger::{Backlog, Ending, Lane, Round};
@@ -87,7 +88,7 @@ impl Promise for InflightCompletes {
         let queued = match self.queued {
             0 => String::new(),
             queued => format!(
-                "; {queued} more may have waited in the queue of a saturated target, see accept-lossless"
+                "; {queued} more may have waited unread at a saturated target, see accept-lossless and keepalive-lossless"
             ),
         };
         finding.verdict(
