@@ -4,64 +4,86 @@ use std::fmt::Write;
 
 use lameduck_check::Rules;
 
-use super::Row;
 use super::fault::{At, Fault};
 use super::faults::FAULTS;
+use super::trial::{Distance, Row};
 
 /// The page, of rows in order.
-pub fn render(rows: &[Row], is_line: bool) -> String {
+pub fn render(rows: &[Row]) -> String {
     let mut page = String::new();
-    let _ = write!(page, "{HEAD}");
     let tried = |fault: &&Fault| rows.iter().any(|row| std::ptr::eq(row.case.fault, *fault));
     let tried: Vec<&Fault> = FAULTS.iter().filter(tried).collect();
-    let _ = write!(page, "{RIGHT}");
+    let _ = write!(page, "{HEAD}{}{RIGHT}", came(rows));
     for fault in tried.iter().filter(|it| it.breaks.is_empty()) {
         let came = match fault.unhealthy {
             [] => "nothing".to_owned(),
             said => format!("exit 2 before the signal: \"{}\"", said.join("\" or \"")),
         };
+        let servers = servers(fault, rows);
         let _ = writeln!(
             page,
-            "| `{}` | {} | {came} | {} |",
-            fault.name,
-            fault.does,
-            servers(fault, rows)
+            "| `{}` | {} | {came} | {servers} |",
+            fault.name, fault.does
         );
     }
     let _ = write!(page, "{FAULTY}");
     for fault in tried.iter().filter(|it| !it.breaks.is_empty()) {
-        for (index, it) in fault.breaks.iter().enumerate() {
-            let (name, does, servers) = match index {
-                0 => (
-                    format!("`{}`", fault.name),
-                    fault.does,
-                    servers(fault, rows),
-                ),
-                _ => (String::new(), "", String::new()),
-            };
-            let [near, far] = [true, false].map(|is_near| seen(rows, fault, it.promise, is_near));
-            let _ = writeln!(
-                page,
-                "| {name} | {does} | `{}` | {near} | {far} | {} | {servers} |",
-                it.promise, it.because
-            );
-        }
+        write_fault(&mut page, fault, rows);
     }
     let _ = write!(page, "{PROMISES}");
     for promise in Rules::known() {
         let breaking = tried
             .iter()
-            .filter(|fault| fault.expected(promise).is_some());
+            .filter_map(|fault| Some((fault, fault.expected(promise)?)));
         let named: Vec<String> = breaking
-            .map(|fault| match fault.expected(promise).map(|it| it.at) {
-                Some(At::Far) => format!("`{}` (over a round trip)", fault.name),
-                _ => format!("`{}`", fault.name),
+            .map(|(fault, expected)| match expected.at {
+                At::Far => format!("`{}` (over a round trip)", fault.name),
+                At::Anywhere => format!("`{}`", fault.name),
             })
             .collect();
         let _ = writeln!(page, "| `{promise}` | {} |", named.join(", "));
     }
-    let _ = write!(page, "{}", if is_line { LINE } else { RELAY });
     page
+}
+
+/// A line for each promise that it breaks.
+fn write_fault(page: &mut String, fault: &Fault, rows: &[Row]) {
+    for (index, it) in fault.breaks.iter().enumerate() {
+        let (name, does, servers) = match index {
+            0 => (
+                format!("`{}`", fault.name),
+                fault.does,
+                servers(fault, rows),
+            ),
+            _ => (String::new(), "", String::new()),
+        };
+        let [near, far, line] = COLUMNS.map(|is_in| seen(rows, fault, it.promise, is_in));
+        let _ = writeln!(
+            page,
+            "| {name} | {does} | `{}` | {near} | {far} | {line} | {} | {servers} |",
+            it.promise, it.because
+        );
+    }
+}
+
+/// What of the rows is in each column.
+const COLUMNS: [fn(&Distance) -> bool; 3] = [
+    |distance| matches!(distance, Distance::Relay(rtt) if rtt.is_zero()),
+    |distance| matches!(distance, Distance::Relay(rtt) if !rtt.is_zero()),
+    |distance| matches!(distance, Distance::Line(..)),
+];
+
+/// How many runs there were, and how many of them came to what they should.
+fn came(rows: &[Row]) -> String {
+    let [near, far, line] = COLUMNS.map(|is_in| {
+        let of_column = || rows.iter().filter(|row| is_in(&row.distance));
+        let right = of_column().filter(|row| row.disagreements.is_empty());
+        format!("{} of {}", right.count(), of_column().count())
+    });
+    format!(
+        "\nAs it should be: {near} runs without a round trip, {far} with one that the prover's relay makes, {line} with one \
+         that the kernel's own packets make on a TUN device (`--line`).\n"
+    )
 }
 
 /// In which languages it was tried.
@@ -76,10 +98,10 @@ fn servers(fault: &Fault, rows: &[Row]) -> String {
 }
 
 /// What the prover said of a promise: ✘ broken, ✔ kept, – not tried; where the servers differ, each.
-fn seen(rows: &[Row], fault: &Fault, promise: &str, is_near: bool) -> String {
+fn seen(rows: &[Row], fault: &Fault, promise: &str, is_in: fn(&Distance) -> bool) -> String {
     let of_fault = rows
         .iter()
-        .filter(|row| std::ptr::eq(row.case.fault, fault) && row.rtt.is_zero() == is_near);
+        .filter(|row| std::ptr::eq(row.case.fault, fault) && is_in(&row.distance));
     let mut marks: Vec<&str> = of_fault
         .map(|row| match row.judged.get(promise) {
             Some(lameduck_check::Judgement::Broken) => "✘",
@@ -102,7 +124,7 @@ skipped where nothing was there to try it on. What is expected is derived from t
 
 ```
 cargo build -p lameduck-peers -p lameduck-bench
-target/debug/lameduck-bench matrix --document docs/matrix.md
+target/debug/lameduck-bench matrix --line --document docs/matrix.md
 ```
 
 which exits with 1 where the prover says anything else, and where something is undecided each time. The faults, and what
@@ -126,8 +148,8 @@ const FAULTY: &str = "
 
 ✘ is broken, ✔ kept, – not tried. Where the column of 0 ms has no ✘, a close and a request cross within microseconds.
 
-| fault | what the server does | breaks | 0 ms | 40 ms | because | servers |
-|---|---|---|---|---|---|---|
+| fault | what the server does | breaks | 0 ms | 40 ms | 40 ms, kernel | because | servers |
+|---|---|---|---|---|---|---|---|
 ";
 
 const PROMISES: &str = "
@@ -137,12 +159,4 @@ Each promise, and the faults that break it.
 
 | promise | broken by |
 |---|---|
-";
-
-const RELAY: &str = "
-The round trip was made by the prover's relay.
-";
-
-const LINE: &str = "
-The round trip was made by the kernel's own packets on a TUN device (`--line`).
 ";

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use lameduck_check::Rules;
 
-use super::Case;
+use super::case::Case;
 use super::fault::{At, Situation};
 use super::faults::FAULTS;
 use crate::planted::Planted;

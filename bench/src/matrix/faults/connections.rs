@@ -107,7 +107,9 @@ pub fn faults() -> Vec<Fault> {
         .breaks(
             "exits-zero",
             "All work could end, but more of it was taken each time: it exits with 124.",
-        ),
+        )
+        // So many that some are served at any moment.
+        .asked(|plan| plan.clients.keep_alive = 24),
         fault(
             &[Rust, Python],
             "closes-idle",
@@ -140,7 +142,7 @@ pub fn faults() -> Vec<Fault> {
         )
         .breaks_far("no-reset", "It is the kernel's reset.")
         // So many that some are connecting at any moment.
-        .asked(|plan| plan.clients.per_request = 40),
+        .asked(|plan| (plan.clients.keep_alive, plan.clients.per_request) = (24, 12)),
         fault(
             RUST,
             "drops-silent",

@@ -46,6 +46,8 @@ struct Connection {
 /// Where a connection stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stands {
+    /// It was accepted, and nobody has looked whether something has come.
+    Accepted,
     /// Nothing has come on it.
     Silent,
     /// A part of a head has.
@@ -72,7 +74,7 @@ pub fn serve(stream: TcpStream, state: &'static State, orders: Option<&'static O
         orders,
         buffer: Vec::new(),
         last_byte: Instant::now(),
-        stands: Stands::Silent,
+        stands: Stands::Accepted,
         caught: None,
     };
     while let Ok(request) = connection.request() {
@@ -345,7 +347,9 @@ impl Connection {
                 Ok(read) => {
                     self.buffer.extend_from_slice(&some[..read]);
                     self.stands = match self.stands {
-                        Stands::Silent | Stands::HalfHead | Stands::Between => Stands::HalfHead,
+                        Stands::Accepted | Stands::Silent | Stands::HalfHead | Stands::Between => {
+                            Stands::HalfHead
+                        }
                         Stands::Head | Stands::Busy => Stands::Busy,
                     };
                     self.last_byte = Instant::now();
@@ -356,6 +360,9 @@ impl Connection {
                 {
                     if give_up(self) {
                         return Err(Over);
+                    }
+                    if self.stands == Stands::Accepted {
+                        self.stands = Stands::Silent;
                     }
                 }
                 Err(_) => return Err(Over),

@@ -61,6 +61,8 @@ const TICK: Duration = Duration::from_millis(1);
 const LAME_DUCK: Duration = Duration::from_millis(300);
 /// Longer than a client waits for an answer to its connection attempt.
 const DEAF_LISTENER: Duration = Duration::from_millis(4500);
+/// The kernel's own bound (`net.core.somaxconn`).
+const LONG_QUEUE: i32 = 4096;
 /// How long it accepts from a queue that is too short.
 const CATCHES_UP: Duration = Duration::from_millis(2500);
 /// How long connections are left in the queue before it is thrown away.
@@ -110,6 +112,10 @@ fn main() -> io::Result<()> {
         false => TcpListener::bind(args.listen)?,
     };
     listener.set_nonblocking(true)?;
+    if args.fault == Fault::StopsAccepting {
+        // Its queue is never full: that is another fault.
+        SockRef::from(&listener).listen(LONG_QUEUE)?;
+    }
     accept_until(&listener, state, orders, || {
         let lame_duck = match args.fault {
             Fault::StopsAccepting | Fault::FullQueue | Fault::RefusesAtOnce | Fault::FlipsLate => {
