@@ -180,6 +180,19 @@ impl Exchange {
         self.ended.saturating_duration_since(self.intended)
     }
 
+    /// An answer that stays open, and was not turned down.
+    pub(crate) fn is_a_stream_that_began(&self) -> bool {
+        let is_granted = match self.lane {
+            Lane::Events | Lane::EventsH2 => self.status.is_none_or(|status| status < 300),
+            Lane::GrpcStream => match &self.grpc {
+                Some(status) => status.code == 0 || status.messages > 0,
+                None => self.status.is_none_or(|status| status == 200),
+            },
+            _ => false,
+        };
+        is_granted && self.answered.is_some()
+    }
+
     /// Wholly written before `moment` and not over at it.
     pub fn in_flight_at(&self, moment: Instant) -> bool {
         self.written.is_some_and(|written| written <= moment) && self.ended > moment

@@ -13,7 +13,7 @@ use hdrhistogram::Histogram;
 
 use super::before::Before;
 use super::episode::{EpisodeWindow, WindowName};
-use super::{Connection, Ending, Exchange, Lane, Parting, Tally};
+use super::{Connection, Ending, Exchange, Parting, Tally};
 
 /// Requests that went wrong of which all is kept.
 const LISTED: usize = 50_000;
@@ -197,6 +197,10 @@ impl Digest {
             false => self.before.see(&exchange),
         }
         self.tally.count(exchange.ending);
+        // The end of a stream is judged by a promise of its own, and how long it was open is no latency.
+        if exchange.is_a_stream_that_began() {
+            return self.list(exchange);
+        }
         if let Some(part) = self.part(exchange.ended) {
             part.see(&exchange);
         }
@@ -207,10 +211,16 @@ impl Digest {
         if self.is_triggered_by(exchange.ended) && is_well {
             self.good += u64::from(exchange.ending != Ending::Unprocessed);
         }
-        match is_well && !is_open_for_long(exchange.lane) {
+        match is_well {
             true => self.others.see(exchange),
-            false if self.listed.len() < LISTED => self.listed.push(exchange),
-            false => self.unlisted += u64::from(!is_well),
+            false if self.listed.len() < LISTED => self.list(exchange),
+            false => self.unlisted += 1,
+        }
+    }
+
+    fn list(&mut self, exchange: Exchange) {
+        if self.listed.len() < LISTED {
+            self.listed.push(exchange);
         }
     }
 
@@ -261,16 +271,11 @@ impl Digest {
     }
 }
 
-/// Whether its end is judged by a promise of its own.
-fn is_open_for_long(lane: Lane) -> bool {
-    matches!(lane, Lane::Events | Lane::EventsH2 | Lane::GrpcStream)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ledger::RoundKind;
     use crate::ledger::specimen::round;
+    use crate::ledger::{Lane, RoundKind};
 
     /// Requests each millisecond around a trigger at 0 ms that ends at 1,000 ms, seen second by second.
     fn digested(from_ms: i32, until_ms: i32, ending: impl Fn(i32) -> Ending) -> Digested {

@@ -93,6 +93,16 @@ impl EpisodeWindow {
 }
 
 impl Round {
+    /// Who may have ended a connection, for evidence. In an episode a proxy may be in between.
+    pub(crate) fn by_whom(&self) -> &'static str {
+        match self.episode {
+            None => "",
+            Some(_) => {
+                "; by the server, or by a proxy before it, which ends on both sides what ended on one"
+            }
+        }
+    }
+
     /// The three parts of an episode; none of any other round.
     pub fn windows(&self) -> &[EpisodeWindow] {
         self.episode.as_ref().map_or(&[], |it| &it.windows)

@@ -31,6 +31,8 @@ pub(crate) struct Attempt {
     /// Where the bytes of an event stream go.
     pub(crate) events: Option<Box<EventStream>>,
     grpc: Option<Box<GrpcStatus>>,
+    /// An answer that is still under way when the prover stops waiting was to go on: nothing is known of its end.
+    pub(super) goes_on: bool,
     /// Where the signal waits for it.
     pub(super) place: Option<BarrierPlace>,
     held: Option<Held>,
@@ -58,6 +60,7 @@ impl Attempt {
             answered_early: false,
             events: None,
             grpc: None,
+            goes_on: false,
             place: None,
             held: None,
             recorded: false,
@@ -219,7 +222,8 @@ impl Attempt {
 
 impl Drop for Attempt {
     fn drop(&mut self) {
-        if !self.recorded && self.written.is_some() {
+        let was_to_go_on = self.goes_on && self.answered.is_some();
+        if !self.recorded && self.written.is_some() && !was_to_go_on {
             let what = match self.answered {
                 Some(_) => "the response began and had not ended when the prover stopped waiting",
                 None => "no response when the prover stopped waiting",

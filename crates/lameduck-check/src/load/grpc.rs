@@ -2,7 +2,7 @@
 //! stream. Messages are bytes to them: a length and as much of it.
 //!
 //! As with any HTTP/2 stream, a call that the server said it did not process is an honest refusal. Any other call that
-//! was sent must end with a status in its trailers. After the signal no stream is begun.
+//! was sent must end with a status in its trailers. After the signal no stream is begun, unless it is that of an episode.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -43,9 +43,8 @@ pub(crate) async fn run(stage: Stage, client: Client, script: GrpcScript) {
         false => stage.warm_counter(),
     };
     let numbers = Arc::new(AtomicU32::new(0));
-    let has_work_after_the_signal = !script.unary.is_empty();
     let mut leaving = JoinSet::new();
-    while !stage.is_over() && (has_work_after_the_signal || !stage.is_signalled()) {
+    while stage.may_open() || !script.unary.is_empty() && !stage.is_over() {
         let mut tasks = JoinSet::new();
         let link = match stage.connect_h2(client).await {
             Ok(link) => link,
@@ -111,7 +110,7 @@ impl Caller {
     async fn run(mut self, mut sender: SendRequest<Bytes>) {
         let is_stream = self.client.lane == Lane::GrpcStream;
         let mut first = true;
-        while !self.stage.is_over() && (!is_stream || !self.stage.is_signalled()) {
+        while self.stage.may_open() || !is_stream && !self.stage.is_over() {
             // Fails when the connection is closed or going away: nothing has been sent, the client goes elsewhere.
             sender = match self.stage.unless_over(sender.ready()).await {
                 Some(Ok(sender)) => sender,
@@ -121,6 +120,7 @@ impl Caller {
             let number = self.numbers.fetch_add(1, Ordering::Relaxed) + 1;
             let mut attempt = Attempt::begin(self.stage.notebook(), self.client, number, method);
             attempt.reused = !std::mem::take(&mut first);
+            attempt.goes_on = is_stream && self.stage.is_episode();
             let called = call(&mut sender, attempt, method, &self.stage);
             // Dropped when the prover stops waiting, it is entered as one that did not end.
             match is_stream {

@@ -1,5 +1,5 @@
 //! Clients that hold an event stream open, over HTTP/1.1 or HTTP/2. One that ends before the signal is opened anew, as
-//! an EventSource does; after the signal nobody comes back.
+//! an EventSource does; after the signal nobody comes back, unless it is that of an episode.
 
 use std::time::{Duration, Instant};
 
@@ -17,13 +17,14 @@ use crate::request::RequestTemplate;
 pub(crate) async fn run(stage: Stage, client: Client, request: RequestTemplate) {
     let mut random = stage.random(client);
     let mut number = 0;
-    while !stage.is_over() && !stage.is_signalled() {
+    while stage.may_open() {
         stage
             .sleep(Duration::from_millis(random.random_range(5..50)))
             .await;
         number += 1;
         let mut attempt = Attempt::begin(stage.notebook(), client, number, &request);
         attempt.events = Some(Box::default());
+        attempt.goes_on = stage.is_episode();
         match client.lane {
             Lane::EventsH2 => over_h2(&stage, client, attempt, &request).await,
             _ => over_http1(&stage, client, attempt, &request).await,

@@ -1,7 +1,6 @@
 //! What all clients of a round share: the wire, the clock of the round, and the book they write in.
 
 use std::future::Future;
-use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
@@ -52,7 +51,7 @@ pub(crate) struct Stage(Arc<Shared>);
 
 struct Shared {
     wire: Wire,
-    resolves: bool,
+    is_episode: bool,
     origin: Endpoint,
     /// Where connections go, in turn, once that is known.
     served: OnceLock<Vec<Destination>>,
@@ -72,7 +71,7 @@ impl Stage {
     pub(crate) fn new(wire: Wire, origin: Endpoint, seed: u64) -> Self {
         Self(Arc::new(Shared {
             wire,
-            resolves: false,
+            is_episode: false,
             origin,
             served: OnceLock::new(),
             turn: AtomicUsize::new(0),
@@ -87,27 +86,31 @@ impl Stage {
         }))
     }
 
-    /// The same, where the target's name is looked up for each connection: what it stands for may change.
+    /// The same for an episode, in which the signal is no end: what is held open is opened anew when it has ended, and the
+    /// target's name is looked up for each connection, because what it stands for may change.
     ///
     /// To be called before any client has it.
-    pub(crate) fn resolving_names(mut self) -> Self {
+    pub(crate) fn of_an_episode(mut self) -> Self {
         if let Some(shared) = Arc::get_mut(&mut self.0) {
-            shared.resolves = true;
+            shared.is_episode = true;
         }
         self
     }
 
-    /// Where the name stands for now, if names are looked up for each connection.
-    async fn looked_up(&self, destination: &Destination) -> std::io::Result<Destination> {
-        let name = match (&self.0.origin.name, destination) {
-            (Some(name), Destination::Tcp(_)) if self.0.resolves => name,
-            _ => return Ok(destination.clone()),
+    /// Where a connection may go, one after the other: in an episode to each address that the name stands for now, in the
+    /// order of the system.
+    async fn destinations(&self) -> std::io::Result<Vec<Destination>> {
+        let first = self.destination();
+        let name = match (&self.0.origin.name, &first) {
+            (Some(name), Destination::Tcp(_)) if self.0.is_episode => name,
+            _ => return Ok(vec![first]),
         };
-        let found: Vec<SocketAddr> = tokio::net::lookup_host(name).await?.collect();
-        let first = found.iter().find(|address| address.is_ipv4());
-        let first = first.or(found.first()).copied();
-        let first = first.ok_or_else(|| std::io::Error::from(std::io::ErrorKind::NotFound))?;
-        Ok(Destination::Tcp(first))
+        let found = tokio::net::lookup_host(name).await?;
+        let found: Vec<Destination> = found.map(Destination::Tcp).collect();
+        match found.is_empty() {
+            true => Err(std::io::ErrorKind::NotFound.into()),
+            false => Ok(found),
+        }
     }
 
     /// Where clients write.
@@ -247,19 +250,46 @@ impl Stage {
 
     /// Connects, and says nothing yet.
     pub(super) async fn reach(&self, reading: Reading) -> Result<WireStream, Unconnected> {
-        let destination = self.destination();
+        let destinations = match self.unless_over(self.destinations()).await {
+            Some(Ok(destinations)) => destinations,
+            Some(Err(error)) => {
+                return Err(Unconnected::Unanswered(format!(
+                    "the name is not known: {error}"
+                )));
+            }
+            None => return Err(Unconnected::GivenUp),
+        };
+        self.reach_one_of(&destinations, reading).await
+    }
+
+    /// The first of these that can be reached.
+    async fn reach_one_of(
+        &self,
+        destinations: &[Destination],
+        reading: Reading,
+    ) -> Result<WireStream, Unconnected> {
+        let mut why = Unconnected::GivenUp;
+        for destination in destinations {
+            match self.reach_one(destination, reading).await {
+                // Others may serve where this one does not.
+                Err(failed @ (Unconnected::Refused { .. } | Unconnected::Unanswered(_))) => {
+                    why = failed;
+                }
+                other => return other,
+            }
+        }
+        Err(why)
+    }
+
+    async fn reach_one(
+        &self,
+        destination: &Destination,
+        reading: Reading,
+    ) -> Result<WireStream, Unconnected> {
         loop {
             let wire = self.0.wire;
             let limit = CONNECT_TIMEOUT + wire.rtt();
-            let attempt = async {
-                let destination = self.looked_up(&destination).await;
-                let destination = destination.map_err(|error| FailedAttempt {
-                    error,
-                    at: Instant::now(),
-                })?;
-                wire.attempt(&destination, reading).await
-            };
-            let attempt = tokio::time::timeout(limit, attempt);
+            let attempt = tokio::time::timeout(limit, wire.attempt(destination, reading));
             let FailedAttempt { error, at } = match self.unless_over(attempt).await {
                 Some(Ok(Ok(stream))) => {
                     return Ok(stream);
@@ -367,6 +397,16 @@ impl Stage {
             .send_if_modified(|signal| signal.is_none() && signal.replace(at).is_none());
     }
 
+    /// Whether what is held open may be opened, or opened anew.
+    pub(crate) fn may_open(&self) -> bool {
+        !self.is_over() && (self.0.is_episode || !self.is_signalled())
+    }
+
+    /// Whether the signal is no end to what is held open.
+    pub(super) fn is_episode(&self) -> bool {
+        self.0.is_episode
+    }
+
     /// Whether the signal was sent.
     pub(crate) fn is_signalled(&self) -> bool {
         self.0.signal.borrow().is_some()
@@ -423,6 +463,26 @@ fn unconnected(error: &std::io::Error, at: Instant) -> Unconnected {
 mod tests {
     use super::*;
     use rustix::io::Errno;
+
+    #[tokio::test]
+    async fn of_several_addresses_each_is_tried_and_a_refusal_is_one_of_all() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let there = listener.local_addr().unwrap();
+        let origin = Endpoint::parse(&format!("http://{there}")).unwrap();
+        let stage = Stage::new(Wire::default(), origin, 1).of_an_episode();
+        let nobody = Destination::Tcp("127.0.0.1:1".parse().unwrap());
+        let somebody = Destination::Tcp(there);
+        for order in [
+            [nobody.clone(), somebody.clone()],
+            [somebody, nobody.clone()],
+        ] {
+            let reached = stage.reach_one_of(&order, Reading::AtOnce).await;
+            assert!(reached.is_ok(), "{order:?}");
+        }
+        let twice = [nobody.clone(), nobody];
+        let refused = stage.reach_one_of(&twice, Reading::AtOnce).await;
+        assert!(matches!(refused, Err(Unconnected::Refused { .. })));
+    }
 
     #[test]
     fn only_econnrefused_is_a_refusal_and_a_reset_is_a_connection_that_was_thrown_away() {

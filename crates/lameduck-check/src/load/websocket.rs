@@ -3,7 +3,7 @@
 //!
 //! A client answers a Close as RFC 6455, 5.5.1 asks, though not in the same instant: in the meantime it looks whether
 //! the server waits for the answer. Then it waits for the server to close the connection (7.1.1). After the signal
-//! nobody opens another.
+//! nobody opens another, unless it is that of an episode.
 //!
 //! Some are in the middle of a message when the signal comes: they have sent half of a frame, and send the rest a little
 //! later. Until then they read nothing, because whoever reads may have to answer.
@@ -42,7 +42,7 @@ pub(crate) async fn run(stage: Stage, client: Client, path: String, mut half_way
     stage
         .sleep(Duration::from_millis(random.random_range(0..100)))
         .await;
-    while !stage.is_over() && !stage.is_signalled() {
+    while stage.may_open() {
         match open(&stage, client, &path).await {
             Some(stream) => {
                 stage.notebook().begun(client.lane);

@@ -59,7 +59,11 @@ impl Promise for Deploy {
             finding.broken(round.evidence(round.exit.at, "trigger", what));
         }
         finding.kept_times(episode.good);
-        let bad = round.since_signal().filter(|it| is_bad(it.ending));
+        // How a stream ended is for `sse-ends` and `grpc-lossless`; whether it could be opened is for this.
+        let requests = round
+            .since_signal()
+            .filter(|it| !it.is_a_stream_that_began());
+        let bad = requests.filter(|it| is_bad(it.ending));
         for exchange in bad {
             finding.failed(is_doubtful(round, exchange), evidence(round, exchange));
         }

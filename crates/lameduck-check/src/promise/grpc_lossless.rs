@@ -9,7 +9,7 @@
 use std::time::Duration;
 
 use super::Promise;
-use crate::ledger::{Ending, Exchange, Health, HealthSample, Lane, Round};
+use crate::ledger::{Ending, Exchange, Health, HealthSample, Lane, Round, RoundKind};
 use crate::verdict::{Finding, Untried, Verdict};
 
 /// "At once", as for readiness.
@@ -23,10 +23,19 @@ pub(super) struct GrpcLossless {
 }
 
 impl Promise for GrpcLossless {
+    fn is_tried_by(&self, kind: RoundKind) -> bool {
+        matches!(kind, RoundKind::Load | RoundKind::Episode)
+    }
+
     fn see(&mut self, round: &Round, finding: &mut Finding) {
         let is_grpc = |exchange: &Exchange| matches!(exchange.lane, Lane::Grpc | Lane::GrpcStream);
         self.is_asked |= round.exchanges.iter().any(is_grpc);
-        for call in round.since_signal().filter(|exchange| is_grpc(exchange)) {
+        // Of the calls with one answer `deploy-lossless` tells in an episode.
+        let is_tried = |it: &&Exchange| match round.episode {
+            None => is_grpc(it),
+            Some(_) => it.lane == Lane::GrpcStream && it.is_a_stream_that_began(),
+        };
+        for call in round.since_signal().filter(is_tried) {
             match call.ending {
                 Ending::Refused | Ending::Unanswered | Ending::Unprocessed => {}
                 Ending::Ok | Ending::OkClose => finding.kept(),

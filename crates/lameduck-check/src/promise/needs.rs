@@ -18,6 +18,8 @@ fn needed(name: &str) -> &'static [Capability] {
         "stuck-told" => &[Restart, SignalMoment, Output],
         // What was there before the start is not the target's: of one that runs already nobody can tell.
         "db-closed" => &[Restart, SignalMoment],
+        // Of a trigger too: that is known by who has ended.
+        "websocket-closed" | "sse-ends" | "grpc-lossless" => &[],
         "deploy-lossless" | "deploy-rolls-back" => &[],
         _ => &[SignalMoment],
     }

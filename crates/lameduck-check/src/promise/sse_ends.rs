@@ -1,6 +1,7 @@
 //! `sse-ends`: event streams end on an event boundary.
 //!
-//! Tried by each event stream that was open when the signal came. Its end must be a proper one of its protocol (last
+//! Tried by each event stream that was open when the signal came; in an episode by each that ended from the trigger on, which
+//! it may do as late as it likes. Its end must be a proper one of its protocol (last
 //! chunk, END_STREAM, as many bytes as promised; where the end of the connection is the end of the body, a FIN and
 //! over TLS a close_notify before it), come within the grace, and leave no event half sent: an EventSource throws that
 //! away (HTML standard, 9.2.6). Whether the stream said when to come back (`retry:`) is told, not judged.
@@ -8,7 +9,7 @@
 use std::time::Duration;
 
 use super::Promise;
-use crate::ledger::{Ending, Exchange, Lane, Round, Terms};
+use crate::ledger::{Ending, Exchange, Lane, Round, RoundKind, Terms};
 use crate::verdict::{Finding, Untried, Verdict};
 
 pub(super) struct SseEnds {
@@ -28,6 +29,10 @@ impl SseEnds {
 }
 
 impl Promise for SseEnds {
+    fn is_tried_by(&self, kind: RoundKind) -> bool {
+        matches!(kind, RoundKind::Load | RoundKind::Episode)
+    }
+
     fn see(&mut self, round: &Round, finding: &mut Finding) {
         for stream in round
             .exchanges
@@ -35,9 +40,12 @@ impl Promise for SseEnds {
             .filter(|exchange| matches!(exchange.lane, Lane::Events | Lane::EventsH2))
         {
             self.is_asked = true;
-            if stream.answered.is_none_or(|at| at > round.signalled())
-                || stream.ended <= round.signalled()
-            {
+            let is_tried = match round.episode {
+                None => stream.answered.is_some_and(|at| at <= round.signalled()),
+                // Whether it could be opened is for `deploy-lossless`.
+                Some(_) => stream.is_a_stream_that_began(),
+            };
+            if !is_tried || stream.ended <= round.signalled() {
                 continue;
             }
             let has_retry = stream
@@ -47,7 +55,10 @@ impl Promise for SseEnds {
             self.with_retry += u64::from(has_retry);
             match what_went_wrong(self.grace, round, stream) {
                 None => finding.kept(),
-                Some(what) => finding.broken(round.evidence(stream.ended, stream.place(), what)),
+                Some(what) => {
+                    let what = format!("{what}{}", round.by_whom());
+                    finding.broken(round.evidence(stream.ended, stream.place(), what));
+                }
             }
         }
     }
@@ -60,7 +71,7 @@ impl Promise for SseEnds {
         ),
         "event streams were cut, or did not end",
         match self.is_asked {
-            true => Untried::missed("no event stream was open at the signal: name a path whose stream goes on"),
+            true => Untried::missed("no event stream was open at the signal, or none was ended by a trigger: name a path whose stream goes on"),
             false => Untried::unasked("give --sse PATH to test it"),
         },
     )
@@ -82,7 +93,7 @@ fn what_went_wrong(grace: Duration, round: &Round, stream: &Exchange) -> Option<
         Some(format!("{}; {received}", stream.what()))
     } else if !is_at_boundary {
         Some(format!("ended in the middle of an event; {received}"))
-    } else if stream.ended > round.signalled() + grace {
+    } else if round.episode.is_none() && stream.ended > round.signalled() + grace {
         Some(format!("ended after the grace of {grace:?}; {received}"))
     } else {
         None

@@ -1,11 +1,11 @@
 //! `websocket-closed`: every WebSocket gets 1001 or 1012 and a closing handshake.
 //!
-//! Tried by each WebSocket that was open when the signal came. The closing handshake is RFC 6455's, 7.1: the server's
+//! Tried by each WebSocket that was open when the signal came; in an episode by each that ended from the trigger on. The closing handshake is RFC 6455's, 7.1: the server's
 //! Close, the client's, then the server closes the connection, with FIN. 1001 is "going away" (7.4.1), 1012 "service
 //! restart" (IANA's registry of close codes).
 
 use super::Promise;
-use crate::ledger::{Parting, Round, Socket};
+use crate::ledger::{Parting, Round, RoundKind, Socket};
 use crate::verdict::{Finding, Untried, Verdict};
 
 const GOOD: [u16; 2] = [1001, 1012];
@@ -16,9 +16,14 @@ pub(super) struct WebSocketClosed {
 }
 
 impl Promise for WebSocketClosed {
+    fn is_tried_by(&self, kind: RoundKind) -> bool {
+        matches!(kind, RoundKind::Load | RoundKind::Episode)
+    }
+
     fn see(&mut self, round: &Round, finding: &mut Finding) {
         self.is_asked |= !round.sockets.is_empty();
-        for socket in open_at_the_signal(round) {
+        let tried = round.sockets.iter().filter(|it| is_a_trial(round, it));
+        for socket in tried {
             match what_went_wrong(round, socket) {
                 None => finding.kept(),
                 Some(what) => {
@@ -28,6 +33,7 @@ impl Promise for WebSocketClosed {
                         None => what,
                     };
                     let place = format!("websocket {}", socket.client);
+                    let what = format!("{what}{}", round.by_whom());
                     finding.broken(round.evidence(at, place, what));
                 }
             }
@@ -40,11 +46,19 @@ impl Promise for WebSocketClosed {
             "WebSockets were not closed as RFC 6455 says",
             match self.is_asked {
                 true => Untried::missed(
-                    "no WebSocket was open at the signal: the target had closed them all before",
+                    "no WebSocket was open at the signal, or none was ended by a trigger",
                 ),
                 false => Untried::unasked("give --ws PATH to test it"),
             },
         )
+    }
+}
+
+/// In an episode one that is still open when the prover stops was to stay so.
+fn is_a_trial(round: &Round, socket: &Socket) -> bool {
+    match round.episode {
+        None => socket.is_open_at(round.signalled()),
+        Some(_) => socket.sent_away().is_some_and(|at| at >= round.signalled()),
     }
 }
 

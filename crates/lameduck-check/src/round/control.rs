@@ -144,25 +144,25 @@ fn that_stay_open(plan: &Plan) -> impl Iterator<Item = Lane> {
 }
 
 /// Whether each load that stays open has begun.
-pub(super) fn have_begun(scene: &Scene<'_>) -> bool {
-    let seen = scene.stage.notebook();
-    that_stay_open(scene.plan).all(|lane| seen.has_begun(lane))
+pub(super) fn have_begun(stage: &Stage, plan: &Plan) -> bool {
+    let seen = stage.notebook();
+    that_stay_open(plan).all(|lane| seen.has_begun(lane))
 }
 
 /// Whether each load of the plan was answered at least once.
-pub(super) fn is_complete(scene: &Scene<'_>) -> Result<(), CheckError> {
-    let seen = scene.stage.notebook();
-    if let Some(lane) = that_stay_open(scene.plan).find(|lane| !seen.has_begun(*lane)) {
+pub(super) fn is_complete(stage: &Stage, plan: &Plan) -> Result<(), CheckError> {
+    let seen = stage.notebook();
+    if let Some(lane) = that_stay_open(plan).find(|lane| !seen.has_begun(*lane)) {
         return Err(CheckError::Unhealthy {
             load: format!("the load \"{lane}\""),
             seen: "not one of its streams began".to_owned(),
             fix: fix(lane, ""),
         });
     }
-    seen.look(|exchanges| each_was_answered(exchanges, scene.plan))
+    seen.look(|exchanges| each_was_answered(exchanges, plan))
 }
 
-pub(super) fn each_was_answered(exchanges: &[&[Exchange]], plan: &Plan) -> Result<(), CheckError> {
+fn each_was_answered(exchanges: &[&[Exchange]], plan: &Plan) -> Result<(), CheckError> {
     let quick = !plan.get.is_empty();
     let demanded = [
         (quick && plan.clients.keep_alive > 0, Lane::KeepAlive),

@@ -48,7 +48,7 @@ pub(crate) async fn run(
     // What serves is there already, or it is somebody else's to start.
     let ready_at = until_ready(plan).await?;
     let seed = crowd::seed(plan, number);
-    let stage = Stage::new(Wire::new(plan.rtt), plan.url.clone(), seed).resolving_names();
+    let stage = Stage::new(Wire::new(plan.rtt), plan.url.clone(), seed).of_an_episode();
     let mut crowd = Crowd::new(stage.clone())?;
     loads(&mut crowd, plan);
     warm_up(plan, &stage).await?;
@@ -135,7 +135,7 @@ async fn digesting<T>(digest: &mut Digest, stage: &Stage, until: impl Future<Out
     }
 }
 
-/// Every load that goes on for as long as one likes. What is open or half way at a signal has none here.
+/// Every load that goes on for as long as one likes. What is half way at a signal has none here.
 fn loads(crowd: &mut Crowd, plan: &Plan) {
     lasting::begin(crowd, plan, None);
     let counts = &plan.clients;
@@ -158,9 +158,7 @@ async fn warm_up(plan: &Plan, stage: &Stage) -> Result<(), CheckError> {
     loop {
         tokio::time::sleep(Duration::from_millis(100)).await;
         control::is_healthy_on(stage)?;
-        let seen = stage.notebook();
-        let complete = seen.look(|exchanges| control::each_was_answered(exchanges, plan));
-        match complete {
+        match control::is_complete(stage, plan) {
             Ok(()) if stage.is_warm(WARM_REQUESTS) => return Ok(()),
             Err(error) if Instant::now() >= deadline => return Err(error),
             Ok(()) if Instant::now() >= deadline => return Ok(()),

@@ -5,21 +5,18 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
 use super::control::{self, Controls};
-use super::lasting;
+use super::lasting::{self, in_turn};
 use super::scene::Scene;
 use crate::books::{Accountant, Books};
 use crate::database::Watch;
 use crate::error::CheckError;
 use crate::ledger::{Lane, Round, RoundKind};
 use crate::load::upload::Rest;
-use crate::load::websocket::HalfWay;
 use crate::load::{
-    download, h2_slow_client, probe, slow, slow_client, sse, tls_handshake, unread, upload,
-    websocket,
+    download, h2_slow_client, probe, slow, slow_client, tls_handshake, unread, upload,
 };
 use crate::observer::Observer;
 use crate::plan::Plan;
-use crate::request::RequestTemplate;
 
 /// Before the signal every client that keeps its connection has made so many requests...
 const WARM_REQUESTS: u32 = 3;
@@ -43,29 +40,7 @@ pub(crate) async fn run(
     }
     scene.watch_probes();
     let (tell_slow_at, slow_at) = watch::channel(None);
-    lasting::begin(&mut scene.crowd, plan, Some(slow_at.clone()));
-    let websockets = &plan.websockets;
-    if !websockets.is_empty() {
-        let barrier = scene.stage.barrier().clone();
-        scene.clients(Lane::WebSocket, plan.clients.websockets, |stage, client| {
-            let path = &websockets[client.number as usize % websockets.len()];
-            let half_way = (client.number <= plan.clients.moments).then(|| HalfWay {
-                place: barrier.place(),
-                from: slow_at.clone(),
-            });
-            websocket::run(stage, client, path.clone(), half_way)
-        });
-    }
-    in_turn(&plan.event_streams, |streams| {
-        let count = plan.clients.event_streams;
-        scene.clients(Lane::Events, count, |stage, client| {
-            sse::run(stage, client, streams(client.number))
-        });
-        let count = if plan.h2 { count.div_ceil(2) } else { 0 };
-        scene.clients(Lane::EventsH2, count, |stage, client| {
-            sse::run(stage, client, streams(client.number))
-        });
-    });
+    lasting::begin(&mut scene.crowd, plan, Some(slow_at));
     if plan.has_grpc() {
         scene.watch_grpc_health();
     }
@@ -137,20 +112,13 @@ fn moments(scene: &mut Scene<'_>, signal: Instant) {
     }
 }
 
-/// Gives a load, if there is anything for it to ask, its requests: one after the other, client by client.
-fn in_turn(requests: &[RequestTemplate], load: impl FnOnce(&dyn Fn(u32) -> RequestTemplate)) {
-    if !requests.is_empty() {
-        load(&|client| requests[client as usize % requests.len()].clone());
-    }
-}
-
 /// Until every load is seen to be served; an error where one is not.
 async fn warm_up(scene: &mut Scene<'_>) -> Result<(), CheckError> {
     let begun = Instant::now();
     let controls = Controls::begin(scene);
     let enough = scene.moment(Duration::from_millis(400), Duration::from_millis(1000));
     tokio::time::sleep_until(enough.into()).await;
-    while !(scene.stage.is_warm(WARM_REQUESTS) && control::have_begun(scene))
+    while !(scene.stage.is_warm(WARM_REQUESTS) && control::have_begun(&scene.stage, scene.plan))
         && begun.elapsed() < WARM_UP_LIMIT
         && scene.target.ended().is_none()
     {
@@ -161,7 +129,7 @@ async fn warm_up(scene: &mut Scene<'_>) -> Result<(), CheckError> {
     }
     controls.end().await;
     control::is_healthy_so_far(scene)?;
-    control::is_complete(scene)
+    control::is_complete(&scene.stage, scene.plan)
 }
 
 /// A probe that fails before the signal says nothing after it.

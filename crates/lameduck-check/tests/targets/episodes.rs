@@ -9,10 +9,10 @@ use lameduck_check::{Judgement, Plan, RunOutcome, Trigger};
 use crate::{SERVER, free_port, outcome, outcome_and_round, plan, told};
 
 /// A server that the test starts, and that a trigger may end.
-struct Running(Child);
+pub(crate) struct Running(Child);
 
 impl Running {
-    fn start(command: &mut Command, port: u16) -> Self {
+    pub(crate) fn start(command: &mut Command, port: u16) -> Self {
         let child = command.stdout(Stdio::null()).spawn().expect("it is there");
         let running = Self(child);
         let limit = Instant::now() + Duration::from_secs(20);

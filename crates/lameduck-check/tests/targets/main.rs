@@ -1,6 +1,7 @@
 //! Targets as they come: behind a wrapper, in the background, with their own way to say that they are ready; and what is
 //! left of them when the prover is no more.
 
+mod continuous;
 mod episodes;
 
 use std::io::{BufRead, BufReader, Read};
