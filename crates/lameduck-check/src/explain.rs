@@ -31,7 +31,7 @@ pub struct Explanation {
 }
 
 /// Something that is known of a server, a protocol or a platform.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct KnownFact {
     /// Of which, like `nginx`.

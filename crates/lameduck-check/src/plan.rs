@@ -78,6 +78,8 @@ pub struct Plan {
     pub tell_grace: bool,
     /// The signal (default SIGTERM).
     pub signal: StopSignal,
+    /// Which server the target is, by the name of its preset (default: not known). The report says what is known of it.
+    pub preset: Option<String>,
     /// How long the surroundings (balancers, DNS) may still send to a target that was signalled: until then nobody may
     /// be turned away (default: not asked).
     pub notice: Option<Duration>,
@@ -289,6 +291,7 @@ impl Plan {
             grace: Duration::from_secs(30),
             tell_grace: false,
             signal: StopSignal::Term,
+            preset: None,
             notice: None,
             expect_exit: vec![0],
             rules: Rules::default(),

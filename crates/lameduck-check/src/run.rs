@@ -44,6 +44,8 @@ pub struct RunOutcome {
     pub rules: Rules,
     /// What the target was held to.
     pub terms: Terms,
+    /// The preset that it has, if it has one.
+    pub preset: Option<String>,
     /// What is kept of its rounds.
     pub trace: RunTrace,
 }
@@ -178,6 +180,7 @@ async fn all_rounds(plan: &Plan, observer: &dyn Observer) -> Result<RunOutcome, 
         took: began.elapsed(),
         rules: plan.rules.clone(),
         terms,
+        preset: plan.preset.clone(),
         trace,
     })
 }

@@ -14,6 +14,7 @@ use super::remarks::remarks;
 use super::round_picture::RoundPicture;
 use super::round_report::{RoundReport, millis};
 use super::summary;
+use crate::explain::{KnownFact, explain};
 use crate::ledger::{RoundKind, Tally};
 use crate::run::RunOutcome;
 use crate::trace::LatencyRow;
@@ -105,6 +106,9 @@ pub struct PromiseReport {
     pub why: String,
     /// What was seen to go wrong, the first twenty pieces.
     pub evidence: Vec<Evidence>,
+    /// Where it is broken: what is known of that in the server whose preset the target has.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub known: Vec<KnownFact>,
 }
 
 impl PromiseReport {
@@ -171,7 +175,7 @@ impl CheckReport {
         let rtts_ms: Vec<f64> = trace.rtts().into_iter().map(millis).collect();
         let ruling = outcome.ruling();
         let promises = outcome.verdicts.iter();
-        let promises = promises.map(|verdict| promise(verdict, outcome.rules.counts(verdict)));
+        let promises = promises.map(|verdict| promise(verdict, outcome));
         let promises: Vec<PromiseReport> = promises.collect();
         Self {
             target: outcome.target.clone(),
@@ -217,14 +221,14 @@ pub(super) fn moment(at: SystemTime) -> String {
     humantime::format_rfc3339_seconds(at).to_string()
 }
 
-fn promise(verdict: &Verdict, counts: bool) -> PromiseReport {
+fn promise(verdict: &Verdict, outcome: &RunOutcome) -> PromiseReport {
     PromiseReport {
         name: verdict.name.to_owned(),
         class: verdict.class,
         verdict: verdict.judgement,
         asked: verdict.asked,
         accepted: verdict.accepted,
-        counts,
+        counts: outcome.rules.counts(verdict),
         trials: verdict.trials,
         failures: verdict.failures,
         undecided: verdict.undecided,
@@ -232,5 +236,15 @@ fn promise(verdict: &Verdict, counts: bool) -> PromiseReport {
         shutdowns: verdict.shutdowns,
         why: verdict.why.clone(),
         evidence: verdict.evidence.clone(),
+        known: match (verdict.judgement, &outcome.preset) {
+            (Judgement::Broken, Some(preset)) => known(verdict.name, preset),
+            _ => Vec::new(),
+        },
     }
+}
+
+/// What is known of a server where it breaks this promise.
+fn known(promise: &str, preset: &str) -> Vec<KnownFact> {
+    let facts = explain(promise).map_or_else(Vec::new, |it| it.known);
+    facts.into_iter().filter(|fact| fact.of == preset).collect()
 }

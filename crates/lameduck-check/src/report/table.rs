@@ -12,6 +12,7 @@ use comfy_table::{
 use super::Look;
 use super::check_report::{CheckReport, PromiseReport};
 use super::episode_report::EpisodeReport;
+use crate::explain::KnownFact;
 use crate::verdict::{Class, Judgement, Shutdowns};
 
 /// Pieces of evidence shown per promise; the JSON has more.
@@ -85,6 +86,17 @@ fn write_all(text: &mut String, report: &CheckReport, look: Look) -> std::fmt::R
         if more > 0 {
             writeln!(text, "    and {more} more")?;
         }
+        for KnownFact { of, says, source } in &promise.known {
+            writeln!(text, "    {}: {says} ({source})", bold(of))?;
+        }
+    }
+    let broken = || report.promises.iter().filter(|it| it.is_broken());
+    if let Some(first) = broken().find(|it| it.counts).or_else(|| broken().next()) {
+        writeln!(
+            text,
+            "\nwhy it matters and how to keep it, promise by promise: lameduck check --explain {}",
+            first.name
+        )?;
     }
     if let Some(why) = &report.cut_short {
         writeln!(text, "\n{} {why}", look.paint("31", "cut short:"))?;

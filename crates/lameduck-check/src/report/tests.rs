@@ -33,8 +33,24 @@ fn judged(target: &str, run: MadeUp) -> RunOutcome {
         took: Duration::from_millis(41_234),
         rules: Rules::default(),
         terms: run.terms,
+        preset: None,
         trace,
     }
+}
+
+#[test]
+fn what_is_known_of_a_server_is_said_where_it_breaks_a_promise() {
+    let of = |preset: Option<&str>| {
+        let outcome = RunOutcome {
+            preset: preset.map(str::to_owned),
+            ..outcome()
+        };
+        table(&CheckReport::of(&outcome), Look::PLAIN)
+    };
+    let fact = "Its sync worker has no persistent connections";
+    assert!(of(Some("gunicorn")).contains(fact));
+    assert!(!of(Some("nginx")).contains(fact));
+    assert!(!of(None).contains(fact));
 }
 
 fn report() -> CheckReport {

@@ -129,6 +129,7 @@ pub(super) fn apply(name: &str, plan: &mut Plan) -> Result<(), SettingsError> {
         let known = format!("expected one of these:{}", known.concat());
         return Err(value("--preset", name.to_owned(), known));
     };
+    plan.preset = Some(preset.name.to_owned());
     plan.signal = preset.signal;
     plan.expect_exit = preset.exits.to_vec();
     Ok(())
