@@ -46,6 +46,9 @@ Examples:
   A page to pass on, and what a pipeline shows test by test
     lameduck check --url http://127.0.0.1:8080 --get /health --html out.html --junit out.xml -- ./server
 
+  The page of a run that is over, from its JSON; nothing is run
+    lameduck check --from out.json --html out.html
+
   What a promise is about, how servers break it and how to keep it
     lameduck check --explain keepalive-lossless
 
@@ -142,6 +145,16 @@ pub(crate) struct CheckArgs {
         help_heading = "Report"
     )]
     pub(crate) explain: Option<String>,
+    /// Run nothing: show what an earlier --json FILE has, as a table, and as --html and --junit where these are given
+    ///
+    /// What comes out is what came out then, with the exit code of then.
+    #[arg(
+        long,
+        value_name = "FILE",
+        conflicts_with_all = ["url", "command", "pid", "trigger", "init", "explain", "timeline"],
+        help_heading = "Report"
+    )]
+    pub(crate) from: Option<PathBuf>,
     /// Draw the first shutdown on a time axis
     #[arg(long, help_heading = "Report")]
     pub(crate) timeline: bool,

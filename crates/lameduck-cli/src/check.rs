@@ -14,7 +14,7 @@ use crate::outputs::Outputs;
 use crate::progress::Progress;
 use crate::round_log::RoundLog;
 use crate::run::{self, RunEnd};
-use crate::{UNUSABLE, explain, init, screen};
+use crate::{UNUSABLE, explain, from, init, screen};
 
 /// Settings in the current folder; flags win.
 const FILE: &str = "lameduck-check.toml";
@@ -36,6 +36,10 @@ pub(crate) fn run(args: CheckArgs) -> Result<ExitCode> {
     let began = Instant::now();
     let wants_timeline = args.timeline;
     let (outputs, opened) = Outputs::open(args.json, args.html, args.junit);
+    if let Some(path) = &args.from {
+        opened?;
+        return from::run(path, outputs);
+    }
     let mut reached = CheckStage::default();
     // What cannot be written is told before the work and not after it.
     let ended = opened.and_then(|()| checked(args.settings, &mut reached));

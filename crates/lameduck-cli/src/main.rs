@@ -4,6 +4,7 @@ mod args;
 mod check;
 mod demo;
 mod explain;
+mod from;
 mod init;
 mod output_file;
 mod outputs;

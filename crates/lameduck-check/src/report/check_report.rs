@@ -2,7 +2,7 @@
 //!
 //! # What must hold
 //! - The table, the JSON, the page and the JUnit file are pure functions of it: none of them looks at the run again.
-//! - It can be written as JSON and read again.
+//! - It can be written as JSON and read again, and then comes to the same table, page and JUnit file.
 //! - Times are milliseconds; those of a round count from its first signal, and are negative before it.
 
 use std::time::SystemTime;
@@ -72,8 +72,8 @@ pub struct CheckReport {
     pub all_rounds: Vec<RoundReport>,
     /// How long answers took in the rounds under load.
     pub latency: Vec<LatencyFigures>,
-    /// Some rounds as pictures. They are in the page, and not in the JSON: they are large.
-    #[serde(skip)]
+    /// Some rounds as pictures: by far the largest part. Whoever serializes a report as it is leaves them out.
+    #[serde(default, skip_serializing)]
     pub pictures: Vec<RoundPicture>,
 }
 
@@ -183,7 +183,7 @@ impl CheckReport {
             seed: outcome.seed,
             rtt_ms: rtts_ms.first().copied().unwrap_or_default(),
             rtts_ms,
-            losses: outcome.losses(),
+            losses: rounded(outcome.losses()),
             cut_short: outcome.cut_short.clone(),
             exit_code: ruling.exit_code(),
             summary: summary::summary(&promises),
@@ -221,6 +221,18 @@ pub(super) fn moment(at: SystemTime) -> String {
     humantime::format_rfc3339_seconds(at).to_string()
 }
 
+/// A bound to twelve digits: more would not be read again as they were written by every reader of JSON.
+fn digits(bound: f64) -> f64 {
+    (bound * 1e12).round() / 1e12
+}
+
+fn rounded(shutdowns: Shutdowns) -> Shutdowns {
+    Shutdowns {
+        bound95: digits(shutdowns.bound95),
+        ..shutdowns
+    }
+}
+
 fn promise(verdict: &Verdict, outcome: &RunOutcome) -> PromiseReport {
     PromiseReport {
         name: verdict.name.to_owned(),
@@ -232,8 +244,8 @@ fn promise(verdict: &Verdict, outcome: &RunOutcome) -> PromiseReport {
         trials: verdict.trials,
         failures: verdict.failures,
         undecided: verdict.undecided,
-        bound95: verdict.bound95,
-        shutdowns: verdict.shutdowns,
+        bound95: digits(verdict.bound95),
+        shutdowns: rounded(verdict.shutdowns),
         why: verdict.why.clone(),
         evidence: verdict.evidence.clone(),
         known: match (verdict.judgement, &outcome.preset) {

@@ -1,16 +1,24 @@
 //! Reports as JSON, for machines.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::check_report::CheckReport;
 use super::failed_run::FailedRun;
 
-/// The report as one JSON object, indented, with a line break at its end.
+/// The report as one JSON object, indented, with a line break at its end. Its pictures are in one line: they are numbers, of
+/// which each would have a line of its own.
 ///
 /// # Errors
 /// None that a report of a [`run`](crate::run()) can cause; the serializer's, if it ever has one.
 pub fn json(report: &CheckReport) -> Result<String, serde_json::Error> {
-    indented(report)
+    let text = indented(report)?;
+    match text.strip_suffix("\n}\n") {
+        Some(fields) if !report.pictures.is_empty() => {
+            let pictures = serde_json::to_string(&report.pictures)?;
+            Ok(format!("{fields},\n  \"pictures\": {pictures}\n}}\n"))
+        }
+        _ => Ok(text),
+    }
 }
 
 /// The same of a run that came to no verdict: an object with `error`.
@@ -19,6 +27,33 @@ pub fn json(report: &CheckReport) -> Result<String, serde_json::Error> {
 /// As [`json`].
 pub fn json_of_failure(failure: &FailedRun) -> Result<String, serde_json::Error> {
     indented(failure)
+}
+
+/// What an earlier run has written as JSON.
+#[derive(Clone, Debug)]
+pub enum EarlierRun {
+    /// It came to verdicts.
+    Judged(Box<CheckReport>),
+    /// It came to none.
+    Failed(Box<FailedRun>),
+}
+
+impl EarlierRun {
+    /// Reads what [`json`] or [`json_of_failure`] wrote.
+    ///
+    /// # Errors
+    /// When it is something else, or of a version that had less in it.
+    pub fn from_json(text: &str) -> Result<Self, serde_json::Error> {
+        #[derive(Deserialize)]
+        struct Kind {
+            error: Option<String>,
+        }
+        let kind: Kind = serde_json::from_str(text)?;
+        Ok(match kind.error {
+            Some(_) => Self::Failed(serde_json::from_str(text)?),
+            None => Self::Judged(serde_json::from_str(text)?),
+        })
+    }
 }
 
 fn indented(report: &impl Serialize) -> Result<String, serde_json::Error> {

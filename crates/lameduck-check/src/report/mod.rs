@@ -21,7 +21,7 @@ pub use check_report::{CheckReport, LatencyFigures, PromiseReport};
 pub use episode_report::EpisodeReport;
 pub use failed_run::FailedRun;
 pub use html::html;
-pub use json::{json, json_of_failure};
+pub use json::{EarlierRun, json, json_of_failure};
 pub use junit::{junit, junit_of_failure};
 pub use look::Look;
 pub use round_picture::{RequestColumns, RoundPicture};

@@ -4,14 +4,14 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::round_report::millis;
 use crate::ledger::{Ending, Parting, Sample};
 use crate::trace::{RoundTrace, Timeline};
 
 /// One shutdown as data for a picture. Times are milliseconds from the first signal.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RoundPicture {
     /// The round's number.
     pub round: u32,
@@ -46,7 +46,7 @@ pub struct RoundPicture {
 }
 
 /// Requests, a list for each of their properties.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct RequestColumns {
     /// An index into the names of the loads.
     pub load: Vec<usize>,
@@ -63,7 +63,7 @@ pub struct RequestColumns {
     /// 1 where the connection had carried a request before.
     pub reused: Vec<u8>,
     /// How many requests each stands for; left out where that is one, for all of them.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stands_for: Option<Vec<f64>>,
     /// Who sent it and what became of it, by its place in the lists, where it is not what was hoped for.
     pub stories: BTreeMap<usize, String>,
