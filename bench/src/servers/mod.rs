@@ -3,7 +3,7 @@
 //!
 //! # What must hold
 //! - What the prover says of a server is what is written down here for it, whatever the seed. One run that leaves
-//!   something undecided is tried again.
+//!   something undecided, or does not come to its end, is tried again.
 //! - A promise that is broken has its reason written down, by file and line or by system call; one that has a reason is
 //!   broken.
 //! - A server that is not installed is told as skipped.
@@ -167,7 +167,7 @@ async fn all_of(servers: &[&'static RealServer], kit: &Kit, options: &Options) -
     rows
 }
 
-/// One server, again while something is undecided.
+/// One server, again while something is undecided or cut short.
 async fn row(server: &'static RealServer, kit: &Kit, options: &Options) -> (Row, String) {
     let place = all().position(|it| std::ptr::eq(it, server));
     let mut tries = 1;
@@ -177,7 +177,8 @@ async fn row(server: &'static RealServer, kit: &Kit, options: &Options) -> (Row,
         let (outcome, told) = run.unwrap_or_else(|error| (None, format!("{error:#}")));
         let judged = outcome.as_ref().map(judged).unwrap_or_default();
         let is_undecided = judged.values().any(|it| *it == Judgement::Undecided);
-        if is_undecided && tries < TRIES {
+        let is_cut = outcome.as_ref().is_none_or(|it| it.cut_short.is_some());
+        if (is_undecided || is_cut) && tries < TRIES {
             tries += 1;
             continue;
         }

@@ -80,6 +80,11 @@ impl Lane {
         matches!(self, Self::HeadSent | Self::Upload)
     }
 
+    /// Plain requests that take no longer than they need.
+    pub(crate) fn is_quick(self) -> bool {
+        matches!(self, Self::KeepAlive | Self::Pool | Self::PerRequest)
+    }
+
     /// Loads over HTTP/1.1, where a response can say that it is the last on its connection.
     pub(crate) fn is_http1(self) -> bool {
         !matches!(

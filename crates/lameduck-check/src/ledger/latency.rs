@@ -43,7 +43,7 @@ impl<'a> Latencies<'a> {
         took.values_mut().for_each(|it| it.sort_unstable());
         let in_flight = round.exchanges.iter().filter(|it| it.in_flight_at(signal));
         let waiting = in_flight
-            .filter(|it| is_quick(it.lane))
+            .filter(|it| it.lane.is_quick())
             .filter_map(|it| Some((it.request.path(), signal.duration_since(it.written?))))
             .collect();
         Self { took, waiting }
@@ -76,7 +76,7 @@ impl<'a> Latencies<'a> {
         let quick = self
             .took
             .iter()
-            .filter(|((lane, _), took)| is_quick(*lane) && took.len() >= ENOUGH);
+            .filter(|((lane, _), took)| lane.is_quick() && took.len() >= ENOUGH);
         let queued = quick.filter_map(|((_, path), took)| {
             let (shortest, half) = (self.shortest_of(path)?, took[took.len() / 2]);
             let is_queued = half > shortest * QUEUED && half > shortest + QUEUED_MORE;
@@ -106,9 +106,4 @@ impl<'a> Latencies<'a> {
             )
         })
     }
-}
-
-/// Whether requests of this load take no longer than they need.
-fn is_quick(lane: Lane) -> bool {
-    matches!(lane, Lane::KeepAlive | Lane::Pool | Lane::PerRequest)
 }

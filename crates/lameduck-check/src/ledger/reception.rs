@@ -2,9 +2,8 @@
 //!
 //! # What must hold
 //! - A request that arrived about when the signal did is not one that the target had received: it may be told to go elsewhere.
-//! - A request in the queue of a saturated target is lost as one on an established connection (`accept-lossless`), not as one
-//!   that the target had received: nobody can tell that it had. So is one on a kept connection that was reset, which tells
-//!   that it had not been read (`keepalive-lossless`).
+//! - A request that the target may never have looked at is not one that it had received: it is lost on a fresh connection
+//!   (`accept-lossless`) or on a kept one (`keepalive-lossless`).
 
 use std::cell::OnceCell;
 use std::time::{Duration, Instant};
@@ -57,19 +56,22 @@ impl<'a> Backlog<'a> {
         }
     }
 
-    /// Whether the loss of a request may be that of one that the target never looked at: on a connection that it had not
-    /// accepted, or on one that it closed with something unread, which is a reset.
+    /// Whether the loss of a request may be that of one that the target never looked at: on a connection that it closed with
+    /// something unread, which is a reset, or, where it was saturated, on one that it had not accepted.
     pub(crate) fn may_have_held(&self, exchange: &Exchange) -> bool {
         let was_read = exchange.held.is_some_and(|held| held.reach == Reach::Read);
+        if was_read || !exchange.ending.is_lost() || exchange.status.is_some() {
+            return false;
+        }
         let is_reset = exchange.ending == Ending::ResetBeforeResponse;
-        !was_read
-            && (!exchange.reused || is_reset)
-            && exchange.ending.is_lost()
-            && exchange.status.is_none()
-            && *self.is_saturated.get_or_init(|| {
-                Latencies::before_the_signal(self.round)
-                    .saturation()
-                    .is_some()
-            })
+        exchange.lane.is_quick() && is_reset
+            || (!exchange.reused || is_reset) && self.is_saturated()
+    }
+
+    fn is_saturated(&self) -> bool {
+        *self.is_saturated.get_or_init(|| {
+            let latencies = Latencies::before_the_signal(self.round);
+            latencies.saturation().is_some()
+        })
     }
 }

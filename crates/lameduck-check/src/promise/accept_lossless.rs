@@ -1,6 +1,6 @@
 //! `accept-lossless`: no established connection is reset unserved.
 //!
-//! Tried by fresh connections from the signal on, by those before it that a saturated target may never have accepted, and by
+//! Tried by fresh connections from the signal on, by those before it that the target may never have looked at, and by
 //! those that had said nothing, or half of a head, at the signal, and were reset with the rest unread.
 
 use std::time::Duration;

@@ -7,9 +7,9 @@
 //! 9112, 2.1): a server may close such a connection. Lost is one whose rest had been read before that: the connection then ends
 //! with FIN. With RST it ends if the rest was not read, which is for `accept-lossless`. And by answers of which
 //! nothing was read before the signal, and all after it.
-//! A 503 to one that came with the signal or after it is an answer. A target that was saturated before the signal had
-//! accepted who knows what of its queue: there a loss on a fresh connection is for `accept-lossless`, and a reset of a kept
-//! one, which tells of something unread, for `keepalive-lossless`.
+//! A 503 to one that came with the signal or after it is an answer. What the target may never have looked at is for
+//! `accept-lossless` and `keepalive-lossless`: quick requests that end with a reset, which tells of something unread, and where
+//! it was saturated all that is lost on a fresh connection.
 
 use super::Promise;
 use crate::ledger::{Backlog, Ending, Lane, Round};
@@ -30,7 +30,7 @@ pub(super) const UNSAID: &[Lane] = &[Lane::Silent, Lane::HalfHead, Lane::TlsHand
 #[derive(Default)]
 pub(super) struct InflightCompletes {
     is_asked: bool,
-    /// Requests that a saturated target may never have accepted.
+    /// Requests that the target may never have looked at.
     queued: u64,
 }
 
@@ -88,7 +88,7 @@ impl Promise for InflightCompletes {
         let queued = match self.queued {
             0 => String::new(),
             queued => format!(
-                "; {queued} more may have waited unread at a saturated target, see accept-lossless and keepalive-lossless"
+                "; {queued} more it may never have looked at, see accept-lossless and keepalive-lossless"
             ),
         };
         finding.verdict(
@@ -99,8 +99,8 @@ impl Promise for InflightCompletes {
                     "no request was in flight at the signal: give --slow a path that takes a second or so",
                 ),
                 (true, _) => Untried::missed(
-                    "the target was saturated: what was in flight at the signal may never have been accepted, see \
-                     accept-lossless, and try fewer clients (--clients, --per-request)",
+                    "what was in flight at the signal may never have been looked at, see accept-lossless and \
+                     keepalive-lossless; fewer clients (--clients, --per-request) leave the target time for it",
                 ),
                 (false, _) => Untried::unasked("give --slow PATH or --get PATH to test it"),
             },

@@ -176,8 +176,9 @@ fn accept_lossless_is_broken_by_a_reset_of_what_had_come_and_was_not_read() {
     assert_eq!(with(0, 110.0, Ending::EofBeforeResponse).0, Skipped);
 }
 
-/// Quick requests that took so long before the signal; one on a fresh connection that waited for 900 ms at it, and was reset.
-fn queue(took: f64) -> Round {
+/// Quick requests that took so long before the signal; one on a fresh connection that waited for 900 ms at it, and
+/// ended so.
+fn queue(took: f64, ending: Ending) -> Round {
     let mut round = load().with(Lane::KeepAlive, false, -5000.0, -4980.0, Ending::Ok);
     for number in 0..10 {
         let sent = -4000.0 + f64::from(number);
@@ -185,13 +186,7 @@ fn queue(took: f64) -> Round {
     }
     round
         .with(Lane::KeepAlive, true, -200.0, 100.0, Ending::OkClose)
-        .with(
-            Lane::PerRequest,
-            false,
-            -900.0,
-            50.0,
-            Ending::ResetBeforeResponse,
-        )
+        .with(Lane::PerRequest, false, -900.0, 50.0, ending)
         .with(
             Lane::KeepAlive,
             true,
@@ -210,11 +205,11 @@ fn queue(took: f64) -> Round {
 
 #[test]
 fn what_a_saturated_target_had_in_its_queue_is_for_accept_lossless() {
-    let saturated = ledger(vec![queue(1400.0)]);
+    let saturated = ledger(vec![queue(1400.0, Ending::EofBeforeResponse)]);
     let inflight = verdict("inflight-completes", &saturated);
     assert_eq!((inflight.judgement, inflight.trials), (Kept, 1));
     assert!(
-        inflight.why.contains("2 more may have waited"),
+        inflight.why.contains("2 more it may never have looked at"),
         "{}",
         inflight.why
     );
@@ -225,11 +220,11 @@ fn what_a_saturated_target_had_in_its_queue_is_for_accept_lossless() {
     assert_eq!((kept.judgement, kept.failures), (Broken, 1));
 
     // One that was seen to be read was in no queue.
-    let read = ledger(vec![queue(1400.0).held()]);
+    let read = ledger(vec![queue(1400.0, Ending::EofBeforeResponse).held()]);
     assert_eq!(verdict("upload-completes", &read).judgement, Broken);
     assert_eq!(verdict("accept-lossless", &read).failures, 1);
 
-    let at_ease = ledger(vec![queue(30.0)]);
+    let at_ease = ledger(vec![queue(30.0, Ending::EofBeforeResponse)]);
     assert_eq!(verdict("inflight-completes", &at_ease).judgement, Broken);
     assert_eq!(verdict("upload-completes", &at_ease).judgement, Broken);
     assert_eq!(verdict("accept-lossless", &at_ease).judgement, Skipped);
@@ -238,7 +233,7 @@ fn what_a_saturated_target_had_in_its_queue_is_for_accept_lossless() {
 #[test]
 fn a_target_is_saturated_too_where_quick_requests_wait_at_the_signal_that_took_no_time_before() {
     let with = |waited: f64| {
-        let mut round = queue(30.0);
+        let mut round = queue(30.0, Ending::EofBeforeResponse);
         for number in 1..10 {
             // Who comes at a constant rate has only just come.
             let sent = f64::from(-number);
@@ -250,7 +245,7 @@ fn a_target_is_saturated_too_where_quick_requests_wait_at_the_signal_that_took_n
                 false,
                 -waited,
                 50.0,
-                Ending::ResetBeforeResponse,
+                Ending::EofBeforeResponse,
             );
         }
         let ledger = ledger(vec![round]);
@@ -263,9 +258,33 @@ fn a_target_is_saturated_too_where_quick_requests_wait_at_the_signal_that_took_n
 }
 
 #[test]
+fn a_quick_request_that_was_reset_had_not_been_read() {
+    let with = |lane, reused, ending| {
+        let round = load().with(lane, reused, -130.0, 40.0, ending);
+        let ledger = ledger(vec![round]);
+        [
+            "inflight-completes",
+            "accept-lossless",
+            "keepalive-lossless",
+        ]
+        .map(|name| verdict(name, &ledger).judgement)
+    };
+    let (reset, fin) = (Ending::ResetBeforeResponse, Ending::EofBeforeResponse);
+    let quick = Lane::PerRequest;
+    assert_eq!(with(quick, false, reset), [Skipped, Broken, Skipped]);
+    assert_eq!(
+        with(Lane::KeepAlive, true, reset),
+        [Skipped, Skipped, Broken]
+    );
+    assert_eq!(with(quick, false, fin), [Broken, Skipped, Skipped]);
+    // A slow one was at work.
+    assert_eq!(with(Lane::Slow, false, reset), [Broken, Skipped, Skipped]);
+}
+
+#[test]
 fn how_fast_a_saturated_target_is_in_its_lame_duck_phase_is_undecided() {
     let slow = |took: f64| {
-        let round = queue(took).with_readiness(&[(-3.0, 503)]);
+        let round = queue(took, Ending::EofBeforeResponse).with_readiness(&[(-3.0, 503)]);
         let mut round = round.with(Lane::KeepAlive, true, 10.0, 8000.0, Ending::OkClose);
         // Asked for before the signal, answered after it.
         round.readiness[0].answered = round.moment(5.0);
@@ -293,7 +312,7 @@ fn a_503_to_what_arrived_with_the_signal_is_honest() {
 #[test]
 fn exits_zero_does_not_take_an_end_for_one_on_the_spot_because_of_a_queue() {
     let with = |took: f64| {
-        let round = queue(took).with_exit(60.0, None, Some(15));
+        let round = queue(took, Ending::EofBeforeResponse).with_exit(60.0, None, Some(15));
         let mut ledger = ledger(vec![round]);
         ledger.terms.expected_exits = vec![0, 143];
         verdict("exits-zero", &ledger).judgement
