@@ -673,7 +673,7 @@ fn a_round_that_cannot_be_tried_leaves_its_promise_open_and_the_others_judged() 
     let url = free_url();
     let output = check(folder.path(), &url)
         .args(
-            "--get / --rtt 0ms --rounds 1 --clients 2 --per-request 1 --half-heads 0 --idle 4"
+            "--get / --rtt 0ms --rounds 1 --clients 2 --per-request 1 --moments 0 --idle 4"
                 .split(' '),
         )
         .args("--startup-rounds 1 --only idle-exits,startup-signal,within-grace --".split(' '))
@@ -699,7 +699,7 @@ fn a_target_that_does_not_know_its_routes_yet_is_not_ready() {
     let url = free_url();
     let output = check(folder.path(), &url)
         .args(
-            "--get / --rtt 0ms --rounds 1 --clients 2 --per-request 1 --half-heads 0 --idle 0"
+            "--get / --rtt 0ms --rounds 1 --clients 2 --per-request 1 --moments 0 --idle 0"
                 .split(' '),
         )
         .args("--startup-rounds 0 --only within-grace --".split(' '))

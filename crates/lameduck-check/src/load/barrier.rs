@@ -56,13 +56,19 @@ impl Drop for BarrierPlace {
 /// When a client has to be at its moment.
 pub(crate) struct Cue {
     /// When the signal is to come.
-    pub(crate) signal: Instant,
+    pub(super) signal: Instant,
     /// The round trip.
-    pub(crate) rtt: Duration,
-    pub(crate) place: BarrierPlace,
+    pub(super) rtt: Duration,
+    pub(super) place: BarrierPlace,
 }
 
 impl Cue {
+    /// For one more client.
+    pub(crate) fn new(stage: &Stage, signal: Instant, rtt: Duration) -> Self {
+        let place = stage.barrier().place();
+        Self { signal, rtt, place }
+    }
+
     /// When a client begins that needs a round trip to be there, and has `early` milliseconds.
     pub(super) fn begins(&self, random: &mut StdRng, early: std::ops::Range<u64>) -> Instant {
         let early =

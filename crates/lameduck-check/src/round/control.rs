@@ -9,13 +9,13 @@ use std::time::Duration;
 
 use tokio::task::JoinSet;
 
+use super::loads::{Arrival, Load};
 use super::scene::Scene;
 use crate::error::CheckError;
 use crate::ledger::{Ending, Exchange, Lane};
 use crate::load::control;
 use crate::load::notebook::Client;
 use crate::load::stage::Stage;
-use crate::plan::Plan;
 use crate::request::RequestTemplate;
 
 /// One failure in so many is chance, and more often it is how the target is.
@@ -29,16 +29,11 @@ const UPLOADS: u32 = 2;
 pub(super) struct Controls(JoinSet<()>);
 
 impl Controls {
-    pub(super) fn begin(scene: &Scene<'_>) -> Self {
-        let plan = scene.plan;
+    pub(super) fn begin(stage: &Stage, loads: &[Load]) -> Self {
         let mut running = JoinSet::new();
-        for (lane, requests) in [
-            (Lane::Slow, &plan.slow),
-            (Lane::Download, &plan.downloads),
-            (Lane::Upload, &plan.uploads),
-        ] {
-            for (number, request) in (1..).zip(requests) {
-                let (stage, request) = (scene.stage.clone(), request.clone());
+        for load in loads.iter().filter(|it| it.has_a_control()) {
+            for (number, request) in (1..).zip(&load.requests) {
+                let (stage, request, lane) = (stage.clone(), request.clone(), load.lane);
                 let client = Client { lane, number };
                 match lane {
                     Lane::Upload => {
@@ -128,57 +123,30 @@ fn is_healthy(seen: &[&[Exchange]]) -> Result<(), CheckError> {
     Ok(())
 }
 
-/// The loads of a plan that stay open. An answer of theirs begins before the signal, and does not end.
-fn that_stay_open(plan: &Plan) -> impl Iterator<Item = Lane> {
-    let events = !plan.event_streams.is_empty() && plan.clients.event_streams > 0;
-    let lanes = [
-        (events, Lane::Events),
-        (events && plan.h2, Lane::EventsH2),
-        (
-            !plan.websockets.is_empty() && plan.clients.websockets > 0,
-            Lane::WebSocket,
-        ),
-    ];
-    let asked = lanes.into_iter().filter(|(is_asked, _)| *is_asked);
-    asked.map(|(_, lane)| lane)
+/// Those that stay open. An answer of theirs begins before the signal, and does not end.
+fn that_stay_open(loads: &[Load]) -> impl Iterator<Item = Lane> {
+    let open = loads.iter().filter(|it| it.arrival == Arrival::HeldOpen);
+    open.map(|load| load.lane)
 }
 
 /// Whether each load that stays open has begun.
-pub(super) fn have_begun(stage: &Stage, plan: &Plan) -> bool {
+pub(super) fn have_begun(stage: &Stage, loads: &[Load]) -> bool {
     let seen = stage.notebook();
-    that_stay_open(plan).all(|lane| seen.has_begun(lane))
+    that_stay_open(loads).all(|lane| seen.has_begun(lane))
 }
 
-/// Whether each load of the plan was answered at least once.
-pub(super) fn is_complete(stage: &Stage, plan: &Plan) -> Result<(), CheckError> {
+/// Whether each load was answered at least once.
+pub(super) fn is_complete(stage: &Stage, loads: &[Load]) -> Result<(), CheckError> {
     let seen = stage.notebook();
-    if let Some(lane) = that_stay_open(plan).find(|lane| !seen.has_begun(*lane)) {
+    if let Some(lane) = that_stay_open(loads).find(|lane| !seen.has_begun(*lane)) {
         return Err(CheckError::Unhealthy {
             load: format!("the load \"{lane}\""),
             seen: "not one of its streams began".to_owned(),
             fix: fix(lane, ""),
         });
     }
-    seen.look(|exchanges| each_was_answered(exchanges, plan))
-}
-
-fn each_was_answered(exchanges: &[&[Exchange]], plan: &Plan) -> Result<(), CheckError> {
-    let quick = !plan.get.is_empty();
-    let demanded = [
-        (quick && plan.clients.keep_alive > 0, Lane::KeepAlive),
-        (quick && plan.clients.per_request > 0, Lane::PerRequest),
-        (quick && plan.h2 && plan.clients.h2 > 0, Lane::H2),
-        (!plan.grpc.is_empty() && plan.clients.grpc > 0, Lane::Grpc),
-        (
-            !plan.post.is_empty() && plan.clients.orders > 0,
-            Lane::Order,
-        ),
-        (!plan.slow.is_empty(), Lane::Slow),
-        (!plan.uploads.is_empty(), Lane::Upload),
-        (!plan.downloads.is_empty(), Lane::Download),
-    ];
-    let mut demanded = demanded.into_iter().filter(|(is_demanded, _)| *is_demanded);
-    demanded.try_for_each(|(_, lane)| was_answered(exchanges, lane))
+    let mut answered = loads.iter().filter(|it| it.is_answered_before());
+    seen.look(|exchanges| answered.try_for_each(|load| was_answered(exchanges, load.lane)))
 }
 
 /// Whether a request of this load was answered.

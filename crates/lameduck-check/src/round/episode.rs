@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 
 use super::control;
 use super::crowd::{self, Crowd};
-use super::lasting;
+use super::loads::{self, Load};
+use super::start;
 use crate::error::CheckError;
-use crate::ledger::{Digest, Episode, Lane, Round, RoundKind};
-use crate::load::keep_alive;
+use crate::ledger::{Digest, Episode, Round, RoundKind};
 use crate::load::stage::Stage;
 use crate::observer::{Event, Observer};
 use crate::plan::{Plan, Trigger};
@@ -50,8 +50,9 @@ pub(crate) async fn run(
     let seed = crowd::seed(plan, number);
     let stage = Stage::new(Wire::new(plan.rtt), plan.url.clone(), seed).of_an_episode();
     let mut crowd = Crowd::new(stage.clone())?;
-    loads(&mut crowd, plan);
-    warm_up(plan, &stage).await?;
+    let loads = loads::of_an_episode(plan);
+    start::going_on(&mut crowd, &loads, None);
+    warm_up(&stage, &loads).await?;
 
     let began = Instant::now();
     tokio::time::sleep(trigger.before).await;
@@ -135,30 +136,13 @@ async fn digesting<T>(digest: &mut Digest, stage: &Stage, until: impl Future<Out
     }
 }
 
-/// Every load that goes on for as long as one likes. What is half way at a signal has none here.
-fn loads(crowd: &mut Crowd, plan: &Plan) {
-    lasting::begin(crowd, plan, None);
-    let counts = &plan.clients;
-    // One after the other, each to its end.
-    for (lane, count, requests) in [
-        (Lane::Slow, counts.slow, &plan.slow),
-        (Lane::Upload, counts.uploads, &plan.uploads),
-        (Lane::Download, counts.downloads, &plan.downloads),
-    ] {
-        let count = if requests.is_empty() { 0 } else { count };
-        crowd.clients(lane, count, |stage, client| {
-            keep_alive::run(stage, client, requests.clone(), None)
-        });
-    }
-}
-
 /// Until every load is seen to be served; an error where one is not.
-async fn warm_up(plan: &Plan, stage: &Stage) -> Result<(), CheckError> {
+async fn warm_up(stage: &Stage, loads: &[Load]) -> Result<(), CheckError> {
     let deadline = Instant::now() + WARM_UP_LIMIT;
     loop {
         tokio::time::sleep(Duration::from_millis(100)).await;
         control::is_healthy_on(stage)?;
-        match control::is_complete(stage, plan) {
+        match control::is_complete(stage, loads) {
             Ok(()) if stage.is_warm(WARM_REQUESTS) => return Ok(()),
             Err(error) if Instant::now() >= deadline => return Err(error),
             Ok(()) if Instant::now() >= deadline => return Ok(()),

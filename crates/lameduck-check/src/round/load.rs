@@ -5,16 +5,15 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
 use super::control::{self, Controls};
-use super::lasting::{self, in_turn};
+use super::loads::{self, Load};
 use super::scene::Scene;
+use super::start::{self, SignalComes};
 use crate::books::{Accountant, Books};
 use crate::database::Watch;
 use crate::error::CheckError;
-use crate::ledger::{Lane, Round, RoundKind};
-use crate::load::upload::Rest;
-use crate::load::{
-    download, h2_slow_client, probe, slow, slow_client, tls_handshake, unread, upload,
-};
+use crate::ledger::{Round, RoundKind};
+use crate::load::barrier::Cue;
+use crate::load::probe;
 use crate::observer::Observer;
 use crate::plan::Plan;
 
@@ -39,86 +38,38 @@ pub(crate) async fn run(
         scene.open_books(accountant, known, true).await?;
     }
     scene.watch_probes();
-    let (tell_slow_at, slow_at) = watch::channel(None);
-    lasting::begin(&mut scene.crowd, plan, Some(slow_at));
+    let loads = loads::of_a_shutdown(plan);
+    let (tell, sends_at) = watch::channel(None);
+    let signal_comes = SignalComes {
+        sends_at,
+        half_way: plan.clients.moments,
+    };
+    start::going_on(&mut scene.crowd, &loads, Some(&signal_comes));
     if plan.has_grpc() {
         scene.watch_grpc_health();
     }
-    warm_up(&mut scene).await?;
+    warm_up(&mut scene, &loads).await?;
     if let Some(watch) = watch {
         scene.watch_sessions(watch);
     }
     // Late enough for what must be in flight to get on its way.
     let lead = Duration::from_millis(400) + plan.rtt * 2;
     let signal = scene.moment(lead, lead + Duration::from_millis(100));
-    moments(&mut scene, signal);
-    tell_slow_at.send_replace(Some(signal - Duration::from_millis(100) - plan.rtt));
+    let stage = scene.stage.clone();
+    let cue = || Cue::new(&stage, signal, plan.rtt);
+    start::at_signal(&mut scene.crowd, &loads, cue);
+    tell.send_replace(Some(signal - Duration::from_millis(100) - plan.rtt));
     scene.first_signal(signal).await?;
     scene.close().await
 }
 
-/// Starts those that are to be caught at a certain moment by the signal.
-fn moments(scene: &mut Scene<'_>, signal: Instant) {
-    let (plan, counts) = (scene.plan, scene.plan.clients);
-    let where_there_is = |it: bool| if it { counts.moments } else { 0 };
-    let (tls, h2) = (
-        where_there_is(plan.url.tls.is_some()),
-        where_there_is(plan.h2),
-    );
-    for (lane, count, requests) in [
-        (Lane::Slow, counts.slow, &plan.slow),
-        (Lane::Silent, counts.moments, &plan.get),
-        (Lane::HalfHead, counts.moments, &plan.get),
-        (Lane::BetweenRequests, counts.moments, &plan.get),
-        (Lane::Unread, counts.moments, &plan.get),
-        (Lane::HeadSent, counts.moments, &plan.uploads),
-        (Lane::Upload, counts.uploads, &plan.uploads),
-        (Lane::Download, counts.downloads, &plan.downloads),
-        (Lane::TlsHandshake, tls, &plan.get),
-        (Lane::H2Preface, h2, &plan.get),
-        (Lane::H2HalfBody, h2, &plan.uploads),
-    ] {
-        in_turn(requests, |requests| {
-            for number in 1..=count {
-                let (request, cue) = (requests(number), scene.cue(signal));
-                let crowd = &mut scene.crowd;
-                match lane {
-                    Lane::Slow => crowd.client(lane, number, |stage, client| {
-                        slow::run(stage, client, request, cue)
-                    }),
-                    Lane::Unread => crowd.client(lane, number, |stage, client| {
-                        unread::run(stage, client, request, cue)
-                    }),
-                    Lane::HeadSent | Lane::Upload => crowd.client(lane, number, |stage, client| {
-                        upload::run(stage, client, request, Rest::Dribbled, cue)
-                    }),
-                    Lane::Download => crowd.client(lane, number, |stage, client| {
-                        download::run(stage, client, request, cue)
-                    }),
-                    Lane::TlsHandshake => crowd.client(lane, number, |stage, client| {
-                        tls_handshake::run(stage, client, request, cue)
-                    }),
-                    Lane::H2Preface | Lane::H2HalfBody => {
-                        crowd.client(lane, number, |stage, client| {
-                            h2_slow_client::run(stage, client, request, cue)
-                        })
-                    }
-                    _ => crowd.client(lane, number, |stage, client| {
-                        slow_client::run(stage, client, request, cue)
-                    }),
-                }
-            }
-        });
-    }
-}
-
 /// Until every load is seen to be served; an error where one is not.
-async fn warm_up(scene: &mut Scene<'_>) -> Result<(), CheckError> {
+async fn warm_up(scene: &mut Scene<'_>, loads: &[Load]) -> Result<(), CheckError> {
     let begun = Instant::now();
-    let controls = Controls::begin(scene);
+    let controls = Controls::begin(&scene.stage, loads);
     let enough = scene.moment(Duration::from_millis(400), Duration::from_millis(1000));
     tokio::time::sleep_until(enough.into()).await;
-    while !(scene.stage.is_warm(WARM_REQUESTS) && control::have_begun(&scene.stage, scene.plan))
+    while !(scene.stage.is_warm(WARM_REQUESTS) && control::have_begun(&scene.stage, loads))
         && begun.elapsed() < WARM_UP_LIMIT
         && scene.target.ended().is_none()
     {
@@ -129,7 +80,7 @@ async fn warm_up(scene: &mut Scene<'_>) -> Result<(), CheckError> {
     }
     controls.end().await;
     control::is_healthy_so_far(scene)?;
-    control::is_complete(&scene.stage, scene.plan)
+    control::is_complete(&scene.stage, loads)
 }
 
 /// A probe that fails before the signal says nothing after it.

@@ -139,11 +139,7 @@ impl<'a> Scene<'a> {
 
     /// For a client that is to be caught at its moment by the signal, which waits for it.
     pub(crate) fn cue(&self, signal: Instant) -> Cue {
-        Cue {
-            signal,
-            rtt: self.plan.rtt,
-            place: self.stage.barrier().place(),
-        }
+        Cue::new(&self.stage, signal, self.plan.rtt)
     }
 
     /// Sends the signal at a moment, or as soon after it as everybody who was given a cue is where it is to be caught.
