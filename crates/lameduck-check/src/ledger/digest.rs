@@ -31,8 +31,8 @@ pub(crate) struct Digest {
     listed: Vec<Exchange>,
     unlisted: u64,
     good: u64,
-    others: Sample<Exchange>,
-    connections: Sample<Connection>,
+    others: EvenSample<Exchange>,
+    connections: EvenSample<Connection>,
 }
 
 /// What a digest comes to.
@@ -64,13 +64,13 @@ struct Part {
 }
 
 /// Every first, second, fourth, … of many.
-struct Sample<T> {
+struct EvenSample<T> {
     every: u64,
     seen: u64,
     kept: Vec<T>,
 }
 
-impl<T> Sample<T> {
+impl<T> EvenSample<T> {
     fn new() -> Self {
         Self {
             every: 1,
@@ -165,8 +165,8 @@ impl Digest {
             listed: Vec::new(),
             unlisted: 0,
             good: 0,
-            others: Sample::new(),
-            connections: Sample::new(),
+            others: EvenSample::new(),
+            connections: EvenSample::new(),
         }
     }
 

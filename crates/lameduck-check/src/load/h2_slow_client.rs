@@ -87,7 +87,7 @@ impl SlowClient<'_> {
         }
         hold(self.stage, &mut attempt, &tracer).await;
         after_the_signal(self.stage, self.random, self.rtt).await;
-        let rest = Rest {
+        let rest = StreamRest {
             link,
             sent_before: HALF,
         };
@@ -146,12 +146,12 @@ impl SlowClient<'_> {
 }
 
 /// A connection on which the beginning of what is written was sent before.
-struct Rest {
+struct StreamRest {
     link: Link,
     sent_before: usize,
 }
 
-impl AsyncRead for Rest {
+impl AsyncRead for StreamRest {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -161,7 +161,7 @@ impl AsyncRead for Rest {
     }
 }
 
-impl AsyncWrite for Rest {
+impl AsyncWrite for StreamRest {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,

@@ -17,7 +17,7 @@ use crate::wire::Reach;
 
 /// What a server does with a handshake that is half way.
 #[derive(Clone, Copy, PartialEq)]
-enum Then {
+enum AfterHalf {
     Answers,
     Closes,
     Resets,
@@ -25,7 +25,7 @@ enum Then {
     Hangs,
 }
 
-async fn half_way(then: Then, rtt: Duration) -> (Exchange, Option<Parting>) {
+async fn half_way(then: AfterHalf, rtt: Duration) -> (Exchange, Option<Parting>) {
     let server = TlsServer::new(rtt).await;
     let stage = &server.stage;
     let serve = async {
@@ -34,7 +34,7 @@ async fn half_way(then: Then, rtt: Duration) -> (Exchange, Option<Parting>) {
             stage.barrier().is_complete().await;
             stage.signalled(Instant::now());
         };
-        if matches!(then, Then::Closes | Then::Resets) {
+        if matches!(then, AfterHalf::Closes | AfterHalf::Resets) {
             // It has said nothing: what came is read, so that the end is a FIN.
             let mut flight = vec![0; 4096];
             let read = async {
@@ -44,22 +44,22 @@ async fn half_way(then: Then, rtt: Duration) -> (Exchange, Option<Parting>) {
             };
             tokio::select! { () = read => {}, () = at_the_signal => {} }
             return match then {
-                Then::Resets => reset(stream),
+                AfterHalf::Resets => reset(stream),
                 _ => drop(stream),
             };
         }
         let (accepted, ()) = tokio::join!(server.acceptor.accept(stream), async {
             at_the_signal.await;
-            if then == Then::Hangs {
+            if then == AfterHalf::Hangs {
                 tokio::time::sleep(Duration::from_millis(20)).await;
                 stage.stop();
             }
         });
         let Ok(mut stream) = accepted else { return };
-        if then == Then::Answers || then == Then::Loses {
+        if then == AfterHalf::Answers || then == AfterHalf::Loses {
             read_head(&mut stream).await;
         }
-        if then == Then::Answers {
+        if then == AfterHalf::Answers {
             stream.write_all(OK).await.unwrap();
             stream.flush().await.unwrap();
         }
@@ -132,25 +132,25 @@ async fn over_tls_too_an_answer_can_wait_to_be_read_near_and_far() {
 #[tokio::test]
 async fn a_handshake_that_goes_on_ends_in_an_answer_near_and_far() {
     for rtt in [0, 20].map(Duration::from_millis) {
-        let (exchange, _) = half_way(Then::Answers, rtt).await;
+        let (exchange, _) = half_way(AfterHalf::Answers, rtt).await;
         assert_eq!(exchange.ending, Ending::Ok, "{}", exchange.what());
     }
 }
 
 #[tokio::test]
 async fn a_handshake_that_is_ended_has_lost_nothing_and_a_reset_is_told() {
-    let (exchange, parting) = half_way(Then::Closes, Duration::ZERO).await;
+    let (exchange, parting) = half_way(AfterHalf::Closes, Duration::ZERO).await;
     assert_eq!(exchange.ending, Ending::Unprocessed, "{}", exchange.what());
     assert_eq!(parting, Some(Parting::Torn));
-    let (exchange, parting) = half_way(Then::Resets, Duration::ZERO).await;
+    let (exchange, parting) = half_way(AfterHalf::Resets, Duration::ZERO).await;
     assert_eq!(exchange.ending, Ending::Unprocessed, "{}", exchange.what());
     assert_eq!(parting, Some(Parting::Reset));
 }
 
 #[tokio::test]
 async fn a_request_behind_it_that_is_not_answered_is_lost_and_so_is_one_whose_handshake_hangs() {
-    let (exchange, _) = half_way(Then::Loses, Duration::ZERO).await;
+    let (exchange, _) = half_way(AfterHalf::Loses, Duration::ZERO).await;
     assert!(exchange.ending.is_lost(), "{}", exchange.what());
-    let (exchange, _) = half_way(Then::Hangs, Duration::ZERO).await;
+    let (exchange, _) = half_way(AfterHalf::Hangs, Duration::ZERO).await;
     assert_eq!(exchange.ending, Ending::Timeout, "{}", exchange.what());
 }

@@ -26,10 +26,10 @@ pub enum Reach {
 
 /// Follows the bytes of one connection. Cheap to clone, and of no consequence for the connection.
 #[derive(Clone, Debug)]
-pub(crate) struct Tracer(Arc<Traced>);
+pub(crate) struct Tracer(Arc<TracedSocket>);
 
 #[derive(Debug)]
-struct Traced {
+struct TracedSocket {
     /// Here and there; none of a Unix socket.
     ends: Option<(SocketAddr, SocketAddr)>,
     /// Where a courier carries them.
@@ -64,7 +64,7 @@ impl Tracer {
         ends: Option<(SocketAddr, SocketAddr)>,
         courier: Option<Arc<CarriedBytes>>,
     ) -> Self {
-        Self(Arc::new(Traced { ends, courier }))
+        Self(Arc::new(TracedSocket { ends, courier }))
     }
 
     /// How far all has come that was written so far.
