@@ -9,15 +9,11 @@ pub fn faults() -> Vec<Fault> {
         fault(
             RUST,
             "stops-accepting",
-            "keeps its listener for 4.5 s from the signal on, and accepts nobody",
-        )
-        .breaks(
-            "accept-lossless",
-            "Connections are established, and nobody serves them in the time of a request.",
+            "accepts nobody for 4.5 s from the signal on, with a queue that has room for all",
         )
         .breaks(
             "lame-duck-serves",
-            "Readiness fails and the listener is open, and nobody is served.",
+            "Readiness fails and the listener is open, and who comes is served after seconds.",
         )
         .grace(8),
         fault(
