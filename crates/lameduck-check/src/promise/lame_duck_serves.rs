@@ -25,6 +25,12 @@ impl Promise for LameDuckServes {
         let before = Latencies::before_the_signal(round);
         // Asked for only where an answer took long.
         let was_saturated = LazyCell::new(|| before.saturation().is_some());
+        // Between the last connection and the first refusal nobody can tell whether it still listened.
+        let established = round
+            .exchanges
+            .iter()
+            .filter(|it| !it.reused && it.written.is_some());
+        let listened = established.map(|it| it.began).max();
         for exchange in round
             .since_signal()
             .filter(|exchange| exchange.began >= lame.answered && exchange.began < closed)
@@ -46,6 +52,7 @@ impl Promise for LameDuckServes {
                         }
                     }
                 }
+                _ if Some(exchange.began) > listened => {}
                 // An HTTP/2 stream sent back unprocessed, or one that raced with the listener closing.
                 Ending::Refused | Ending::Unprocessed => {}
                 _ => finding.failed(round.may_be_late(exchange), round.evidence_of(exchange)),

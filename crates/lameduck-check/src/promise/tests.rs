@@ -282,6 +282,26 @@ fn a_quick_request_that_was_reset_had_not_been_read() {
 }
 
 #[test]
+fn lame_duck_serves_is_not_about_what_is_lost_when_nobody_can_tell_whether_it_listened() {
+    let lost = |connected: f64| {
+        let round = load()
+            .with_readiness(&[(5.0, 503)])
+            .with(
+                Lane::PerRequest,
+                false,
+                connected,
+                connected + 20.0,
+                Ending::OkClose,
+            )
+            .with(Lane::KeepAlive, true, 15.0, 30.0, Ending::EofBeforeResponse)
+            .with(Lane::PerRequest, false, 40.0, 40.5, Ending::Refused);
+        judged("lame-duck-serves", round).0
+    };
+    assert_eq!(lost(20.0), Broken);
+    assert_eq!(lost(10.0), Kept);
+}
+
+#[test]
 fn how_fast_a_saturated_target_is_in_its_lame_duck_phase_is_undecided() {
     let slow = |took: f64| {
         let round = queue(took, Ending::EofBeforeResponse).with_readiness(&[(-3.0, 503)]);
