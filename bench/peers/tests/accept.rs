@@ -11,7 +11,7 @@ use peer::{faulty, outcome, outcome_and_rounds, told};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn accept_lossless_is_broken_by_a_listener_that_stays_and_accepts_nobody() {
-    let mut plan = faulty("stops-accepting");
+    let mut plan = faulty("full-queue");
     peer::with_grace(&mut plan, 8);
     // Its queue has room for the first hundred.
     plan.clients.per_request = 20;

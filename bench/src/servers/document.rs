@@ -72,9 +72,11 @@ const HEAD: &str = "\
 Servers that people run, unmodified, each set up and stopped as its own documentation has it, put to `lameduck check` at
 0 and at 40 ms. ✔ kept, ✘ broken, – not tried.
 
-None of them is badly made. Nearly all do the same two things at the signal: they close idle connections, and they close
-their listening socket. Over a distance both cross requests that are on their way, and nobody can tell them apart from
-work that was lost. Behind a balancer that was told before, neither happens.
+Nearly all do the same two things in the moment of the signal: they close idle connections, and they close their listening
+socket. Over a distance both cross requests that are on their way, which their clients then have lost. Whoever has a balancer
+in front can have it send elsewhere first (a preStop hook that waits); then there is nothing to cross.
+
+Two runs with other seeds (7 and 11) came to the same verdicts, on two cores at a load of 10 to 30.
 
 This page is written by
 

@@ -66,6 +66,10 @@ const UNICORN: &[Reason] = &[
         "the master waits `timeout` (60 s) for its workers (unicorn/http_server.rb:342)",
     ),
     Reason::of(&["second-signal"], "a repeated SIGQUIT changes nothing"),
+    Reason::perhaps(
+        &["startup-signal"],
+        "seen once, 782 ms after the start on a busy machine: a signal while it makes its workers went by unnoticed",
+    ),
 ];
 
 const PUMA: &[Reason] = &[
