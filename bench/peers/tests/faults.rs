@@ -192,6 +192,25 @@ async fn within_grace_is_broken_by_a_target_that_does_not_react() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_target_that_outlives_its_grace_is_waited_for_that_long_once() {
+    let mut plan = faulty("deaf");
+    plan.grace = Duration::from_secs(4);
+    plan.rounds = 2;
+    let outcome = breaks(plan, "within-grace").await;
+    let took = outcome.trace.rounds.iter().map(|it| it.signal_to_exit());
+    let took: Vec<Duration> = took.collect();
+    assert!(took[0] >= Duration::from_secs(4), "{took:?}");
+    assert!(took[1] < Duration::from_secs(4), "{took:?}");
+    // What was left so early is held against nobody.
+    let within_grace = outcome
+        .verdict("within-grace")
+        .map(|it| (it.trials, it.failures));
+    assert_eq!(within_grace, Some((1, 1)), "{}", told(&outcome));
+    assert_eq!(outcome.tally.timeout, 0, "{}", told(&outcome));
+    assert!(told(&outcome).contains("was not waited for that long again, in 1 shutdown"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn idle_exits_is_broken_by_waiting_for_idle_peers() {
     let mut plan = faulty("hostage");
     plan.clients.idle = 8;

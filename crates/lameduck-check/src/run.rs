@@ -11,6 +11,7 @@ use crate::observer::{Event, Observer};
 use crate::plan::Plan;
 use crate::promise::Jury;
 use crate::round;
+use crate::round::load::Waits;
 use crate::rules::{Rules, Ruling};
 use crate::schedule::{self, Schedule};
 use crate::trace::RunTrace;
@@ -114,6 +115,8 @@ async fn all_rounds(plan: &Plan, observer: &dyn Observer) -> Result<RunOutcome, 
     let mut known = None;
     let mut cut_short = None;
     let mut untried = Vec::new();
+    // Once is enough: it is not waited for that long again.
+    let mut outlives = false;
     let mut number = 0;
     loop {
         let left = schedule.left();
@@ -137,7 +140,18 @@ async fn all_rounds(plan: &Plan, observer: &dyn Observer) -> Result<RunOutcome, 
         startup_turn += u32::from(kind == RoundKind::Startup);
         let round_began = Instant::now();
         observer.on(&Event::Expected { left });
-        let round = match one_round(plan, observer, number, kind, &trace, turn, known).await {
+        let waits = match outlives {
+            true => Waits::UntilWorkIsOver,
+            false => Waits::PastItsGrace,
+        };
+        let one = RoundToMake {
+            number,
+            kind,
+            turn,
+            known,
+            waits,
+        };
+        let round = match one_round(plan, observer, one, &trace).await {
             Ok(Some(round)) => round,
             Ok(None) => continue,
             // Such a round is there for one promise alone: the others do not depend on it.
@@ -161,6 +175,10 @@ async fn all_rounds(plan: &Plan, observer: &dyn Observer) -> Result<RunOutcome, 
         };
         known = round.audit.as_ref().map(|audit| audit.opened).or(known);
         schedule.took(kind, round_began.elapsed());
+        if kind == RoundKind::Load && !outlives && round.signal_to_exit() >= plan.grace {
+            outlives = true;
+            schedule.outlived(plan);
+        }
         jury.see(&round);
         trace.see(&round, jury.has_lost_in(number, &plan.rules));
     }
@@ -214,22 +232,38 @@ fn without_room(mut verdicts: Vec<Verdict>, schedule: &Schedule, plan: &Plan) ->
     verdicts
 }
 
-/// One start and stop. `turn` counts those during start-up; `None` where the plan has nothing for it.
+/// One start and stop that is to be made.
+#[derive(Clone, Copy)]
+struct RoundToMake {
+    number: u32,
+    kind: RoundKind,
+    /// Counts those during start-up.
+    turn: u32,
+    /// The target's books, as they were last opened.
+    known: Option<Books>,
+    waits: Waits,
+}
+
+/// Makes it; `None` where the plan has nothing for it.
 async fn one_round(
     plan: &Plan,
     observer: &dyn Observer,
-    number: u32,
-    kind: RoundKind,
+    one: RoundToMake,
     trace: &RunTrace,
-    turn: u32,
-    known: Option<Books>,
 ) -> Result<Option<Round>, CheckError> {
+    let RoundToMake {
+        number,
+        kind,
+        turn,
+        known,
+        waits,
+    } = one;
     let round = match kind {
         RoundKind::Episode => match &plan.trigger {
             Some(trigger) => round::episode::run(plan, trigger, observer, number).await?,
             None => return Ok(None),
         },
-        RoundKind::Load => round::load::run(plan, observer, number, known).await?,
+        RoundKind::Load => round::load::run(plan, observer, number, known, waits).await?,
         RoundKind::Settle => round::settle::run(plan, observer, number, known).await?,
         RoundKind::Idle => round::idle::run(plan, observer, number).await?,
         RoundKind::Startup => {

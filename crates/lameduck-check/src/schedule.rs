@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use crate::ledger::RoundKind;
 use crate::plan::{KILLED_AFTER, Plan};
+use crate::round::load::known_after;
 use crate::target::{self, Capability};
 use crate::verdict::trials_to_rule_out;
 
@@ -27,6 +28,8 @@ const STOP: Duration = Duration::from_millis(300);
 const REPEATED: Duration = Duration::from_secs(3);
 /// The round with idle peers is over so long after its last real work.
 const IDLE: Duration = Duration::from_secs(10);
+/// From when clients are sent away to the end of a target that is killed.
+const CLEARED: Duration = Duration::from_millis(1500);
 /// A round takes longer than the one before by no more than this share.
 const SPREAD: f64 = 1.2;
 
@@ -36,6 +39,7 @@ pub(crate) struct Schedule {
     left_out: Vec<RoundKind>,
     /// What each round took.
     took: Vec<(RoundKind, Duration)>,
+    has_begun: bool,
     guesses: Guesses,
     budget: Option<Duration>,
     began: Instant,
@@ -49,6 +53,8 @@ struct Guesses {
     settle: Duration,
     /// An episode, without its trigger.
     episode: Duration,
+    /// So long a target that never ends is waited for under load, where that is less than its grace.
+    outlived: Option<Duration>,
 }
 
 /// What a trigger is taken to need, which is anybody's guess.
@@ -67,6 +73,7 @@ impl Guesses {
                 .trigger
                 .as_ref()
                 .map_or(Duration::ZERO, |trigger| trigger.before + trigger.after),
+            outlived: None,
         }
     }
 
@@ -75,7 +82,7 @@ impl Guesses {
         let long = if self.has_long { LONG } else { Duration::ZERO };
         let before = START_UP + WARM_UP + self.rtt * 4;
         match kind {
-            RoundKind::Load => before + long + STOP + long,
+            RoundKind::Load => before + long + self.outlived.unwrap_or(STOP + long),
             RoundKind::Idle => before + STOP,
             RoundKind::Startup => START_UP,
             RoundKind::SecondSignal => START_UP + WARM_UP + STOP,
@@ -91,7 +98,10 @@ impl Guesses {
         let start = START_UP * 2;
         let outlives = self.grace + KILLED_AFTER;
         match kind {
-            RoundKind::Load => start + WARM_UP * 2 + self.rtt * 4 + LONG + outlives,
+            RoundKind::Load => {
+                let waits = self.outlived.map_or(outlives, |it| it.min(outlives));
+                start + WARM_UP * 2 + self.rtt * 4 + LONG + waits
+            }
             RoundKind::Idle => start + WARM_UP + (STOP + IDLE).min(outlives),
             RoundKind::Startup => START_UP + outlives,
             RoundKind::SecondSignal => start + WARM_UP + REPEATED.min(outlives),
@@ -108,6 +118,7 @@ impl Schedule {
             planned: rounds(plan).into(),
             left_out: Vec::new(),
             took: Vec::new(),
+            has_begun: false,
             guesses: Guesses::of(plan),
             budget: plan.budget,
             began: Instant::now(),
@@ -152,12 +163,24 @@ impl Schedule {
             return true;
         };
         // One shutdown there has to be.
-        self.took.is_empty() || self.began.elapsed() + self.at_most(kind) <= budget
+        !self.has_begun || self.began.elapsed() + self.at_most(kind) <= budget
     }
 
     /// A round has ended that took so long.
     pub(crate) fn took(&mut self, kind: RoundKind, took: Duration) {
+        self.has_begun = true;
         self.took.push((kind, took));
+    }
+
+    /// A target has outlived its grace under load, and from now on is not waited for that long there: those before say nothing
+    /// of how long it will take.
+    pub(crate) fn outlived(&mut self, plan: &Plan) {
+        let long = match self.guesses.has_long {
+            true => LONG,
+            false => Duration::ZERO,
+        };
+        self.guesses.outlived = Some(known_after(plan, long) + CLEARED);
+        self.took.retain(|(kind, _)| *kind != RoundKind::Load);
     }
 
     fn longest_seen(&self, kind: RoundKind) -> Option<Duration> {
@@ -355,6 +378,38 @@ mod tests {
         assert!(load.count() >= 2, "{made:?}");
         assert!(made.contains(&RoundKind::Idle) && made.contains(&RoundKind::SecondSignal));
         assert!(!schedule.left_out().is_empty());
+    }
+
+    #[test]
+    fn a_target_that_outlives_its_grace_leaves_room_for_more_shutdowns_under_load() {
+        let loads = |is_told: bool| {
+            let plan = plan(Some(60));
+            let mut schedule = Schedule::of(&plan);
+            let mut made = 0;
+            while let Some((kind, _)) = schedule.next() {
+                let is_first = made == 0;
+                made += u32::from(kind == RoundKind::Load);
+                let took = match kind {
+                    RoundKind::Load if is_told && !is_first => 7.0,
+                    RoundKind::Idle => 11.0,
+                    RoundKind::SecondSignal => 4.0,
+                    _ => 13.0,
+                };
+                let took = Duration::from_secs_f64(took);
+                schedule.began = schedule.began.checked_sub(took).unwrap();
+                schedule.took(kind, took);
+                if is_told && is_first {
+                    schedule.outlived(&plan);
+                }
+            }
+            made
+        };
+        assert!(
+            loads(true) > loads(false),
+            "{} {}",
+            loads(true),
+            loads(false)
+        );
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::run::RunOutcome;
+use crate::trace::RoundTrace;
 
 pub(super) fn remarks(outcome: &RunOutcome) -> Vec<String> {
     let trace = &outcome.trace;
@@ -40,6 +41,15 @@ pub(super) fn remarks(outcome: &RunOutcome) -> Vec<String> {
                 "round {number}: the prover had {what}, {count} times"
             ));
         }
+    }
+    let grace = outcome.terms.grace;
+    let was_left = |it: &&RoundTrace| it.exit.killed && it.signal_to_exit() < grace;
+    match trace.load_rounds().filter(was_left).count() {
+        0 => {}
+        left => remarks.push(format!(
+            "once it was known that the target outlives its grace it was not waited for that long again, in {left} \
+             shutdowns under load: of what was open longer than its work took they say nothing"
+        )),
     }
     if !outcome.left_out.is_empty() {
         let left_out = outcome.left_out.iter();

@@ -12,7 +12,7 @@ use rand::{RngExt, SeedableRng};
 use tokio::task::JoinSet;
 
 use crate::error::CheckError;
-use crate::ledger::{Connection, Exchange, Lane, Socket, Stall};
+use crate::ledger::{Connection, Ending, Exchange, Lane, Parting, Socket, Stall};
 use crate::load::cores::Cores;
 use crate::load::notebook::Client;
 use crate::load::stage::Stage;
@@ -39,6 +39,15 @@ pub(super) struct ClientNotes {
     pub(super) connections: Vec<Connection>,
     pub(super) sockets: Vec<Socket>,
     pub(super) shortages: Vec<(&'static str, u64)>,
+}
+
+impl ClientNotes {
+    /// Leaves out what was still under way when the prover stopped waiting.
+    pub(super) fn leave_out_what_did_not_end(&mut self) {
+        self.exchanges.retain(|it| it.ending != Ending::Timeout);
+        self.sockets
+            .retain(|it| it.close.is_some() || it.parting != Parting::Client);
+    }
 }
 
 impl Crowd {

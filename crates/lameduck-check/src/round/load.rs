@@ -11,7 +11,7 @@ use super::start::{self, SignalComes};
 use crate::books::{Accountant, Books};
 use crate::database::Watch;
 use crate::error::CheckError;
-use crate::ledger::{Round, RoundKind};
+use crate::ledger::{Exchange, Round, RoundKind};
 use crate::load::barrier::Cue;
 use crate::load::probe;
 use crate::observer::Observer;
@@ -29,6 +29,7 @@ pub(crate) async fn run(
     observer: &dyn Observer,
     number: u32,
     known: Option<Books>,
+    waits: Waits,
 ) -> Result<Round, CheckError> {
     let watch = Watch::open(plan).await?;
     let mut scene = Scene::open(plan, observer, number, RoundKind::Load).await?;
@@ -60,7 +61,36 @@ pub(crate) async fn run(
     start::at_signal(&mut scene.crowd, &loads, cue);
     tell.send_replace(Some(signal - Duration::from_millis(100) - plan.rtt));
     scene.first_signal(signal).await?;
+    if waits == Waits::UntilWorkIsOver {
+        let took = scene.stage.notebook().look(longest);
+        scene.leaves_it_at(known_after(plan, took));
+    }
     scene.close().await
+}
+
+/// How long a round waits for a target that does not end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Waits {
+    /// Until 2 s after its grace.
+    PastItsGrace,
+    /// No longer than what is in flight at the signal takes: it is known that the target outlives its grace.
+    UntilWorkIsOver,
+}
+
+/// So long after the signal all is known of a shutdown but its end, where an answer takes no longer than `longest`.
+pub(crate) fn known_after(plan: &Plan, longest: Duration) -> Duration {
+    const LEAST: Duration = Duration::from_secs(2);
+    const SPARE: Duration = Duration::from_secs(1);
+    let noticed = plan.notice.unwrap_or_default() + SPARE / 2;
+    let rtt = plan.more_rtts.iter().copied().fold(plan.rtt, Duration::max);
+    (longest * 2 + SPARE).max(noticed).max(LEAST) + rtt * 4
+}
+
+/// The longest that an answer took.
+fn longest(seen: &[&[Exchange]]) -> Duration {
+    let answered = seen.iter().copied().flatten();
+    let answered = answered.filter(|it| it.ending.is_answered());
+    answered.map(Exchange::took).max().unwrap_or_default()
 }
 
 /// Until every load is seen to be served; an error where one is not.

@@ -47,6 +47,8 @@ pub(crate) struct Scene<'a> {
     books: Option<OpenBooks>,
     sessions: Option<UnderWatch>,
     deadline: Option<Instant>,
+    /// What has not ended at the deadline might have, later.
+    is_left_early: bool,
 }
 
 impl<'a> Scene<'a> {
@@ -83,6 +85,7 @@ impl<'a> Scene<'a> {
             books: None,
             sessions: None,
             deadline: None,
+            is_left_early: false,
         })
     }
 
@@ -168,6 +171,15 @@ impl<'a> Scene<'a> {
         self.deadline = Some(moment + LAST_CALL);
     }
 
+    /// The target is waited for so long from its signal, and what has not ended by then says nothing: it might have, later.
+    pub(crate) fn leaves_it_at(&mut self, after: Duration) {
+        let from = self.signals.first().copied().unwrap_or_else(Instant::now);
+        if from + after < self.last_call() {
+            self.known_by(from + after);
+            self.is_left_early = true;
+        }
+    }
+
     /// When clients are sent away at the latest.
     pub(crate) fn last_call(&self) -> Instant {
         let from = self.signals.first().copied().unwrap_or_else(Instant::now);
@@ -186,6 +198,7 @@ impl<'a> Scene<'a> {
         let patience = from + self.plan.patience();
         let deadline = self.deadline.map_or(patience, |it| it.min(patience));
         let mut exit = self.target.wait_until(deadline - LAST_CALL).await;
+        let is_left = exit.is_none() && self.is_left_early;
         if exit.is_none() {
             self.stage.stop();
             let late = self.target.wait_until(deadline).await;
@@ -226,7 +239,10 @@ impl<'a> Scene<'a> {
             Some(books) => Some(books.close().await?),
             None => None,
         };
-        let notes = self.crowd.notes()?;
+        let mut notes = self.crowd.notes()?;
+        if is_left {
+            notes.leave_out_what_did_not_end();
+        }
         let mut round = Round {
             number: self.number,
             kind: self.kind,
