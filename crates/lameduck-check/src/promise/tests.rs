@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::ledger::specimen::{MadeUp, ledger, round};
 use crate::ledger::{Ending, Lane, Parting, Round, RoundKind, Stall};
 use crate::rules::Rules;
-use crate::verdict::{Judgement, Verdict};
+use crate::verdict::{Class, Judgement, Verdict};
 
 use Judgement::{Broken, Kept, Skipped, Undecided};
 
@@ -31,6 +31,64 @@ fn without_any_round_everything_is_skipped_and_says_what_would_test_it() {
         assert_eq!(verdict.judgement, Skipped, "{}", verdict.name);
         assert!(!verdict.why.is_empty(), "{}", verdict.name);
     }
+}
+
+/// What is a loss to no promise would be seen by nobody: each promise leaves some of them to the others.
+#[test]
+fn a_request_that_is_lost_around_the_signal_is_a_loss_to_some_promise() {
+    let lanes = [
+        Lane::KeepAlive,
+        Lane::Pool,
+        Lane::PerRequest,
+        Lane::Slow,
+        Lane::Order,
+        Lane::BetweenRequests,
+    ];
+    let endings = [
+        Ending::ResetBeforeResponse,
+        Ending::EofBeforeResponse,
+        Ending::Truncated,
+        Ending::Timeout,
+    ];
+    let moments = [
+        -900.0, -120.0, -60.0, -40.0, -10.0, -3.0, 0.0, 2.0, 30.0, 700.0,
+    ];
+    for (lane, ending, sent, rtt) in combined(&lanes, &endings, &moments, &[0, 40, 200]) {
+        // A slow client and one that makes each time a connection have no kept one; and nothing is kept but to be used again.
+        let is_reused = match lane {
+            Lane::Slow | Lane::PerRequest => &[false][..],
+            Lane::BetweenRequests => &[true],
+            _ => &[false, true],
+        };
+        for &reused in is_reused {
+            let mut round = load()
+                .with(lane, reused, sent, sent.max(0.0) + 50.0, ending)
+                .with_exit(2000.0, Some(0), None);
+            round.rtt = Duration::from_millis(rtt);
+            let verdicts = super::judge_all(&ledger(vec![round]), &Rules::default());
+            let mut losses = verdicts.iter().filter(|it| it.class == Class::Loss);
+            assert!(
+                losses.any(|it| it.judgement == Broken),
+                "{lane} {ending:?}, reused {reused}, sent at {sent} ms, round trip {rtt} ms"
+            );
+        }
+    }
+}
+
+/// All combinations.
+fn combined<'a>(
+    lanes: &'a [Lane],
+    endings: &'a [Ending],
+    moments: &'a [f64],
+    rtts: &'a [u64],
+) -> impl Iterator<Item = (Lane, Ending, f64, u64)> + 'a {
+    lanes.iter().flat_map(move |lane| {
+        endings.iter().flat_map(move |ending| {
+            moments
+                .iter()
+                .flat_map(move |at| rtts.iter().map(move |rtt| (*lane, *ending, *at, *rtt)))
+        })
+    })
 }
 
 #[test]
