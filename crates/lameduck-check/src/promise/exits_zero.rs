@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::Promise;
-use crate::ledger::{Backlog, Round, RoundKind, Terms};
+use crate::ledger::{Backlog, Exchange, Round, RoundKind, Terms};
 use crate::verdict::{Finding, Untried, Verdict};
 
 /// Who ends by a signal within this was ended by it. A process drains in no time too, but only if nothing is in flight.
@@ -52,9 +52,13 @@ impl Promise for ExitsZero {
             finding.kept();
         } else {
             let what = match says_signal {
-                true if round.signal_to_exit() < ON_THE_SPOT => format!(
-                    "{what} at once, with nothing in flight: --expect-exit 0,{code} accepts it"
-                ),
+                true if round.signal_to_exit() < ON_THE_SPOT => {
+                    let in_flight = match lost_in_flight(round).next() {
+                        None => "with nothing in flight",
+                        Some(_) => "and may never have looked at what was in flight",
+                    };
+                    format!("{what} at once, {in_flight}: --expect-exit 0,{code} accepts it")
+                }
                 true => format!("{what}, after a drain: --expect-exit 0,{code} accepts it"),
                 false => what,
             };
@@ -82,14 +86,15 @@ fn told<'a>(codes: impl IntoIterator<Item = &'a i32>) -> String {
 /// Ended by the signal's own effect: at once, with the loss of what was in flight. What may never have been accepted says
 /// nothing of that.
 fn died_on_the_spot(round: &Round) -> bool {
-    let signal = round.signalled();
     let backlog = Backlog::of(round);
-    let mut exchanges = round.exchanges.iter();
     round.exit.signal.is_some()
         && round.signal_to_exit() < ON_THE_SPOT
-        && exchanges.any(|exchange| {
-            exchange.in_flight_at(signal)
-                && exchange.ending.is_lost()
-                && !backlog.may_have_held(exchange)
-        })
+        && lost_in_flight(round).any(|exchange| !backlog.may_have_held(exchange))
+}
+
+/// What was wholly written at the signal, and got no whole answer.
+fn lost_in_flight(round: &Round) -> impl Iterator<Item = &Exchange> {
+    let signal = round.signalled();
+    let exchanges = round.exchanges.iter();
+    exchanges.filter(move |it| it.in_flight_at(signal) && it.ending.is_lost())
 }
