@@ -70,7 +70,7 @@ fn write_fault(page: &mut String, fault: &Fault, rows: &[Row]) {
 const COLUMNS: [fn(&Distance) -> bool; 3] = [
     |distance| matches!(distance, Distance::Relay(rtt) if rtt.is_zero()),
     |distance| matches!(distance, Distance::Relay(rtt) if !rtt.is_zero()),
-    |distance| matches!(distance, Distance::Line(..)),
+    Distance::is_line,
 ];
 
 /// How many runs there were, and how many of them came to what they should.
@@ -80,9 +80,14 @@ fn came(rows: &[Row]) -> String {
         let right = of_column().filter(|row| row.disagreements.is_empty());
         format!("{} of {}", right.count(), of_column().count())
     });
+    let by_line = match line.as_str() {
+        "0 of 0" => String::new(),
+        _ => format!(
+            ", and {line} with one that the kernel's own packets make on a TUN device (servers in Rust)"
+        ),
+    };
     format!(
-        "\nAs it should be: {near} runs without a round trip, {far} with one that the prover's relay makes, {line} with one \
-         that the kernel's own packets make on a TUN device (`--line`).\n"
+        "\nAs it should be: {near} runs without a round trip, {far} with one that the prover's relay makes{by_line}.\n"
     )
 }
 

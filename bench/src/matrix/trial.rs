@@ -34,6 +34,10 @@ impl Distance {
         }
     }
 
+    pub fn is_line(&self) -> bool {
+        matches!(self, Self::Line(..))
+    }
+
     fn way(&self) -> Way {
         match self {
             Self::Relay(_) => Way::LOOPBACK,
@@ -85,7 +89,7 @@ pub async fn row(
         let mut plan = case.server.plan(fault.acts_as, grace, way, folder.path())?;
         case.spare(&mut plan);
         plan.rtt = rtt;
-        plan.relay = !matches!(distance, Distance::Line(..));
+        plan.relay = !distance.is_line();
         plan.seed = seed + tries - 1;
         (fault.asks)(&mut plan);
         let Some(beside) = beside(fault.situation, &mut plan, folder.path()).await? else {
