@@ -65,6 +65,8 @@ fn outcome() -> RunOutcome {
         .with(Lane::Slow, false, -150.0, 850.0, Ending::OkClose)
         .with(Lane::KeepAlive, true, 5.0, 25.0, Ending::OkClose)
         .with(Lane::KeepAlive, true, 9.0, 42.5, Ending::EofBeforeResponse)
+        // It still listened.
+        .with(Lane::PerRequest, false, 10.0, 11.5, Ending::OkClose)
         .with(Lane::PerRequest, false, 12.0, 12.5, Ending::Refused)
         .with_connection(Lane::KeepAlive, 42.5, Parting::Fin)
         .with_readiness(&[(-5.0, 200), (5.0, 503)]);
