@@ -68,7 +68,8 @@ const UNICORN: &[Reason] = &[
     Reason::of(&["second-signal"], "a repeated SIGQUIT changes nothing"),
     Reason::perhaps(
         &["startup-signal"],
-        "seen once, 782 ms after the start on a busy machine: a signal while it makes its workers went by unnoticed",
+        "a signal that comes while the master makes its workers can go by unnoticed (its handler only queues it, \
+         unicorn/http_server.rb:131): two of 13 that a script sent 0.25 to 1 s after the start",
     ),
 ];
 
