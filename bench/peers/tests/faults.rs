@@ -138,7 +138,9 @@ async fn download_completes_is_broken_by_a_cut_stream() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn inflight_completes_and_lame_duck_serves_are_broken_by_status_503() {
-    let outcome = breaks(faulty("errors"), "inflight-completes").await;
+    let mut plan = faulty("errors");
+    plan.slow.push(RequestTemplate::get("/work?ms=700"));
+    let outcome = breaks(plan, "inflight-completes").await;
     assert!(outcome.tally.status_5xx > 0, "{}", told(&outcome));
     assert_eq!(
         outcome
