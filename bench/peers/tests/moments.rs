@@ -125,6 +125,7 @@ async fn upload_completes_is_broken_by_dropping_bodies_of_which_the_head_had_com
 fn over_http2(program: &str) -> Plan {
     let mut plan = peer::plan(program, &[]);
     plan.h2 = true;
+    plan.slow.push(RequestTemplate::get("/work"));
     plan.websockets.push("/ws".to_owned());
     plan.rules.only = ["h2-lossless", "websocket-closed"]
         .map(str::to_owned)
@@ -152,7 +153,7 @@ async fn a_preface_and_half_of_a_websocket_message_are_reached_before_the_signal
         let judgement = outcome.verdict(name).map(|it| it.judgement);
         assert_eq!(judgement, Some(Judgement::Kept), "{}", told(&outcome));
     }
-    are_held(&rounds, &[(Lane::H2Preface, 5)]);
+    are_held(&rounds, &[(Lane::H2Preface, 5), (Lane::H2, 4)]);
     websockets_are_held(&rounds);
 }
 

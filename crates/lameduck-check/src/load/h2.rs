@@ -3,8 +3,8 @@
 //! A stream that the server said it did not process (above the last id of its GOAWAY, or reset with
 //! REFUSED_STREAM) is an honest refusal. Any other stream that was sent and got no whole response is lost.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
@@ -16,11 +16,13 @@ use tokio::task::JoinSet;
 
 use super::answer::{Answer, AnswerFault, FaultKind};
 use super::attempt::Attempt;
+use super::barrier::{BarrierPlace, hold};
 use super::connection::is_reset;
 use super::notebook::Client;
 use super::stage::Stage;
 use crate::endpoint::Endpoint;
 use crate::request::RequestTemplate;
+use crate::wire::Tracer;
 
 /// Streams at once on each connection.
 const STREAMS: u32 = 4;
@@ -45,7 +47,10 @@ pub(crate) async fn run(stage: Stage, client: Client, script: H2Script) {
         false => stage.warm_counter(),
     };
     let numbers = Arc::new(AtomicU32::new(0));
-    let slow_left = Arc::new(AtomicU32::new(u32::from(!script.slow.is_empty())));
+    let slow = SlowStream::default();
+    if !script.slow.is_empty() {
+        slow.lock().replace(stage.barrier().place());
+    }
     let mut leaving = JoinSet::new();
     while !stage.is_over() {
         let number = numbers.load(Ordering::Relaxed) + 1;
@@ -62,6 +67,7 @@ pub(crate) async fn run(stage: Stage, client: Client, script: H2Script) {
                 continue;
             }
         };
+        let tracer = link.tracer();
         let mut streams = JoinSet::new();
         let Some(sender) = shake_hands(link, &mut streams).await else {
             stage.sleep(Duration::from_millis(10)).await;
@@ -74,7 +80,8 @@ pub(crate) async fn run(stage: Stage, client: Client, script: H2Script) {
                 script: script.clone(),
                 numbers: numbers.clone(),
                 made: made.clone(),
-                slow_left: slow_left.clone(),
+                slow: slow.clone(),
+                tracer: tracer.clone(),
                 random: StdRng::seed_from_u64(random.random()),
             };
             streams.spawn(worker.run(sender.clone()));
@@ -112,13 +119,24 @@ where
     Some(sender)
 }
 
+/// The place at the barrier of the one slow request of a client, until a stream takes it.
+#[derive(Clone, Default)]
+struct SlowStream(Arc<Mutex<Option<BarrierPlace>>>);
+
+impl SlowStream {
+    fn lock(&self) -> MutexGuard<'_, Option<BarrierPlace>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 struct Worker {
     stage: Stage,
     client: Client,
     script: H2Script,
     numbers: Arc<AtomicU32>,
     made: Arc<AtomicU32>,
-    slow_left: Arc<AtomicU32>,
+    slow: SlowStream,
+    tracer: Tracer,
     random: StdRng,
 }
 
@@ -127,7 +145,7 @@ impl Worker {
     async fn run(mut self, mut sender: SendRequest<Bytes>) {
         let mut first = true;
         while !self.stage.is_over() {
-            let Some(request) = self.next_request().await else {
+            let Some((request, place)) = self.next_request().await else {
                 return;
             };
             // Fails when the connection is closed or going away: nothing has been sent, the client goes elsewhere.
@@ -138,7 +156,14 @@ impl Worker {
             let number = self.numbers.fetch_add(1, Ordering::Relaxed) + 1;
             let mut attempt = Attempt::begin(self.stage.notebook(), self.client, number, &request);
             attempt.reused = !std::mem::take(&mut first);
-            if !exchange(&mut sender, attempt, &request, &self.stage).await {
+            let goes_on = match place {
+                None => exchange(&mut sender, attempt, &request, &self.stage).await,
+                Some(place) => {
+                    attempt.place = Some(place);
+                    self.hold_slow(&mut sender, attempt, &request).await
+                }
+            };
+            if !goes_on {
                 return;
             }
             self.made.fetch_add(1, Ordering::Relaxed);
@@ -148,31 +173,38 @@ impl Worker {
         }
     }
 
-    /// The slow request when its time has come and no other stream took it, else a quick one.
-    async fn next_request(&mut self) -> Option<RequestTemplate> {
+    /// Sends the slow request, and stands at the barrier with it. Returns whether the connection may take more.
+    async fn hold_slow(
+        &self,
+        sender: &mut SendRequest<Bytes>,
+        mut attempt: Attempt,
+        request: &RequestTemplate,
+    ) -> bool {
+        let Some(response) = send(sender, request, self.stage.origin()) else {
+            attempt.forget();
+            return false;
+        };
+        attempt.written = Some(Instant::now());
+        // It is another task that sends it.
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        hold(&self.stage, &mut attempt, &self.tracer).await;
+        answered(response, attempt, request).await
+    }
+
+    /// The slow request when its time has come and no other stream took it, with its place at the barrier; else a quick one.
+    async fn next_request(&mut self) -> Option<(RequestTemplate, Option<BarrierPlace>)> {
         loop {
             let slow_at = *self.script.slow_at.borrow_and_update();
             let is_time = slow_at.is_some_and(|at| Instant::now() >= at);
-            if is_time
-                && self
-                    .slow_left
-                    .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
-                        left.checked_sub(1)
-                    })
-                    .is_ok()
-            {
-                return self
-                    .script
-                    .slow
-                    .get(self.random.random_range(0..self.script.slow.len()))
-                    .cloned();
+            if is_time && let Some(place) = self.slow.lock().take() {
+                let slow = &self.script.slow;
+                let request = slow.get(self.random.random_range(0..slow.len()));
+                return request.map(|it| (it.clone(), Some(place)));
             }
-            if !self.script.quick.is_empty() {
-                return self
-                    .script
-                    .quick
-                    .get(self.random.random_range(0..self.script.quick.len()))
-                    .cloned();
+            let quick = &self.script.quick;
+            if !quick.is_empty() {
+                let request = quick.get(self.random.random_range(0..quick.len()));
+                return request.map(|it| (it.clone(), None));
             }
             if self.stage.is_over() {
                 return None;
