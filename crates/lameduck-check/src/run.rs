@@ -11,7 +11,7 @@ use crate::observer::{Event, Observer};
 use crate::plan::Plan;
 use crate::promise::Jury;
 use crate::round;
-use crate::round::load::Waits;
+use crate::round::load::RoundPatience;
 use crate::rules::{Rules, Ruling};
 use crate::schedule::{self, Schedule};
 use crate::trace::RunTrace;
@@ -141,8 +141,8 @@ async fn all_rounds(plan: &Plan, observer: &dyn Observer) -> Result<RunOutcome, 
         let round_began = Instant::now();
         observer.on(&Event::Expected { left });
         let waits = match outlives {
-            true => Waits::UntilWorkIsOver,
-            false => Waits::PastItsGrace,
+            true => RoundPatience::UntilWorkIsOver,
+            false => RoundPatience::PastItsGrace,
         };
         let one = RoundToMake {
             number,
@@ -241,7 +241,7 @@ struct RoundToMake {
     turn: u32,
     /// The target's books, as they were last opened.
     known: Option<Books>,
-    waits: Waits,
+    waits: RoundPatience,
 }
 
 /// Makes it; `None` where the plan has nothing for it.

@@ -29,7 +29,7 @@ pub(crate) async fn run(
     observer: &dyn Observer,
     number: u32,
     known: Option<Books>,
-    waits: Waits,
+    waits: RoundPatience,
 ) -> Result<Round, CheckError> {
     let watch = Watch::open(plan).await?;
     let mut scene = Scene::open(plan, observer, number, RoundKind::Load).await?;
@@ -61,7 +61,7 @@ pub(crate) async fn run(
     start::at_signal(&mut scene.crowd, &loads, cue);
     tell.send_replace(Some(signal - Duration::from_millis(100) - plan.rtt));
     scene.first_signal(signal).await?;
-    if waits == Waits::UntilWorkIsOver {
+    if waits == RoundPatience::UntilWorkIsOver {
         let took = scene.stage.notebook().look(longest);
         scene.leaves_it_at(known_after(plan, took));
     }
@@ -70,7 +70,7 @@ pub(crate) async fn run(
 
 /// How long a round waits for a target that does not end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Waits {
+pub(crate) enum RoundPatience {
     /// Until 2 s after its grace.
     PastItsGrace,
     /// No longer than what is in flight at the signal takes: it is known that the target outlives its grace.
