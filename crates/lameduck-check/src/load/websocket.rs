@@ -19,6 +19,8 @@ use tokio::sync::watch;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::handshake::client::Request;
+use tokio_tungstenite::tungstenite::protocol::frame::Frame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
 use tokio_tungstenite::tungstenite::{Error, Message, protocol::CloseFrame};
 
 use super::barrier::{BarrierPlace, after_the_signal, held};
@@ -89,16 +91,14 @@ async fn is_due(half_way: &mut Option<HalfWay>) -> BarrierPlace {
     std::future::pending().await
 }
 
-/// A text of less than 126 bytes in one frame, as clients send it (RFC 6455, 5.2 and 5.3).
-fn masked_text(text: &str, mask: [u8; 4]) -> Vec<u8> {
-    const FINAL_TEXT: u8 = 0x81;
-    const MASKED: u8 = 0x80;
-    let masked = text
-        .bytes()
-        .zip(mask.iter().cycle())
-        .map(|(byte, mask)| byte ^ mask);
-    let head = [FINAL_TEXT, MASKED | text.len() as u8];
-    head.into_iter().chain(mask).chain(masked).collect()
+/// A text in one frame, as clients send it.
+fn masked_text(text: String, mask: [u8; 4]) -> Vec<u8> {
+    let mut frame = Frame::message(text, OpCode::Data(Data::Text), true);
+    frame.header_mut().mask = Some(mask);
+    let mut bytes = Vec::new();
+    // Fails only where its bytes cannot be written, and here they can.
+    drop(frame.format(&mut bytes));
+    bytes
 }
 
 /// Shakes hands. A target that turns the handshake down is not tested by it, and the run says so.
@@ -194,7 +194,7 @@ impl Watched {
             "a message of websocket {} in two halves",
             self.client.number
         );
-        let frame = masked_text(&text, random.random());
+        let frame = masked_text(text, random.random());
         let (first, rest) = frame.split_at(frame.len() / 2);
         let frames = self.stream.get_mut();
         let sent = async {
