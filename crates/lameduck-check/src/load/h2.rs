@@ -98,6 +98,13 @@ pub(crate) async fn run(stage: Stage, client: Client, script: H2Script) {
     over(leaving).await;
 }
 
+/// As [`hold`], for what is sent by the connection's own task.
+pub(super) async fn hold_stream(stage: &Stage, attempt: &mut Attempt, tracer: &Tracer) {
+    const SENT: Duration = Duration::from_millis(5);
+    tokio::time::sleep(SENT).await;
+    hold(stage, attempt, tracer).await;
+}
+
 /// When every one of them has ended.
 pub(crate) async fn over(mut tasks: JoinSet<()>) {
     while tasks.join_next().await.is_some() {}
@@ -185,9 +192,7 @@ impl Worker {
             return false;
         };
         attempt.written = Some(Instant::now());
-        // It is another task that sends it.
-        tokio::time::sleep(Duration::from_millis(5)).await;
-        hold(&self.stage, &mut attempt, &self.tracer).await;
+        hold_stream(&self.stage, &mut attempt, &self.tracer).await;
         answered(response, attempt, request).await
     }
 

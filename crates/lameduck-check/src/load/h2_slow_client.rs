@@ -16,7 +16,7 @@ use tokio::task::JoinSet;
 use super::attempt::Attempt;
 use super::barrier::{Cue, after_the_signal, hold};
 use super::connection::Link;
-use super::h2::{answered, head, shake_hands};
+use super::h2::{answered, head, hold_stream, over, send, shake_hands};
 use super::notebook::Client;
 use super::opening;
 use super::stage::Stage;
@@ -55,7 +55,7 @@ pub(crate) async fn run(stage: Stage, client: Client, request: RequestTemplate, 
         _ => slow.half_preface(link, attempt, &mut tasks).await,
     }
     // Without a stream the client closes it.
-    while tasks.join_next().await.is_some() {}
+    over(tasks).await;
 }
 
 struct SlowClient<'a> {
@@ -107,7 +107,7 @@ impl SlowClient<'_> {
         let Some(Ok(mut sender)) = ready else {
             return attempt.unprocessed("ended before its first stream".to_owned());
         };
-        let sent = super::h2::send(&mut sender, self.request, self.stage.origin());
+        let sent = send(&mut sender, self.request, self.stage.origin());
         let Some(response) = sent else {
             return attempt.unprocessed("ended before its first stream".to_owned());
         };
@@ -129,9 +129,8 @@ impl SlowClient<'_> {
         let (first, second) = (body.slice(..body.len() / 2), body.slice(body.len() / 2..));
         // What cannot be sent shows in the response.
         let _ = sending.send_data(first, false);
-        // It is another task that sends it, as far as the target's window allows.
-        tokio::time::sleep(Duration::from_millis(5)).await;
-        hold(self.stage, &mut attempt, &tracer).await;
+        // As far as the target's window allows.
+        hold_stream(self.stage, &mut attempt, &tracer).await;
         self.stage.signal().await;
         let piece = second.len().div_ceil(PIECES).max(1);
         for from in (0..second.len()).step_by(piece) {

@@ -1,7 +1,7 @@
 //! Keep-alive clients: many requests on one connection, with pauses.
 
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rand::RngExt;
 
@@ -71,6 +71,7 @@ pub(super) async fn send(
     {
         let connection = kept.take()?;
         attempt.reused = true;
+        attempt.written = Some(Instant::now());
         return follow(stage, connection, attempt, request).await;
     }
     drop(kept);
@@ -83,6 +84,7 @@ pub(super) async fn send(
     };
     // On a fresh connection even a failed write is followed up: established, it was to be served.
     write(&mut connection, request, stage.origin()).await;
+    attempt.written = Some(Instant::now());
     follow(stage, connection, attempt, request).await
 }
 
@@ -90,13 +92,25 @@ async fn write(connection: &mut Http1, request: &RequestTemplate, origin: &Endpo
     connection.write(&request.written(origin)).await.is_ok()
 }
 
+/// Waits for the answer to what has been written, on a connection that carries nothing after it.
+pub(super) async fn follow_the_last(
+    stage: &Stage,
+    connection: Http1,
+    attempt: Attempt,
+    request: &RequestTemplate,
+) {
+    if let Some(connection) = follow(stage, connection, attempt, request).await {
+        stage.see_off(connection);
+    }
+}
+
+/// Waits for the answer to what has been written. Returns the connection if it may carry another request.
 async fn follow(
     stage: &Stage,
     mut connection: Http1,
     mut attempt: Attempt,
     request: &RequestTemplate,
 ) -> Option<Http1> {
-    attempt.written = Some(std::time::Instant::now());
     let result = connection
         .answer(&mut attempt, request.keeps_response(), request.method())
         .await;

@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use super::barrier::{Cue, hold};
+use super::keep_alive::follow_the_last;
 use super::notebook::Client;
 use super::opening;
 use super::stage::Stage;
@@ -18,9 +19,5 @@ pub(crate) async fn run(stage: Stage, client: Client, request: RequestTemplate, 
     drop(connection.write(&request.written(stage.origin())).await);
     attempt.written = Some(Instant::now());
     hold(&stage, &mut attempt, &connection.tracer()).await;
-    let result = connection
-        .answer(&mut attempt, request.keeps_response(), request.method())
-        .await;
-    attempt.finish(result);
-    stage.see_off(connection);
+    follow_the_last(&stage, connection, attempt, &request).await;
 }

@@ -7,7 +7,7 @@ use std::time::Instant;
 use super::attempt::Attempt;
 use super::barrier::{Cue, after_the_signal, hold};
 use super::http1::Http1;
-use super::keep_alive::once;
+use super::keep_alive::{follow_the_last, once};
 use super::notebook::Client;
 use super::opening;
 use super::stage::Stage;
@@ -49,11 +49,7 @@ pub(crate) async fn run(stage: Stage, client: Client, request: RequestTemplate, 
         return attempt.unprocessed("ended while the rest of its head was sent".to_owned());
     }
     attempt.written = Some(Instant::now());
-    let result = connection
-        .answer(&mut attempt, request.keeps_response(), request.method())
-        .await;
-    attempt.finish(result);
-    stage.see_off(connection);
+    follow_the_last(&stage, connection, attempt, &request).await;
 }
 
 /// A request to its end, and one more that has not been sent.

@@ -66,5 +66,5 @@ async fn over_h2(stage: &Stage, client: Client, attempt: Attempt, request: &Requ
         .await;
     drop(sender);
     // Without a stream the client closes it.
-    while connection.join_next().await.is_some() {}
+    h2::over(connection).await;
 }

@@ -10,6 +10,7 @@ use std::time::Instant;
 use super::attempt::Attempt;
 use super::barrier::{Cue, after_the_signal, hold};
 use super::http1::Http1;
+use super::keep_alive::follow_the_last;
 use super::notebook::Client;
 use super::opening;
 use super::stage::{Stage, Unconnected};
@@ -37,11 +38,7 @@ pub(crate) async fn run(stage: Stage, client: Client, request: RequestTemplate, 
         return attempt.unprocessed("ended in its TLS handshake".to_owned());
     }
     attempt.written = Some(Instant::now());
-    let result = connection
-        .answer(&mut attempt, request.keeps_response(), request.method())
-        .await;
-    attempt.finish(result);
-    stage.see_off(connection);
+    follow_the_last(&stage, connection, attempt, &request).await;
 }
 
 /// Shakes hands over the signal. `None`: the target ended the connection meanwhile.

@@ -5,6 +5,7 @@
 use std::time::Instant;
 
 use super::barrier::{Cue, after_the_signal, hold_unread};
+use super::keep_alive::follow_the_last;
 use super::notebook::Client;
 use super::opening;
 use super::stage::Stage;
@@ -31,9 +32,5 @@ pub(crate) async fn run(stage: Stage, client: Client, request: RequestTemplate, 
     .await;
     after_the_signal(&stage, &mut random, rtt).await;
     connection.take_what_came();
-    let result = connection
-        .answer(&mut attempt, request.keeps_response(), request.method())
-        .await;
-    attempt.finish(result);
-    stage.see_off(connection);
+    follow_the_last(&stage, connection, attempt, &request).await;
 }
