@@ -88,6 +88,7 @@ pub(crate) async fn run(stage: Stage, client: Client, script: GrpcScript) {
         } else {
             leaving.spawn(h2::over(calls));
             leaving.spawn(h2::over(tasks));
+            while leaving.try_join_next().is_some() {}
         }
         stage
             .sleep(Duration::from_millis(random.random_range(1..10)))

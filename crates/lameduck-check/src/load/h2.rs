@@ -91,6 +91,7 @@ pub(crate) async fn run(stage: Stage, client: Client, script: H2Script) {
         // the client goes on elsewhere.
         streams.join_next().await;
         leaving.spawn(over(streams));
+        while leaving.try_join_next().is_some() {}
         stage
             .sleep(Duration::from_millis(random.random_range(1..10)))
             .await;
