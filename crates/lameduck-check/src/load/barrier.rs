@@ -88,13 +88,17 @@ pub(super) async fn hold(stage: &Stage, attempt: &mut Attempt, tracer: &Tracer) 
 /// As [`hold`], for what is no request. `None` when the signal came first, or the connection ended.
 pub(super) async fn held(stage: &Stage, tracer: &Tracer) -> Option<Held> {
     let mut arrived: Option<Instant> = None;
-    while !stage.is_signalled() && !stage.is_over() && !tracer.has_ended() {
-        let (now, reach) = (Instant::now(), tracer.reach());
+    while !stage.is_signalled() && !stage.is_over() {
+        let (now, seen) = (Instant::now(), tracer.look());
+        if seen.has_ended() {
+            break;
+        }
+        let reach = seen.reach();
         let held = Some(Held { at: now, reach });
         let patience = match reach {
             Reach::Read => return held,
             Reach::UnderWay => None,
-            Reach::Delivered if tracer.sees_the_target() => Some(UNREAD),
+            Reach::Delivered if seen.sees_the_target() => Some(UNREAD),
             Reach::Delivered | Reach::Sent => Some(UNSEEN),
         };
         match patience {

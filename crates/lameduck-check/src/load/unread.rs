@@ -25,9 +25,10 @@ pub(crate) async fn run(stage: Stage, client: Client, request: RequestTemplate, 
     attempt.written = Some(Instant::now());
     let tracer = connection.tracer();
     hold_unread(&stage, &mut attempt, || {
-        let has_come = connection.has_something() || tracer.holds_an_answer();
+        let seen = tracer.look();
+        let has_come = connection.has_something() || seen.holds_an_answer();
         // Over TLS what has come may be of the handshake still.
-        has_come && tracer.reach() != Reach::UnderWay
+        has_come && seen.reach() != Reach::UnderWay
     })
     .await;
     after_the_signal(&stage, &mut random, rtt).await;

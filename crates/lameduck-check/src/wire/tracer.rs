@@ -67,45 +67,61 @@ impl Tracer {
         Self(Arc::new(TracedSocket { ends, courier }))
     }
 
+    /// Asks once how things stand, at this end and, if it is on this machine too, at the target's.
+    pub(crate) fn look(&self) -> Sighting {
+        let courier = self.0.courier.as_ref();
+        let is_carried = courier.is_some_and(|bytes| !bytes.has_delivered_all());
+        let (own, served) = match self.0.ends {
+            Some((here, there)) => (socket_queues(here, there), socket_queues(there, here)),
+            None => (None, None),
+        };
+        Sighting {
+            is_carried,
+            own,
+            served,
+        }
+    }
+
+    /// Whether the target has ended the connection, as far as the kernel knows.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.look().has_ended()
+    }
+}
+
+/// What one look at a connection has shown.
+pub(crate) struct Sighting {
+    /// Whether a courier still has some of what was written.
+    is_carried: bool,
+    own: Option<SocketQueues>,
+    served: Option<SocketQueues>,
+}
+
+impl Sighting {
     /// How far all has come that was written so far.
     pub(crate) fn reach(&self) -> Reach {
-        let courier = self.0.courier.as_ref();
-        if courier.is_some_and(|bytes| !bytes.has_delivered_all()) {
+        if self.is_carried {
             return Reach::UnderWay;
         }
-        let Some((here, there)) = self.0.ends else {
-            return Reach::Sent;
-        };
-        let Some(own) = socket_queues(here, there) else {
-            return Reach::Sent;
-        };
-        if own.unacknowledged > 0 {
-            return Reach::UnderWay;
-        }
-        match socket_queues(there, here) {
-            Some(served) if served.is_accepted && served.unread == 0 => Reach::Read,
+        match (&self.own, &self.served) {
+            (None, _) => Reach::Sent,
+            (Some(own), _) if own.unacknowledged > 0 => Reach::UnderWay,
+            (_, Some(served)) if served.is_accepted && served.unread == 0 => Reach::Read,
             _ => Reach::Delivered,
         }
     }
 
     /// Whether the target has ended the connection, as far as the kernel knows.
     pub(crate) fn has_ended(&self) -> bool {
-        self.own().is_some_and(|own| own.has_ended)
+        self.own.is_some_and(|own| own.has_ended)
     }
 
     /// Whether the target's process runs where this one can look at its connections.
     pub(crate) fn sees_the_target(&self) -> bool {
-        let there = self.0.ends;
-        there.is_some_and(|(here, there)| socket_queues(there, here).is_some())
+        self.served.is_some()
     }
 
     /// Whether the kernel holds an answer that nobody has read.
     pub(crate) fn holds_an_answer(&self) -> bool {
-        self.own().is_some_and(|own| own.unread > 0)
-    }
-
-    fn own(&self) -> Option<SocketQueues> {
-        let (here, there) = self.0.ends?;
-        socket_queues(here, there)
+        self.own.is_some_and(|own| own.unread > 0)
     }
 }
