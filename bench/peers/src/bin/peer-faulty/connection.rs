@@ -289,19 +289,27 @@ impl Connection {
 
     /// An answer of more than a kernel keeps for a client that does not read.
     fn big(&mut self) -> Result<(), Over> {
+        /// One that reads takes something more often, even on a busy machine.
+        const NOT_READING: Duration = Duration::from_millis(100);
         const BYTES: usize = 6 << 20;
         let (close, goes_on) = self.farewell();
         let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {BYTES}\r\n{close}\r\n");
         let answer = [head.into_bytes(), vec![b'b'; BYTES]].concat();
         let _ = self.stream.set_write_timeout(Some(LOOK_ROUND));
         let mut rest = &answer[..];
+        let mut taken = Instant::now();
+        let began_before = !self.state.is_stopping();
         while !rest.is_empty() {
             match self.stream.write(rest) {
-                Ok(written) => rest = &rest[written..],
+                Ok(written) => {
+                    rest = &rest[written..];
+                    taken = Instant::now();
+                }
                 Err(error)
                     if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) =>
                 {
-                    if self.state.errs(Fault::DropsUnread) {
+                    let is_unread = began_before && taken.elapsed() >= NOT_READING;
+                    if is_unread && self.state.errs(Fault::DropsUnread) {
                         let _ = SockRef::from(&self.stream).set_linger(Some(Duration::ZERO));
                         return Err(Over);
                     }
