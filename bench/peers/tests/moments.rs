@@ -77,7 +77,14 @@ async fn each_moment_is_reached_before_the_signal_near_and_far() {
 
 /// Wrong at one moment: the promise is broken, and each piece of evidence is of a client that was there.
 async fn is_wrong_at(fault: &str, promise: &str, lane: Lane) -> RunOutcome {
-    let (outcome, _) = outcome_and_rounds(&moments(fault)).await;
+    is_wrong_from(fault, promise, lane, Duration::ZERO).await
+}
+
+/// The same, over a round trip.
+async fn is_wrong_from(fault: &str, promise: &str, lane: Lane, rtt: Duration) -> RunOutcome {
+    let mut plan = moments(fault);
+    plan.rtt = rtt;
+    let (outcome, _) = outcome_and_rounds(&plan).await;
     for name in JUDGED {
         let expected = match name == promise {
             true => Judgement::Broken,
@@ -113,7 +120,15 @@ async fn inflight_completes_is_broken_by_throwing_away_what_was_not_read() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn keepalive_lossless_is_broken_by_dropping_the_next_request_of_a_kept_connection() {
-    is_wrong_at("drops-kept", "keepalive-lossless", Lane::BetweenRequests).await;
+    // Without a round trip a client that a busy machine stops behind its last byte may take the end for one that came before it.
+    let rtt = Duration::from_millis(40);
+    is_wrong_from(
+        "drops-kept",
+        "keepalive-lossless",
+        Lane::BetweenRequests,
+        rtt,
+    )
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
