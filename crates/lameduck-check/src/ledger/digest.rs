@@ -30,7 +30,6 @@ pub(crate) struct Digest {
     tally: Tally,
     listed: Vec<Exchange>,
     unlisted: u64,
-    good: u64,
     others: EvenSample<Exchange>,
     connections: EvenSample<Connection>,
 }
@@ -52,12 +51,9 @@ pub(crate) struct Digested {
 }
 
 struct Part {
-    requests: u64,
-    lost: u64,
-    refused: u64,
-    unanswered: u64,
-    status_5xx: u64,
-    changed: u64,
+    tally: Tally,
+    /// Of those that count as refused: sent back for another connection.
+    unprocessed: u64,
     reconnects: u64,
     /// How long whole answers took, in microseconds.
     micros: Histogram<u64>,
@@ -102,12 +98,8 @@ impl<T> EvenSample<T> {
 impl Part {
     fn new() -> Self {
         Self {
-            requests: 0,
-            lost: 0,
-            refused: 0,
-            unanswered: 0,
-            status_5xx: 0,
-            changed: 0,
+            tally: Tally::default(),
+            unprocessed: 0,
             reconnects: 0,
             // Fails only where the digits are more than five.
             micros: Histogram::new(3).unwrap_or_else(|_| unreachable!("three digits")),
@@ -115,19 +107,17 @@ impl Part {
     }
 
     fn see(&mut self, exchange: &Exchange) {
-        self.requests += 1;
-        match exchange.ending {
-            Ending::Refused => self.refused += 1,
-            Ending::Unanswered => self.unanswered += 1,
-            Ending::Status5xx => self.status_5xx += 1,
-            Ending::Changed => self.changed += 1,
-            ending if ending.is_lost() => self.lost += 1,
-            _ => {}
-        }
+        self.tally.count(exchange.ending);
+        self.unprocessed += u64::from(exchange.ending == Ending::Unprocessed);
         if exchange.ending.is_answered() {
             // It grows by itself, so that nothing is out of its range.
             let _ = self.micros.record(exchange.took().as_micros() as u64);
         }
+    }
+
+    /// Requests that ended as they should.
+    fn good(&self) -> u64 {
+        self.tally.ok + self.tally.ok_close
     }
 
     fn window(&self, name: WindowName, lasted: Duration) -> EpisodeWindow {
@@ -138,12 +128,12 @@ impl Part {
         EpisodeWindow {
             name,
             ms: (lasted.as_secs_f64() * 1e6).round() / 1e3,
-            requests: self.requests,
-            lost: self.lost,
-            refused: self.refused,
-            unanswered: self.unanswered,
-            status_5xx: self.status_5xx,
-            changed: self.changed,
+            requests: self.tally.requests(),
+            lost: self.tally.lost(),
+            refused: self.tally.refused - self.unprocessed,
+            unanswered: self.tally.unanswered,
+            status_5xx: self.tally.status_5xx,
+            changed: self.tally.changed,
             reconnects: self.reconnects,
             p50_ms: quantile(0.5),
             p99_ms: quantile(0.99),
@@ -164,7 +154,6 @@ impl Digest {
             tally: Tally::default(),
             listed: Vec::new(),
             unlisted: 0,
-            good: 0,
             others: EvenSample::new(),
             connections: EvenSample::new(),
         }
@@ -208,9 +197,6 @@ impl Digest {
             exchange.ending,
             Ending::Ok | Ending::OkClose | Ending::Unprocessed
         );
-        if self.is_triggered_by(exchange.ended) && is_well {
-            self.good += u64::from(exchange.ending != Ending::Unprocessed);
-        }
         match is_well {
             true => self.others.see(exchange),
             false if self.listed.len() < LISTED => self.list(exchange),
@@ -261,7 +247,7 @@ impl Digest {
         Digested {
             windows,
             tally: self.tally,
-            good: self.good,
+            good: during.good() + after.good(),
             unlisted: self.unlisted,
             exchanges,
             exchanges_each,
