@@ -182,18 +182,19 @@ async fn all_rounds(plan: &Plan, observer: &dyn Observer) -> Result<RunOutcome, 
         jury.see(&round);
         trace.see(&round, jury.has_lost_in(number, &plan.rules));
     }
+    // Where a round was tried in vain and there was no time for another, that is the last word.
+    let budget = humantime::format_duration(plan.budget.unwrap_or_default());
+    let no_time = format!("there was no time for it: --budget {budget}");
+    let left_out = schedule.left_out();
+    untried.extend(left_out.iter().map(|(kind, _)| (*kind, no_time.clone())));
     Ok(RunOutcome {
         target: plan.target(),
         rounds: trace.shutdowns().count() as u32,
         seed: plan.seed,
-        verdicts: without_room(
-            without_a_try(jury.verdicts(&plan.rules), &untried),
-            &schedule,
-            plan,
-        ),
+        verdicts: with_reasons(jury.verdicts(&plan.rules), &untried),
         tally: trace.tally(),
         cut_short,
-        left_out: schedule.left_out(),
+        left_out,
         ended_at: SystemTime::now(),
         took: began.elapsed(),
         rules: plan.rules.clone(),
@@ -203,8 +204,8 @@ async fn all_rounds(plan: &Plan, observer: &dyn Observer) -> Result<RunOutcome, 
     })
 }
 
-/// Promises whose own rounds did not get as far as the signal say why.
-fn without_a_try(mut verdicts: Vec<Verdict>, untried: &[(RoundKind, String)]) -> Vec<Verdict> {
+/// Promises that were to be tried by a round that did not come to it say why.
+fn with_reasons(mut verdicts: Vec<Verdict>, untried: &[(RoundKind, String)]) -> Vec<Verdict> {
     for (kind, why) in untried {
         let promise = schedule::purpose(*kind);
         let skipped =
@@ -212,21 +213,6 @@ fn without_a_try(mut verdicts: Vec<Verdict>, untried: &[(RoundKind, String)]) ->
         for verdict in verdicts.iter_mut().filter(skipped) {
             verdict.asked = true;
             verdict.why.clone_from(why);
-        }
-    }
-    verdicts
-}
-
-/// Promises that could not be tried because there was no time say so.
-fn without_room(mut verdicts: Vec<Verdict>, schedule: &Schedule, plan: &Plan) -> Vec<Verdict> {
-    let budget = humantime::format_duration(plan.budget.unwrap_or_default());
-    for (kind, _) in schedule.left_out() {
-        let promise = schedule::purpose(kind);
-        let skipped =
-            |it: &&mut Verdict| Some(it.name) == promise && it.judgement == Judgement::Skipped;
-        for verdict in verdicts.iter_mut().filter(skipped) {
-            verdict.asked = true;
-            verdict.why = format!("there was no time for it: --budget {budget}");
         }
     }
     verdicts

@@ -77,9 +77,14 @@ impl Guesses {
         }
     }
 
+    /// What a request takes that takes long, if there is one.
+    fn long(&self) -> Duration {
+        if self.has_long { LONG } else { Duration::ZERO }
+    }
+
     /// What such a round is likely to take.
     fn likely(&self, kind: RoundKind) -> Duration {
-        let long = if self.has_long { LONG } else { Duration::ZERO };
+        let long = self.long();
         let before = START_UP + WARM_UP + self.rtt * 4;
         match kind {
             RoundKind::Load => before + long + self.outlived.unwrap_or(STOP + long),
@@ -175,11 +180,7 @@ impl Schedule {
     /// A target has outlived its grace under load, and from now on is not waited for that long there: those before say nothing
     /// of how long it will take.
     pub(crate) fn outlived(&mut self, plan: &Plan) {
-        let long = match self.guesses.has_long {
-            true => LONG,
-            false => Duration::ZERO,
-        };
-        self.guesses.outlived = Some(known_after(plan, long) + CLEARED);
+        self.guesses.outlived = Some(known_after(plan, self.guesses.long()) + CLEARED);
         self.took.retain(|(kind, _)| *kind != RoundKind::Load);
     }
 
