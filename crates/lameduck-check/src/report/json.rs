@@ -1,6 +1,7 @@
 //! Reports as JSON, for machines.
 
 use serde::{Deserialize, Serialize};
+use serde_json::value::{RawValue, to_raw_value};
 
 use super::check_report::CheckReport;
 use super::failed_run::FailedRun;
@@ -11,14 +12,18 @@ use super::failed_run::FailedRun;
 /// # Errors
 /// None that a report of a [`run`](crate::run()) can cause; the serializer's, if it ever has one.
 pub fn json(report: &CheckReport) -> Result<String, serde_json::Error> {
-    let text = indented(report)?;
-    match text.strip_suffix("\n}\n") {
-        Some(fields) if !report.pictures.is_empty() => {
-            let pictures = serde_json::to_string(&report.pictures)?;
-            Ok(format!("{fields},\n  \"pictures\": {pictures}\n}}\n"))
-        }
-        _ => Ok(text),
+    #[derive(Serialize)]
+    struct Whole<'a> {
+        #[serde(flatten)]
+        report: &'a CheckReport,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pictures: Option<Box<RawValue>>,
     }
+    let pictures = match &report.pictures[..] {
+        [] => None,
+        pictures => Some(to_raw_value(pictures)?),
+    };
+    indented(&Whole { report, pictures })
 }
 
 /// The same of a run that came to no verdict: an object with `error`.
